@@ -2,8 +2,8 @@
 //!
 //! Equal requests have equal hashes in every dialect. The token limit is not part of the hash, so a
 //! call that is repeated with more room is the same call. Two prefixes are equal if everything
-//! before their ends is equal: model, form of the answer, effort, and all parts. Image data is not
-//! kept. The hash leaves out the marks around documents, because they differ between run stores.
+//! before their ends is equal: model, form of the answer, effort, and all parts. The hash leaves out
+//! the marks around documents, because they differ between run stores.
 
 use serde_json::Value;
 use std::ops::Range;
@@ -52,6 +52,8 @@ pub(super) struct Ask<'a> {
     /// All texts of the user role, joined by line breaks.
     pub(super) user_text: String,
     longest: Range<usize>,
+    /// Base64 data of the first image.
+    pub(super) picture: Option<&'a str>,
     /// Estimated input tokens.
     pub(super) input_tokens: u64,
     pub(super) hash: CallHash,
@@ -101,6 +103,7 @@ pub(super) struct AskBuilder<'a> {
     image_tokens: u64,
     user_text: String,
     longest: Range<usize>,
+    picture: Option<&'a str>,
 }
 
 impl<'a> AskBuilder<'a> {
@@ -114,7 +117,18 @@ impl<'a> AskBuilder<'a> {
         for part in effort {
             feed(&mut prefix, "effort", part.to_string().as_bytes());
         }
-        Self { model, form, hasher, prefix, marks: Vec::new(), chars: 0, image_tokens: 0, user_text: String::new(), longest: 0..0 }
+        Self {
+            model,
+            form,
+            hasher,
+            prefix,
+            marks: Vec::new(),
+            chars: 0,
+            image_tokens: 0,
+            user_text: String::new(),
+            longest: 0..0,
+            picture: None,
+        }
     }
 
     fn feed(&mut self, tag: &str, bytes: &[u8]) {
@@ -145,10 +159,16 @@ impl<'a> AskBuilder<'a> {
         }
     }
 
-    /// Adds an image or another attachment: its data as sent, and its tokens.
+    /// Adds another attachment: its data as sent, and its tokens.
     pub(super) fn attachment(&mut self, data: &str, tokens: u64) {
         self.feed("attachment", data.as_bytes());
         self.image_tokens += tokens;
+    }
+
+    /// Adds an image: its data as sent, the base64 text in that, and its tokens.
+    pub(super) fn picture(&mut self, data: &str, base64: &'a str, tokens: u64) {
+        self.attachment(data, tokens);
+        self.picture.get_or_insert(base64);
     }
 
     /// Marks the end of a prefix to be cached.
@@ -173,6 +193,7 @@ impl<'a> AskBuilder<'a> {
             delivery,
             user_text: self.user_text,
             longest: self.longest,
+            picture: self.picture,
         }
     }
 }

@@ -86,13 +86,13 @@ fn read_form(config: &Value) -> Result<Form<'_>, Problem> {
     }
 }
 
-fn read_parts(builder: &mut AskBuilder<'_>, role: &str, parts: &Value, image_tokens: u64) -> Result<(), Problem> {
+fn read_parts<'a>(builder: &mut AskBuilder<'a>, role: &str, parts: &'a Value, image_tokens: u64) -> Result<(), Problem> {
     for part in parts.as_array().into_iter().flatten() {
         match (part["text"].as_str(), part["inlineData"]["data"].as_str()) {
             (Some(text), _) => builder.text(role, text),
             (None, Some(data)) if role == "user" => {
                 picture::look(data).ok_or_else(|| invalid("Unable to process input image. Please retry or report."))?;
-                builder.attachment(data, image_tokens);
+                builder.picture(data, data, image_tokens);
             }
             _ => return Err(invalid("contents.parts: the simulator knows text and inlineData only")),
         }

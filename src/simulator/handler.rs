@@ -142,12 +142,12 @@ impl RequestHandler<'_> {
             Some(FaultKind::Hang) => Plan::new(Outcome::Hang, StatusCode::OK, String::new()),
             Some(FaultKind::Refusal) => self.answer(work, REFUSAL, End::Refused, Outcome::Refused),
             Some(FaultKind::Cut) => {
-                let text = answer::write(work.ask, self.shared.scenario.length_spread);
+                let text = self.write(work.ask);
                 let half = text.chars().count() / 2;
                 self.answer(work, first(&text, half), End::Cut, Outcome::Cut)
             }
             Some(FaultKind::Invalid) => {
-                let text = answer::spoil(work.ask, &answer::write(work.ask, self.shared.scenario.length_spread));
+                let text = answer::spoil(work.ask, &self.write(work.ask));
                 self.answer(work, &text, End::Complete, Outcome::Invalid)
             }
             Some(FaultKind::Garbage) => {
@@ -169,12 +169,17 @@ impl RequestHandler<'_> {
 
     /// A complete answer, cut at the token limit if necessary.
     fn serve(&self, work: &Work<'_>) -> Plan {
-        let text = answer::write(work.ask, self.shared.scenario.length_spread);
+        let text = self.write(work.ask);
         if tokens(&text) <= work.ask.max_tokens {
             return self.answer(work, &text, End::Complete, Outcome::Served);
         }
         let room = usize::try_from(work.ask.max_tokens.saturating_mul(4)).unwrap_or(usize::MAX);
         self.answer(work, first(&text, room), End::Cut, Outcome::Cut)
+    }
+
+    fn write(&self, ask: &Ask<'_>) -> String {
+        let looks = ask.picture.and_then(|base64| self.shared.gallery.look(base64));
+        answer::write(ask, looks, self.shared.scenario.length_spread)
     }
 
     fn answer(&self, work: &Work<'_>, text: &str, end: End, outcome: Outcome) -> Plan {

@@ -7,14 +7,14 @@
 //! Promises:
 //!
 //! - An answer satisfies the schema of its request, depends only on the seed and the request, and
-//!   is marked `[simulated]`.
+//!   is marked `[simulated]`. It is plain: sentences, words and numbers of the document, and
+//!   judgements by word lists, colours and surfaces.
 //! - Faults depend on the seed, the call and the attempt number, never on order or time. Only the
 //!   limits and the prompt cache use the clock.
 //! - Limits are exact, to the nanosecond and to the token.
 //! - The ledger records everything, with prices. Tests use it as an oracle.
 //!
-//! It never listens beyond loopback, never calls a real model, and reads only the headers of
-//! images.
+//! It never listens beyond loopback, and never calls a real model.
 //!
 //! | path | what |
 //! |---|---|
@@ -27,7 +27,7 @@
 //! | `GET /health` | `{"status":"ok"}` |
 //!
 //! A request passes `serve` (route), `handler` (decide: `limits`, `cache`, `faults`, `answer`) and
-//! `payload` (send). Dialects are pure functions in a table: `anthropic`, `openai`, `gemini`.
+//! `payload` (send). `answer` gets texts from `reading` and pictures from `looks`. Dialects are pure functions in a table: `anthropic`, `openai`, `gemini`.
 
 mod answer;
 mod anthropic;
@@ -41,21 +41,21 @@ mod gemini;
 mod handler;
 mod ledger;
 mod limits;
+mod looks;
 mod openai;
 mod pace;
 mod payload;
 mod picture;
+mod reading;
 mod scenario;
 mod schema;
 mod script;
 mod serve;
 mod shared;
-mod spoken;
 #[cfg(test)]
 mod tests;
 mod wait;
 mod wire;
-mod words;
 
 pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
 pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};

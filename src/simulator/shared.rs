@@ -4,6 +4,7 @@ use super::bill::Rates;
 use super::cache::Cache;
 use super::ledger::Ledger;
 use super::limits::Limits;
+use super::looks::Gallery;
 use super::pace::Pace;
 use super::scenario::Scenario;
 use hyper::HeaderMap;
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) ledger: Arc<Ledger>,
     pub(super) pace: Pace,
     pub(super) next_id: AtomicU64,
+    pub(super) gallery: Gallery,
 }
 
 impl Shared {
@@ -45,7 +47,7 @@ impl Shared {
         let limits = Limits::new(&scenario, now);
         let cache = Cache::new(&scenario.cache);
         let ledger = Arc::new(Ledger::new(Rates::of(&scenario.prices), now));
-        Self { scenario, models, limits, cache, ledger, pace, next_id: AtomicU64::new(1) }
+        Self { scenario, models, limits, cache, ledger, pace, next_id: AtomicU64::new(1), gallery: Gallery::default() }
     }
 
     /// Whether the request has the required key.

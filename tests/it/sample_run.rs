@@ -133,6 +133,14 @@ fn a_bare_run_does_both_jobs_on_the_sample_data_with_simulated_answers() {
         left.sort_unstable();
         assert_eq!(left, ["results.csv", "results.json", "results.jsonl", "summary.json"], "leavings in {job}");
     }
+    // Without a model, colours and surfaces tell more than half of the materials.
+    let labels = std::fs::read_to_string(workspace.path("sample_data/labels.csv")).unwrap();
+    let labelled =
+        |row: &&std::collections::BTreeMap<String, String>| labels.contains(&format!("{},{}\n", row["document"], row["best_material"]));
+    let right = images.rows.iter().filter(labelled).count();
+    assert!(right >= 10, "{right} of 16 materials are right");
+    let tone = |name: &str| texts.rows.iter().find(|row| row["document"] == format!("texts/{name}")).map(|row| row["sentiment"].clone());
+    assert_eq!(tone("complaint-letter.txt").as_deref(), Some("negative"));
     // Simulated answers differ between documents.
     let rationales: std::collections::BTreeSet<&str> = images.column("rationale").into_iter().collect();
     assert_eq!(rationales.len(), images.rows.len());

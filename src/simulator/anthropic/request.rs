@@ -128,7 +128,7 @@ fn read_form(output_config: &Value) -> Result<Form<'_>, Problem> {
     Ok(Form::Schema(schema))
 }
 
-fn read_content(builder: &mut AskBuilder<'_>, role: &str, content: &Value, place: &str) -> Result<(), Problem> {
+fn read_content<'a>(builder: &mut AskBuilder<'a>, role: &str, content: &'a Value, place: &str) -> Result<(), Problem> {
     match content {
         Value::Null => Ok(()),
         Value::String(text) => {
@@ -151,7 +151,7 @@ fn read_content(builder: &mut AskBuilder<'_>, role: &str, content: &Value, place
     }
 }
 
-fn read_block(builder: &mut AskBuilder<'_>, role: &str, block: &Value) -> Result<(), String> {
+fn read_block<'a>(builder: &mut AskBuilder<'a>, role: &str, block: &'a Value) -> Result<(), String> {
     match block["type"].as_str().unwrap_or_default() {
         "text" => match block["text"].as_str() {
             Some("") => Err("text: text content blocks must be non-empty".to_owned()),
@@ -175,7 +175,7 @@ fn read_block(builder: &mut AskBuilder<'_>, role: &str, block: &Value) -> Result
     }
 }
 
-fn read_image(builder: &mut AskBuilder<'_>, source: &Value) -> Result<(), String> {
+fn read_image<'a>(builder: &mut AskBuilder<'a>, source: &'a Value) -> Result<(), String> {
     if source["type"] != "base64" {
         builder.attachment(&source.to_string(), FLAT_TOKENS); // a URL or a file: never fetched
         return Ok(());
@@ -193,6 +193,6 @@ fn read_image(builder: &mut AskBuilder<'_>, source: &Value) -> Result<(), String
             picture.media_type
         ));
     }
-    builder.attachment(data, picture.tokens(PATCH, MAX_IMAGE_TOKENS));
+    builder.picture(data, data, picture.tokens(PATCH, MAX_IMAGE_TOKENS));
     Ok(())
 }

@@ -104,7 +104,7 @@ pub(super) fn read_schema<'a>(spec: &'a Value, place: &str) -> Result<Form<'a>, 
     Ok(Form::Schema(schema))
 }
 
-fn read_message(builder: &mut AskBuilder<'_>, message: &Value, place: &str) -> Result<(), Problem> {
+fn read_message<'a>(builder: &mut AskBuilder<'a>, message: &'a Value, place: &str) -> Result<(), Problem> {
     let role = message["role"].as_str().unwrap_or_default();
     if !matches!(role, "system" | "developer" | "user" | "assistant") {
         let message = format!("Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user'.");
@@ -129,7 +129,7 @@ fn read_message(builder: &mut AskBuilder<'_>, message: &Value, place: &str) -> R
     Ok(())
 }
 
-fn read_part(builder: &mut AskBuilder<'_>, role: &str, part: &Value, place: &str) -> Result<(), Problem> {
+fn read_part<'a>(builder: &mut AskBuilder<'a>, role: &str, part: &'a Value, place: &str) -> Result<(), Problem> {
     match (part["type"].as_str(), part["text"].as_str(), part["image_url"]["url"].as_str()) {
         (Some("text"), Some(text), _) => builder.text(role, text),
         (Some("image_url"), _, Some(url)) if role == "user" => read_image(builder, url, place)?,
@@ -142,16 +142,16 @@ fn read_part(builder: &mut AskBuilder<'_>, role: &str, part: &Value, place: &str
 }
 
 /// Reads a data URL. Other URLs are never fetched.
-pub(super) fn read_image(builder: &mut AskBuilder<'_>, url: &str, place: &str) -> Result<(), Problem> {
+pub(super) fn read_image<'a>(builder: &mut AskBuilder<'a>, url: &'a str, place: &str) -> Result<(), Problem> {
     let Some(inline) = url.strip_prefix("data:") else {
         builder.attachment(url, FLAT_TOKENS);
         return Ok(());
     };
-    let picture = inline.split_once(";base64,").and_then(|(_, data)| picture::look(data));
-    let picture = picture.ok_or_else(|| {
+    let picture = inline.split_once(";base64,").and_then(|(_, data)| Some((data, picture::look(data)?)));
+    let (data, picture) = picture.ok_or_else(|| {
         let message = "You uploaded an unsupported image. Please make sure your image is valid.";
         Problem::param(message, place, Some("invalid_image_format"))
     })?;
-    builder.attachment(url, picture.tokens(PATCH, u64::MAX));
+    builder.picture(url, data, picture.tokens(PATCH, u64::MAX));
     Ok(())
 }

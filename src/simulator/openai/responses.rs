@@ -72,7 +72,7 @@ fn read_form(format: &Value) -> Result<Form<'_>, Problem> {
     }
 }
 
-fn read_item(builder: &mut AskBuilder<'_>, item: &Value, place: &str) -> Result<(), Problem> {
+fn read_item<'a>(builder: &mut AskBuilder<'a>, item: &'a Value, place: &str) -> Result<(), Problem> {
     let invalid = |place: &str| Problem::param(format!("Invalid value: '{place}'."), place, Some("invalid_value"));
     let role = item["role"].as_str().filter(|role| matches!(*role, "system" | "developer" | "user" | "assistant"));
     let role = role.ok_or_else(|| invalid(&format!("{place}.role")))?;

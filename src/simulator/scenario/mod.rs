@@ -20,7 +20,7 @@ const MAX_QUANTITY: f64 = 1e9;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
-    /// Seed of all answers, faults and delays. Default 0.
+    /// Seed of faults, delays and arbitrary choices. Default 0.
     pub seed: u64,
     /// Duration of every answer in milliseconds. Default 0.
     pub latency_ms: u64,
@@ -33,8 +33,8 @@ pub struct Scenario {
     /// Durations of answers in milliseconds, as equidistant quantiles with interpolation. Replaces
     /// `latency_ms` and `jitter_ms`. Default: none.
     pub latency_quantiles_ms: Vec<f64>,
-    /// Spread of the lengths of texts: the standard deviation of the logarithm of their words.
-    /// Default 0: no spread.
+    /// Spread of the lengths of texts: the standard deviation of the logarithm of their words. Texts
+    /// then repeat the document up to their length. Default 0: no spread, plain answers.
     pub length_spread: f64,
     /// Rate limit; requests beyond it get a 429. Default 0: no limit.
     pub requests_per_second: f64,
