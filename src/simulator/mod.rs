@@ -27,7 +27,8 @@
 //! | `GET /health` | `{"status":"ok"}` |
 //!
 //! A request passes `serve` (route), `handler` (decide: `limits`, `cache`, `faults`, `answer`) and
-//! `payload` (send). `answer` gets texts from `reading` and pictures from `looks`. Dialects are pure functions in a table: `anthropic`, `openai`, `gemini`.
+//! `payload` (send). `answer` gets texts from `reading` and pictures from `looks`. Dialects are
+//! pure functions in a table: `anthropic`, `openai`, `gemini`.
 
 mod answer;
 mod anthropic;

@@ -1,6 +1,6 @@
 //! Answers to choices and yes/no questions.
 
-use super::field::{Field, Intent, words};
+use super::field::{Field, Intent, is_other, words};
 use super::overlap;
 use super::writer::Writer;
 use crate::simulator::reading::language::Language;
@@ -8,23 +8,6 @@ use serde_json::Value;
 
 /// Sentiment scores below this are neutral.
 const NEUTRAL: f64 = 0.12;
-/// Values for what fits no other value.
-pub const OTHERS: [&str; 14] = [
-    "other",
-    "others",
-    "unknown",
-    "none",
-    "unclear",
-    "undetermined",
-    "sonstiges",
-    "andere",
-    "unbekannt",
-    "autre",
-    "otro",
-    "otros",
-    "altro",
-    "misc",
-];
 const NEUTRALS: [&str; 10] = ["neutral", "mixed", "neutre", "neutro", "neutraal", "neutralny", "gemischt", "mixto", "objective", "factual"];
 /// Steps of a scale from 0 to 1.
 const SCALE: [(f64, &str); 6] = [
@@ -48,7 +31,7 @@ const APPROVES: [&str; 9] = ["recommend", "recommended", "suitable", "approve", 
 pub fn choice(writer: &Writer<'_, '_>, values: &[Value], field: &Field<'_>) -> (usize, bool) {
     let names: Vec<String> = values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_lowercase)).collect();
     let Some(scores) = scores(writer, &names, field) else {
-        let other = names.iter().position(|name| OTHERS.contains(&name.as_str()) || NEUTRALS.contains(&name.as_str()));
+        let other = names.iter().position(|name| is_other(name) || NEUTRALS.contains(&name.as_str()));
         return (other.unwrap_or_else(|| writer.any(names.len())), false);
     };
     let mut order: Vec<usize> = (0..names.len()).collect();
@@ -135,10 +118,7 @@ fn feelings(writer: &Writer<'_, '_>, names: &[String], field: &Field<'_>) -> Opt
     };
     let levels: Vec<f64> = names.iter().map(level).collect();
     let asked = field.asks(Intent::Sentiment) || writer.prompt_asks(Intent::Sentiment);
-    let closed = names
-        .iter()
-        .zip(&levels)
-        .all(|(name, level)| *level != 0.0 || NEUTRALS.contains(&name.as_str()) || OTHERS.contains(&name.as_str()));
+    let closed = names.iter().zip(&levels).all(|(name, level)| *level != 0.0 || NEUTRALS.contains(&name.as_str()) || is_other(name));
     let signs = levels.iter().any(|level| *level > 0.0) && levels.iter().any(|level| *level < 0.0);
     if !signs || !(asked || closed) || writer.reading.text.words.is_empty() {
         return None;
@@ -148,7 +128,7 @@ fn feelings(writer: &Writer<'_, '_>, names: &[String], field: &Field<'_>) -> Opt
     let feeling = writer.reading.feeling();
     let torn = feeling.positive.min(feeling.negative) > 2.0 && score.abs() < 0.2;
     let fit = |(name, level): (&String, &f64)| {
-        let other = OTHERS.contains(&name.as_str());
+        let other = is_other(name);
         1.0 - (level - target).abs()
             - if other {
                 0.3

@@ -173,3 +173,51 @@ pub fn words(text: &str) -> Vec<String> {
     }
     words
 }
+
+/// What the words of a prompt ask for.
+pub fn asked(words: &[String]) -> Option<Intent> {
+    words.iter().find_map(|word| WORDS.get(word))
+}
+
+/// Values for what fits no other value.
+const OTHERS: [&str; 14] = [
+    "other",
+    "others",
+    "unknown",
+    "none",
+    "unclear",
+    "undetermined",
+    "sonstiges",
+    "andere",
+    "unbekannt",
+    "autre",
+    "otro",
+    "otros",
+    "altro",
+    "misc",
+];
+
+/// Whether a word in lower case stands for what fits no other value.
+pub fn is_other(word: &str) -> bool {
+    OTHERS.contains(&word)
+}
+
+/// The type of a schema, and whether null is allowed.
+pub enum Types<'s> {
+    One(&'s str),
+    OrNull(&'s str),
+}
+
+/// The type that a schema states or implies.
+pub fn type_of(schema: &Value) -> Types<'_> {
+    match &schema["type"] {
+        Value::String(own) => Types::One(own),
+        Value::Array(types) if !types.is_empty() => {
+            let real = types.iter().filter_map(Value::as_str).find(|own| *own != "null").unwrap_or("null");
+            if types.iter().any(|own| own == "null") { Types::OrNull(real) } else { Types::One(real) }
+        }
+        _ if schema["properties"].is_object() => Types::One("object"),
+        _ if schema["items"].is_object() => Types::One("array"),
+        _ => Types::One("string"),
+    }
+}

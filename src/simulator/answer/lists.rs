@@ -1,8 +1,8 @@
 //! Lists in answers.
 
 use super::evidence::Reading;
-use super::field::Field;
-use super::writer::{MARK, Types, Writer, type_of};
+use super::field::{Field, Types, type_of};
+use super::writer::{MARK, Writer};
 use super::{choices, spoken, strings};
 use crate::simulator::reading::text::{Sentence, Text};
 use serde_json::Value;

@@ -22,6 +22,7 @@ mod pattern;
 mod records;
 mod spoken;
 mod strings;
+mod walk;
 mod writer;
 
 use crate::simulator::ask::{Ask, Form, tokens};

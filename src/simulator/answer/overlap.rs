@@ -1,7 +1,6 @@
 //! Choices by the words that their values have in common with the text.
 
-use super::choices::OTHERS;
-use super::field::{Field, words};
+use super::field::{Field, is_other, words};
 use super::writer::Writer;
 use crate::simulator::reading::digest::{is_content, stem};
 use crate::simulator::reading::topics;
@@ -55,7 +54,7 @@ pub fn scores(writer: &Writer<'_, '_>, names: &[String], field: &Field<'_>) -> O
         if sign != 0.0 {
             scores[index] += (sign.signum() * f64::from(writer.reading.feeling().score()) * 2.0).max(0.0);
         }
-        if words.iter().any(|word| OTHERS.contains(&word.as_str())) {
+        if words.iter().any(|word| is_other(word)) {
             scores[index] = 0.0;
         }
     }

@@ -1,7 +1,7 @@
 //! Texts in answers.
 
 use super::dates::dates;
-use super::field::{Field, Intent, intent};
+use super::field::{Field, Intent};
 use super::passages::{clock, is_email, is_link, labelled, names, phones, phrase, quoted, title, tokens};
 use super::pattern;
 use super::records::unmarked;
@@ -231,9 +231,4 @@ fn formatted(writer: &Writer<'_, '_>, format: &str) -> Option<(String, bool)> {
         "uuid" => or(None, "00000000-0000-4000-8000-000000000000"),
         _ => return None,
     })
-}
-
-/// What the words of a prompt ask for.
-pub fn asked(words: &[String]) -> Option<Intent> {
-    words.iter().find_map(|word| intent(std::slice::from_ref(word)))
 }
