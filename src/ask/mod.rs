@@ -26,6 +26,7 @@ mod local_files;
 mod outcome;
 mod preflight;
 mod provider;
+mod reply_size;
 mod request_forms;
 mod retry;
 mod retry_state;

@@ -4,6 +4,7 @@ use super::account::Account;
 use super::address::is_loopback;
 use super::dialect::{Body, HttpReply, RateLimitHeader};
 use super::fault::{Class, Fault, StopKind};
+use super::reply_size::{ReplyMemory, SMALL, check_stream};
 use super::settings::LlmSettings;
 use super::timeouts::within;
 use crate::model::{FailureCode, Reply, with_causes};
@@ -26,6 +27,7 @@ pub struct Transport {
     unpooled: reqwest::Client,
     headers: HeaderMap,
     times: Times,
+    replies: ReplyMemory,
 }
 
 /// The result of a request, and facts about its reply.
@@ -54,8 +56,6 @@ struct Seen {
 ///
 /// Servers close them after 5 s or more, so docmill closes them first.
 const IDLE: Duration = Duration::from_secs(4);
-/// Maximum size of a reply, in bytes.
-const MAX_REPLY: usize = 64 * 1024 * 1024;
 
 impl Transport {
     /// Creates a client for `account`.
@@ -65,7 +65,7 @@ impl Transport {
         // the run.
         let client = client(account, settings, &times, usize::MAX)?;
         let unpooled = self::client(account, settings, &times, 0)?;
-        Ok(Self { account: account.clone(), client, unpooled, headers: account.headers(), times })
+        Ok(Self { account: account.clone(), client, unpooled, headers: account.headers(), times, replies: ReplyMemory::default() })
     }
 
     /// Sends one request to `model` and reads its whole reply.
@@ -106,13 +106,12 @@ impl Transport {
         if let Some(live) = live.filter(|_| (200..=299).contains(&status)) {
             return self.follow(response, (live, &asked), &header, seen).await;
         }
-        let mut body = Vec::with_capacity(response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(MAX_REPLY));
+        let (mut body, mut held) = (Vec::new(), self.replies.reply());
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
-            if body.len() + chunk.len() > MAX_REPLY {
-                return Err(too_large());
-            }
             body.extend_from_slice(&chunk);
+            held.bytes(body.len()).await?;
         }
+        held.tree(&body).await?;
         self.meaning(&HttpReply { status, header: &header, body: &body }, &asked)
     }
 
@@ -140,7 +139,7 @@ impl Transport {
         seen: &mut Seen,
     ) -> Result<Reply, Fault> {
         let account = &self.account;
-        let mut reader = account.dialect.stream();
+        let (mut reader, mut held) = (account.dialect.stream(), self.replies.reply());
         let mut read = 0;
         let broken = loop {
             let (limit, setting) =
@@ -149,10 +148,7 @@ impl Transport {
                 while let Some(chunk) = response.chunk().await? {
                     read += chunk.len();
                     let text = reader.push(&chunk);
-                    if read > MAX_REPLY {
-                        break;
-                    }
-                    if reader.started() {
+                    if reader.started() || reader.held() > SMALL {
                         return Ok(Some(text));
                     }
                     // Headers and keep-alive comments do not count as the first byte.
@@ -162,7 +158,11 @@ impl Transport {
             };
             match in_time(next, limit, "no further data", setting).await {
                 Ok(Ok(Some(text))) => {
-                    live.begun();
+                    check_stream(read)?;
+                    held.bytes(reader.held()).await?;
+                    if reader.started() {
+                        live.begun();
+                    }
                     if !text.is_empty() {
                         live.said(&account.scrub(text.into()));
                     }
@@ -172,10 +172,8 @@ impl Transport {
                 Err(silence) => break Some(silence),
             }
         };
-        if read > MAX_REPLY {
-            return Err(too_large());
-        }
         if let Some(body) = reader.body() {
+            held.tree(body).await?;
             let status = seen.status.unwrap_or(200);
             return match (self.meaning(&HttpReply { status, header, body }, asked), broken) {
                 (Err(cut), Some(fault)) if cut.class == Class::Ambiguous => {
@@ -292,10 +290,6 @@ async fn in_time<T>(step: impl Future<Output = T>, limit: Duration, what: &str, 
         let message = format!("{what} within {} s ({setting})", limit.as_secs_f64());
         Fault::new(Class::Ambiguous, FailureCode::TimedOut, message)
     })
-}
-
-fn too_large() -> Fault {
-    Fault::new(Class::Ambiguous, FailureCode::BadReply, format!("the response is larger than {MAX_REPLY} bytes"))
 }
 
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {

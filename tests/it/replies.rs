@@ -124,3 +124,20 @@ fn a_paid_reply_without_an_answer_is_retried_at_most_once() {
         .collect();
     assert!(limits[1] > limits[0], "the second attempt has no more room: {limits:?}");
 }
+
+#[test]
+fn a_reply_with_millions_of_values_fails_only_its_document() {
+    const REPLIES: &[Named] = &[
+        ("a-lists", || {
+            let reply = chat(&GOOD.into(), "stop").to_string();
+            Reply::StatusText(200, format!("{},\"padding\":[{}0]}}", reply.trim_end_matches('}'), "[],".repeat(1 << 20)))
+        }),
+        ("b-event", || Reply::StatusText(200, format!("data: [{}0]\n\n{}", "{},".repeat(1 << 20), stream(&[GOOD])))),
+        ("c-plain", || said(GOOD)),
+    ];
+    let (workspace, _server) = workspace(REPLIES);
+    let run = workspace.set("llm.preflight", false).run(["--job", "echo.toml"]).exits(3);
+    let csv = run.csv("echo");
+    assert_eq!(csv.column("failure_code"), ["bad_reply", "bad_reply", ""]);
+    assert!(csv.column("failure_message").iter().take(2).all(|message| message.contains("too many JSON values")), "{csv:?}");
+}

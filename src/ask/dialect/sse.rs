@@ -39,6 +39,11 @@ impl Events {
         self.end_line(&mut event);
     }
 
+    /// Bytes of the incomplete event.
+    pub fn held(&self) -> usize {
+        self.line.len() + self.data.as_ref().map_or(0, String::len)
+    }
+
     fn end_line(&mut self, event: &mut impl FnMut(&str)) {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {

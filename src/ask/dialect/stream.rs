@@ -11,6 +11,7 @@ use super::http::HttpReply;
 use super::sse::Events;
 use super::{decode, errors, halves};
 use crate::ask::fault::{Class, Fault};
+use crate::ask::reply_size::{SMALL, fits, taken};
 use crate::model::{FailureCode, Repair, Reply};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -32,6 +33,10 @@ pub struct StreamReader {
     in_one_piece: bool,
     /// Whether an event contained half of a surrogate pair.
     has_halves: bool,
+    /// Size of the reply when it was last measured, in bytes.
+    measured: usize,
+    /// Bytes that have arrived since then.
+    since_measured: usize,
 }
 
 impl StreamReader {
@@ -47,11 +52,14 @@ impl StreamReader {
             started: false,
             in_one_piece: false,
             has_halves: false,
+            measured: 0,
+            since_measured: 0,
         }
     }
 
     /// Takes more bytes. Returns the new text of the answer.
     pub fn push(&mut self, bytes: &[u8]) -> String {
+        self.since_measured += bytes.len();
         if self.is_events == Some(true) {
             return self.event_bytes(bytes);
         }
@@ -74,6 +82,15 @@ impl StreamReader {
     /// The whole body, if it is not a stream of events.
     pub fn body(&self) -> Option<&[u8]> {
         (self.is_events != Some(true)).then_some(&self.body)
+    }
+
+    /// Bytes that the reply takes so far, about.
+    pub fn held(&mut self) -> usize {
+        if self.since_measured > SMALL {
+            self.measured = taken(&self.reply.whole) + self.reply.items.iter().map(taken).sum::<usize>();
+            self.since_measured = 0;
+        }
+        self.body.len() + self.events.held() + self.measured
     }
 
     /// Whether the answer has begun. After that, other calls can use the cached prompt.
@@ -125,6 +142,9 @@ impl StreamReader {
             let marked = halves::marked(data);
             self.has_halves |= marked.is_some();
             let data = marked.as_deref().unwrap_or(data);
+            if !fits(data.as_bytes()) {
+                continue;
+            }
             match serde_json::from_str(data) {
                 Ok(event) => self.event(event, &mut text),
                 // Some servers omit the empty line between two events. Other text, such as a
