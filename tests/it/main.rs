@@ -14,6 +14,7 @@
 mod support;
 
 mod alerts;
+mod attacks;
 mod circles;
 mod compare;
 mod counts;
