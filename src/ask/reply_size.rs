@@ -53,7 +53,7 @@ impl Held<'_> {
     /// Waits if other large replies are being read. Fails if the reply is too large.
     pub async fn bytes(&mut self, bytes: usize) -> Result<(), Fault> {
         if bytes > MAX_REPLY {
-            return Err(too_large(format!("is larger than {} MiB", MAX_REPLY >> 20)));
+            return Err(too_large(&format!("is larger than {} MiB", MAX_REPLY >> 20)));
         }
         self.admit(bytes).await;
         Ok(())
@@ -62,7 +62,7 @@ impl Held<'_> {
     /// Accounts for the JSON tree that is about to be built from `body`.
     pub async fn tree(&mut self, body: &[u8]) -> Result<(), Fault> {
         if !fits(body) {
-            return Err(too_large("has too many JSON values".into()));
+            return Err(too_large("has too many JSON values"));
         }
         self.admit(tree_bytes(body) / 16).await;
         Ok(())
@@ -78,7 +78,7 @@ impl Held<'_> {
 
 /// Fails if a stream has sent too many bytes.
 pub(super) fn check_stream(sent: usize) -> Result<(), Fault> {
-    if sent > MAX_STREAM { Err(too_large(format!("is a stream of more than {} MiB", MAX_STREAM >> 20))) } else { Ok(()) }
+    if sent > MAX_STREAM { Err(too_large(&format!("is a stream of more than {} MiB", MAX_STREAM >> 20))) } else { Ok(()) }
 }
 
 /// Whether the JSON tree of `json` is small enough to be built.
@@ -111,7 +111,7 @@ pub(super) fn taken(value: &Value) -> usize {
     size_of::<Value>() + inner
 }
 
-fn too_large(what: String) -> Fault {
+fn too_large(what: &str) -> Fault {
     Fault::new(Class::Ambiguous, FailureCode::BadReply, format!("the response {what}"))
 }
 
