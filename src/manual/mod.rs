@@ -16,7 +16,7 @@ macro_rules! pages {
     };
 }
 
-pages! { "jobs", "input", "output", "settings", "money", "limits", "failures", "live", "compare", "deploy", "architecture", }
+pages! { "jobs", "input", "output", "settings", "money", "limits", "failures", "live", "compare", "deploy", "security", "architecture", }
 
 impl Page {
     /// The page about a topic.
