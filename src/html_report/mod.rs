@@ -8,20 +8,27 @@
 //! - Memory does not grow with the number of documents or requests.
 
 mod activity;
+mod advice;
+mod bars;
+mod bill;
 mod chart;
 mod charts;
 mod comparison;
 mod distribution;
+mod facets;
+mod findings;
 mod history;
 mod number;
 mod report;
 mod results;
 mod shown;
 mod slowest;
+mod specialists;
 mod stages;
 mod template;
 mod thumbnail;
 
+pub use advice::repeat;
 pub use report::{Report, Subject};
 pub use thumbnail::Thumbnails;
 
@@ -51,6 +58,6 @@ pub enum PageError {
 /// Writes the page.
 pub fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, out: &mut impl Write) -> Result<(), PageError> {
     template::begin(report, out)?;
-    let left = results::write(archive, report.view, thumbnails, out)?;
+    let left = results::write(archive, report, thumbnails, out)?;
     template::end(report, &left, out)
 }

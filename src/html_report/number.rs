@@ -90,7 +90,7 @@ pub fn time_ticks(top: f64, wanted: f64) -> Vec<f64> {
 }
 
 /// The smallest round number of at least `least`. Round numbers are 1, 2 or 5 times a power of ten.
-fn round_step(least: f64) -> f64 {
+pub fn round_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(10.0 * power)
 }

@@ -1,9 +1,11 @@
 //! Gathers the figures of the page from the store.
 
 use super::activity::{Activity, Stretch, TaskUse, Totals};
+use super::advice::{advice, repeat};
 use super::chart::Chart;
 use super::charts::{distributions, over_time};
 use super::distribution::Spread;
+use super::findings::Findings;
 use super::history::{PastRun, parsed, past_runs};
 use super::slowest::{SHOWN, SlowDocument, clock_below};
 use super::stages::stages;
@@ -57,6 +59,9 @@ pub struct Report {
     pub turn: Option<Spread>,
     /// Statistics by task.
     pub tasks: Vec<TaskUse>,
+    /// What the results say: answers by field, specialists, and the bill.
+    #[serde(flatten)]
+    pub findings: Findings,
     /// Documents without a complete answer by failure code, with examples.
     pub failures: Vec<Failures>,
     /// Skipped documents by failure code, with examples.
@@ -116,6 +121,10 @@ pub struct Failures {
     pub code: String,
     /// Number of documents.
     pub documents: u64,
+    /// What to do.
+    pub advice: &'static str,
+    /// The command that asks again, if that may help.
+    pub command: Option<String>,
     /// The first documents: name and message.
     pub examples: Vec<(String, String)>,
 }
@@ -177,7 +186,8 @@ impl Report {
         let with_examples = |codes: &BTreeMap<FailureCode, u64>| {
             let failures = codes.iter().map(|(code, n)| {
                 let examples = archive.failure_examples(view.0, view.1, code.as_str(), EXAMPLES)?;
-                Ok(Failures { code: code.to_string(), documents: *n, examples })
+                let (advice, command) = (advice(*code), repeat(&run.command, *code));
+                Ok(Failures { code: code.to_string(), documents: *n, advice, command, examples })
             });
             let mut failures = failures.collect::<Result<Vec<_>, StoreError>>()?;
             failures.sort_by_key(|failure| std::cmp::Reverse(failure.documents));
@@ -198,6 +208,7 @@ impl Report {
             concurrency,
             bottleneck: figures["bottleneck"]["sentence"].as_str().map(ToOwned::to_owned),
             spent: (bill.usd.usd(), bill.unpriced_calls),
+            findings: Findings::gather(archive, view, run, bill.usd.usd())?,
             stretch_seconds: activity.stretch_seconds(),
             latency: activity.latency.spread(),
             turn: activity.turn.spread(),

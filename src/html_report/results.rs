@@ -4,9 +4,11 @@
 //! when the user opens the row. A page with a hundred thousand rows has some megabytes and opens at
 //! once. No byte of a row is ever markup.
 
-use super::PageError;
+use super::facets::bars_of;
 use super::shown::short;
+use super::specialists::side;
 use super::thumbnail::Thumbnails;
+use super::{PageError, Report};
 use crate::model::{CallRecord, CallStatus, Money, Row};
 use crate::store::{Archive, ResultRecord};
 use base64::Engine as _;
@@ -47,22 +49,24 @@ pub struct LeftOut {
     pub thumbnails: (u64, u64),
 }
 
-/// Writes the rows of a listing under a recipe.
-pub fn write(archive: &Archive, view: (i64, i64), thumbnails: &Thumbnails, out: &mut impl Write) -> Result<LeftOut, PageError> {
+/// Writes the rows of a report.
+pub fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, out: &mut impl Write) -> Result<LeftOut, PageError> {
     let (mut heads, mut holds) = (Pack::new("heads", PACK[0]), Pack::new("holds", PACK[1]));
     let mut left = LeftOut::default();
-    archive.results(view, |record: ResultRecord<'_>| -> Result<bool, PageError> {
+    archive.results(report.view, |record: ResultRecord<'_>| -> Result<bool, PageError> {
         if left.rows == MAX_ROWS {
             return Ok(false);
         }
         left.rows += 1;
         let row = Row::read(record.position, record.document, record.text).map_err(|e| PageError::Row(record.document.to_owned(), e))?;
-        let picture = thumbnails.of(&row, &mut left.thumbnails);
-        heads.push(&head(&row, picture), out)?;
+        if let Some(picture) = thumbnails.of(&row, &mut left.thumbnails) {
+            writeln!(out, "<script type=\"text/plain\" class=\"photo\" data-index=\"{}\">{picture}</script>", row.index)?;
+        }
+        heads.push(&head(&row, report), out)?;
         if holds.written < MAX_BYTES {
             left.opened += 1;
             let mut texts = Texts { room: ALL_TEXT, shortened: 0 };
-            holds.push(&texts.of_row(&row), out)?;
+            holds.push(&texts.of_row(&row, report), out)?;
             left.shortened += texts.shortened;
         }
         Ok(true)
@@ -75,8 +79,8 @@ pub fn write(archive: &Archive, view: (i64, i64), thumbnails: &Thumbnails, out: 
 /// The fields of a row in the table.
 ///
 /// Returns `[index, name, status, answer, input tokens, output tokens, cost, seconds, failure code,
-/// thumbnail, job]`.
-fn head(row: &Row, picture: Option<&str>) -> Value {
+/// job, bars of the charts, cells of the matrix]`.
+fn head(row: &Row, report: &Report) -> Value {
     let mut cost = row.calls.iter().map(|call| call.cost_usd);
     let cost: Option<Money> = cost.by_ref().sum();
     let tokens = |of: fn(&CallRecord) -> u64| row.calls.iter().map(of).sum::<u64>();
@@ -94,8 +98,9 @@ fn head(row: &Row, picture: Option<&str>) -> Value {
         cost.map(Money::usd),
         (seconds * 1000.0).round() / 1000.0,
         code,
-        picture,
         row.job,
+        bars_of(&report.findings.fields, row),
+        report.findings.specialists.as_ref().map(|specialists| specialists.cells(row)),
     ])
 }
 
@@ -116,11 +121,14 @@ impl Texts {
 
     /// Content of an opened row.
     ///
-    /// Returns `[failure, columns, answers, facts, calls, number of further calls]`.
-    fn of_row(&mut self, row: &Row) -> Value {
+    /// Returns `[failure, columns, answers, facts, calls, number of further calls, answers of
+    /// specialists]`.
+    fn of_row(&mut self, row: &Row, report: &Report) -> Value {
         let failure = row.failure.as_ref().map(|failure| [failure.code.to_string(), self.cut(&failure.message)]);
+        // Answers of specialists stand in their own table.
+        let hides = |name: &str| report.findings.specialists.as_ref().is_some_and(|specialists| specialists.hides(name));
         let mut pairs = |map: &serde_json::Map<String, Value>| -> Vec<[String; 2]> {
-            map.iter().map(|(name, value)| [self.cut(name), self.cut(&text_of(value))]).collect()
+            map.iter().filter(|(name, _)| !hides(name)).map(|(name, value)| [self.cut(name), self.cut(&text_of(value))]).collect()
         };
         let (columns, answers) = (pairs(&row.columns), pairs(&row.answers));
         let calls: Vec<Value> = row.calls.iter().take(CALLS).map(|call| self.of_call(call)).collect();
@@ -131,7 +139,16 @@ impl Texts {
             let parts = [Some(self.cut(&facts.format)), Some(format!("{} bytes", facts.bytes)), size, words, note];
             parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
         });
-        json!([failure, columns, answers, facts, calls, row.calls.len().saturating_sub(CALLS)])
+        let specialists: Vec<Value> =
+            row.calls.iter().filter(|call| !call.axes.is_empty()).take(CALLS).map(|call| self.of_side(call)).collect();
+        json!([failure, columns, answers, facts, calls, row.calls.len().saturating_sub(CALLS), specialists])
+    }
+
+    /// The answer of a specialist: its side, and the fields of the answer.
+    fn of_side(&mut self, call: &CallRecord) -> Value {
+        let fields = call.answer.iter().filter_map(Value::as_object).flatten();
+        let fields: Vec<[String; 2]> = fields.map(|(name, value)| [self.cut(name), self.cut(&text_of(value))]).collect();
+        json!([side(&call.axes), fields])
     }
 
     fn of_call(&mut self, call: &CallRecord) -> Value {
@@ -156,6 +173,7 @@ impl Texts {
 fn text_of(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
+        Value::Bool(value) => if *value { "yes" } else { "no" }.to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
             items.iter().map(text_of).collect::<Vec<_>>().join("; ")

@@ -8,15 +8,24 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Maximum number of thumbnails.
-pub const MAX_THUMBNAILS: usize = 200;
-/// Longest side of a thumbnail, in pixels.
-const EDGE: u32 = 96;
+pub const MAX_THUMBNAILS: usize = 600;
 /// JPEG quality of a thumbnail, from 1 to 100.
-const QUALITY: u8 = 60;
+const QUALITY: u8 = 70;
 /// Maximum size of a source file, in bytes.
 const MAX_FILE_BYTES: u64 = 40_000_000;
 /// Maximum size of a thumbnail in base64, in bytes.
-const MAX_THUMBNAIL_BYTES: usize = 16_000;
+const MAX_THUMBNAIL_BYTES: usize = 400_000;
+/// Maximum size of all thumbnails in base64, in bytes.
+const MAX_BYTES: usize = 24_000_000;
+
+/// Longest side in pixels. Few pictures fill a screen; many stay within some megabytes.
+fn edge(pictures: usize) -> u32 {
+    match pictures {
+        0..=48 => 1280,
+        49..=160 => 800,
+        _ => 480,
+    }
+}
 
 /// Thumbnails by index in input order, as `data:` URLs.
 #[derive(Debug, Default)]
@@ -26,9 +35,6 @@ impl Thumbnails {
     /// Makes thumbnails of the first images of a listing. `settings` control how images are
     /// prepared.
     pub fn make(archive: &Archive, view: (i64, i64), roots: &Roots, settings: &PrepareSettings) -> Result<Self, StoreError> {
-        let mut settings = settings.clone();
-        settings.image.max_edge = EDGE;
-        settings.image.jpeg_quality = QUALITY;
         let mut images = Vec::new();
         archive.results(view, |record: ResultRecord<'_>| -> Result<bool, StoreError> {
             // The substring test is cheap and avoids parsing most rows of texts.
@@ -40,10 +46,13 @@ impl Thumbnails {
             }
             Ok(images.len() < MAX_THUMBNAILS)
         })?;
+        let mut settings = settings.clone();
+        settings.image.max_edge = edge(images.len());
+        settings.image.jpeg_quality = QUALITY;
         // The panic hook silences decoder panics in threads with this name.
         let name = |n| format!("docmill-prepare-{n}");
         let Ok(pool) = rayon::ThreadPoolBuilder::new().thread_name(name).build() else { return Ok(Self::default()) };
-        let made = pool.install(|| {
+        let mut made: Vec<(u64, String)> = pool.install(|| {
             images
                 .into_par_iter()
                 .filter_map(|(position, path, digest)| {
@@ -54,7 +63,13 @@ impl Thumbnails {
                 })
                 .collect()
         });
-        Ok(Self(made))
+        let mut room = MAX_BYTES;
+        made.retain(|(_, picture)| {
+            let fits = picture.len() <= room;
+            room -= if fits { picture.len() } else { 0 };
+            fits
+        });
+        Ok(Self(made.into_iter().collect()))
     }
 
     /// The thumbnail of a row's document. Also counts thumbnails and images.

@@ -65,7 +65,15 @@ fn the_page_shows_what_the_run_did() {
     let server = ModelServer::start();
     let workspace = done(&server);
     let html = page(&workspace);
-    for part in ["echo <small>run 1</small>", ">complete<", "Throughput, requests a second", "Slowest documents", "<bdi>a.txt</bdi>"] {
+    let parts = [
+        "echo <small>run 1</small>",
+        ">complete<",
+        "Throughput, requests a second",
+        "Slowest documents",
+        "<bdi>a.txt</bdi>",
+        "Cost per document",
+    ];
+    for part in parts {
         assert!(html.contains(part), "no {part:?}");
     }
     assert!(html.matches("<figure>").count() >= 6, "charts are missing");
@@ -189,6 +197,11 @@ impl Seen {
         self.dom
     }
 
+    /// The HTML of the open row.
+    fn dialog(dom: &str) -> &str {
+        dom.split("<dialog id=\"open\"").nth(1).unwrap().split("</dialog>").next().unwrap()
+    }
+
     /// The HTML of the table of results.
     fn table(dom: &str) -> &str {
         dom.split("<table id=\"rows\"").nth(1).unwrap().split("<nav").next().unwrap()
@@ -208,16 +221,58 @@ fn a_browser_shows_the_report_without_network() {
 
     let workspace = done(&server);
     page(&workspace);
-    let dom = browse(&browser, &workspace.path("output/report.html"), "#status=ok&sort=-1&open=0").well();
+    let dom = browse(&browser, &workspace.path("output/report.html"), "#sort=-1&open=0").well();
     let table = Seen::table(&dom);
     assert!(dom.contains("2 rows") && table.find("b.txt").unwrap() < table.find("a.txt").unwrap(), "{table}");
-    assert!(table.contains("<dt><bdi>said</bdi></dt><dd><bdi>said of docid:a</bdi></dd>"), "{table}");
+    let opened = Seen::dialog(&dom);
+    assert!(opened.contains("<dt><bdi>said</bdi></dt><dd><bdi>said of docid:a</bdi></dd>"), "{opened}");
 
     let workspace = hostile(&server);
     page(&workspace);
     let dom = browse(&browser, &workspace.path("output/report.html"), "#open=0").well();
-    let table = Seen::table(&dom);
-    assert!(table.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !table.contains("<img"), "{table}");
+    for part in [Seen::table(&dom), Seen::dialog(&dom)] {
+        assert!(part.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !part.contains("<img"), "{part}");
+    }
+}
+
+#[test]
+fn charts_filter_the_gallery_and_the_matrix_shows_the_specialists() {
+    let Some(browser) = browser() else { return };
+    let workspace = Workspace::new();
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/images");
+    for name in ["heat-sink.png", "drone-arm.png", "spur-gear.png"] {
+        workspace.doc(name, std::fs::read(images.join(name)).unwrap());
+    }
+    workspace.doc("note.txt", "not a picture");
+    workspace.run(["--job", "material"]).exits(0);
+    let html = page(&workspace);
+    let json: Value = serde_json::from_str(&workspace.docmill(["report", "--json"]).exits(0).stdout).unwrap();
+    let field = |name: &str| json["fields"].as_array().unwrap().iter().find(|facet| facet["field"] == name).unwrap()["bars"].clone();
+    let chosen = field("best_material").as_array().unwrap().iter().find(|bar| bar["documents"] != 0).unwrap().clone();
+    assert_eq!(
+        field("status"),
+        serde_json::json!([
+            {"label": "ok", "documents": 3, "width": 1.0}, {"label": "skipped", "documents": 1, "width": 1.0 / 3.0}
+        ])
+    );
+    assert_eq!(json["specialists"]["sides"].as_array().unwrap().len(), 6);
+    assert_eq!((&json["bill"]["documents"], &json["bill"]["all"]["calls"]), (&3.into(), &21.into()));
+    assert!(!html.contains("data-field=\"metal_suitability\""), "the matrix shows what specialists say");
+    assert_eq!(html.matches("class=\"photo\"").count(), 3);
+
+    let path = workspace.path("output/report.html");
+    let label = chosen["label"].as_str().unwrap();
+    let dom = browse(&browser, &path, &format!("#best_material={label}")).well();
+    assert!(dom.contains(&format!("{} of 4 rows", chosen["documents"])), "{label}");
+    assert_eq!(dom.matches("class=\"open tile\"").count() as u64, chosen["documents"].as_u64().unwrap());
+    assert_eq!(dom.matches("<button type=\"button\" aria-pressed=\"true\"").count(), 1, "the chosen bar is pressed");
+    assert!(dom.contains("alt=\"") && dom.contains(&format!(": {label}")), "pictures have a text");
+    let dom = browse(&browser, &path, "#status=ok&q=gear&view=matrix").well();
+    let matrix = dom.split("<div id=\"matrix\"").nth(1).unwrap().split("</table>").next().unwrap();
+    assert!(dom.contains("1 of 4 rows") && matrix.contains("spur-gear.png") && matrix.contains("class=\"chosen\""), "{matrix}");
+    let dom = browse(&browser, &path, "#open=0").well();
+    let opened = Seen::dialog(&dom);
+    assert!(opened.contains("<img src=\"data:image/") && opened.contains("<td><bdi>elastomer</bdi></td>"), "{opened}");
 }
 
 #[test]
@@ -241,7 +296,7 @@ fn a_hundred_thousand_rows_can_be_searched_sorted_and_opened() {
     assert!(size < 20_000_000, "the page takes {size} bytes");
     let dom = browse(&browser, &path, "#q=doc-0999+99.txt&open=99998").well();
     assert!(dom.contains("1 of 100,000 rows"), "{}", Seen::table(&dom));
-    assert!(Seen::table(&dom).contains("<dd><bdi>answer 000001</bdi></dd>"), "{}", Seen::table(&dom));
+    assert!(Seen::dialog(&dom).contains("<dd><bdi>answer 000001</bdi></dd>"), "{}", Seen::dialog(&dom));
     let dom = browse(&browser, &path, "#sort=3&page=2").well();
     assert!(dom.contains("page 2 of 2,000") && Seen::table(&dom).contains("answer 000050"), "{}", Seen::table(&dom));
 }

@@ -1,0 +1,212 @@
+//! Counts the values of answer fields for charts, and finds the bars of each row.
+//!
+//! A field's chart follows from its values: counts for few texts, months for dates, shares for true
+//! and false, a histogram for numbers, the most frequent items for lists. Free text has no chart.
+
+use super::bars::{Bars, Tally};
+use crate::model::{ColumnType, JobColumns, Row};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fields of all rows with a chart.
+const STATUS: &str = "status";
+const CODE: &str = "failure_code";
+/// Maximum nesting of objects and lists inside an answer.
+const DEPTH: u32 = 4;
+/// Maximum number of values of a field that count in one document.
+const MAX_ITEMS: usize = 100;
+/// Maximum number of charts.
+const MAX_FACETS: usize = 24;
+/// Maximum number of fields that are counted. Nested answers may have any number.
+const MAX_FIELDS: usize = 400;
+
+/// The chart of a field. Its bars are also filters.
+#[derive(Debug, Serialize)]
+pub struct Facet {
+    /// The field, as in `results.csv`; `a.b` for a field inside an object.
+    pub field: String,
+    /// Description from the job file.
+    pub about: Option<String>,
+    /// Number of documents with a value.
+    pub documents: u64,
+    /// The bars.
+    #[serde(flatten)]
+    pub bars: Bars,
+}
+
+/// Counts the fields of rows.
+#[derive(Debug)]
+pub struct FieldCounts<'j> {
+    jobs: &'j [JobColumns],
+    fields: Vec<(String, Tally)>,
+    places: BTreeMap<String, usize>,
+    /// Columns that the settings pass on. Their charts come after the answers.
+    kept: BTreeSet<String>,
+}
+
+impl<'j> FieldCounts<'j> {
+    /// Starts with the columns that the jobs declare, so that charts have their order.
+    pub fn new(jobs: &'j [JobColumns]) -> Self {
+        Self { jobs, fields: Vec::new(), places: BTreeMap::new(), kept: BTreeSet::new() }
+    }
+
+    /// Counts a row.
+    pub fn add(&mut self, row: &Row) {
+        for name in row.columns.keys().filter(|name| !self.kept.contains(*name)).take(MAX_FIELDS).cloned().collect::<Vec<_>>() {
+            self.kept.insert(name);
+        }
+        for (field, values) in by_field(row, |_| true) {
+            let known = self.places.get(&field).copied();
+            let place = match known {
+                Some(place) => place,
+                None if self.fields.len() == MAX_FIELDS => continue,
+                None => {
+                    self.fields.push((field.clone(), Tally::new(self.declared(&field))));
+                    *self.places.entry(field).or_insert(self.fields.len() - 1)
+                }
+            };
+            self.fields[place].1.add(&values);
+        }
+    }
+
+    /// The values that a field can have, if they are known.
+    fn declared(&self, field: &str) -> Option<Vec<String>> {
+        if field == CODE {
+            return Some(Vec::new());
+        }
+        let kind = match &self.column(field)?.kind {
+            ColumnType::List(items) => items,
+            kind => kind,
+        };
+        if let ColumnType::Enum(values) = kind { Some(values.clone()) } else { None }
+    }
+
+    fn column(&self, field: &str) -> Option<&'j crate::model::Column> {
+        self.jobs.iter().flat_map(|job| &job.columns).find(|column| column.name == field)
+    }
+
+    /// Makes the charts. `hidden` are fields that the page shows in another way.
+    pub fn finish(mut self, hidden: impl Fn(&str) -> bool) -> Vec<Facet> {
+        let order: BTreeMap<&str, usize> =
+            self.jobs.iter().flat_map(|job| &job.columns).enumerate().map(|(n, column)| (column.name.as_str(), n)).collect();
+        let rank = |field: &str| match field {
+            STATUS => usize::MAX - 1,
+            CODE => usize::MAX,
+            field if self.kept.contains(field) => usize::MAX - 2,
+            field => order.get(field.split('.').next().unwrap_or(field)).copied().unwrap_or(usize::MAX - 3),
+        };
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.sort_by_key(|(field, _)| rank(field));
+        let facets = fields.into_iter().filter(|(field, _)| !hidden(field)).filter_map(|(field, tally)| {
+            let documents = tally.documents();
+            let bars = tally.bars().filter(|bars| field != STATUS || bars.list.len() > 1)?;
+            Some(Facet { about: self.column(&field).and_then(|column| column.description.clone()), field, documents, bars })
+        });
+        facets.take(MAX_FACETS).collect()
+    }
+}
+
+/// The bars of a row: for each chart nothing, a number, or a list of numbers.
+pub fn bars_of(facets: &[Facet], row: &Row) -> Value {
+    let root = |facet: &Facet, name: &str| facet.field.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let values = by_field(row, |name| facets.iter().any(|facet| root(facet, name)));
+    let numbers = facets.iter().map(|facet| {
+        let mut at: Vec<usize> =
+            values.get(&facet.field).into_iter().flat_map(|values| &values.values).filter_map(|v| facet.bars.find(v)).collect();
+        at.sort_unstable();
+        at.dedup();
+        match at[..] {
+            [] => Value::Null,
+            [one] => json!(one),
+            _ => json!(at),
+        }
+    });
+    numbers.collect()
+}
+
+/// The values of a field in one row.
+#[derive(Debug, Default)]
+pub struct FieldValues<'r> {
+    /// The values; null for an empty list.
+    pub values: Vec<Cow<'r, Value>>,
+    /// Whether they are items of a list.
+    pub listed: bool,
+}
+
+impl<'r> FieldValues<'r> {
+    fn add(&mut self, listed: bool, value: Cow<'r, Value>) {
+        self.listed |= listed;
+        // A document counts once for each value.
+        if self.values.len() < MAX_ITEMS && !self.values.contains(&value) {
+            self.values.push(value);
+        }
+    }
+}
+
+/// The values of a row by field. Fields of objects have a path as their name. Skips answers that
+/// are not `wanted`.
+fn by_field(row: &Row, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, FieldValues<'_>> {
+    let mut all = BTreeMap::new();
+    for (field, value) in row.answers.iter().chain(&row.columns).filter(|(field, _)| wanted(field)) {
+        flatten(field, value, (0, false), &mut all);
+    }
+    let mut own = |field: &str, value: &str| all.entry(field.to_owned()).or_default().add(false, Cow::Owned(value.into()));
+    own(STATUS, row.status.as_str());
+    row.codes().iter().flat_map(|codes| codes.split(',')).for_each(|code| own(CODE, code));
+    all
+}
+
+fn flatten<'r>(field: &str, value: &'r Value, (depth, listed): (u32, bool), all: &mut BTreeMap<String, FieldValues<'r>>) {
+    match value {
+        Value::Object(_) | Value::Array(_) if depth == DEPTH => {}
+        Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&format!("{field}.{key}"), value, (depth + 1, listed), all)),
+        Value::Array(items) if !items.is_empty() => items.iter().for_each(|item| flatten(field, item, (depth + 1, true), all)),
+        Value::Array(_) => all.entry(field.to_owned()).or_default().add(true, Cow::Owned(Value::Null)),
+        value => all.entry(field.to_owned()).or_default().add(listed, Cow::Borrowed(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(answers: Value) -> Row {
+        let row = json!({"status": "ok", "job": "j", "provider": "p", "model": "m", "answers": answers, "calls": []});
+        Row::read(0, "d", &row.to_string()).expect("a row")
+    }
+
+    fn facets(answers: &[Value]) -> Vec<Facet> {
+        let mut counts = FieldCounts::new(&[]);
+        answers.iter().for_each(|answers| counts.add(&row(answers.clone())));
+        counts.finish(|field| field == "hidden")
+    }
+
+    #[test]
+    fn the_chart_of_a_field_follows_from_its_values() {
+        let answers = |n: u32| {
+            let kind = if n % 2 == 0 { "a" } else { "b" };
+            json!({
+                "kind": kind, "sure": n.is_multiple_of(3), "when": format!("2026-0{}-11", 1 + n % 2), "hidden": "x",
+                "note": format!("free text {n}"), "tags": ["Gear", format!("rare {n}")], "maker": {"country": null, "size": n},
+                "parts": [{"name": "bolt"}, {"name": "bolt"}]
+            })
+        };
+        let rows: Vec<Value> = (0..40).map(answers).collect();
+        let facets = facets(&rows);
+        let shown: Vec<(&str, usize)> = facets.iter().map(|facet| (facet.field.as_str(), facet.bars.list.len())).collect();
+        let expected = ["kind", "maker.size", "parts.name", "sure", "tags", "when"];
+        assert_eq!(shown.iter().map(|(field, _)| *field).collect::<Vec<_>>(), expected, "{shown:?}");
+        let parts = &facets[2].bars.list;
+        assert_eq!((parts[0].label.as_str(), parts[0].documents), ("bolt", 40), "a document counts once");
+        assert_eq!(bars_of(&facets, &row(rows[0].clone())).as_array().map(Vec::len), Some(expected.len()));
+        for facet in &facets {
+            let one = rows.iter().filter(|answers| {
+                let bars = bars_of(std::slice::from_ref(facet), &row((*answers).clone()));
+                bars[0] == json!(0) || bars[0].as_array().is_some_and(|all| all.contains(&json!(0)))
+            });
+            assert_eq!(one.count() as u64, facet.bars.list[0].documents, "{}: rows and bars agree", facet.field);
+        }
+    }
+}
