@@ -4,7 +4,7 @@
 //! second. `docmill run --progress json` prints events as JSON lines, so their shapes are
 //! versioned: fields are added, never renamed.
 
-use crate::model::{Bill, FailureCode, Latency, QueueUse, RowStatus, StageUse, Summary, Tally, Trace, WaitReason};
+use crate::model::{AccountLimit, Bill, FailureCode, Latency, QueueUse, RowStatus, StageUse, Summary, Tally, Trace, WaitReason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -168,6 +168,8 @@ pub struct Snapshot {
     pub refusals: u64,
     /// Seconds until the provider allows the next request; 0 when it is open.
     pub waiting_s: f64,
+    /// Limits of the account that are known so far.
+    pub limits: Vec<AccountLimit>,
     /// Whether all documents are done and the result files are being written.
     pub publishing: bool,
     /// Maximum requests in flight.

@@ -10,6 +10,7 @@ mod host;
 mod inspect;
 mod jobs;
 mod live;
+mod next;
 mod plan;
 mod prices;
 mod prune;

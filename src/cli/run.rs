@@ -3,6 +3,7 @@
 use super::args::{InDoubt, Progress, RunArgs};
 use super::exit::{CliError, Exit};
 use super::flags::flags;
+use super::next::{Done, next};
 use super::{prompt, settings};
 use crate::ask::StopKind;
 use crate::model::{FailureCode, counted};
@@ -20,13 +21,19 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
         guard: Guard::Ask(prompt),
         ..RunOptions::default()
     };
+    let style = style(args.progress, args.quiet);
+    let output = settings.output.dir.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
-    let outcome = runtime.block_on(async {
-        assemble(&Environment::of_process(), &config, settings, options).await?.run(style(args.progress, args.quiet)).await
+    let done = runtime.block_on(async {
+        let assembled = assemble(&Environment::of_process(), &config, settings, options).await?;
+        let command = assembled.plan.command.clone();
+        assembled.run(style).await.map(|outcome| Done { outcome, command, output })
     });
     // A read that hangs, such as on a lost network disk, must not hold the program up.
     runtime.shutdown_background();
-    let outcome = outcome?;
+    let done = done?;
+    style.advise(&next(&done));
+    let outcome = done.outcome;
     let exit = Exit::of(&outcome);
     if let Some(why) = outcome.not_copied {
         let next = "The local results are complete. Fix the cause and run the same command again: it copies the \
@@ -90,7 +97,8 @@ pub(super) fn style(progress: Progress, quiet: bool) -> Style {
         Progress::Bars => Style::Bars,
         Progress::Lines => Style::Lines,
         Progress::Json => Style::Json,
-        Progress::Auto if std::io::stderr().is_terminal() => Style::Bars,
+        // A dumb terminal cannot move the cursor.
+        Progress::Auto if std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") => Style::Bars,
         Progress::Auto => Style::Lines,
     }
 }

@@ -120,10 +120,7 @@ impl<'p> Predictor<'p> {
         let limits_unknown = self.plan.account.has_limits() && limits.is_empty();
         let wall = seconds.map_or(per_second.wall_s, |(wall, _)| wall.middle());
         Prediction {
-            limits: limits
-                .iter()
-                .map(|rate| AccountLimit { meter: rate.meter, per_minute: 60.0 * rate.per_second, at_once: rate.burst })
-                .collect(),
+            limits: limits.iter().map(AccountLimit::from).collect(),
             limits_unknown,
             if_limited: limits_unknown.then(|| felt(calls as f64, wall)).flatten(),
             calls,

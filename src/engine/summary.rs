@@ -93,7 +93,7 @@ impl End {
 /// Limits learned from the account, without those of the settings.
 fn limits(plan: &Plan, rates: &[Rate]) -> Vec<AccountLimit> {
     let shown = rates.iter().filter(|rate| plan.llm.limits.of(rate.meter).is_none());
-    shown.map(|rate| AccountLimit { meter: rate.meter, per_minute: 60.0 * rate.per_second, at_once: rate.burst }).collect()
+    shown.map(AccountLimit::from).collect()
 }
 
 /// The error message for inputs without documents.

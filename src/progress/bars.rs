@@ -1,6 +1,7 @@
 //! Bars on a terminal, one for each stage. Failures are printed above them.
 
-use super::failures::{Failures, plain};
+use super::failures::{Failures, readable};
+use super::fit::{cut, fitted, width, wrapped};
 use super::lines::waiting;
 use super::recent::Recent;
 use super::{Watcher, say, summary};
@@ -8,14 +9,21 @@ use crate::event::{RunEvent, Snapshot};
 use crate::model::counted;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Columns of the names of lines.
+const HEAD: usize = 9;
+/// Columns in front of a bar's message.
+const BAR: usize = 41;
+
 pub(super) struct Bars {
     all: MultiProgress,
     read: ProgressBar,
     prepare: ProgressBar,
     ask: ProgressBar,
     write: ProgressBar,
-    /// Latest text of an answer, or the limit that slows the run.
-    live: ProgressBar,
+    /// Time left, cost and tokens.
+    totals: ProgressBar,
+    /// What requests wait for, the answer in progress, or the limit that slows the run.
+    now: ProgressBar,
     /// The load of each stage; only shown when watching another process.
     stages: Option<ProgressBar>,
     failures: Failures,
@@ -28,37 +36,31 @@ impl Bars {
         let bar = |name: &'static str| {
             let bar = all.add(ProgressBar::new(0));
             // The template is constant. If it were invalid, the default style would remain.
-            if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos:>7}/{len} {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:14} {pos:>7}/{len:7} {msg}") {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_prefix(name);
             bar
         };
-        let text = || {
+        let text = |name: &'static str| {
             let line = all.add(ProgressBar::new(0));
-            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {msg}") {
                 line.set_style(style);
             }
+            line.set_prefix(name);
             line
         };
-        let (live, stages) = (text(), with_stages.then(text));
-        Self {
-            stages,
-            read: bar("read"),
-            prepare: bar("prepare"),
-            ask: bar("ask"),
-            write: bar("write"),
-            live,
-            all,
-            failures: Failures::default(),
-            recent: Recent::default(),
-        }
+        let [read, prepare, ask, write] = ["read", "prepare", "ask", "write"].map(bar);
+        let (totals, now, stages) = (text("so far"), text(""), with_stages.then(|| text("busy")));
+        Self { all, read, prepare, ask, write, totals, now, stages, failures: Failures::default(), recent: Recent::default() }
     }
 
     /// Prints a line above the bars. If the terminal is gone, hides the bars instead of panicking.
     fn above(&self, text: &str) {
+        let text: Vec<String> = text.lines().map(|line| wrapped(line, 2, width())).collect();
+        let text = text.join("\n");
         if self.all.is_hidden() {
-            say(text);
+            say(&text);
         } else if self.all.println(text).is_err() {
             self.all.set_draw_target(ProgressDrawTarget::hidden());
         }
@@ -71,29 +73,32 @@ impl Bars {
             bar.set_length(total.max(done));
             bar.set_position(done);
         }
-        let per_second = |n: u64| n as f64 / s.elapsed_s.max(0.1);
-        self.read.set_message(format!("{:.0}/s", per_second(s.read)));
-        self.prepare.set_message(format!("{:.0}/s", per_second(s.prepared)));
-        let waiting = waiting(s).map_or_else(String::new, |text| format!("{text}, "));
-        self.ask.set_message(format!(
-            "{waiting}{:.1} calls/s, {} in flight, {}, {} failed",
-            self.recent.requests_per_second(),
-            s.in_flight,
-            counted(s.retries, "retry"),
-            s.failed
-        ));
-        let left = self.recent.left(s).map_or_else(String::new, |left| format!(", {left}"));
-        self.write.set_message(format!("{} tokens in, {} out, {}{left}", s.input_tokens, s.output_tokens, s.cost));
+        let (beside_bar, whole) = (width().saturating_sub(BAR), width() - HEAD);
+        let per_second = |n: u64| fitted(&[format!("{:.0}/s", n as f64 / s.elapsed_s.max(0.1))], beside_bar);
+        self.read.set_message(per_second(s.read));
+        self.prepare.set_message(per_second(s.prepared));
+        let some = |n: u64, text: String| if n > 0 { text } else { String::new() };
+        let asking = [
+            format!("{:.1} calls/s", self.recent.requests_per_second()),
+            format!("{} in flight", s.in_flight),
+            some(s.retries, counted(s.retries, "retry")),
+        ];
+        self.ask.set_message(fitted(&asking, beside_bar));
+        self.write.set_message(fitted(&[some(s.failed, format!("{} failed", s.failed))], beside_bar));
+        let totals = [
+            self.recent.left(s).unwrap_or_default(),
+            s.cost.to_string(),
+            format!("{} tokens in", s.input_tokens),
+            format!("{} out", s.output_tokens),
+        ];
+        self.totals.set_message(fitted(&totals, whole));
+        let now =
+            waiting(s).or_else(|| s.answering.as_deref().map(readable)).or_else(|| Some(format!("limit: {}", s.limited_by.as_ref()?)));
+        self.now.set_message(cut(&now.unwrap_or_default(), whole));
         if let Some(line) = &self.stages {
-            let stages: Vec<String> = s.stages.iter().map(|stage| format!("{} {:.0} %", stage.stage, 100.0 * stage.busy)).collect();
-            let held = s.holding.and_then(|why| serde_json::to_value(why).ok());
-            let held = held.as_ref().and_then(|why| why.as_str()).map_or_else(String::new, |why| format!("; held back: {why}"));
-            line.set_message(format!("    busy  {}{held}; at most {} in flight", stages.join(", "), s.concurrency));
-        }
-        if let Some(answering) = &s.answering {
-            self.live.set_message(plain(answering).into_owned());
-        } else if let Some(limit) = s.limited_by.as_ref().filter(|_| !s.paused) {
-            self.live.set_message(format!("{:>8} {limit}", "limit"));
+            let stages = s.stages.iter().map(|stage| format!("{} {:.0} %", stage.stage, 100.0 * stage.busy));
+            let stages: Vec<String> = stages.chain([format!("at most {} in flight", s.concurrency)]).collect();
+            line.set_message(fitted(&stages, whole));
         }
     }
 }
@@ -110,7 +115,7 @@ impl Watcher for Bars {
                 self.above(&line);
             }
             RunEvent::UpToDate(tally) => {
-                self.above(&summary::up_to_date(tally));
+                self.above(&summary::up_to_date(tally, Some(width())));
                 // Bars are useless if the run had nothing to do.
                 if let Err(error) = self.all.clear() {
                     say(&format!("cannot write to the terminal: {error}"));
@@ -122,8 +127,10 @@ impl Watcher for Bars {
                     // The bars keep their positions, because the run may have stopped early.
                     bar.abandon();
                 }
-                self.live.finish_and_clear();
-                say(&summary::text(jobs, results));
+                for line in [&self.totals, &self.now].into_iter().chain(&self.stages) {
+                    line.finish_and_clear();
+                }
+                say(&summary::text(jobs, results, Some(width())));
             }
             other => {
                 if let Some(line) = self.failures.line(other) {

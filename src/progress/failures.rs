@@ -16,6 +16,35 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect::<String>().into()
 }
 
+/// An answer in progress, without the punctuation of JSON. Its beginning may be missing.
+pub(super) fn readable(answer: &str) -> String {
+    let mut out = String::new();
+    let (mut chars, mut after_value) = (answer.chars(), false);
+    while let Some(c) = chars.next() {
+        let separates = after_value && matches!(c, ',' | ':');
+        let shown = match c {
+            '\\' => match chars.next() {
+                Some('n' | 't' | 'r') | None => Some(' '),
+                Some('u') => {
+                    let code: String = chars.by_ref().take(4).collect();
+                    u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
+                }
+                escaped => escaped,
+            },
+            '"' | '{' | '}' | '[' | ']' => None,
+            ',' if separates => Some(';'),
+            c if c.is_control() => Some(' '),
+            c => Some(c),
+        };
+        after_value = matches!(c, '"' | '}' | ']');
+        out.extend(shown.filter(|c| *c != ' ' || !out.ends_with(' ')));
+        if separates {
+            out.push(' ');
+        }
+    }
+    plain(out.trim()).into_owned()
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Failures(BTreeMap<FailureCode, u64>);
 
@@ -44,4 +73,18 @@ impl Failures {
 fn labelled(kind: &str, message: &str) -> String {
     let lines: Vec<_> = message.lines().map(plain).collect();
     format!("{kind}: {}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_in_progress_is_shown_without_json() {
+        let shown = readable(r#"review: {"mood":"good","tags":["old, worn","new"],"note":"a \"b\"\nc \u00e4"#);
+        assert_eq!(shown, "review: mood: good; tags: old, worn; new; note: a \"b\" c ä");
+        // The beginning is missing, and escape sequences must not reach the terminal.
+        assert_eq!(readable("d\":\"x\u{1b}[31m\\"), "d: x 31m");
+        assert_eq!(readable(r#"\u00"#), "");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::duration::duration;
 use super::failures::Failures;
+use super::fit::fitted;
 use super::recent::Recent;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
@@ -34,10 +35,10 @@ impl Watcher for Lines {
                     say(&line(snapshot, self.recent.left(snapshot)));
                 }
             }
-            RunEvent::UpToDate(tally) => say(&summary::up_to_date(tally)),
+            RunEvent::UpToDate(tally) => say(&summary::up_to_date(tally, None)),
             // If everything was up to date, `UpToDate` has printed the summary.
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
-            RunEvent::Finished { jobs, results, .. } => say(&summary::text(jobs, results)),
+            RunEvent::Finished { jobs, results, .. } => say(&summary::text(jobs, results, None)),
             other => {
                 if let Some(line) = self.failures.line(other) {
                     say(&line);
@@ -47,24 +48,26 @@ impl Watcher for Lines {
     }
 }
 
-/// Formats the counters as one line. Adds the time left if it is known.
+/// Maximum width of a progress line.
+const WIDTH: usize = 80;
+
+/// Formats the counters as one line, the most important first. Leaves out what does not fit. Adds
+/// the time left if it is known.
 pub fn line(s: &Snapshot, left: Option<String>) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
-    format!(
-        "{:.0} s: {}{total} documents done, {} written, {} failed; {}, {} in flight, {}; {} tokens in, {} out; {}{}{}",
-        s.elapsed_s,
-        s.answered + s.up_to_date,
-        s.written,
-        s.failed,
+    let head = format!("{:.0} s: {}{total} documents done", s.elapsed_s, s.answered + s.up_to_date);
+    let some = |n: u64, text: String| if n > 0 { text } else { String::new() };
+    let parts = [
+        head,
+        some(s.failed, format!("{} failed", s.failed)),
+        waiting(s).unwrap_or_default(),
+        left.unwrap_or_default(),
+        format!("{} in flight", s.in_flight),
+        s.cost.to_string(),
+        some(s.retries, counted(s.retries, "retry")),
         counted(s.requests, "request"),
-        s.in_flight,
-        counted(s.retries, "retry"),
-        s.input_tokens,
-        s.output_tokens,
-        s.cost,
-        waiting(s).map_or_else(String::new, |text| format!("; {text}")),
-        left.map_or_else(String::new, |left| format!("; {left}")),
-    )
+    ];
+    fitted(&parts, WIDTH)
 }
 
 /// Why the next request waits, other than for a permit.
@@ -93,19 +96,34 @@ mod tests {
     fn a_line_names_the_reason_why_requests_wait() {
         let shown = |s: Snapshot| line(&s, None);
         for (why, says) in [
-            (WaitReason::Budget, "; held back by the remaining budget"),
-            (WaitReason::InputTokens, "; held back by the limit of input tokens a minute"),
-            (WaitReason::SlowStart, "; held back by slow start"),
+            (WaitReason::Budget, ", held back by the remaining budget"),
+            (WaitReason::InputTokens, ", held back by the limit of input tokens a minute"),
+            (WaitReason::SlowStart, ", held back by slow start"),
         ] {
             assert!(shown(Snapshot { holding: Some(why), ..Snapshot::default() }).contains(says), "{why:?}");
         }
         let waiting = Snapshot { waiting_s: 3.0, holding: Some(WaitReason::InputTokens), ..Snapshot::default() };
-        assert!(shown(waiting.clone()).contains("; waiting 3.0 s for the limit of input tokens a minute"));
+        assert!(shown(waiting.clone()).contains(", waiting 3.0 s for the limit of input tokens a minute"));
         assert!(shown(Snapshot { holding: Some(WaitReason::Refusal), ..waiting.clone() }).contains("3.0 s for the provider's limit"));
-        assert!(shown(Snapshot { publishing: true, ..waiting.clone() }).contains("; writing result files"));
-        assert!(
-            shown(Snapshot { paused: true, requests: 1, ..waiting })
-                .contains("1 request, 0 in flight, 0 retries; 0 tokens in, 0 out; $0; paused")
-        );
+        assert!(shown(Snapshot { publishing: true, ..waiting.clone() }).contains(", writing result files"));
+        assert_eq!(shown(Snapshot { paused: true, requests: 1, ..waiting }), "0 s: 0 documents done, paused, 0 in flight, $0, 1 request");
+    }
+
+    #[test]
+    fn a_line_fits_the_screen() {
+        let busy = Snapshot {
+            elapsed_s: 86_400.0,
+            documents: Some(1_000_000),
+            answered: 999_999,
+            failed: 123_456,
+            in_flight: 1000,
+            requests: 7_000_000,
+            retries: 12_345,
+            waiting_s: 59.0,
+            holding: Some(WaitReason::InputTokens),
+            ..Snapshot::default()
+        };
+        let line = line(&busy, Some("about 23 h 59 min left".into()));
+        assert!(line.len() <= WIDTH && line.starts_with("86400 s: 999999/1000000 documents done, 123456 failed"), "{line}");
     }
 }

@@ -11,6 +11,7 @@ mod duration;
 mod event_log;
 mod exposition;
 mod failures;
+mod fit;
 mod lines;
 mod metrics;
 mod recent;
@@ -71,6 +72,17 @@ pub enum Style {
 pub struct Watching {
     screen: Box<dyn Watcher>,
     beside: Vec<Box<dyn Watcher>>,
+}
+
+impl Style {
+    /// Shows commands that may come next.
+    pub fn advise(self, commands: &[(String, String)]) {
+        match self {
+            Self::Bars => say(&summary::next(commands, Some(fit::width()))),
+            Self::Lines => say(&summary::next(commands, None)),
+            Self::Json | Self::Quiet | Self::Watch => {}
+        }
+    }
 }
 
 impl Watching {

@@ -1,7 +1,6 @@
 //! The current speed of a run and the time left. Limits, pauses and changed settings make the
 //! current speed differ from the average.
 
-use super::duration::duration;
 use crate::event::Snapshot;
 use crate::model::WaitReason;
 
@@ -17,6 +16,10 @@ pub struct Recent {
     calls: Mean,
     /// The number of calls in `calls`, unweighted.
     calls_since: u64,
+    /// When the first call ended.
+    first_at: Option<f64>,
+    /// The estimated end of the run, in seconds since it began. It follows new estimates slowly.
+    end: Option<f64>,
 }
 
 /// The counters of one snapshot. `at` is in seconds since the run began.
@@ -36,8 +39,9 @@ struct Mean {
 }
 
 impl Mean {
-    fn add(&mut self, count: u64, passed: f64) {
-        let kept = (-passed / RECENT_S).exp();
+    /// `memory` is the time constant in seconds.
+    fn add(&mut self, count: u64, passed: f64, memory: f64) {
+        let kept = (-passed / memory).exp();
         self.count = self.count * kept + count as f64;
         self.seconds = self.seconds * kept + passed;
     }
@@ -48,11 +52,18 @@ impl Mean {
     }
 }
 
-/// Time constant of the means, in seconds. After it, a count has lost about two thirds of its
-/// weight.
+/// Minimum time constant of the means, in seconds. After it, a count has lost about two thirds of
+/// its weight.
 const RECENT_S: f64 = 20.0;
+/// Time constant of the means as a share of the time so far. Waits for limits come once a minute,
+/// so the estimates of a long run must not depend on the last seconds.
+const MEMORY: f64 = 0.5;
 /// Minimum number of ended calls for an estimate.
 const CALLS: u64 = 5;
+/// Minimum time after the first ended call for an estimate, in seconds.
+const BASIS_S: f64 = 8.0;
+/// Time constant with which the estimated end follows new estimates, in seconds.
+const CALM_S: f64 = 5.0;
 
 impl Recent {
     /// Adds the counters of a snapshot.
@@ -60,16 +71,25 @@ impl Recent {
         let now = Seen { at: s.elapsed_s, documents: s.answered, requests: s.requests, calls: s.calls_ended };
         let last = std::mem::replace(&mut self.last, now);
         let passed = now.at - last.at;
-        if s.paused || passed <= 0.0 {
+        if passed <= 0.0 {
             return;
         }
-        self.documents.add(now.documents.saturating_sub(last.documents), passed);
-        self.requests.add(now.requests.saturating_sub(last.requests), passed);
+        if s.paused {
+            self.end = self.end.map(|end| end + passed);
+            return;
+        }
+        let memory = RECENT_S.max(MEMORY * now.at);
+        self.documents.add(now.documents.saturating_sub(last.documents), passed, memory);
+        self.requests.add(now.requests.saturating_sub(last.requests), passed, RECENT_S);
         if last.calls > 0 {
             let ended = now.calls.saturating_sub(last.calls);
-            self.calls.add(ended, passed);
+            self.calls.add(ended, passed, memory);
             self.calls_since += ended;
+            self.first_at.get_or_insert(last.at);
         }
+        let kept = (-passed / CALM_S).exp();
+        let end = self.seconds(s).map(|left| now.at + left);
+        self.end = end.map(|end| self.end.map_or(end, |before| before * kept + end * (1.0 - kept)));
     }
 
     /// Recent requests per second.
@@ -79,19 +99,63 @@ impl Recent {
 
     /// Describes the time left, such as `about 10 s left`. `None` if it is unknown.
     pub fn left(&self, s: &Snapshot) -> Option<String> {
-        let documents = s.documents?.checked_sub(s.answered + s.up_to_date).filter(|left| *left > 0 && !s.paused)?;
+        s.documents?.checked_sub(s.answered + s.up_to_date).filter(|left| *left > 0 && !s.paused)?;
         if ends_with_budget(s) {
             return Some("until the budget is used up".to_owned());
         }
-        let seconds = match s.calls_left {
+        // The next request alone may wait longer.
+        let seconds = (self.end? - s.elapsed_s).max(s.waiting_s);
+        Some(format!("about {} left", rough(seconds)))
+    }
+
+    /// The current estimate of the seconds left.
+    fn seconds(&self, s: &Snapshot) -> Option<f64> {
+        let documents = s.documents?.checked_sub(s.answered + s.up_to_date)?;
+        match s.calls_left {
             // While requests wait for the budget, the speed does not represent the run.
             _ if s.holding == Some(WaitReason::Budget) => None,
             // The estimate needs as many ended calls as are in flight, so that it includes slow
             // answers.
-            Some(calls) if s.requests > 0 => self.calls.until(calls).filter(|_| self.calls_since >= s.in_flight.max(CALLS)),
-            _ => self.documents.until(documents),
+            Some(calls) if s.requests > 0 => {
+                let has_basis = self.calls_since >= s.in_flight.max(CALLS) && self.first_at.is_some_and(|at| s.elapsed_s >= at + BASIS_S);
+                self.calls.until(calls).filter(|_| has_basis).map(|seconds| seconds.max(by_limits(s, calls)))
+            }
+            _ => self.documents.until(documents).filter(|_| s.elapsed_s >= BASIS_S),
+        }
+    }
+}
+
+/// Seconds that the limits of the account need for the calls left. A full bucket makes the start of
+/// a run faster than the limits allow later.
+fn by_limits(s: &Snapshot, calls_left: u64) -> f64 {
+    let to_send = calls_left.saturating_sub(s.in_flight) as f64;
+    let sent = (s.calls_ended + s.in_flight).max(1) as f64;
+    let needs = s.limits.iter().filter(|limit| limit.per_minute > 0.0).map(|limit| {
+        let each = match limit.meter {
+            WaitReason::Requests => s.requests as f64 / sent,
+            WaitReason::InputTokens => s.input_tokens as f64 / s.calls_ended.max(1) as f64,
+            WaitReason::OutputTokens => s.output_tokens as f64 / s.calls_ended.max(1) as f64,
+            WaitReason::Tokens => (s.input_tokens + s.output_tokens) as f64 / s.calls_ended.max(1) as f64,
+            _ => 0.0,
         };
-        seconds.map(|seconds| format!("about {} left", duration(seconds)))
+        60.0 * to_send * each / limit.per_minute
+    });
+    needs.fold(0.0, f64::max)
+}
+
+/// A duration without false precision, so that it does not flicker.
+fn rough(seconds: f64) -> String {
+    let step = match seconds {
+        s if s < 10.0 => 1.0,
+        s if s < 60.0 => 5.0,
+        s if s < 600.0 => 10.0,
+        _ => 60.0,
+    };
+    match (seconds / step).round().max(1.0) * step {
+        s if s < 60.0 => format!("{s:.0} s"),
+        s if s < 600.0 && s % 60.0 != 0.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+        s if s < 3600.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
     }
 }
 
@@ -107,7 +171,7 @@ fn ends_with_budget(s: &Snapshot) -> bool {
 mod tests {
     use super::*;
     use crate::event::BudgetUse;
-    use crate::model::{Bill, Money};
+    use crate::model::{AccountLimit, Bill, Money};
 
     /// The snapshot after `second` seconds of a run. The run has 75 documents of 7 calls each. 32
     /// calls are in flight, and each takes 4 s.
@@ -133,16 +197,16 @@ mod tests {
 
     #[test]
     fn the_time_left_follows_from_the_calls_and_is_reported_once_it_is_known() {
-        let mut recent = Recent::default();
-        for (second, left) in [(3, None), (5, None), (8, Some(60.0)), (20, Some(48.0))] {
+        for (second, left) in [(3, None), (5, None), (9, None), (20, Some(48.0)), (40, Some(27.0))] {
+            let mut recent = Recent::default();
             let s = at(second, &mut recent);
             let shown = recent.left(&s);
             let Some(wanted) = left else {
                 assert_eq!(shown, None, "after {second} s");
                 continue;
             };
-            let near = (0..=15).flat_map(|off: u32| [wanted + f64::from(off), wanted - f64::from(off)]);
-            let near: Vec<String> = near.map(|seconds| format!("about {} left", duration(seconds))).collect();
+            let near = (0..=10).flat_map(|off: u32| [wanted + f64::from(off), wanted - f64::from(off)]);
+            let near: Vec<String> = near.map(|seconds| format!("about {} left", rough(seconds))).collect();
             assert!(shown.as_ref().is_some_and(|shown| near.contains(shown)), "after {second} s: {shown:?}");
         }
     }
@@ -152,9 +216,12 @@ mod tests {
         let mut recent = Recent::default();
         let mut s = at(20, &mut recent);
         s.budget = Some(BudgetUse { max_usd: 10.0, spent_usd: 1.6 });
+        recent.see(&s);
         assert!(recent.left(&s).is_some_and(|left| left.starts_with("about ")));
         // Requests wait for the budget, although the rest covers their actual cost.
         s.holding = Some(WaitReason::Budget);
+        s.elapsed_s += 0.1;
+        recent.see(&s);
         assert_eq!(recent.left(&s), None);
         s.budget = Some(BudgetUse { max_usd: 3.0, spent_usd: 1.6 });
         assert_eq!(recent.left(&s).as_deref(), Some("until the budget is used up"));
@@ -165,12 +232,43 @@ mod tests {
         let mut recent = Recent::default();
         let mut s = Snapshot { documents: Some(2000), ..Snapshot::default() };
         // Ten documents per second for 100 s, then one per second.
-        for second in 1..=200_u64 {
+        for second in 1..=500_u64 {
             (s.elapsed_s, s.answered) = (second as f64, if second <= 100 { 10 * second } else { 900 + second });
             recent.see(&s);
         }
-        assert!(recent.left(&s).is_some_and(|left| left.starts_with("about 14 min")));
+        assert!(recent.left(&s).is_some_and(|left| left.starts_with("about 9 min")), "600 documents are left");
         s.paused = true;
         assert_eq!(recent.left(&s), None);
+    }
+
+    #[test]
+    fn the_time_left_includes_limits_and_is_never_below_the_wait_for_them() {
+        let limits = vec![AccountLimit { meter: WaitReason::InputTokens, per_minute: 600.0, at_once: 6000.0 }];
+        let (mut recent, mut s) = (Recent::default(), Snapshot::default());
+        // The full bucket allows ten calls per second of 10 tokens. Later there is one per second.
+        for tenth in 1..=200_u64 {
+            let calls = tenth;
+            s = Snapshot {
+                elapsed_s: tenth as f64 / 10.0,
+                documents: Some(500),
+                answered: calls,
+                requests: calls,
+                calls_ended: calls,
+                calls_left: Some(500 - calls),
+                input_tokens: 10 * calls,
+                limits: limits.clone(),
+                ..Snapshot::default()
+            };
+            recent.see(&s);
+        }
+        assert!(recent.left(&s).is_some_and(|left| left.starts_with("about 5 min")), "300 calls at one per second");
+        s.waiting_s = 1000.0;
+        assert_eq!(recent.left(&s).as_deref(), Some("about 17 min left"));
+    }
+
+    #[test]
+    fn times_are_rounded_to_what_is_known() {
+        let shown = [0.2, 7.4, 33.0, 59.0, 61.0, 125.0, 611.0, 3599.0, 7325.0].map(rough);
+        assert_eq!(shown, ["1 s", "7 s", "35 s", "1 min", "1 min", "2 min 10 s", "10 min", "1 h 0 min", "2 h 2 min"]);
     }
 }

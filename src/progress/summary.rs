@@ -1,11 +1,16 @@
 //! The text of the final summary.
 
 use super::duration::duration;
+use super::fit::wrapped;
 use crate::model::{LedgerSum, LeftOut, Summary, Tally, codes, counted};
 use std::fmt::Write as _;
 
-/// Formats the summary: a block per job, and one for the run.
-pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
+/// Columns of the names of lines.
+const HEAD: usize = 14;
+
+/// Formats the summary: a block per job, and one for the run. Wraps lines at `width`, if there is
+/// one.
+pub(super) fn text(jobs: &[Summary], results: &[String], width: Option<usize>) -> String {
     let mut out = String::new();
     for summary in jobs {
         let totals = &summary.totals;
@@ -85,16 +90,35 @@ pub(super) fn text(jobs: &[Summary], results: &[String]) -> String {
     for directory in results {
         line(&mut out, "results", directory);
     }
-    out.trim_end().to_owned()
+    fit(&out, width)
 }
 
 /// Formats the summary of a run with nothing to do.
-pub(super) fn up_to_date(tally: &Tally) -> String {
+pub(super) fn up_to_date(tally: &Tally, width: Option<usize>) -> String {
     let mut out = String::new();
     let counts = format!("{}: {}; nothing was sent, results are unchanged", counted(tally.rows(), "document"), tally.statuses());
     line(&mut out, "up to date", &counts);
     reasons(&mut out, tally, " (--retry-failed asks again)");
-    out.trim_end().to_owned()
+    fit(&out, width)
+}
+
+/// Formats commands that may come next, each with what it does.
+pub fn next(commands: &[(String, String)], width: Option<usize>) -> String {
+    let mut out = String::new();
+    for (n, (command, what)) in commands.iter().enumerate() {
+        line(&mut out, if n == 0 { "next" } else { "" }, command);
+        line(&mut out, "", &format!("  {what}"));
+    }
+    // A command stays on one line, so that it can be copied.
+    out.lines().map(|line| if line.contains("docmill ") { line.to_owned() } else { fit(line, width) }).collect::<Vec<_>>().join("\n")
+}
+
+fn fit(text: &str, width: Option<usize>) -> String {
+    let text = text.trim_end();
+    match width {
+        Some(width) => text.lines().map(|line| wrapped(line, HEAD, width)).collect::<Vec<_>>().join("\n"),
+        None => text.to_owned(),
+    }
 }
 
 /// Adds the codes of failures and skips.

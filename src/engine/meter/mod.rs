@@ -19,7 +19,7 @@ use super::Plan;
 use crate::ask::Governor;
 use crate::event::{BudgetUse, Snapshot};
 use crate::insight::{Rate, Situation};
-use crate::model::{Bill, Latency, Limit, Money, QueueUse, RowStatus, StageUse, WaitReason};
+use crate::model::{AccountLimit, Bill, Latency, Limit, Money, QueueUse, RowStatus, StageUse, WaitReason};
 use crate::store::StoreHandle;
 use histogram::Histogram;
 use lone::Lone;
@@ -326,6 +326,7 @@ impl Meters {
             retries: self.retries.load(Relaxed),
             refusals: self.refusals.load(Relaxed),
             waiting_s: 0.0,
+            limits: self.governor.get().map_or_else(Vec::new, |governor| governor.rates().iter().map(AccountLimit::from).collect()),
             publishing: self.publishing.load(Relaxed),
             concurrency: status.map_or(0, |status| status.concurrency),
             paused: status.is_some_and(|status| status.paused),

@@ -21,7 +21,7 @@ mod situations;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Bottleneck, Limit, StageUse, WaitReason};
+use crate::model::{AccountLimit, Bottleneck, Limit, StageUse, WaitReason};
 use bounds::Bounds;
 
 /// Measurements of a run that concern its speed.
@@ -81,6 +81,12 @@ pub struct Rate {
     pub burst: f64,
     /// Amount used by the run.
     pub used: f64,
+}
+
+impl From<&Rate> for AccountLimit {
+    fn from(rate: &Rate) -> Self {
+        Self { meter: rate.meter, per_minute: 60.0 * rate.per_second, at_once: rate.burst }
+    }
 }
 
 /// Source of a limit.
