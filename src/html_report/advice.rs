@@ -43,6 +43,8 @@ pub fn repeat(command: &str, code: FailureCode) -> Option<String> {
     match code {
         _ if kept.is_empty() => None,
         UnsupportedKind => None,
+        // A changed document is asked again anyway.
+        Empty | Undecodable | Encrypted => Some(kept),
         code if code.is_transient() => Some(kept),
         code => Some(format!("{kept} --retry-failed={code}")),
     }
