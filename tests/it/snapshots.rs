@@ -6,7 +6,7 @@ use insta::{assert_snapshot, with_settings};
 use serde_json::json;
 
 /// Times, addresses and versions, which differ from run to run.
-const FILTERS: [(&str, &str); 13] = [
+const FILTERS: [(&str, &str); 14] = [
     (r#",\s*"held": ?\{[^{}]*\}"#, ""),
     (r#"\s*"bottleneck": ?\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\},"#, ""),
     (r"(?m)^ +bottleneck .*\n", ""),
@@ -21,6 +21,7 @@ const FILTERS: [(&str, &str); 13] = [
     (r#"("busiest_stage": ?)"[a-z]+""#, r#"$1"[stage]""#),
     (r#"("docmill_version": ?)"[\d.]+""#, r#"$1"[version]""#),
     (r"busiest stage: .*", "busiest stage: [stages]"),
+    (r"docmill run .*", "docmill run [arguments]"),
     (r"\d+(\.\d+)? m?s wall time, [\d.]+ requests/s(, [\d.]+x faster than one after another)?", "[time] wall time, [n] requests/s"),
     (r"(?m),\d+\.\d{3}(\r?)$", ",[seconds]$1"),
     (r"/tmp/[^ /]+", "[workspace]"),
