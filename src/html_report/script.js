@@ -281,6 +281,7 @@
       });
     }
     if (photos.size) views.find((one) => one.value === "gallery").parentNode.hidden = false;
+    by("views").hidden = views.filter((one) => !one.parentNode.hidden).length < 2;
     for (const one of views) one.addEventListener("change", () => { view = one.value; page = 0; show(); });
     by("find").addEventListener("submit", (event) => event.preventDefault());
     q.addEventListener("input", again);
