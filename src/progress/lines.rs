@@ -57,10 +57,15 @@ pub fn line(s: &Snapshot, left: Option<String>) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
     let head = format!("{:.0} s: {}{total} documents done", s.elapsed_s, s.answered + s.up_to_date);
     let some = |n: u64, text: String| if n > 0 { text } else { String::new() };
+    let failed = some(s.failed, format!("{} failed", s.failed));
+    let waiting = waiting(s).unwrap_or_default();
+    // What the wait is for has no room beside large numbers.
+    let fits = fitted(&[head.clone(), failed.clone(), waiting.clone()], WIDTH).ends_with(&waiting);
     let parts = [
         head,
-        some(s.failed, format!("{} failed", s.failed)),
-        waiting(s).unwrap_or_default(),
+        failed,
+        waiting.clone(),
+        if fits { String::new() } else { waiting.split(" for ").next().unwrap_or_default().to_owned() },
         left.unwrap_or_default(),
         format!("{} in flight", s.in_flight),
         s.cost.to_string(),
@@ -124,6 +129,6 @@ mod tests {
             ..Snapshot::default()
         };
         let line = line(&busy, Some("about 23 h 59 min left".into()));
-        assert!(line.len() <= WIDTH && line.starts_with("86400 s: 999999/1000000 documents done, 123456 failed"), "{line}");
+        assert!(line.len() <= WIDTH && line.starts_with("86400 s: 999999/1000000 documents done, 123456 failed, waiting 59 s"), "{line}");
     }
 }
