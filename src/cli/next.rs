@@ -25,7 +25,7 @@ pub(super) fn next(Done { outcome, command, output }: &Done) -> Vec<(String, Str
     let output = output.display().to_string();
     let output = shell_words::quote(&output);
     let about = |name: &str, what: &str| (format!("docmill {name} --output {output}"), what.to_owned());
-    let report = about("report", "makes a page of the results: charts, pictures, failures, the bill");
+    let report = about("report", "makes a page with charts, pictures, failures and the bill");
     let status = about("status", "lists what is done, failed and pending");
     let verify = about("verify", "checks results, store and bill, and prints a receipt");
     let again = |what: &str| (command.clone(), what.to_owned());

@@ -1,6 +1,6 @@
 //! Makes the bars of a field's chart from its values, in bounded memory.
 
-use super::facets::FieldValues;
+use super::fields::FieldValues;
 use super::number::{percent, plain, round_step};
 use super::shown::short;
 use serde::Serialize;

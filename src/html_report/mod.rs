@@ -16,6 +16,7 @@ mod charts;
 mod comparison;
 mod distribution;
 mod facets;
+mod fields;
 mod findings;
 mod history;
 mod number;

@@ -27,7 +27,7 @@ pub(super) fn readable(answer: &str) -> String {
                 Some('n' | 't' | 'r') | None => Some(' '),
                 Some('u') => {
                     let code: String = chars.by_ref().take(4).collect();
-                    u32::from_str_radix(&code, 16).ok().and_then(char::from_u32)
+                    u32::from_str_radix(&code, 16).ok().filter(|_| code.len() == 4).and_then(char::from_u32)
                 }
                 escaped => escaped,
             },

@@ -10,6 +10,11 @@ pub(super) fn width() -> usize {
     Term::stderr().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns).clamp(20, WIDEST))
 }
 
+/// The width for lines on stderr if it is a terminal. Logs have whole lines.
+pub(super) fn terminal_width() -> Option<usize> {
+    Term::stderr().is_term().then(width)
+}
+
 /// Joins parts with commas, and leaves out the parts that do not fit.
 pub(super) fn fitted(parts: &[String], width: usize) -> String {
     let mut line = String::new();

@@ -2,7 +2,7 @@
 
 use super::duration::duration;
 use super::failures::Failures;
-use super::fit::fitted;
+use super::fit::{fitted, terminal_width};
 use super::recent::Recent;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
@@ -35,10 +35,10 @@ impl Watcher for Lines {
                     say(&line(snapshot, self.recent.left(snapshot)));
                 }
             }
-            RunEvent::UpToDate(tally) => say(&summary::up_to_date(tally, None)),
+            RunEvent::UpToDate(tally) => say(&summary::up_to_date(tally, terminal_width())),
             // If everything was up to date, `UpToDate` has printed the summary.
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
-            RunEvent::Finished { jobs, results, .. } => say(&summary::text(jobs, results, None)),
+            RunEvent::Finished { jobs, results, .. } => say(&summary::text(jobs, results, terminal_width())),
             other => {
                 if let Some(line) = self.failures.line(other) {
                     say(&line);
@@ -55,18 +55,18 @@ const WIDTH: usize = 80;
 /// the time left if it is known.
 pub fn line(s: &Snapshot, left: Option<String>) -> String {
     let total = s.documents.map_or_else(String::new, |n| format!("/{n}"));
-    let head = format!("{:.0} s: {}{total} documents done", s.elapsed_s, s.answered + s.up_to_date);
+    let head = format!("{:.0} s: {}{total} done", s.elapsed_s, s.answered + s.up_to_date);
     let some = |n: u64, text: String| if n > 0 { text } else { String::new() };
     let failed = some(s.failed, format!("{} failed", s.failed));
-    let waiting = waiting(s).unwrap_or_default();
-    // What the wait is for has no room beside large numbers.
-    let fits = fitted(&[head.clone(), failed.clone(), waiting.clone()], WIDTH).ends_with(&waiting);
+    let (left, waiting) = (left.unwrap_or_default(), waiting(s).unwrap_or_default());
+    // The reason of a wait has no room beside large numbers.
+    let fits = fitted(&[head.clone(), failed.clone(), left.clone(), waiting.clone()], WIDTH).ends_with(&waiting);
     let parts = [
         head,
         failed,
+        left,
         waiting.clone(),
         if fits { String::new() } else { waiting.split(" for ").next().unwrap_or_default().to_owned() },
-        left.unwrap_or_default(),
         format!("{} in flight", s.in_flight),
         s.cost.to_string(),
         some(s.retries, counted(s.retries, "retry")),
@@ -111,7 +111,7 @@ mod tests {
         assert!(shown(waiting.clone()).contains(", waiting 3.0 s for the limit of input tokens a minute"));
         assert!(shown(Snapshot { holding: Some(WaitReason::Refusal), ..waiting.clone() }).contains("3.0 s for the provider's limit"));
         assert!(shown(Snapshot { publishing: true, ..waiting.clone() }).contains(", writing result files"));
-        assert_eq!(shown(Snapshot { paused: true, requests: 1, ..waiting }), "0 s: 0 documents done, paused, 0 in flight, $0, 1 request");
+        assert_eq!(shown(Snapshot { paused: true, requests: 1, ..waiting }), "0 s: 0 done, paused, 0 in flight, $0, 1 request");
     }
 
     #[test]
@@ -129,6 +129,6 @@ mod tests {
             ..Snapshot::default()
         };
         let line = line(&busy, Some("about 23 h 59 min left".into()));
-        assert!(line.len() <= WIDTH && line.starts_with("86400 s: 999999/1000000 documents done, 123456 failed, waiting 59 s"), "{line}");
+        assert!(line.len() <= WIDTH && line.starts_with("86400 s: 999999/1000000 done, 123456 failed, about 23 h 59 min left"), "{line}");
     }
 }

@@ -77,10 +77,8 @@ pub struct Watching {
 impl Style {
     /// Shows commands that may come next.
     pub fn advise(self, commands: &[(String, String)]) {
-        match self {
-            Self::Bars => say(&summary::next(commands, Some(fit::width()))),
-            Self::Lines => say(&summary::next(commands, None)),
-            Self::Json | Self::Quiet | Self::Watch => {}
+        if matches!(self, Self::Bars | Self::Lines) {
+            say(&summary::next(commands, fit::terminal_width()));
         }
     }
 }

@@ -106,11 +106,15 @@ pub(super) fn up_to_date(tally: &Tally, width: Option<usize>) -> String {
 pub fn next(commands: &[(String, String)], width: Option<usize>) -> String {
     let mut out = String::new();
     for (n, (command, what)) in commands.iter().enumerate() {
+        // A command stays on one line, so that it can be copied.
         line(&mut out, if n == 0 { "next" } else { "" }, command);
-        line(&mut out, "", &format!("  {what}"));
+        let mut about = String::new();
+        line(&mut about, "", &format!("  {what}"));
+        let about = about.trim_end();
+        out += &width.map_or_else(|| about.to_owned(), |width| wrapped(about, HEAD + 2, width));
+        out.push('\n');
     }
-    // A command stays on one line, so that it can be copied.
-    out.lines().map(|line| if line.contains("docmill ") { line.to_owned() } else { fit(line, width) }).collect::<Vec<_>>().join("\n")
+    out.trim_end().to_owned()
 }
 
 fn fit(text: &str, width: Option<usize>) -> String {

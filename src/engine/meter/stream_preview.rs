@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 /// One of the answers in progress. Users can read only one at a time.
 #[derive(Debug, Default)]
 pub struct StreamPreview {
+    /// Address of the call, because calls on several documents share a label.
+    address: usize,
     call: String,
     text: String,
     updated: Option<Instant>,
@@ -19,12 +21,12 @@ impl StreamPreview {
 
     /// Adds text of an answer. Ignores it while another answer is shown.
     pub fn add(&mut self, call: &Call, text: &str) {
-        let label = call.label();
-        if self.call != label {
+        let address = std::ptr::from_ref(call).addr();
+        if self.address != address {
             if self.updated.is_some_and(|at| at.elapsed() < Self::PATIENCE) {
                 return;
             }
-            (self.call, self.text) = (label, String::new());
+            *self = Self { address, call: call.label(), ..Self::default() };
         }
         self.updated = Some(Instant::now());
         self.text.push_str(text);
