@@ -3,8 +3,9 @@
 //! A field's chart follows from its values: counts for few texts, months for dates, shares for true
 //! and false, a histogram for numbers, the most frequent items for lists. Free text has no chart.
 
-use super::bars::{Bars, Tally};
+use super::bars::Bars;
 use super::fields::{CODE, STATUS, by_field};
+use super::tally::Tally;
 use crate::model::{ColumnType, JobColumns, Row};
 use serde::Serialize;
 use serde_json::{Value, json};

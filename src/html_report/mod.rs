@@ -26,6 +26,7 @@ mod shown;
 mod slowest;
 mod specialists;
 mod stages;
+mod tally;
 mod template;
 mod thumbnail;
 
