@@ -9,6 +9,8 @@ use std::collections::HashMap;
 pub const MAX_BARS: usize = 15;
 /// Maximum characters of a text with a bar.
 pub const LABEL: usize = 60;
+/// Mark of simulated answers. The head of the page says it once, and labels are narrow.
+const SIMULATED: &str = "[simulated] ";
 /// Label of documents without a value.
 pub const NONE: &str = "no value";
 
@@ -83,7 +85,7 @@ pub fn texts(mut counts: Vec<(String, u64)>) -> Bars {
 
 /// A bar without a width.
 pub fn bar((label, documents): (String, u64)) -> Bar {
-    Bar { label: short(&label, LABEL), documents, width: 0.0 }
+    Bar { label: short(label.strip_prefix(SIMULATED).unwrap_or(&label), LABEL), documents, width: 0.0 }
 }
 
 /// A number with three significant digits.

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Maximum number of distinct texts that are counted.
 const MAX_TEXTS: usize = 20_000;
-/// Maximum number of numbers with a bar each. More numbers become ranges.
+/// Maximum number of whole numbers, and of other numbers, with a bar each. More numbers become
+/// ranges.
 const EXACT: usize = 12;
+const EXACT_FRACTIONS: usize = 5;
 /// Number of ranges that a histogram aims at.
 const RANGES: f64 = 10.0;
 /// Maximum number of months. A longer time has a bar for each year.
@@ -179,7 +181,8 @@ impl Tally {
         };
         let mean = counts.iter().map(|(x, n)| x * *n as f64).sum::<f64>() / all as f64;
         let note = format!("mean {}, median {}, from {} to {}", plain(mean), plain(quantile(0.5)), plain(low), plain(high));
-        if counts.len() <= EXACT {
+        let exact = if counts.iter().all(|(x, _)| x.fract() == 0.0) { EXACT } else { EXACT_FRACTIONS };
+        if counts.len() <= exact {
             let key = Key::Numbers(counts.iter().map(|(x, _)| *x).collect());
             return Bars { note, key, list: counts.into_iter().map(|(x, n)| bar((plain(x), n))).collect() };
         }
