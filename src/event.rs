@@ -32,7 +32,7 @@ pub enum RunEvent {
         output: String,
     },
     /// The current counters.
-    Progress(Snapshot),
+    Progress(Box<Snapshot>),
     /// A document has its row, whatever its status.
     DocumentDone {
         /// Its name.
@@ -227,7 +227,7 @@ mod tests {
         let wanted = r#"{"at":"2026-03-01T12:00:00.123Z","event":"failed","message":"no","exit_code":2}"#;
         assert_eq!(line(&failed, at).as_deref(), Some(wanted));
         assert!(
-            line(&RunEvent::Progress(Snapshot::default()), Timestamp::UNIX_EPOCH)
+            line(&RunEvent::Progress(Box::default()), Timestamp::UNIX_EPOCH)
                 .unwrap()
                 .contains(r#":"1970-01-01T00:00:00.000Z","event":"progress","#)
         );

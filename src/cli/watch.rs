@@ -51,7 +51,7 @@ pub(super) fn watch(args: &StatusArgs) -> Result<bool, CliError> {
             (Ok(Line::Started { version, run, provider, model, jobs, output }), Some(bars)) => {
                 bars.see(&RunEvent::Started { version, run, provider, model, jobs, output });
             }
-            (Ok(Line::Progress(seen)), Some(bars)) => bars.see(&RunEvent::Progress(*seen)),
+            (Ok(Line::Progress(seen)), Some(bars)) => bars.see(&RunEvent::Progress(seen)),
             (Ok(Line::Progress(seen)), None) => {
                 recent.see(&seen);
                 if printed.is_none_or(|at| at.elapsed() >= interval) {

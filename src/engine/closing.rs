@@ -168,7 +168,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
         Err(error) if error.is_disk_full() => {}
         ended => ended?,
     }
-    context.tell(RunEvent::Progress(meters.snapshot())).await;
+    context.tell(RunEvent::Progress(Box::new(meters.snapshot()))).await;
     for message in end.findings.notes.clone() {
         context.tell(RunEvent::Note { message }).await;
     }

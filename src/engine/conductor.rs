@@ -70,7 +70,7 @@ impl Conductor {
                         sample_at = snapshot.elapsed_s * SAMPLES_APART + FIRST_SAMPLE_S;
                         keep(&snapshot, &context, &samples);
                     }
-                    context.watcher.offer(RunEvent::Progress(snapshot));
+                    context.watcher.offer(RunEvent::Progress(Box::new(snapshot)));
                 }
                 () = stop.stopped(), if abort_at.is_none() && !is_aborting => {
                     abort_at = Some(Instant::now() + drain);

@@ -1,37 +1,39 @@
 //! What people can do about a failure, and the command that asks again.
 
-use crate::model::FailureCode::{self, *};
+use crate::model::FailureCode;
 
 /// What to do about documents with a failure code.
 pub fn advice(code: FailureCode) -> &'static str {
     match code {
-        Unreadable => "Check the file's permissions and its disk. Then run the same command again.",
-        Vanished => "The file moved or was deleted during the run. Run the same command again.",
-        Empty => "Remove the file, or replace it with one that has content.",
-        TooLarge => "Raise read.max_file_mb, or split the file.",
-        Undecodable => "Export or download the file again: it is damaged, or its name ending is wrong.",
-        Encrypted => "Save a copy without a password.",
-        NoText => "The pages are pictures. Switch on images of pages, or run OCR over the file first.",
-        PrepareLimit => "Raise prepare.document_s or prepare.document_mb, or simplify the file.",
-        PrepareTimeout => "The machine was busy, or the file hangs. Run the same command again.",
-        TooManyPixels => "Raise prepare.image.max_pixels_mp, or scale the picture down.",
-        UnsupportedKind => "No job of this run takes this kind of file. Use another job, or exclude the files.",
-        Unrenderable => "Add the missing column to the table, or change the prompt.",
-        Refused => "Read the model's words below. Another model or a plainer prompt may answer.",
-        Filtered => "A content filter objects. Check the document, or ask another provider.",
-        Truncated => "Raise max_output_tokens of the task, or ask for shorter answers.",
-        NoAnswer => "Raise max_output_tokens of the task, or lower its reasoning effort.",
-        InvalidAnswer => "Simplify the answer's fields, describe them better, or use a stronger model.",
-        TooLong => "Let the job split long documents ([long] in the job file), or use a model with more context.",
-        PromptCut => "The server reads less than it should. Raise its context size, or split long documents.",
-        Rejected => "Read the provider's words below. They name the field or the content that it rejects.",
-        RateLimited | Overloaded => "Run the same command again later, or with a lower llm.concurrency.",
-        ServerError | BadReply | LostReply => "The provider had trouble. Run the same command again.",
-        TimedOut => "Run the same command again, or raise llm.timeout_s.",
-        Unreachable => "Check the network and llm.base_url. Then run the same command again.",
-        InDoubt => "Run the same command without --in-doubt skip: it asks again.",
-        Cancelled => "Somebody cancelled the document. Ask again if you need it.",
-        Internal => "This is a fault of docmill. Report the message, and run the same command again.",
+        FailureCode::Unreadable => "Check the file's permissions and its disk. Then run the same command again.",
+        FailureCode::Vanished => "The file moved or was deleted during the run. Run the same command again.",
+        FailureCode::Empty => "Remove the file, or replace it with one that has content.",
+        FailureCode::TooLarge => "Raise read.max_file_mb, or split the file.",
+        FailureCode::Undecodable => "Export or download the file again: it is damaged, or its name ending is wrong.",
+        FailureCode::Encrypted => "Save a copy without a password.",
+        FailureCode::NoText => "The pages are pictures. Switch on images of pages, or run OCR over the file first.",
+        FailureCode::PrepareLimit => "Raise prepare.document_s or prepare.document_mb, or simplify the file.",
+        FailureCode::PrepareTimeout => "The machine was busy, or the file hangs. Run the same command again.",
+        FailureCode::TooManyPixels => "Raise prepare.image.max_pixels_mp, or scale the picture down.",
+        FailureCode::UnsupportedKind => "No job of this run takes this kind of file. Use another job, or exclude the files.",
+        FailureCode::Unrenderable => "Add the missing column to the table, or change the prompt.",
+        FailureCode::Refused => "Read the model's words below. Another model or a plainer prompt may answer.",
+        FailureCode::Filtered => "A content filter objects. Check the document, or ask another provider.",
+        FailureCode::Truncated => "Raise max_output_tokens of the task, or ask for shorter answers.",
+        FailureCode::NoAnswer => "Raise max_output_tokens of the task, or lower its reasoning effort.",
+        FailureCode::InvalidAnswer => "Simplify the answer's fields, describe them better, or use a stronger model.",
+        FailureCode::TooLong => "Let the job split long documents ([long] in the job file), or use a model with more context.",
+        FailureCode::PromptCut => "The server reads less than it should. Raise its context size, or split long documents.",
+        FailureCode::Rejected => "Read the provider's words below. They name the field or the content that it rejects.",
+        FailureCode::RateLimited | FailureCode::Overloaded => "Run the same command again later, or with a lower llm.concurrency.",
+        FailureCode::ServerError | FailureCode::BadReply | FailureCode::LostReply => {
+            "The provider had trouble. Run the same command again."
+        }
+        FailureCode::TimedOut => "Run the same command again, or raise llm.timeout_s.",
+        FailureCode::Unreachable => "Check the network and llm.base_url. Then run the same command again.",
+        FailureCode::InDoubt => "Run the same command without --in-doubt skip: it asks again.",
+        FailureCode::Cancelled => "Somebody cancelled the document. Ask again if you need it.",
+        FailureCode::Internal => "This is a fault of docmill. Report the message, and run the same command again.",
     }
 }
 
@@ -41,10 +43,9 @@ pub fn repeat(command: &str, code: FailureCode) -> Option<String> {
     let kept = command.split(' ').filter(|word| !word.starts_with("--retry-failed"));
     let kept = kept.collect::<Vec<_>>().join(" ");
     match code {
-        _ if kept.is_empty() => None,
-        UnsupportedKind => None,
+        _ if kept.is_empty() || code == FailureCode::UnsupportedKind => None,
         // A changed document is asked again anyway.
-        Empty | Undecodable | Encrypted => Some(kept),
+        FailureCode::Empty | FailureCode::Undecodable | FailureCode::Encrypted => Some(kept),
         code if code.is_transient() => Some(kept),
         code => Some(format!("{kept} --retry-failed={code}")),
     }
@@ -58,8 +59,8 @@ mod tests {
     fn each_code_has_advice_and_permanent_failures_are_named_in_the_command() {
         assert!(FailureCode::ALL.iter().all(|code| advice(*code).ends_with(['.', ':'])));
         let command = "docmill run docs --retry-failed=empty --output out";
-        assert_eq!(repeat(command, RateLimited).as_deref(), Some("docmill run docs --output out"));
-        assert_eq!(repeat(command, TooLong).as_deref(), Some("docmill run docs --output out --retry-failed=too_long"));
-        assert_eq!((repeat(command, UnsupportedKind), repeat("", TooLong)), (None, None));
+        assert_eq!(repeat(command, FailureCode::RateLimited).as_deref(), Some("docmill run docs --output out"));
+        assert_eq!(repeat(command, FailureCode::TooLong).as_deref(), Some("docmill run docs --output out --retry-failed=too_long"));
+        assert_eq!((repeat(command, FailureCode::UnsupportedKind), repeat("", FailureCode::TooLong)), (None, None));
     }
 }

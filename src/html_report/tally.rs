@@ -204,7 +204,7 @@ impl Tally {
         {
             last.label = format!("{} and more", plain(*border));
         }
-        let mut bars = Bars { note, key, list };
+        let mut bars = Bars { note, list, key };
         for (x, n) in counts {
             if let Some(bar) = bars.number(x).and_then(|at| bars.list.get_mut(at)) {
                 bar.documents += n;
@@ -237,7 +237,9 @@ mod tests {
 
     fn bars(declared: Option<&[&str]>, values: &[Value]) -> Option<Bars> {
         let mut tally = Tally::new(declared.map(|all| all.iter().map(|value| (*value).to_owned()).collect()));
-        values.iter().for_each(|value| tally.add(&FieldValues { values: vec![Cow::Borrowed(value)], listed: false }));
+        for value in values {
+            tally.add(&FieldValues { values: vec![Cow::Borrowed(value)], listed: false });
+        }
         tally.bars()
     }
 

@@ -28,7 +28,7 @@ impl Seen {
                     ("version", version),
                 ];
             }
-            RunEvent::Progress(snapshot) => self.last = snapshot.clone(),
+            RunEvent::Progress(snapshot) => self.last = Snapshot::clone(snapshot),
             _ => {}
         }
     }

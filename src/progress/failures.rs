@@ -85,6 +85,6 @@ mod tests {
         assert_eq!(shown, "review: mood: good; tags: old, worn; new; note: a \"b\" c ä");
         // The beginning is missing, and escape sequences must not reach the terminal.
         assert_eq!(readable("d\":\"x\u{1b}[31m\\"), "d: x 31m");
-        assert_eq!(readable(r#"\u00"#), "");
+        assert_eq!(readable(r"\u00"), "");
     }
 }
