@@ -2,6 +2,12 @@
 //!
 //! They are active in debug builds and with the feature `failpoints`, and do nothing otherwise.
 
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+mod escape;
+
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub(crate) use escape::escape;
+
 /// The environment variable that switches failpoints on.
 pub(crate) const VARIABLE: &str = "FAILPOINTS";
 
@@ -21,15 +27,27 @@ pub(crate) fn inherited() -> Option<std::ffi::OsString> {
     std::env::var_os(VARIABLE)
 }
 
-/// Never returns from `place`: computes (`place=busy`), or creates a file and waits (`place=FILE`).
+/// Creates the file that the environment names at `place` (`place=FILE`), unless it says `busy`.
+///
+/// A test then knows that `place` is near. A confined process can create no file later.
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-pub(crate) fn stall(place: &str) -> std::io::Result<()> {
-    let Some(how) = setting(place) else { return Ok(()) };
-    if how != "busy" {
-        std::fs::write(how, "")?;
-        loop {
-            std::thread::park();
-        }
+pub(crate) fn mark(place: &str) {
+    if let Some(file) = setting(place).filter(|how| !ACTIONS.contains(&how.as_str())) {
+        // If this fails, the test waits in vain and says so.
+        let _failed = std::fs::write(file, "");
+    }
+}
+
+/// Values of a place that are no file.
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+const ACTIONS: [&str; 2] = ["busy", "escape"];
+
+/// Never returns from `place`: computes (`place=busy`), or waits (`place=FILE`).
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub(crate) fn stall(place: &str) {
+    let Some(how) = setting(place).filter(|how| how != "escape") else { return };
+    while how != "busy" {
+        std::thread::park();
     }
     loop {
         std::hint::spin_loop();
@@ -62,8 +80,14 @@ pub(crate) fn inherited() -> Option<std::ffi::OsString> {
 }
 
 #[cfg(not(any(debug_assertions, feature = "failpoints")))]
+pub(crate) fn mark(_place: &str) {}
+
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
+pub(crate) fn stall(_place: &str) {}
+
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
 #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature")]
-pub(crate) fn stall(_place: &str) -> std::io::Result<()> {
+pub(crate) fn escape(_place: &str) -> std::io::Result<()> {
     Ok(())
 }
 

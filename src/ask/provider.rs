@@ -56,6 +56,11 @@ impl Provider {
         }
     }
 
+    /// The environment variables with the keys of all providers.
+    pub fn key_variables() -> impl Iterator<Item = &'static str> {
+        Dialect::ALL.iter().filter_map(|dialect| dialect.provider.key_variable)
+    }
+
     pub(super) fn key_variable(self) -> Option<&'static str> {
         match self {
             Self::Simulated => None,

@@ -15,6 +15,7 @@ mod plan;
 mod prices;
 mod prune;
 mod read_documents;
+mod reader_process;
 mod regressions;
 mod rehearse;
 mod report;
@@ -36,6 +37,7 @@ pub use exit::{CliError, Exit};
 
 use crate::manual::Page;
 use crate::setup::SetupError;
+use crate::system::keep_memory_private;
 use args::{Args, Command};
 use clap::{CommandFactory as _, Parser as _};
 use std::io::{IsTerminal as _, Write as _};
@@ -43,6 +45,7 @@ use std::process::ExitCode;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
+    keep_memory_private();
     if let Some(page) = manual_page() {
         return print(&page).map_or_else(|stop| stop.exit.into(), |()| Exit::Ok.into());
     }

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 impl Assembled {
     /// Runs the plan and shows its progress.
     pub async fn run(self, style: Style) -> Result<Outcome, CliError> {
-        let Self { mut plan, simulator, report, alerts, doubts } = self;
+        let Self { mut plan, simulator, report, alerts, secrets, doubts } = self;
         plan.report_each = style == Style::Json || !report.events.is_empty() || alerts.iter().any(AlertSettings::is_about_each);
         plan.trace = !report.traces.is_empty();
         let (events, watched) = mpsc::channel(EVENTS);
@@ -43,7 +43,7 @@ impl Assembled {
         }
         let traces = plan.trace.then(|| watching.trace(&report.traces)).transpose();
         let traces = traces.map_err(|why| CliError::usage(format!("report.traces: {why}")))?;
-        let alarm = watching.alert(&alerts, &events.downgrade()).map_err(CliError::usage)?;
+        let alarm = watching.alert(&alerts, secrets, &events.downgrade()).map_err(CliError::usage)?;
         let watching = tokio::task::spawn_blocking(move || watching.watch(watched));
         let (controls, requests) = Controls::new(&ACCOUNTS);
         let host = Arc::new(Host::new(&plan, events.clone(), requests));

@@ -22,7 +22,7 @@ pub const LENGTH_BYTES: usize = size_of::<u64>();
 
 /// Serves requests until the stream ends. Blocks the thread.
 ///
-/// Calls `begin` before each document.
+/// Calls `begin` before each document. Its error is the failure of the document.
 pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&PrepareSettings) -> io::Result<()>) -> io::Result<()> {
     let Some(greeting) = frame(&mut requests)? else { return Ok(()) };
     let Greeting { settings, limits } = serde_json::from_slice(&greeting)?;
@@ -34,8 +34,8 @@ pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&P
                 "the process that reads documents has another version of docmill. Do not replace the program during a run",
             )
         };
-        begin(&settings)?;
-        let result = reader.ok_or_else(unknown).and_then(|reader| extract(&bytes, reader, &settings, &limits));
+        let begun = begin(&settings).map_err(|e| Failure::new(FailureCode::Internal, format!("the reader of documents: {e}")));
+        let result = begun.and_then(|()| extract(&bytes, reader.ok_or_else(unknown)?, &settings, &limits));
         drop(bytes);
         let reply = serde_json::to_vec(&result)?;
         replies.write_all(&length(&reply))?;

@@ -9,6 +9,7 @@ use crate::event::{RunEvent, Snapshot};
 use crate::model::{RowStatus, with_causes};
 use serde_json::Value;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -47,14 +48,20 @@ const QUOTED: usize = 200;
 const OUTPUT_SETTING: &str = "DOCMILL_OUTPUT__DIR";
 
 /// Creates the watcher and the senders of all rules. Senders report their results to `events`.
-pub(super) fn alarm(settings: &[AlertSettings], events: &mpsc::WeakSender<RunEvent>) -> Result<(Alerts, Alarm), String> {
-    let (mut all, mut sending) = (Vec::new(), JoinSet::new());
+///
+/// Commands do not get the environment variables named in `secrets`.
+pub(super) fn alarm(
+    settings: &[AlertSettings],
+    secrets: Vec<String>,
+    events: &mpsc::WeakSender<RunEvent>,
+) -> Result<(Alerts, Alarm), String> {
+    let (mut all, mut sending, secrets) = (Vec::new(), JoinSet::new(), Arc::<[String]>::from(secrets));
     for (rule, settings) in settings.iter().enumerate() {
         let (out, fired) = mpsc::channel(WAITING);
         all.push((Alert::new(settings.clone())?, out));
-        let events = events.clone();
+        let (secrets, events) = (Arc::clone(&secrets), events.clone());
         sending.spawn(async move {
-            send(fired, &events).await;
+            send(fired, &secrets, &events).await;
             rule
         });
     }
@@ -125,9 +132,9 @@ impl Alarm {
 }
 
 /// Sends the alerts of one rule. Reports each result as an event.
-async fn send(mut fired: mpsc::Receiver<Fired>, events: &mpsc::WeakSender<RunEvent>) {
+async fn send(mut fired: mpsc::Receiver<Fired>, secrets: &[String], events: &mpsc::WeakSender<RunEvent>) {
     while let Some(fired) = fired.recv().await {
-        let sent = if fired.run.is_empty() { post(&fired).await } else { run(&fired).await };
+        let sent = if fired.run.is_empty() { post(&fired).await } else { run(&fired, secrets).await };
         let event = match sent {
             Ok(()) => RunEvent::Note { message: format!("alert sent: {}", fired.message) },
             Err(why) => RunEvent::Warning { message: format!("cannot send an alert: {why}. Its message: {}", fired.message) },
@@ -139,11 +146,14 @@ async fn send(mut fired: mpsc::Receiver<Fired>, events: &mpsc::WeakSender<RunEve
 }
 
 /// Runs the command of an alert. The command gets all facts as JSON on stdin, and some in the
-/// environment.
-async fn run(fired: &Fired) -> Result<(), String> {
+/// environment, and not the variables named in `secrets`.
+async fn run(fired: &Fired, secrets: &[String]) -> Result<(), String> {
     let Some((program, args)) = fired.run.split_first() else { return Ok(()) };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    for name in secrets {
+        command.env_remove(name);
+    }
     // The names of the ALERT variables do not start with DOCMILL_, because such names are settings.
     // The command may be docmill.
     if let Some(output) = fired.facts["output"].as_str() {

@@ -114,8 +114,10 @@ impl Watching {
     }
 
     /// Adds alert rules. Returns the tasks that send the alerts.
-    pub fn alert(&mut self, alerts: &[AlertSettings], events: &WeakSender<RunEvent>) -> Result<Alarm, String> {
-        let (alerts, alarm) = alarm::alarm(alerts, events)?;
+    ///
+    /// Commands do not get the environment variables named in `secrets`.
+    pub fn alert(&mut self, alerts: &[AlertSettings], secrets: Vec<String>, events: &WeakSender<RunEvent>) -> Result<Alarm, String> {
+        let (alerts, alarm) = alarm::alarm(alerts, secrets, events)?;
         self.beside.push(Box::new(alerts));
         Ok(alarm)
     }

@@ -5,7 +5,7 @@
 use super::text::SAMPLE;
 use crate::prepare::{Sniffed, is_workbook, sniff};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::{NamedTempFile, TempPath};
@@ -52,12 +52,18 @@ pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) ->
         return Ok(None);
     }
     drop(bytes);
-    let rows = NamedTempFile::new().map_err(say)?;
+    file.rewind().map_err(say)?;
+    let mut rows = NamedTempFile::new().map_err(say)?;
     let mut command = Command::new(this_program().map_err(say)?);
-    command.args([READ_SHEET, &MEGABYTES.to_string(), &SECONDS.to_string(), reader.format]).arg(path).args(sheet);
-    command.args(id_column.map(|column| format!("--id-column={column}")));
-    command.env_clear().stdin(Stdio::null()).stdout(rows.reopen().map_err(say)?).stderr(Stdio::piped());
-    let done = command.output().map_err(say)?;
+    command.args([READ_SHEET, &MEGABYTES.to_string(), &SECONDS.to_string(), reader.format]);
+    command.args(id_column.map(|column| format!("--id-column={column}"))).arg("--").args(sheet);
+    command.env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(say)?;
+    if let Some(mut from) = child.stdout.take() {
+        // The process writes the names of sheets, to stderr, after the last row.
+        io::copy(&mut from, &mut rows).map_err(say)?;
+    }
+    let done = child.wait_with_output().map_err(say)?;
     let stderr = String::from_utf8_lossy(&done.stderr);
     if !done.status.success() {
         let limit = format!("reading this as {} took more than {MEGABYTES} MB or {SECONDS} s. Save the sheet as CSV", reader.name);

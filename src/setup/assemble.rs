@@ -5,6 +5,7 @@ use super::guard::Guard;
 use super::history::{self, DECIDING, command_line, history};
 use super::jobs::load_jobs;
 use super::live_settings::Source;
+use super::secrets::secret_variables;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
 use crate::ask::{Account, LocalFiles, Provider};
@@ -63,6 +64,8 @@ pub struct Assembled {
     pub report: ReportSettings,
     /// The alert rules.
     pub alerts: Vec<AlertSettings>,
+    /// Environment variables with secrets, which commands of alerts do not get.
+    pub secrets: Vec<String>,
     /// A warning about prices to show before the run.
     pub doubts: Option<String>,
 }
@@ -154,7 +157,8 @@ pub async fn assemble(
         output: settings.output,
         copy,
     };
-    Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, doubts })
+    let secrets = secret_variables(environment, config);
+    Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
 }
 
 /// The destination of a copy of the results. It must not lie within an input.

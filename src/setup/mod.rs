@@ -14,6 +14,7 @@ mod history;
 mod jobs;
 mod live_settings;
 mod prices;
+mod secrets;
 mod settings;
 mod tables;
 mod trust;

@@ -45,6 +45,7 @@ mod replies;
 mod report;
 mod resume;
 mod sample_run;
+mod sandbox;
 mod snapshots;
 mod speed;
 mod stopping;

@@ -197,8 +197,6 @@ pub(super) struct ReadSheetArgs {
     pub seconds: u64,
     /// Name of the reader
     pub format: String,
-    /// The workbook
-    pub file: PathBuf,
     /// The sheet
     pub sheet: Option<String>,
     /// The column that identifies rows
