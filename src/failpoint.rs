@@ -59,6 +59,13 @@ pub(crate) fn panic_over(place: &str, name: &str) {
     assert!(!names(place, name), "failpoint {place}={name}");
 }
 
+/// Never returns from `place` if the environment names `name` there (`place=NAME`).
+pub(crate) fn hang_over(place: &str, name: &str) {
+    while names(place, name) {
+        std::thread::park();
+    }
+}
+
 /// Whether the environment names `name` at `place` (`place=NAME`).
 pub(crate) fn names(place: &str, name: &str) -> bool {
     setting(place).is_some_and(|wanted| wanted == name)

@@ -6,7 +6,7 @@ use super::route::JobSet;
 use crate::ask::Account;
 use crate::job::{Chunks, Job};
 use crate::model::{Call, Facts, Failure, FailureCode, Fence};
-use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, sniff};
+use crate::prepare::{ImageLimits, PrepareSettings, sniff};
 use std::sync::Arc;
 
 /// A document after preparation, with its first calls.
@@ -34,12 +34,12 @@ pub async fn inspect(
     let sniffed = sniff(&bytes, extension);
     let (job, taken) = jobs.route(&bytes, sniffed, extension, settings.pdf.mode);
     taken?;
-    let work = match sniffed {
-        Sniffed::Document(reader) => {
-            let isolation = Isolation::new(settings, images).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
-            Work::Extract(isolation.receive(isolation.extract(&bytes, reader).await?).await?, reader, bytes.len())
-        }
-        _ => Work::File(bytes, sniffed),
+    let work = if sniffed.is_read_apart() && !bytes.is_empty() {
+        let isolation = Isolation::new(settings, images).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
+        let extracted = isolation.extract(isolation.slot().await, &bytes, sniffed).await?;
+        Work::Extraction(isolation.receive(extracted).await?, bytes, sniffed)
+    } else {
+        Work::File(bytes, sniffed)
     };
     let preparation = Preparation { settings: settings.clone(), images: *images, longest };
     let (facts, chunks) = preparation.content(work, &job, true)?;

@@ -24,7 +24,7 @@ pub(super) struct Walked {
 }
 
 /// A document that has work to do.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Found {
     pub document: Document,
     pub failure: Option<Failure>,

@@ -12,8 +12,7 @@ use crate::failpoint;
 use crate::job::{Chunks, Job};
 use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
-    Extract, ImageLimits, PrepareSettings, Reader, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extract, prompt_injections,
-    sniff,
+    Extraction, ImageLimits, PrepareSettings, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extraction, prompt_injections, sniff,
 };
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -36,7 +35,7 @@ impl Preparation {
     pub fn content(&self, work: Work, job: &Job, flag: bool) -> Result<(Facts, Chunks), Failure> {
         let prepared = match work {
             Work::File(bytes, sniffed) => prepare_bytes(&bytes, sniffed, &self.settings, &self.images),
-            Work::Extract(extract, reader, size) => prepare_extract(extract, reader, size, &self.settings, &self.images),
+            Work::Extraction(extraction, bytes, sniffed) => prepare_extraction(extraction, &bytes, sniffed, &self.settings, &self.images),
         };
         let Prepared { content, mut facts } = prepared?;
         if flag {
@@ -52,7 +51,7 @@ struct Bench {
     jobs: JobSet,
     recipe: Preparation,
     decoding: Budget,
-    /// For texts of documents that other processes have read.
+    /// For content of files that other processes have read.
     ///
     /// A document asks for its text's memory once, and documents that have it wait for no memory.
     texts: Budget,
@@ -133,8 +132,8 @@ struct Planned {
 pub(super) enum Work {
     /// The bytes of a file.
     File(Vec<u8>, Sniffed),
-    /// The extracted content of a file, and the size of the file in bytes.
-    Extract(Extract, &'static Reader, usize),
+    /// What another process extracted from a file, and the bytes of the file.
+    Extraction(Extraction, Vec<u8>, Sniffed),
 }
 
 /// A document during preparation.
@@ -176,7 +175,7 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
     let mut work = Vec::with_capacity(group.len());
     for Planned { mut ready, work: planned } in group {
         work.push(match planned {
-            Ok(Work::File(bytes, Sniffed::Document(reader))) => extracted(bytes, reader, &mut ready.held_text, bench).await,
+            Ok(Work::File(bytes, sniffed)) if sniffed.is_read_apart() => extracted(bytes, sniffed, &mut ready.held_text, bench).await,
             planned => planned,
         });
         kept.push(ready);
@@ -202,15 +201,16 @@ fn bytes(chunks: &Chunks) -> u64 {
 }
 
 /// Reads the content of a file in another process, and waits for memory before taking it.
-async fn extracted(bytes: Vec<u8>, reader: &'static Reader, held: &mut Option<Held>, bench: &Bench) -> Result<Work, State> {
+async fn extracted(bytes: Vec<u8>, sniffed: Sniffed, held: &mut Option<Held>, bench: &Bench) -> Result<Work, State> {
     let meter = &bench.context.meters.prepare;
+    let slot = bench.isolation.slot().await;
     let working = meter.working();
-    let extracted = bench.isolation.extract(&bytes, reader).await.map_err(State::Failed)?;
+    let extracted = bench.isolation.extract(slot, &bytes, sniffed).await.map_err(State::Failed)?;
     drop(working);
     *held = meter.memory(bench.texts.take(extracted.length.saturating_mul(EXTRACT_COPIES))).await;
     let _working = meter.working();
-    let extract = bench.isolation.receive(extracted).await.map_err(State::Failed)?;
-    Ok(Work::Extract(extract, reader, bytes.len()))
+    let extraction = bench.isolation.receive(extracted).await.map_err(State::Failed)?;
+    Ok(Work::Extraction(extraction, bytes, sniffed))
 }
 
 async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Arc<Bench>) -> Vec<State> {

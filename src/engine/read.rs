@@ -7,17 +7,21 @@ use super::memory::Budget;
 use super::meter::Meters;
 use super::{Context, RunError};
 use crate::failpoint;
-use crate::model::{Digest, Document, DocumentTimes, Failure, Stamp};
-use crate::read::{Opened, ReadSettings};
+use crate::model::{Digest, Document, DocumentTimes, Failure, FailureCode, Stamp};
+use crate::read::{Opened, Progress, ReadSettings};
 use crate::store::{ReadDocument, StoreHandle, Version};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::mem::take;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// Maximum number of waiting files that a reader opens at a time. Switching threads costs more than
 /// reading a small file.
@@ -98,6 +102,39 @@ enum Content {
     Waiting(Opened),
 }
 
+/// A batch that a blocking thread opens. If the thread hangs, another one opens the rest.
+struct Batch {
+    waiting: VecDeque<Found>,
+    /// The document that is being opened, to report it if that hangs. `None` for a row.
+    current: Option<Found>,
+    opened: Vec<OpenedDocument>,
+    /// Number of threads that hung.
+    hung: u32,
+}
+
+impl Batch {
+    fn next(&mut self) -> Option<Found> {
+        let found = self.waiting.pop_front()?;
+        // Copies of rows would cost memory, and rows are read already.
+        self.current = Some(&found).filter(|found| found.document.row().is_none()).cloned();
+        Some(found)
+    }
+
+    /// Puts the document back that the thread has hung on, as a failure.
+    fn give_up(&mut self, seconds: u64) {
+        self.hung += 1;
+        let failure = Some(hangs(seconds));
+        self.waiting.extend(self.current.take().map(|found| Found { failure, ..found }));
+    }
+}
+
+fn hangs(seconds: u64) -> Failure {
+    let what = format!(
+        "reading the file made no progress for {seconds} s (read.timeout_s). Check the disk or network that has it. The next run tries again"
+    );
+    Failure::new(FailureCode::Unreadable, what)
+}
+
 impl Reader {
     fn max_bytes(&self) -> u64 {
         self.settings.max_file_mb.saturating_mul(1_000_000)
@@ -107,6 +144,9 @@ impl Reader {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
         let open_one = move |Found { mut document, failure, versions, at, .. }: Found| {
             failpoint::linger("read_ms");
+            if failure.is_none() {
+                failpoint::hang_over("read_hangs", &document.name);
+            }
             let (opened, stamp) =
                 failure.map_or_else(|| register.roots().open_document(&mut document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {
@@ -114,9 +154,28 @@ impl Reader {
                 Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
-            Ok(OpenedDocument { document, versions, stamp, content, found: at })
+            Ok::<_, RunError>(OpenedDocument { document, versions, stamp, content, found: at })
         };
-        self.blocking(move || batch.into_iter().map(open_one).collect()).await?
+        let batch = Arc::new(Mutex::new(Batch { waiting: batch.into(), current: None, opened: Vec::new(), hung: 0 }));
+        loop {
+            let (shared, open_one) = (Arc::clone(&batch), open_one.clone());
+            let hung = batch.lock().hung;
+            let open_all = move |progress: &Progress| {
+                while let Some(found) = Some(shared.lock()).filter(|batch| batch.hung == hung).and_then(|mut batch| batch.next()) {
+                    let opened = open_one(found)?;
+                    let mut batch = shared.lock();
+                    if batch.hung == hung {
+                        batch.opened.push(opened);
+                    }
+                    progress.step();
+                }
+                Ok(())
+            };
+            match self.blocking(self.settings.timeout_s, open_all).await? {
+                Some(opened) => return opened.map(|()| take(&mut batch.lock().opened)),
+                None => batch.lock().give_up(self.settings.timeout_s),
+            }
+        }
     }
 
     /// Reads a document that was only opened, within the memory budget.
@@ -136,11 +195,24 @@ impl Reader {
         let (document, content) = match content {
             Content::Waiting(waiting) => {
                 let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
-                let read = move || {
-                    let content = read_content(waiting.read(max_bytes), &register, &document, &versions, stamp)?;
+                // The client of remote documents has its own time limits.
+                let timeout_s = if matches!(waiting, Opened::Elsewhere { .. }) { u64::MAX } else { self.settings.timeout_s };
+                let (left, left_versions) = (document.clone(), versions.clone());
+                let read = move |progress: &Progress| {
+                    let content = read_content(waiting.read(max_bytes, progress), &register, &document, &versions, stamp)?;
                     Ok::<_, RunError>((document, content))
                 };
-                self.blocking(read).await??
+                if let Some(read) = self.blocking(timeout_s, read).await? {
+                    read?
+                } else {
+                    let register = Arc::clone(&self.register);
+                    let failed = move |_: &Progress| {
+                        let content = read_content(Err(hangs(timeout_s)), &register, &left, &left_versions, stamp)?;
+                        Ok::<_, RunError>((left, content))
+                    };
+                    let failed = self.blocking(u64::MAX, failed).await?;
+                    failed.ok_or_else(|| RunError::Internal("a failed read timed out".into()))??
+                }
             }
             read => (document, read),
         };
@@ -161,13 +233,30 @@ impl Reader {
     }
 
     /// Runs blocking file work on its own thread and meters it.
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
-        let meters = Arc::clone(&self.context.meters);
-        let done = spawn_blocking(move || {
+    ///
+    /// `None` if the work makes no progress for `seconds`. Its thread stays behind, because a hanging
+    /// system call cannot be ended.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        seconds: u64,
+        work: impl FnOnce(&Progress) -> T + Send + 'static,
+    ) -> Result<Option<T>, RunError> {
+        let (meters, progress) = (Arc::clone(&self.context.meters), Arc::new(Progress::default()));
+        let counted = Arc::clone(&progress);
+        let mut done = spawn_blocking(move || {
             let _working = meters.read.working();
-            work()
+            work(&counted)
         });
-        done.await.map_err(|e| RunError::Internal(format!("reading a document ended unexpectedly: {e}")))
+        let mut seen = 0;
+        loop {
+            match timeout(Duration::from_secs(seconds), &mut done).await {
+                Ok(done) => {
+                    return done.map(Some).map_err(|e| RunError::Internal(format!("reading a document ended unexpectedly: {e}")));
+                }
+                Err(_) if progress.steps() > seen => seen = progress.steps(),
+                Err(_) => return Ok(None),
+            }
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
 pub use image_limits::ImageLimits;
 pub use image_rules::Viewer;
 pub use image_tokens::Count;
+pub use picture::SentImage;
 pub use prompt_injection::prompt_injections;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{BINARY, Sniffed, sniff};
@@ -43,6 +44,7 @@ pub use split::{counted, split, truncate};
 pub use wire::{Greeting, LENGTH_BYTES, length as frame_length, serve};
 
 use crate::model::{Failure, FailureCode, Prepared};
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -55,31 +57,47 @@ pub fn prepare(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limit
         return Err(Failure::new(FailureCode::Empty, "the file is empty (0 bytes)"));
     }
     match sniffed {
-        Sniffed::Image(format) => fenced(|| picture::prepare(bytes, format, &settings.image, limits)),
         Sniffed::Text => fenced(|| text::prepare(bytes, &settings.text)),
-        Sniffed::Document(reader) => prepare_extract(extract(bytes, reader, settings, limits)?, reader, bytes.len(), settings, limits),
-        Sniffed::Unsupported(name) => {
-            Err(Failure::new(FailureCode::UnsupportedKind, format!("cannot read this format: {name}. Convert the file, or exclude it")))
-        }
+        _ => prepare_extraction(extract(bytes, sniffed, settings, limits)?, bytes, sniffed, settings, limits),
     }
 }
 
-/// Extracts the content of a document: the first half of preparation.
-///
-/// This may take any time and memory: see `engine::isolation`.
-pub fn extract(bytes: &[u8], reader: &Reader, settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
-    fenced(|| (reader.read)(bytes, settings, limits))
+/// What a separate process extracts from a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Extraction {
+    /// The content of a document.
+    Document(Extract),
+    /// An image, decoded and encoded as it is sent.
+    Image(Box<SentImage>),
 }
 
-/// Prepares the extracted content for sending: the second half. `size` is that of the file.
-pub fn prepare_extract(
-    extract: Extract,
-    reader: &Reader,
-    size: usize,
+/// Extracts the content of a document or image: the first half of preparation.
+///
+/// This may take any time and memory: see `engine::isolation`.
+pub fn extract(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extraction, Failure> {
+    fenced(|| match sniffed {
+        Sniffed::Image(format) => picture::extract(bytes, format, &settings.image, limits).map(|image| Extraction::Image(Box::new(image))),
+        Sniffed::Document(reader) => (reader.read)(bytes, settings, limits).map(Extraction::Document),
+        Sniffed::Text => Err(Failure::new(FailureCode::Internal, "a text has no separate reader")),
+        Sniffed::Unsupported(name) => {
+            Err(Failure::new(FailureCode::UnsupportedKind, format!("cannot read this format: {name}. Convert the file, or exclude it")))
+        }
+    })
+}
+
+/// Prepares extracted content for sending: the second half. `bytes` are those of the file.
+pub fn prepare_extraction(
+    extraction: Extraction,
+    bytes: &[u8],
+    sniffed: Sniffed,
     settings: &PrepareSettings,
     limits: &ImageLimits,
 ) -> Result<Prepared, Failure> {
-    fenced(|| pages::prepare(extract, reader.format, size as u64, &settings.text, limits))
+    fenced(|| match (extraction, sniffed) {
+        (Extraction::Image(image), Sniffed::Image(format)) => Ok(picture::prepare(*image, bytes, format, &settings.image, limits)),
+        (Extraction::Document(extract), _) => pages::prepare(extract, sniffed.format(), bytes.len() as u64, &settings.text, limits),
+        (Extraction::Image(_), _) => Err(Failure::new(FailureCode::Internal, "the reader returned an image for a document")),
+    })
 }
 
 /// Runs `work` and turns a panic into a failure. One file cannot end the run.

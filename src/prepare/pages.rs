@@ -81,7 +81,8 @@ fn add_page(running: &mut String, number: Option<u32>, body: &str) {
     running.push_str(body);
 }
 
-fn picture(image: PageImage, limits: &ImageLimits) -> Picture {
+/// The JPEG of a page as a content block.
+pub(super) fn picture(image: PageImage, limits: &ImageLimits) -> Picture {
     let PageImage { base64, digest, width, height } = image;
     let (tokens, most_tokens) = (limits.tokens(width, height), limits.most_tokens(width, height));
     Picture { media_type: "image/jpeg", base64: base64.into(), digest, width, height, tokens, most_tokens }

@@ -4,17 +4,24 @@
 //! provider does. Other images are sent as JPEG. The media type matches the bytes.
 
 use super::decode::{self, Source};
-use super::{ImageLimits, ImageSettings, encode, frames};
+use super::pages::picture;
+use super::{ImageLimits, ImageSettings, PageImage, encode, frames};
 use crate::model::{Content, ContentBlock, Facts, Failure, Kind, Picture, Prepared};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use image::ImageFormat;
 use image::metadata::Orientation;
-use std::borrow::Cow;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Prepares one image.
-pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSettings, limits: &ImageLimits) -> Result<Prepared, Failure> {
+/// An image as it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentImage {
+    facts: Facts,
+    /// The JPEG to send. `None` if the file is sent unchanged.
+    jpeg: Option<PageImage>,
+}
+
+/// Decodes and encodes one image: the first half of its preparation.
+pub(super) fn extract(bytes: &[u8], format: ImageFormat, settings: &ImageSettings, limits: &ImageLimits) -> Result<SentImage, Failure> {
     let limits = limits.with_max_edge(settings.max_edge);
     let source = Source::open(bytes, format, settings.max_pixels_mp)?;
     let size = source.upright_size();
@@ -31,12 +38,11 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
     let image = source.decode(sent_size)?;
     // Transparent images are never sent unchanged. Some providers put them on black, so black text
     // vanishes.
-    let (file, sent_format) = if sendable && decode::is_opaque(&image) {
-        (Cow::Borrowed(bytes), format)
+    let jpeg = if sendable && decode::is_opaque(&image) {
+        None
     } else {
         let image = encode::fitted(decode::flattened(image, premultiplied), orientation, sent_size)?;
-        let file = encode::encoded(&image, settings.jpeg_quality, limits.max_encoded_bytes)?;
-        (Cow::Owned(file), ImageFormat::Jpeg)
+        Some(PageImage::new(&encode::encoded(&image, settings.jpeg_quality, limits.max_encoded_bytes)?, sent_size))
     };
 
     let facts = Facts {
@@ -53,20 +59,19 @@ pub(super) fn prepare(bytes: &[u8], format: ImageFormat, settings: &ImageSetting
         pages: Vec::new(),
         note: frames_note(format, frames),
     };
-    let picture = picture(&file, sent_format, sent_size, &limits);
-    Ok(Prepared { content: Content(vec![ContentBlock::Picture(Arc::new(picture))]), facts })
+    Ok(SentImage { facts, jpeg })
 }
 
-fn picture(file: &[u8], format: ImageFormat, (width, height): (u32, u32), limits: &ImageLimits) -> Picture {
-    Picture {
-        media_type: format.to_mime_type(),
-        base64: STANDARD.encode(file).into(),
-        digest: blake3::hash(file).to_hex().to_string(),
-        width,
-        height,
-        tokens: limits.tokens(width, height),
-        most_tokens: limits.most_tokens(width, height),
-    }
+/// Makes the content block of an image: the second half of its preparation.
+pub(super) fn prepare(sent: SentImage, bytes: &[u8], format: ImageFormat, settings: &ImageSettings, limits: &ImageLimits) -> Prepared {
+    let SentImage { facts, jpeg } = sent;
+    let limits = limits.with_max_edge(settings.max_edge);
+    let sent_size = facts.sent_pixels.unwrap_or_default().into();
+    let picture = match jpeg {
+        Some(jpeg) => picture(jpeg, &limits),
+        None => Picture { media_type: format.to_mime_type(), ..picture(PageImage::new(bytes, sent_size), &limits) },
+    };
+    Prepared { content: Content(vec![ContentBlock::Picture(Arc::new(picture))]), facts }
 }
 
 fn frames_note(format: ImageFormat, frames: u32) -> Option<String> {

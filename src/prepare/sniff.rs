@@ -7,7 +7,7 @@
 
 use super::documents::{READERS, Reader};
 use super::text::CHUNK;
-use super::{encoding, fenced};
+use super::{decode, encoding, fenced};
 use crate::model::Kind;
 use image::ImageFormat;
 
@@ -27,7 +27,43 @@ pub enum Sniffed {
     Unsupported(&'static str),
 }
 
+/// The formats of images.
+const IMAGES: [ImageFormat; 6] =
+    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff, ImageFormat::Bmp];
+
 impl Sniffed {
+    /// The kind with this [`Sniffed::format`], if a separate process reads it.
+    pub fn of_format(format: &[u8]) -> Option<Self> {
+        let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format).map(Self::Document);
+        let image = || IMAGES.into_iter().find(|image| decode::name(*image).as_bytes() == format).map(Self::Image);
+        reader.or_else(image)
+    }
+
+    /// Format in results: `pdf`, `jpeg`.
+    pub fn format(self) -> &'static str {
+        match self {
+            Self::Image(format) => decode::name(format),
+            Self::Document(reader) => reader.format,
+            Self::Text => "text",
+            Self::Unsupported(name) => name,
+        }
+    }
+
+    /// Name for people, with its article: `a PDF document`, `a JPEG image`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Image(format) => format!("a {} image", decode::name(format).to_uppercase()),
+            Self::Document(reader) => reader.name.to_owned(),
+            Self::Text => "a text".to_owned(),
+            Self::Unsupported(name) => name.to_owned(),
+        }
+    }
+
+    /// Whether a separate process reads files of this kind, because libraries decode them.
+    pub fn is_read_apart(self) -> bool {
+        matches!(self, Self::Image(_) | Self::Document(_))
+    }
+
     /// The kind of document, if docmill can prepare it.
     pub fn kind(self) -> Option<Kind> {
         match self {

@@ -1,9 +1,9 @@
 //! The protocol between docmill and the process that reads documents.
 //!
 //! A frame consists of its length and its bytes. A conversation starts with a [`Greeting`]. Each
-//! request is the name of a reader and a file. The reply is an extract or a failure.
+//! request is the format of a file and its bytes. The reply is an extraction or a failure.
 
-use super::{ImageLimits, PrepareSettings, READERS, extract};
+use super::{ImageLimits, PrepareSettings, Sniffed, extract};
 use crate::model::{Failure, FailureCode};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -27,7 +27,7 @@ pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&P
     let Some(greeting) = frame(&mut requests)? else { return Ok(()) };
     let Greeting { settings, limits } = serde_json::from_slice(&greeting)?;
     while let (Some(format), Some(bytes)) = (frame(&mut requests)?, frame(&mut requests)?) {
-        let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format);
+        let sniffed = Sniffed::of_format(&format);
         let unknown = || {
             Failure::new(
                 FailureCode::Internal,
@@ -35,7 +35,7 @@ pub fn serve(mut requests: impl Read, mut replies: impl Write, begin: impl Fn(&P
             )
         };
         let begun = begin(&settings).map_err(|e| Failure::new(FailureCode::Internal, format!("the reader of documents: {e}")));
-        let result = begun.and_then(|()| extract(&bytes, reader.ok_or_else(unknown)?, &settings, &limits));
+        let result = begun.and_then(|()| extract(&bytes, sniffed.ok_or_else(unknown)?, &settings, &limits));
         drop(bytes);
         let reply = serde_json::to_vec(&result)?;
         replies.write_all(&length(&reply))?;

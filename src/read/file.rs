@@ -1,5 +1,6 @@
 //! Opens and reads one document.
 
+use super::progress::{Progress, Watched};
 use super::remote::Remote;
 use super::stamp::{is_settled, stamp, too_large};
 use crate::model::{Failure, FailureCode, Stamp};
@@ -102,19 +103,21 @@ fn open_file(file: File, metadata: &Metadata, max_bytes: u64) -> Result<Opened, 
         return Err(too_large(size, max_bytes));
     }
     let opened = Opened::Waiting { file, size };
-    if size <= SMALL { opened.read(max_bytes).map(Opened::Read) } else { Ok(opened) }
+    if size <= SMALL { opened.read(max_bytes, &Progress::default()).map(Opened::Read) } else { Ok(opened) }
 }
 
 impl Opened {
     /// The bytes of the document. Blocks. A file that grew beyond `max_bytes` is refused.
-    pub fn read(self, max_bytes: u64) -> Result<Vec<u8>, Failure> {
+    ///
+    /// Each piece is a step of `progress`.
+    pub fn read(self, max_bytes: u64, progress: &Progress) -> Result<Vec<u8>, Failure> {
         let (file, size) = match self {
             Self::Read(bytes) => return Ok(bytes),
             Self::Waiting { file, size } => (file, size),
             Self::Elsewhere { input, key, .. } => return input.fetch(&key, max_bytes),
         };
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| failure(&e))?;
+        Watched(file, progress).take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| failure(&e))?;
         if bytes.len() as u64 > max_bytes {
             return Err(too_large(bytes.len() as u64, max_bytes));
         }

@@ -16,6 +16,7 @@ mod links;
 mod listing;
 mod path_names;
 mod place;
+mod progress;
 mod record;
 mod remote;
 mod roots;
@@ -31,6 +32,7 @@ pub use compressed::is_stream;
 pub use environment::InputEnvironment;
 pub use file::Opened;
 pub use links::FollowLinks;
+pub use progress::Progress;
 pub use record::{
     Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, id_of, is_made_up, is_version_of, read_otherwise, standing_apart,
     united, versions,

@@ -76,6 +76,8 @@ pub struct ReadSettings {
     pub queue: usize,
     /// Largest file, in megabytes (10^6 bytes).
     pub max_file_mb: u64,
+    /// Time without progress after which reading a file fails, in seconds.
+    pub timeout_s: u64,
     /// Maximum size of all documents in memory, in megabytes (10^6 bytes).
     pub memory_mb: u64,
 }

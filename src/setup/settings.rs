@@ -201,6 +201,7 @@ impl Settings {
             "read.concurrency",
             "read.queue",
             "read.max_file_mb",
+            "read.timeout_s",
             "read.memory_mb",
             "prepare.queue",
             "prepare.memory_mb",

@@ -25,6 +25,7 @@ mod draining;
 mod embedded;
 mod existing;
 mod hostile;
+mod hostile_files;
 mod inputs;
 mod jobs;
 mod kills;

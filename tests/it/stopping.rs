@@ -67,6 +67,22 @@ fn an_interrupt_does_not_wait_for_preparation() {
 }
 
 #[test]
+fn a_read_that_hangs_costs_its_document_only() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server).set("read.timeout_s", 1);
+    workspace.write("echo.toml", ECHO);
+    for n in 0..20 {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:h{n}"));
+    }
+    let csv = workspace.clone().env("FAILPOINTS", "read_hangs=03.txt").run(["--job", "echo.toml"]).exits(3).csv("echo");
+    let failed: Vec<(&str, &str)> =
+        csv.rows.iter().filter(|row| row["status"] != "ok").map(|row| (&*row["document"], &*row["failure_code"])).collect();
+    assert_eq!((csv.rows.len(), failed), (20, vec![("03.txt", "unreadable")]));
+    assert!(csv.rows[3]["failure_message"].contains("read.timeout_s"), "{:?}", csv.rows[3]);
+    assert_eq!(workspace.run(["--job", "echo.toml"]).exits(0).csv("echo").rows.len(), 20);
+}
+
+#[test]
 fn after_a_kill_no_committed_answer_is_asked_again() {
     let server = ModelServer::script().latency(|_| Duration::from_millis(5)).start();
     let workspace = Workspace::new().against(&server).set("llm.concurrency", 8);

@@ -38,7 +38,10 @@ pub use sheet_rows::{SheetChoice, is_workbook, sheet_rows};
 
 use super::{ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced};
 use crate::model::Failure;
-use serde::{Deserialize, Serialize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A kind of document and its reader.
 #[derive(Debug)]
@@ -89,6 +92,7 @@ pub enum Page {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageImage {
     /// The file in base64.
+    #[serde(deserialize_with = "base64_only")]
     pub base64: String,
     /// BLAKE3 hash of the file, in hexadecimal.
     pub digest: String,
@@ -96,6 +100,23 @@ pub struct PageImage {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+}
+
+impl PageImage {
+    /// The image in `file`, of this width and height.
+    pub fn new(file: &[u8], (width, height): (u32, u32)) -> Self {
+        Self { base64: STANDARD.encode(file), digest: blake3::hash(file).to_hex().to_string(), width, height }
+    }
+}
+
+/// Refuses text that is not base64.
+///
+/// Requests contain this text without escapes. A reader that a hostile file has taken over must not
+/// write into requests.
+fn base64_only<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
+    let text = String::deserialize(text)?;
+    let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
+    if is_base64 { Ok(text) } else { Err(D::Error::custom("an image is not in base64")) }
 }
 
 impl Extract {

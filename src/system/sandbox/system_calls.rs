@@ -24,6 +24,7 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_fstat,
     libc::SYS_futex,
     libc::SYS_getpid,
+    libc::SYS_getppid,
     libc::SYS_getrandom,
     libc::SYS_gettid,
     libc::SYS_gettimeofday,

@@ -262,6 +262,11 @@ impl Running {
         Ok(Finished { code, stdout, stderr, dir: Arc::clone(&self.dir) })
     }
 
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether the process has ended.
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

@@ -6,8 +6,6 @@
 use super::super::PageImage;
 use super::super::{ImageLimits, encode};
 use crate::model::Failure;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hayro::hayro_interpret::{InterpreterSettings, TransformExt};
 use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::Affine;
@@ -73,5 +71,5 @@ pub(super) fn encoded(page: &Pixmap, quality: u8, limits: &ImageLimits) -> Resul
     };
     // The number of pixels always matches the size.
     let file = encode::encoded(&image.unwrap_or_default(), quality, limits.max_encoded_bytes)?;
-    Ok(PageImage { base64: STANDARD.encode(&file), digest: blake3::hash(&file).to_hex().to_string(), width, height })
+    Ok(PageImage::new(&file, (width, height)))
 }
