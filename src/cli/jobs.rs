@@ -4,6 +4,8 @@ use super::args::{JobsArgs, JobsCommand};
 use super::exit::{CliError, Exit};
 use super::print;
 use crate::job::{BUILTIN, Job, builtin};
+use crate::model::counted;
+use std::path::Path;
 
 pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
     match &args.command {
@@ -12,6 +14,12 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
                 let job = Job::load(name, text, &toml::Table::new(), None).map_err(CliError::internal)?;
                 let calls = job.calls_per_document();
                 print(&format!("{name:20} {} ({calls} call{} each)", job.description, if calls == 1 { "" } else { "s" }))?;
+            }
+        }
+        JobsCommand::Check { jobs } => {
+            let faults: Vec<String> = jobs.iter().filter_map(|job| check(job).err()).map(|error| error.message).collect();
+            if !faults.is_empty() {
+                return Err(CliError::usage(faults.join("\n")));
             }
         }
         JobsCommand::Show { name } => match builtin(name) {
@@ -23,4 +31,14 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
         },
     }
     Ok(Exit::Ok)
+}
+
+/// Checks a job, and prints what it asks for.
+fn check(name: &str) -> Result<(), CliError> {
+    let file = || crate::read::text_file(Path::new(name)).map_err(|error| CliError::usage(format!("{name}: {error}")));
+    let text = builtin(name).map_or_else(file, |text| Ok(text.to_owned()))?;
+    let job = Job::load(name, &text, &toml::Table::new(), None).map_err(CliError::usage)?;
+    let columns: Vec<&str> = job.csv_columns().iter().map(|column| column.name.as_str()).collect();
+    let calls = counted(job.calls_per_document() as u64, "call");
+    print(&format!("{name}: ok: job {}, {calls} for each document, columns {}", job.name, columns.join(", ")))
 }

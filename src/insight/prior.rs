@@ -1,5 +1,6 @@
 //! Predicts answer lengths from the schema and the prompt.
 
+use crate::model::Schema;
 use serde_json::Value;
 
 /// A likely length in tokens. The range covers nine of ten cases.
@@ -132,7 +133,7 @@ impl AnswerForm {
             for (name, field) in fields {
                 let wording = description(field);
                 form.fixed = form.fixed.and(key(name));
-                if field["type"] == "string" && field["enum"].is_null() && copies(&name.to_lowercase(), &wording) {
+                if Schema::type_of(field) == Some("string") && field["enum"].is_null() && copies(&name.to_lowercase(), &wording) {
                     form.copies = form.copies.and(COPY);
                 } else {
                     form.fixed = form.fixed.and(form_of_field.value(field, name, false));
@@ -164,7 +165,7 @@ impl Reader<'_> {
             let mean = lengths.sum::<f64>() / (choices.len() as f64).max(1.0);
             return Length::new(0.7 * mean, mean, 1.6 * mean);
         }
-        match schema["type"].as_str() {
+        match Schema::type_of(schema) {
             Some("boolean") => Length::new(1.0, 1.0, 1.0),
             Some("integer") => Length::new(1.0, 1.3, 3.0),
             Some("number") => Length::new(1.0, 3.0, 4.0),
@@ -225,7 +226,7 @@ fn description(schema: &Value) -> String {
 
 /// Number of free texts in an answer.
 fn texts(schema: &Value) -> usize {
-    match schema["type"].as_str() {
+    match Schema::type_of(schema) {
         Some("object") => schema["properties"].as_object().into_iter().flatten().map(|(_, field)| texts(field)).sum(),
         Some("array") => texts(&schema["items"]),
         Some("string") if schema["enum"].is_null() => 1,

@@ -1,6 +1,8 @@
 //! Turns the text of a reply into a validated answer.
 
 use super::extract::{self, Item};
+use super::fault::Fault;
+use super::lists::Lists;
 use super::{field, fit, schema};
 use crate::model::{Checked, Column, Repair, Schema, Unfit};
 use crate::repair;
@@ -24,14 +26,14 @@ const DEPTH: usize = 4;
 
 impl Shape {
     /// The form of an answer with these fields.
-    pub fn new(fields: &Table, params: &Table) -> Result<Self, String> {
-        let schema = field::object_schema(fields, params)?;
+    pub fn new(fields: &Table, lists: &Lists) -> Result<Self, Fault> {
+        let schema = field::object_schema(fields, lists)?;
         Ok(Self { columns: field::columns(fields, &schema), schema: Arc::new(schema.into()) })
     }
 
     /// Type of a field: `string`, `integer`, ...
     pub fn field_type(&self, field: &str) -> Option<&str> {
-        self.schema["properties"][field]["type"].as_str()
+        Schema::type_of(&self.schema["properties"][field])
     }
 
     /// Returns the answer in `text`, or the reason for its absence.

@@ -16,6 +16,17 @@ pub(super) struct AnswerColumn {
     field: String,
 }
 
+impl AnswerColumn {
+    pub fn name(&self) -> &str {
+        &self.column.name
+    }
+
+    /// The task that answers it, or `combine`.
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+}
+
 /// All columns of a job. The combined result comes first, then each task in the job file's order.
 ///
 /// A column is called `<task>_<field>`. It is called `<field>` if the field has the task's name, or

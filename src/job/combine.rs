@@ -1,13 +1,14 @@
 //! Combines the answers on one document into one result.
 
 use super::answer::Shape;
+use super::count::Count;
+use super::fault::Fault;
 use super::file::{CombineFile, Method};
+use super::lists::Lists;
 use super::plan::{Template, about_tokens};
-use super::vote::{self, Ballot};
 use super::{Job, Task, stand_in};
-use crate::model::{Call, CallRecord, CallStatus, Column, Failure, FailureCode, MessagePart, Want};
+use crate::model::{Call, CallRecord, CallStatus, Column, Failure, FailureCode, MessagePart, Schema, Want};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::Table;
 
@@ -20,19 +21,6 @@ pub(super) enum Combine {
     None,
     Model { template: Box<Template>, shape: Box<Shape>, max_output_tokens: u32, model: Option<String> },
     Count(Count),
-}
-
-/// Aggregation without a model.
-#[derive(Debug)]
-pub(super) struct Count {
-    weighted: bool,
-    task: Arc<str>,
-    /// What the candidates are: an axis, or the picked field itself.
-    subject: String,
-    by_axis: bool,
-    pick: Option<String>,
-    score: Option<String>,
-    weights: BTreeMap<String, f64>,
 }
 
 /// The next step after all analyses of a document.
@@ -49,16 +37,20 @@ pub enum Combined {
 }
 
 impl Combine {
-    pub fn new(file: CombineFile, tasks: &[Task], params: &Table, values: Map<String, Value>) -> Result<Self, String> {
+    pub fn new(file: CombineFile, tasks: &[Task], lists: &Lists, params: Map<String, Value>) -> Result<Self, Fault> {
+        agree(&file.answer, lists)?;
+        let count = Count::new(&file, tasks)?;
         match file.method {
             Method::None => Ok(Self::None),
             Method::Model => {
-                let template = Template::new(&file.prompt, values, &["answers", "missing"]).map_err(|e| format!("prompt: {e}"))?;
+                let of_prompt = |why: String| Fault::from(why).of("prompt").at("prompt");
+                let values = params.into_iter().chain(lists.variables()).collect();
+                let template = Template::new(&file.prompt, values, &["answers", "missing"]).map_err(of_prompt)?;
                 if !template.mentions("answers") {
-                    return Err("method \"model\" needs a prompt with {{ answers }} in it".into());
+                    return Err(Fault::from("method \"model\" needs a prompt with {{ answers }} in it").at("prompt"));
                 }
-                try_out(&template, tasks).map_err(|e| format!("prompt: {e}"))?;
-                let shape = Shape::new(&file.answer, params)?;
+                try_out(&template, tasks).map_err(of_prompt)?;
+                let shape = Shape::new(&file.answer, lists).map_err(|fault| fault.at("answer"))?;
                 Ok(Self::Model {
                     template: Box::new(template),
                     shape: Box::new(shape),
@@ -66,7 +58,15 @@ impl Combine {
                     model: file.model,
                 })
             }
-            Method::Vote | Method::Weighted => Count::new(file, tasks).map(Self::Count),
+            Method::Vote | Method::Weighted => Ok(Self::Count(count.ready()?)),
+        }
+    }
+
+    /// Renders the prompt with made-up answers to these tasks.
+    pub fn try_out(&self, tasks: &[Task]) -> Result<(), String> {
+        match self {
+            Self::Model { template, .. } => try_out(template, tasks),
+            Self::None | Self::Count(_) => Ok(()),
         }
     }
 
@@ -86,75 +86,22 @@ impl Combine {
         match self {
             Self::None => Vec::new(),
             Self::Model { shape, .. } => shape.columns.clone(),
-            Self::Count(count) => vote::columns(&count.subject),
+            Self::Count(count) => count.columns(),
         }
     }
 }
 
-impl Count {
-    fn new(file: CombineFile, tasks: &[Task]) -> Result<Self, String> {
-        let weighted = file.method == Method::Weighted;
-        let task = match &file.task {
-            Some(id) => tasks.iter().find(|t| t.is(id)).ok_or_else(|| format!("unknown task `{id}`"))?,
-            None => tasks.first().ok_or("the job has no task")?,
-        };
-        let type_of = |key: &str, field: &Option<String>| match field {
-            None => Ok(None),
-            Some(name) => {
-                task.shape.field_type(name).map(Some).ok_or_else(|| format!("{key} = \"{name}\": task {} has no such answer", task.id))
-            }
-        };
-        let (pick, score) = (type_of("pick", &file.pick)?, type_of("score", &file.score)?);
-        if !score.is_none_or(|t| t == "integer" || t == "number") {
-            return Err("score must be the name of a numeric answer".into());
-        }
-        match (weighted, pick, score) {
-            (true, _, None) => return Err("method \"weighted\" needs `score`, the name of a numeric answer".into()),
-            (false, None, _) => return Err("method \"vote\" needs `pick`, the name of a boolean or enum answer".into()),
-            (false, Some("array" | "object"), _) => return Err("pick must be the name of a boolean or enum answer".into()),
-            _ => {}
-        }
-        let by_axis = weighted || pick == Some("boolean");
-        let subject = if by_axis {
-            let axes = task.axis_names();
-            match file.axis.as_deref() {
-                Some(axis) if axes.contains(&axis) => axis.to_owned(),
-                Some(axis) => return Err(format!("axis = \"{axis}\": task {} has no such axis", task.id)),
-                None => (*axes.first().ok_or("a vote over an axis needs a task with `over`")?).to_owned(),
-            }
-        } else {
-            file.pick.clone().unwrap_or_default()
-        };
-        if let Some((name, _)) = file.weights.iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0)) {
-            return Err(format!("weights.{name} must be a number of at least 0"));
-        }
-        let candidates = task.axis_values(&subject);
-        for name in file.weights.keys() {
-            if !candidates.contains(&name.as_str()) {
-                return Err(format!("weights.{name}: unknown value of axis {subject}; expected {}", candidates.join(", ")));
-            }
-        }
-        Ok(Self { weighted, task: Arc::clone(&task.id), subject, by_axis, pick: file.pick, score: file.score, weights: file.weights })
+/// Checks the enums that are written out against the axes.
+fn agree(answer: &Table, lists: &Lists) -> Result<(), Fault> {
+    for (field, spec) in answer {
+        let Some(choices) = spec.get("enum").and_then(toml::Value::as_array) else { continue };
+        let unknown = spec.get("unknown").and_then(toml::Value::as_str);
+        let choices: Vec<&str> = choices.iter().filter_map(toml::Value::as_str).filter(|choice| Some(*choice) != unknown).collect();
+        lists
+            .agrees(field, &choices)
+            .map_err(|why| Fault::from(why).of(&format!("field `{field}`")).at("enum").at(&**field).at("answer"))?;
     }
-
-    fn result(&self, records: &[CallRecord], missing: &[String]) -> Map<String, Value> {
-        let ballots: Vec<Ballot> = records.iter().filter(|r| *r.task == *self.task).filter_map(|r| self.ballot(r)).collect();
-        let verdict = if self.weighted { vote::weighted(&ballots, missing) } else { vote::majority(&ballots, missing) };
-        verdict.map(|v| v.into_fields(&self.subject)).unwrap_or_default()
-    }
-
-    fn ballot(&self, record: &CallRecord) -> Option<Ballot> {
-        let answer = record.answer.as_ref()?;
-        let picked = self.pick.as_ref().map(|pick| &answer[pick]);
-        let choice = if self.by_axis { &record.axes[&self.subject] } else { picked? };
-        let choice = choice.as_str().map_or_else(|| choice.to_string(), ToOwned::to_owned);
-        Some(Ballot {
-            votes: !self.by_axis || picked.is_some_and(|p| p == true),
-            score: self.score.as_ref().and_then(|score| answer[score].as_f64()),
-            weight: self.weights.get(&choice).copied().unwrap_or(1.0),
-            choice,
-        })
-    }
+    Ok(())
 }
 
 impl Combine {
@@ -232,9 +179,10 @@ fn sample(schema: &Value) -> Value {
 
 fn lengthen(schema: &mut Value) {
     const LIST_ITEMS: u64 = 16;
+    let is_list = Schema::type_of(schema) == Some("array");
     match schema {
         Value::Object(fields) => {
-            if fields.get("type").is_some_and(|of| of == "array") {
+            if is_list {
                 let most = fields.get("maxItems").and_then(Value::as_u64).unwrap_or(LIST_ITEMS);
                 fields.insert("minItems".into(), json!(most.min(LIST_ITEMS)));
             }

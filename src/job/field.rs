@@ -3,7 +3,10 @@
 //! Answers are checked against the full schema made here. A wire format later drops the keywords
 //! that its provider does not support.
 
-use crate::model::{Column, ColumnType};
+use super::fault::Fault;
+use super::lists::Lists;
+use super::{iso, pattern, schema};
+use crate::model::{Column, ColumnType, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toml::Table;
@@ -15,9 +18,21 @@ struct FieldFile {
     title: Option<String>,
     description: Option<String>,
     unit: Option<String>,
+    /// Whether an answer may lack the field. It is then null, or `default`.
+    #[serde(default)]
+    optional: bool,
+    /// Whether the field may be null. Without `default`, this is the same as `optional`.
+    #[serde(default)]
+    nullable: bool,
+    /// The answer if the field is absent.
+    default: Option<toml::Value>,
     min: Option<toml::Value>,
     max: Option<toml::Value>,
     r#enum: Option<toml::Value>,
+    /// The value of an enum that replaces all answers outside it.
+    unknown: Option<toml::Value>,
+    /// Regular expression for the whole text.
+    pattern: Option<String>,
     items: Option<toml::Value>,
     min_items: Option<u32>,
     max_items: Option<u32>,
@@ -33,6 +48,10 @@ enum FieldType {
     Boolean,
     Array,
     Object,
+    Date,
+    Time,
+    #[serde(rename = "date-time", alias = "date_time", alias = "datetime")]
+    DateTime,
 }
 
 impl FieldType {
@@ -44,21 +63,36 @@ impl FieldType {
             Self::Boolean => "boolean",
             Self::Array => "array",
             Self::Object => "object",
+            Self::Date => "date",
+            Self::Time => "time",
+            Self::DateTime => "date-time",
+        }
+    }
+
+    /// Type in JSON, and the ISO 8601 format of its text.
+    fn in_json(self) -> (&'static str, Option<iso::Format>) {
+        match self {
+            Self::Date => ("string", Some(iso::Format::Date)),
+            Self::Time => ("string", Some(iso::Format::Time)),
+            Self::DateTime => ("string", Some(iso::Format::DateTime)),
+            plain => (plain.as_str(), None),
         }
     }
 }
 
-/// Schema of an object that requires these fields and allows no others.
-pub(super) fn object_schema(fields: &Table, params: &Table) -> Result<Value, String> {
+/// Schema of an object with these fields and no others.
+pub(super) fn object_schema(fields: &Table, lists: &Lists) -> Result<Value, Fault> {
     if fields.is_empty() {
         return Err("an answer needs at least one field".into());
     }
-    let mut properties = Map::new();
+    let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, spec) in fields {
-        let schema = field_schema(spec, params).map_err(|e| format!("field `{name}`: {e}"))?;
+        let (schema, is_required) = field_schema(spec, lists).map_err(|fault| fault.of(&format!("field `{name}`")).at(&**name))?;
         properties.insert(name.clone(), schema);
+        if is_required {
+            required.push(name);
+        }
     }
-    let required: Vec<&String> = properties.keys().collect();
     Ok(json!({"type": "object", "properties": &properties, "required": required, "additionalProperties": false}))
 }
 
@@ -76,7 +110,7 @@ pub(super) fn columns(fields: &Table, schema: &Value) -> Vec<Column> {
 }
 
 fn column_type(schema: &Value) -> ColumnType {
-    match (schema["type"].as_str(), schema["enum"].as_array()) {
+    match (Schema::type_of(schema), schema["enum"].as_array()) {
         (Some("string"), Some(values)) => ColumnType::Enum(values.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()),
         (Some("string"), None) => ColumnType::String,
         (Some("integer"), _) => ColumnType::Integer,
@@ -87,97 +121,184 @@ fn column_type(schema: &Value) -> ColumnType {
     }
 }
 
-fn field_schema(spec: &toml::Value, params: &Table) -> Result<Value, String> {
-    let field: FieldFile = match spec {
-        // The short form: a type alone.
+/// Reads a field. The short form of a field is its type alone.
+fn read(spec: &toml::Value) -> Result<FieldFile, Fault> {
+    let spec = match spec {
         toml::Value::String(name) => toml::Value::Table(Table::from_iter([("type".to_owned(), toml::Value::String(name.clone()))])),
         other => other.clone(),
-    }
-    .try_into()
-    .map_err(|e: toml::de::Error| e.message().to_owned())?;
+    };
+    spec.try_into().map_err(|e: toml::de::Error| e.message().into())
+}
 
+/// Schema of a field, and whether every answer has the field.
+fn field_schema(spec: &toml::Value, lists: &Lists) -> Result<(Value, bool), Fault> {
+    let field = read(spec)?;
+    field.check_keys()?;
+    let null = field.nullable || (field.optional && field.default.is_none());
+    let (json_type, format) = field.r#type.in_json();
     let mut schema = Map::new();
-    schema.insert("type".into(), json!(field.r#type.as_str()));
+    schema.insert("type".into(), if null { json!([json_type, "null"]) } else { json!(json_type) });
     if let Some(title) = &field.title {
         schema.insert("title".into(), json!(title));
     }
-    let unit = field.unit.as_ref().map(|unit| format!("Unit: {unit}."));
-    let description: Vec<String> = field.description.iter().cloned().chain(unit).collect();
+    let choices = field.r#enum.as_ref().map(|values| field.choices(values, lists)).transpose()?;
+    let description = field.wording(null, format);
     if !description.is_empty() {
-        schema.insert("description".into(), json!(description.join(" ")));
+        schema.insert("description".into(), json!(description));
     }
-    let only_for = |given: bool, key: &str, types: &[FieldType]| {
-        if given && !types.contains(&field.r#type) {
-            return Err(format!("`{key}` is not allowed for type {}", field.r#type.as_str()));
-        }
-        Ok(())
-    };
-    let (numbers, lists) = ([FieldType::Integer, FieldType::Number], [FieldType::Array]);
-    only_for(field.min.is_some() || field.max.is_some(), "min/max", &numbers)?;
-    only_for(field.items.is_some() || field.min_items.is_some() || field.max_items.is_some(), "items", &lists)?;
-    only_for(field.r#enum.is_some(), "enum", &[FieldType::String, FieldType::Integer])?;
-    only_for(field.fields.is_some(), "fields", &[FieldType::Object])?;
-
-    let bound = |value: &Option<toml::Value>| value.as_ref().and_then(|v| v.as_float().or_else(|| v.as_integer().map(|n| n as f64)));
-    if bound(&field.min).zip(bound(&field.max)).is_some_and(|(min, max)| min > max) {
-        return Err("min is greater than max, so no answer can fit".into());
-    }
-    if field.min_items.zip(field.max_items).is_some_and(|(min, max)| min > max) {
-        return Err("min_items is greater than max_items, so no answer can fit".into());
-    }
-    for (key, bound) in [("minimum", &field.min), ("maximum", &field.max)] {
+    for (key, name, bound) in [("minimum", "min", &field.min), ("maximum", "max", &field.max)] {
         if let Some(bound) = bound {
             let bound = to_json(bound);
             if !bound.is_number() {
-                return Err(format!("{key} must be a number"));
+                return Err(Fault::from(format!("{key} must be a number")).at(name));
             }
             schema.insert(key.into(), bound);
         }
     }
-    if let Some(values) = &field.r#enum {
-        schema.insert("enum".into(), enum_values(values, field.r#type, params)?);
+    if let Some(choices) = choices {
+        let all: Vec<Value> = choices.into_iter().chain(null.then_some(Value::Null)).collect();
+        schema.insert("enum".into(), all.into());
     }
-    match field.r#type {
-        FieldType::Array => {
-            let items = field.items.unwrap_or_else(|| toml::Value::String("string".into()));
-            schema.insert("items".into(), field_schema(&items, params).map_err(|e| format!("items: {e}"))?);
-            if let Some(n) = field.min_items {
-                schema.insert("minItems".into(), json!(n));
-            }
-            if let Some(n) = field.max_items {
-                schema.insert("maxItems".into(), json!(n));
-            }
+    if let Some(unknown) = &field.unknown {
+        schema.insert(Schema::UNKNOWN.into(), to_json(unknown));
+    }
+    if let Some(source) = &field.pattern {
+        schema.insert("pattern".into(), json!(pattern::whole(source).map_err(|why| Fault::from(why).at("pattern"))?));
+    }
+    if let Some(format) = format {
+        schema.insert("format".into(), json!(format.as_str()));
+    }
+    match (field.r#type, &field.fields) {
+        (FieldType::Array, fields) => {
+            let items = match (fields, &field.items) {
+                (Some(fields), _) => object_schema(fields, lists).map_err(|fault| fault.at("fields"))?,
+                (None, items) => {
+                    let items = items.clone().unwrap_or_else(|| toml::Value::String("string".into()));
+                    if ["optional", "default"].iter().any(|key| items.get(key).is_some()) {
+                        return Err(Fault::from("items cannot be optional. Use nullable, or min_items = 0").at("items"));
+                    }
+                    field_schema(&items, lists).map_err(|fault| fault.of("items").at("items"))?.0
+                }
+            };
+            schema.insert("items".into(), items);
+            schema.extend(field.min_items.map(|n| ("minItems".to_owned(), json!(n))));
+            schema.extend(field.max_items.map(|n| ("maxItems".to_owned(), json!(n))));
         }
-        FieldType::Object => {
-            let fields = field.fields.ok_or("type object needs `fields`")?;
-            if let Value::Object(inner) = object_schema(&fields, params)? {
+        (FieldType::Object, fields) => {
+            let fields = fields.as_ref().ok_or("type object needs `fields`")?;
+            if let Value::Object(mut inner) = object_schema(fields, lists).map_err(|fault| fault.at("fields"))? {
+                inner.remove("type");
                 schema.extend(inner);
             }
         }
         _ => {}
     }
-    Ok(Value::Object(schema))
+    if let Some(default) = &field.default {
+        let default = to_json(default);
+        let wrong = schema::errors(&default, &Value::Object(schema.clone()));
+        if let Some(wrong) = wrong.first() {
+            return Err(Fault::from(format!("default: {wrong}")).at("default"));
+        }
+        schema.insert("default".into(), default);
+    }
+    Ok((Value::Object(schema), !null && field.default.is_none()))
 }
 
-/// The values of an enum. `values` is a list, or the name of a parameter that holds one.
-fn enum_values(values: &toml::Value, of: FieldType, params: &Table) -> Result<Value, String> {
-    let list = match values {
-        toml::Value::String(param) => {
-            params.get(param).ok_or_else(|| format!("enum names the parameter `{param}`, but [params] has no such parameter"))?
+impl FieldFile {
+    /// Refuses keys that do not go with the type or with each other.
+    fn check_keys(&self) -> Result<(), Fault> {
+        use FieldType::{Array, Integer, Number, Object, String};
+        for (given, key, types) in [
+            (self.min.is_some() || self.max.is_some(), "min/max", &[Integer, Number][..]),
+            (self.items.is_some() || self.min_items.is_some() || self.max_items.is_some(), "items", &[Array]),
+            (self.r#enum.is_some(), "enum", &[String, Integer]),
+            (self.pattern.is_some(), "pattern", &[String]),
+            (self.fields.is_some(), "fields", &[Object, Array]),
+        ] {
+            if given && !types.contains(&self.r#type) {
+                return Err(format!("`{key}` is not allowed for type {}", self.r#type.as_str()).into());
+            }
         }
-        list => list,
-    };
-    let Value::Array(items) = to_json(list) else { return Err("enum takes a list of values".into()) };
-    let fits = |item: &Value| if of == FieldType::String { item.is_string() } else { item.is_i64() };
-    match items.iter().enumerate().find(|(at, item)| !fits(item) || items[..*at].contains(item)) {
-        _ if items.is_empty() => Err("enum takes at least one value".into()),
-        Some((_, item)) if !fits(item) => Err(format!("enum has {item}, which is not of type {}", of.as_str())),
-        Some((_, item)) => Err(format!("enum has {item} twice")),
-        None => Ok(Value::Array(items)),
+        for (given, one, other) in [
+            (self.items.is_some() && self.fields.is_some(), "items", "fields"),
+            (self.pattern.is_some() && self.r#enum.is_some(), "pattern", "enum"),
+        ] {
+            if given {
+                return Err(format!("`{one}` and `{other}` exclude each other").into());
+            }
+        }
+        if self.unknown.is_some() && self.r#enum.is_none() {
+            return Err(Fault::from("`unknown` needs `enum`").at("unknown"));
+        }
+        let bound = |value: &Option<toml::Value>| value.as_ref().and_then(|v| v.as_float().or_else(|| v.as_integer().map(|n| n as f64)));
+        if bound(&self.min).zip(bound(&self.max)).is_some_and(|(min, max)| min > max) {
+            return Err(Fault::from("min is greater than max, so no answer can fit").at("min"));
+        }
+        if self.min_items.zip(self.max_items).is_some_and(|(min, max)| min > max) {
+            return Err(Fault::from("min_items is greater than max_items, so no answer can fit").at("min_items"));
+        }
+        Ok(())
+    }
+
+    /// The values of an enum. `values` is a list, or the name of a parameter or axis.
+    fn choices(&self, values: &toml::Value, lists: &Lists) -> Result<Vec<Value>, Fault> {
+        let (items, is_named) = match values {
+            toml::Value::String(name) => (lists.values(name).map_err(|why| Fault::from(format!("enum: {why}")).at("enum"))?, true),
+            list => match to_json(list) {
+                Value::Array(items) => (items, false),
+                _ => return Err(Fault::from("enum takes a list of values, or the name of a list").at("enum")),
+            },
+        };
+        let fits = |item: &Value| if self.r#type == FieldType::String { item.is_string() } else { item.is_i64() };
+        let wrong =
+            |message: String, at: usize| if is_named { Fault::from(message).at("enum") } else { Fault::from(message).at(at).at("enum") };
+        if items.is_empty() {
+            return Err(Fault::from("enum takes at least one value").at("enum"));
+        }
+        for (at, item) in items.iter().enumerate() {
+            if !fits(item) {
+                return Err(wrong(format!("enum has {item}, which is not of type {}", self.r#type.as_str()), at));
+            }
+            if items[..at].contains(item) {
+                return Err(wrong(format!("enum has {item} twice"), at));
+            }
+        }
+        let unknown = self.unknown.as_ref().map(to_json);
+        if let Some(unknown) = unknown.as_ref().filter(|unknown| !fits(unknown)) {
+            return Err(Fault::from(format!("unknown = {unknown} is not of type {}", self.r#type.as_str())).at("unknown"));
+        }
+        let more = unknown.filter(|unknown| !items.contains(unknown));
+        Ok(items.into_iter().chain(more).collect())
+    }
+
+    /// The description for the model.
+    fn wording(&self, null: bool, format: Option<iso::Format>) -> String {
+        let unit = self.unit.as_ref().map(|unit| format!("Unit: {unit}."));
+        let format = format.map(|format| format!("{}.", format.wording()));
+        let unknown = self.unknown.as_ref().map(|unknown| format!("{} if no other value fits.", to_json(unknown)));
+        let default = self.default.as_ref().map(|default| format!("Default: {}.", to_json(default)));
+        let null = (null && default.is_none()).then(|| "null if there is none.".to_owned());
+        // A description without a full stop needs one if more follows.
+        let more: Vec<String> = [unit, format, unknown, default, null].into_iter().flatten().collect();
+        match &self.description {
+            None => more.join(" "),
+            Some(own) if more.is_empty() || self.is_of_before() => [std::slice::from_ref(own), &more].concat().join(" "),
+            Some(own) => format!("{}. {}", own.trim_end_matches(['.', ' ']), more.join(" ")),
+        }
+    }
+
+    /// Whether the field has only keys of earlier versions. Its wording is part of their call keys.
+    fn is_of_before(&self) -> bool {
+        !(self.optional || self.nullable || self.default.is_some() || self.unknown.is_some() || self.r#type.in_json().1.is_some())
     }
 }
 
 pub(super) fn to_json(value: &toml::Value) -> Value {
-    // Only dates have no JSON form; a date becomes its text.
-    serde_json::to_value(value).unwrap_or_else(|_| Value::String(value.to_string()))
+    match value {
+        // A date has no JSON form but its text.
+        toml::Value::Datetime(date) => Value::String(date.to_string()),
+        toml::Value::Array(items) => items.iter().map(to_json).collect(),
+        toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
+        plain => serde_json::to_value(plain).unwrap_or_else(|_| Value::String(plain.to_string())),
+    }
 }

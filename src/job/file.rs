@@ -1,7 +1,6 @@
 //! The TOML of a job file.
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use toml::Table;
 
 /// The kinds of documents that a job accepts.
@@ -118,9 +117,11 @@ pub(super) struct CombineFile {
     pub task: Option<String>,
     pub axis: Option<String>,
     pub pick: Option<String>,
-    pub score: Option<String>,
     #[serde(default)]
-    pub weights: BTreeMap<String, f64>,
+    pub score: OneOrMore,
+    /// Weights of axis values and of scores, by name, or in a table for each axis.
+    #[serde(default)]
+    pub weights: Table,
     #[serde(default)]
     pub prompt: String,
     #[serde(default = "default_max_output_tokens")]
@@ -128,6 +129,29 @@ pub(super) struct CombineFile {
     pub model: Option<String>,
     #[serde(default)]
     pub answer: Table,
+}
+
+/// A name, or a list of names.
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl Default for OneOrMore {
+    fn default() -> Self {
+        Self::More(Vec::new())
+    }
+}
+
+impl OneOrMore {
+    pub fn names(self) -> Vec<String> {
+        match self {
+            Self::One(name) => vec![name],
+            Self::More(names) => names,
+        }
+    }
 }
 
 fn default_max_output_tokens() -> u32 {

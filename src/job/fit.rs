@@ -1,6 +1,7 @@
 //! Converts a value to a schema without changing the answer's meaning.
 
-use crate::model::Repair;
+use super::schema;
+use crate::model::{Repair, Schema};
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeSet;
 
@@ -75,7 +76,33 @@ pub(super) fn is_schema(value: &Value, schema: &Value) -> bool {
 
 /// Converts `value` to the form of `schema` if the conversion is unambiguous.
 pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
-    match (schema["type"].as_str().unwrap_or_default(), value) {
+    let value = typed(value, schema, repaired);
+    let value = if says_null(&value, schema) {
+        repaired.insert(Repair::Type);
+        Value::Null
+    } else {
+        value
+    };
+    match &schema[Schema::UNKNOWN] {
+        Value::Null => value,
+        _ if value.is_array() || value.is_object() || schema::errors(&value, schema).is_empty() => value,
+        unknown => {
+            repaired.insert(Repair::UnknownValue);
+            unknown.clone()
+        }
+    }
+}
+
+/// Whether a text stands for null. A free text may be empty or say "null", so it stands for itself.
+fn says_null(value: &Value, schema: &Value) -> bool {
+    let Some(text) = value.as_str().map(str::trim) else { return false };
+    let is_free = Schema::type_of(schema) == Some("string") && schema["enum"].is_null() && schema["format"].is_null();
+    let is_value = schema["enum"].as_array().is_some_and(|choices| choices.iter().any(|choice| choice == text));
+    Schema::takes_null(schema) && !is_free && !is_value && (text.is_empty() || text.eq_ignore_ascii_case("null"))
+}
+
+fn typed(value: Value, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
+    match (Schema::type_of(schema).unwrap_or_default(), value) {
         ("object", Value::Object(fields)) => object(fields, schema, repaired),
         ("array", Value::Array(items)) => Value::Array(items.into_iter().map(|item| conform(item, &schema["items"], repaired)).collect()),
         (kind @ ("object" | "array"), Value::String(text)) => match serde_json::from_str(&text) {
@@ -118,6 +145,11 @@ pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repa
 
 fn object(fields: Map<String, Value>, schema: &Value, repaired: &mut BTreeSet<Repair>) -> Value {
     let Some(properties) = schema["properties"].as_object() else { return Value::Object(fields) };
+    // An object about something else is not an answer that lacks all optional fields.
+    let needs_none = schema["required"].as_array().is_some_and(Vec::is_empty);
+    if needs_none && !fields.is_empty() && !fields.keys().any(|key| is_field(key, schema)) {
+        return Value::Object(fields);
+    }
     let known = |key: &str| properties.contains_key(key);
     // Other spellings of missing fields, if each matches exactly one field.
     let renamed: Vec<(String, String)> = properties
@@ -143,7 +175,22 @@ fn object(fields: Map<String, Value>, schema: &Value, repaired: &mut BTreeSet<Re
         let value = conform(value, &schema["properties"][&name], repaired);
         out.insert(name, value);
     }
+    complete(&mut out, schema, properties, repaired);
     Value::Object(out)
+}
+
+/// Gives absent optional fields their value: the default, or null.
+fn complete(fields: &mut Map<String, Value>, schema: &Value, properties: &Map<String, Value>, repaired: &mut BTreeSet<Repair>) {
+    let is_required = |name: &str| schema["required"].as_array().is_none_or(|required| required.iter().any(|own| own == name));
+    for (name, field) in properties.iter().filter(|(name, _)| !is_required(name)) {
+        let is_absent = fields.get(name).is_none_or(|value| value.is_null() && !Schema::takes_null(field));
+        if let Some(default) = field.get("default").filter(|_| is_absent) {
+            repaired.insert(Repair::Default);
+            fields.insert(name.clone(), default.clone());
+        } else if is_absent {
+            fields.insert(name.clone(), Value::Null);
+        }
+    }
 }
 
 /// Treats 8.0 as 8 for integers, as JSON does; `serde_json` keeps them apart.

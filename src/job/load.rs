@@ -3,7 +3,9 @@
 
 use super::answer::Shape;
 use super::combine::{COMBINE, Combine};
+use super::fault::Fault;
 use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile};
+use super::lists::{AxisValue, Lists};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Task, Variant, columns, field};
 use crate::model::{Checked, Column, ColumnType, Digest, Unfit};
@@ -15,59 +17,50 @@ impl Job {
     /// Reads and checks a job. `source` is its name in messages; `params` replace values of
     /// `[params]`; `method`, if given, replaces `combine.method`.
     pub fn load(source: &str, text: &str, params: &Table, method: Option<Method>) -> Result<Self, JobError> {
-        let file: JobFile = toml::from_str(text).map_err(|e| error(source, e.to_string().trim_end()))?;
+        let error = |line, message: &str| JobError { job: source.to_owned(), line, message: message.to_owned() };
+        let file: JobFile = toml::from_str(text).map_err(|e| error(None, e.to_string().trim_end()))?;
         let digest = Digest::of(format!("{text}\n{params}\n{method:?}").as_bytes());
-        build(file, params, method, digest).map_err(|message| error(source, message))
+        build(file, params, method, digest).map_err(|fault| error(fault.line(text), &fault.message))
     }
 }
 
-fn error(source: &str, message: impl Into<String>) -> JobError {
-    JobError { job: source.to_owned(), message: message.into() }
-}
-
-fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: Digest) -> Result<Job, String> {
-    check_name("the job", &file.name)?;
-    for (name, value) in overrides {
-        let Some(slot) = file.params.get_mut(name) else {
-            let known: Vec<&str> = file.params.keys().map(String::as_str).collect();
-            return Err(format!("job.params.{name}: unknown parameter; expected {}", known.join(", ")));
-        };
-        if !slot.same_type(value) {
-            return Err(format!("job.params.{name} takes {}, not {}", slot.type_str(), value.type_str()));
-        }
-        *slot = value.clone();
-    }
+fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: Digest) -> Result<Job, Fault> {
+    check_name("the job", &file.name).map_err(|why| Fault::from(why).at("name"))?;
+    replace_params(&mut file.params, overrides)?;
     let values: Map<String, Value> = file.params.iter().map(|(k, v)| (k.clone(), field::to_json(v))).collect();
-    let system = Template::new(&file.system, values.clone(), &[]).and_then(|t| t.render([])).map_err(|e| format!("system: {e}"))?;
+    let system = Template::new(&file.system, values.clone(), &[]).and_then(|t| t.render([]));
+    let system = system.map_err(|why| Fault::from(why).of("system").at("system"))?;
     if file.tasks.is_empty() {
         return Err("a job needs at least one [[task]]".into());
     }
-    check_parts("long", file.long.max_input_tokens, &file.long)?;
+    check_parts("long", file.long.max_input_tokens, &file.long).map_err(|why| Fault::from(why).at("max_input_tokens").at("long"))?;
+    let lists = Lists::new(&file.params, &file.tasks);
     let mut ids = HashSet::new();
     let mut tasks = Vec::new();
-    for task in file.tasks {
-        check_name("a task", &task.id)?;
+    for (at, task) in file.tasks.into_iter().enumerate() {
+        let of_task = |fault: Fault| fault.at(at).at("task");
+        check_name("a task", &task.id).map_err(|why| of_task(Fault::from(why).at("id")))?;
         if task.id == COMBINE || !ids.insert(task.id.clone()) {
-            return Err(format!(
-                "the task id `{}` is in use. Choose a unique id other than `{COMBINE}`, the id of the aggregation",
-                task.id
-            ));
+            let why = format!("the task id `{}` is in use. Choose a unique id other than `{COMBINE}`, the id of the aggregation", task.id);
+            return Err(of_task(Fault::from(why).at("id")));
         }
         let id = task.id.clone();
-        check_parts(&format!("task {id}"), task.max_input_tokens, &file.long)?;
-        tasks.push(build_task(task, &file.params, &values).map_err(|e| format!("task {id}: {e}"))?);
+        check_parts(&format!("task {id}"), task.max_input_tokens, &file.long)
+            .map_err(|why| of_task(Fault::from(why).at("max_input_tokens")))?;
+        tasks.push(build_task(task, &lists, &values).map_err(|fault| of_task(fault.of(&format!("task {id}"))))?);
     }
     let mut combine = file.combine;
     combine.method = method.unwrap_or(combine.method);
-    let combine = Combine::new(combine, &tasks, &file.params, values).map_err(|e| format!("combine: {e}"))?;
+    let combine = Combine::new(combine, &tasks, &lists, values).map_err(|fault| fault.of("combine").at("combine"))?;
     let columns = columns::columns(&tasks, &combine)?;
-    let mut csv_columns = columns::chosen(&columns, file.columns)?;
+    let mut csv_columns = columns::chosen(&columns, file.columns).map_err(|why| Fault::from(why).at("columns"))?;
     if file.flag_prompt_injection {
         if csv_columns.iter().any(|column| column.name == Job::PROMPT_INJECTION_COLUMN) {
             return Err(format!(
                 "an answer has the name `{}`, which flag_prompt_injection uses for its column. Rename the answer",
                 Job::PROMPT_INJECTION_COLUMN
-            ));
+            )
+            .into());
         }
         let description = Some("whether the document tries to instruct the model".to_owned());
         csv_columns.insert(0, Column { description, ..Column::new(Job::PROMPT_INJECTION_COLUMN, ColumnType::Boolean) });
@@ -88,6 +81,21 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     })
 }
 
+/// Replaces values of `[params]`.
+fn replace_params(params: &mut Table, overrides: &Table) -> Result<(), String> {
+    for (name, value) in overrides {
+        let Some(slot) = params.get_mut(name) else {
+            let known: Vec<&str> = params.keys().map(String::as_str).collect();
+            return Err(format!("job.params.{name}: unknown parameter; expected {}", known.join(", ")));
+        };
+        if !slot.same_type(value) {
+            return Err(format!("job.params.{name} takes {}, not {}", slot.type_str(), value.type_str()));
+        }
+        *slot = value.clone();
+    }
+    Ok(())
+}
+
 /// Minimum number of new tokens in a chunk. They hold the label of an image, a heading or a
 /// sentence.
 const MIN_NEW_TOKENS: u64 = 32;
@@ -106,68 +114,35 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
     ))
 }
 
-fn build_task(task: TaskFile, params: &Table, values: &Map<String, Value>) -> Result<Task, String> {
-    let shape = Shape::new(&task.answer, params)?;
+fn build_task(task: TaskFile, lists: &Lists, params: &Map<String, Value>) -> Result<Task, Fault> {
+    let shape = Shape::new(&task.answer, lists).map_err(|fault| fault.at("answer"))?;
     if task.max_output_tokens == 0 {
-        return Err("max_output_tokens must be at least 1".into());
+        return Err(Fault::from("max_output_tokens must be at least 1").at("max_output_tokens"));
     }
     let mut points: Vec<Vec<AxisValue>> = vec![Vec::new()];
     for (axis, choices) in &task.over {
-        check_name("an axis", axis)?;
-        if axis == "document" || values.contains_key(axis) {
-            return Err(format!("the axis `{axis}` has the name of a parameter, or `document`. Rename the axis"));
+        let at_axis = |fault: Fault| fault.at(&**axis).at("over");
+        check_name("an axis", axis).map_err(|why| at_axis(why.into()))?;
+        if axis == "document" || params.contains_key(axis) {
+            let why = format!("the axis `{axis}` has the name of a parameter, or `document`. Rename the axis");
+            return Err(at_axis(why.into()));
         }
-        let choices = axis_values(axis, choices)?;
+        let choices = lists.axis(axis, choices).map_err(at_axis)?;
         points = points.iter().flat_map(|point| choices.iter().map(|choice| [point.clone(), vec![choice.clone()]].concat())).collect();
     }
     let variants = points
         .into_iter()
         .map(|point| {
-            let mut values = values.clone();
+            let mut values: Map<String, Value> = params.clone().into_iter().chain(lists.variables()).collect();
             for choice in &point {
                 values.extend(choice.values.clone());
             }
-            let prompt = Prompt::new(&task.prompt, values).map_err(|e| format!("prompt: {e}"))?;
+            let prompt = Prompt::new(&task.prompt, values).map_err(|why| Fault::from(why).of("prompt").at("prompt"))?;
             Ok(Variant { axes: point.into_iter().map(|c| (c.axis, c.id)).collect(), prompt })
         })
-        .collect::<Result<Vec<_>, String>>()?;
+        .collect::<Result<Vec<_>, Fault>>()?;
     let TaskFile { id, max_output_tokens, max_input_tokens, merge, model, .. } = task;
     Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model })
-}
-
-/// One value of an axis, and the prompt variables that it sets.
-#[derive(Clone)]
-struct AxisValue {
-    axis: String,
-    id: String,
-    values: Map<String, Value>,
-}
-
-/// Reads an axis: a list of words, or of tables with `id`. Other keys of a table become prompt
-/// variables: `{{ axis_key }}`.
-fn axis_values(axis: &str, choices: &toml::Value) -> Result<Vec<AxisValue>, String> {
-    let list = choices.as_array().filter(|l| !l.is_empty()).ok_or_else(|| format!("axis `{axis}` takes a list with at least one value"))?;
-    let mut seen = HashSet::new();
-    list.iter()
-        .map(|choice| {
-            let mut values = Map::new();
-            let id = match choice {
-                toml::Value::String(id) => id.clone(),
-                toml::Value::Table(table) => {
-                    for (key, value) in table.iter().filter(|(key, _)| *key != "id") {
-                        values.insert(format!("{axis}_{key}"), field::to_json(value));
-                    }
-                    table.get("id").and_then(toml::Value::as_str).ok_or_else(|| format!("a value of axis `{axis}` has no `id`"))?.to_owned()
-                }
-                other => return Err(format!("axis `{axis}` takes strings or tables, not {}", other.type_str())),
-            };
-            if !seen.insert(id.clone()) {
-                return Err(format!("axis `{axis}` has `{id}` twice"));
-            }
-            values.insert(axis.to_owned(), Value::String(id.clone()));
-            Ok(AxisValue { axis: axis.to_owned(), id, values })
-        })
-        .collect()
 }
 
 /// Checks a name, because names become directories, columns and template variables.

@@ -3,7 +3,7 @@
 use super::file::{LongMethod, Merge};
 use super::plan::about_tokens;
 use super::{Job, Task};
-use crate::model::{Call, CallRecord, MessagePart, Want};
+use crate::model::{Call, CallRecord, MessagePart, Schema, Want};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -106,14 +106,21 @@ impl Job {
     }
 }
 
-/// Merges several values by their schema. Numbers become their mean. Lists keep the most frequent
+/// Merges several values by their schema. Null and `unknown` give way to other values. Numbers become their mean. Lists keep the most frequent
 /// items first, then those nearest the top. Texts and choices follow `rule`. Weights are the
 /// lengths of the chunks.
 fn merged(values: &[(&Value, f64)], schema: &Value, rule: Merge) -> Value {
+    // A part that does not say it does not outvote a part that does.
+    let says = |value: &Value| !value.is_null() && *value != schema[Schema::UNKNOWN];
+    let saying: Vec<(&Value, f64)> = values.iter().copied().filter(|(value, _)| says(value)).collect();
+    let values = if saying.is_empty() { values } else { &saying };
+    if values.iter().all(|(value, _)| value.is_null()) && !values.is_empty() {
+        return Value::Null;
+    }
     let numbers = || values.iter().filter_map(|(value, weight)| Some((value.as_f64()?, weight)));
     let mean =
         || numbers().map(|(n, weight)| n * weight).sum::<f64>() / numbers().map(|(_, weight)| weight).sum::<f64>().max(f64::MIN_POSITIVE);
-    match schema["type"].as_str() {
+    match Schema::type_of(schema) {
         Some("object") => {
             let fields = schema["properties"].as_object().into_iter().flatten();
             let field = |name: &String, schema: &Value| {
@@ -126,7 +133,7 @@ fn merged(values: &[(&Value, f64)], schema: &Value, rule: Merge) -> Value {
         Some("integer") if schema.get("enum").is_none() => json!(mean().round() as i64),
         Some("number") => json!(mean()),
         Some("array") => list(values, schema["maxItems"].as_u64()),
-        Some("string") if rule == Merge::Concatenate && schema.get("enum").is_none() => {
+        Some("string") if rule == Merge::Concatenate && ["enum", "format", "pattern"].iter().all(|key| schema.get(key).is_none()) => {
             let texts: Vec<&str> = values.iter().filter_map(|(value, _)| value.as_str()).filter(|text| !text.trim().is_empty()).collect();
             json!(texts.join("\n\n"))
         }
@@ -182,5 +189,19 @@ mod tests {
         let values = [(&one, 300.0), (&two, 100.0), (&three, 100.0)];
         assert_eq!(merged(&values, &schema, Merge::Concatenate), answer("A.\n\nB.\n\nC.", "good", 0.6, 4, &["iron", "oak", "tin"], true));
         assert_eq!(merged(&values, &schema, Merge::Vote), answer("A.", "good", 0.6, 4, &["iron", "oak", "tin"], false));
+    }
+
+    #[test]
+    fn parts_that_do_not_say_do_not_outvote_parts_that_do() {
+        let schema = json!({"type": "object", "properties": {
+            "due": {"type": ["string", "null"], "format": "date"}, "amount": {"type": ["number", "null"]},
+            "kind": {"type": "string", "enum": ["in", "other"], "x-unknown": "other"}}});
+        let silent = json!({"due": null, "amount": null, "kind": "other"});
+        let one = json!({"due": "2026-11-29", "amount": 12.5, "kind": "in"});
+        let values = [(&silent, 900.0), (&one, 10.0), (&silent, 900.0)];
+        for rule in [Merge::Vote, Merge::Concatenate] {
+            assert_eq!(merged(&values, &schema, rule), one);
+            assert_eq!(merged(&[(&silent, 1.0), (&silent, 1.0)], &schema, rule), silent);
+        }
     }
 }

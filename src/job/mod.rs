@@ -7,31 +7,40 @@
 //! In the order of the work:
 //!
 //! - `file`: the TOML as written
-//! - `field`: answer fields and their JSON schema
-//! - `load`: checks and templates
+//! - `lists`: parameters and axes, to which enums, axes and prompts refer
+//! - `field`: answer fields and their JSON schema, with `iso` and `pattern`
+//! - `load`: checks and templates; `fault` finds the line of a mistake
 //! - `plan`: from a document to calls, with `shared_parts`
 //! - `answer`: from a reply to a value, with `extract`, `fit` and `schema`
 //! - `long`: merges the answers about chunks
-//! - `combine` and `vote`: from answers to one result
+//! - `combine`, `count`, `weights` and `vote`: from answers to one result
 //! - `columns`: from the result to typed columns
+//! - `selected`: a job with some of its tasks
 
 mod answer;
 mod builtin;
 mod columns;
 mod combine;
+mod count;
 mod extract;
+mod fault;
 mod field;
 mod file;
 mod fit;
+mod iso;
+mod lists;
 mod load;
 mod long;
+mod pattern;
 mod plan;
 mod schema;
+mod selected;
 mod shared_parts;
 mod stand_in;
 mod vote;
+mod weights;
 
-pub use builtin::{AUTO, BUILTIN, builtin};
+pub use builtin::{AUTO, BUILTIN, builtin, counterpart};
 pub use combine::{COMBINE, Combined};
 pub use file::{InputKind, LongMethod, Merge, Method};
 pub use long::{LongRule, Merged};
@@ -44,10 +53,12 @@ use std::sync::Arc;
 
 /// An error in a job file.
 #[derive(Debug, thiserror::Error)]
-#[error("{job}: {message}")]
+#[error("{job}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct JobError {
     /// The file, or the built-in job's name.
     pub job: String,
+    /// The line of the fault, from 1, if it has one.
+    pub line: Option<usize>,
     /// The fault, its position, and what is expected.
     pub message: String,
 }

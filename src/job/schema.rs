@@ -2,12 +2,14 @@
 //!
 //! This module knows only the keywords that [`super::field`] writes:
 //!
-//! - `type`, `enum`, `minimum` and `maximum`
+//! - `type` (with null or without), `enum`, `minimum` and `maximum`
+//! - `pattern` and `format`
 //! - `items`, `minItems` and `maxItems`
 //! - `properties`, `required` and `additionalProperties: false`
 //!
 //! The tests compare it with a general validator, which takes long to build.
 
+use super::{iso, pattern};
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
@@ -40,10 +42,12 @@ pub(super) fn errors(value: &Value, schema: &Value) -> Vec<SchemaError> {
 
 fn check(value: &Value, schema: &Value, path: &str, errors: &mut Vec<SchemaError>) {
     let mut wrong = |message: String| errors.push(SchemaError { path: path.to_owned(), message });
-    if let Some(name) = schema["type"].as_str()
-        && !has_type(value, name)
-    {
-        wrong(format!("{} is not of type \"{name}\"", shown(value)));
+    let types: Vec<&str> = match &schema["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        name => name.as_str().into_iter().collect(),
+    };
+    if !types.is_empty() && !types.iter().any(|name| has_type(value, name)) {
+        wrong(format!("{} is not of type \"{}\"", shown(value), types.join("\" or \"")));
     }
     if let Some(choices) = schema["enum"].as_array()
         && !choices.iter().any(|choice| choice == value || order(choice, value) == Some(Ordering::Equal))
@@ -60,6 +64,14 @@ fn check(value: &Value, schema: &Value, path: &str, errors: &mut Vec<SchemaError
         }
     }
     match value {
+        Value::String(text) => {
+            if let Some(pattern) = schema["pattern"].as_str().filter(|pattern| !pattern::matches(pattern, text)) {
+                wrong(format!("{} does not match the pattern {pattern}", shown(value)));
+            }
+            if let Some(format) = schema["format"].as_str().and_then(iso::Format::parse).filter(|format| !format.holds(text)) {
+                wrong(format!("{} is not an {}", shown(value), format.wording()));
+            }
+        }
         Value::Array(items) => {
             let count = |keyword: &str| schema[keyword].as_u64().and_then(|count| usize::try_from(count).ok());
             if let Some(least) = count("minItems").filter(|least| items.len() < *least) {
@@ -95,7 +107,8 @@ fn check(value: &Value, schema: &Value, path: &str, errors: &mut Vec<SchemaError
 
 fn has_type(value: &Value, name: &str) -> bool {
     match (name, value) {
-        ("string", Value::String(_))
+        ("null", Value::Null)
+        | ("string", Value::String(_))
         | ("number", Value::Number(_))
         | ("boolean", Value::Bool(_))
         | ("array", Value::Array(_))

@@ -1,5 +1,6 @@
 //! Made-up answers, used before the real ones exist.
 
+use crate::model::Schema;
 use serde_json::{Map, Value, json};
 
 /// A value that follows `schema`, about `bytes` long. Prompts made from it have about their real
@@ -8,7 +9,7 @@ pub fn stand_in(schema: &Value, bytes: usize) -> Value {
     if let Some(choice) = schema["enum"].as_array().and_then(|choices| choices.first()) {
         return choice.clone();
     }
-    match schema["type"].as_str() {
+    match Schema::type_of(schema) {
         Some("object") => {
             let fields = schema["properties"].as_object();
             let each = bytes / fields.map_or(1, Map::len).max(1);
@@ -21,7 +22,7 @@ pub fn stand_in(schema: &Value, bytes: usize) -> Value {
         }
         Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(json!(0)),
         Some("boolean") => json!(true),
-        _ => json!("x".repeat(bytes)),
+        _ => json!(schema["format"].as_str().map_or_else(|| "x".repeat(bytes), ToOwned::to_owned)),
     }
 }
 

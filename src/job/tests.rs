@@ -1,3 +1,5 @@
+mod fields;
+
 use super::*;
 use crate::insight::AnswerForm;
 use crate::model::{
@@ -69,7 +71,10 @@ fn every_built_in_job_loads_with_every_method_it_offers() {
 #[test]
 fn the_material_job_asks_six_specialists_and_the_nested_one_eighteen() {
     let count = |name: &str| Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap().calls_per_document();
-    assert_eq!((count("material"), count("material-conditions"), count("material-single"), count("text")), (7, 19, 1, 6));
+    assert_eq!(
+        (count("material"), count("material-conditions"), count("material-single"), count("text"), count("text-single")),
+        (7, 19, 1, 6, 1)
+    );
 }
 
 #[test]
@@ -77,6 +82,7 @@ fn columns_have_the_names_in_the_readme() {
     let job = |name: &str| Job::load(name, builtin(name).unwrap(), &toml::Table::new(), None).unwrap();
     assert_eq!(names(&job("material"))[4..8], ["metal_suitability", "metal_strengths", "metal_concerns", "metal_recommended"]);
     assert_eq!(names(&job("material-conditions"))[4], "metal_indoor_suitability");
+    assert_eq!(names(&job("text-single")), names(&job("text")));
     assert_eq!(names(&job("text")), ["summary", "sentiment", "sentiment_score", "keywords", "questions", "translation", "category"]);
 }
 
@@ -185,6 +191,19 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         ("headline = \"string\"", "headline = \"text\"", "field `headline`: unknown variant `text`"),
         ("headline = \"string\"", "headline = { type = \"string\", min = 1 }", "`min/max` is not allowed for type string"),
         ("headline = \"string\"", "status = \"string\"\n", ""),
+        ("headline = \"string\"", "n = { type = \"date\", pattern = \"x\" }", "`pattern` is not allowed for type date"),
+        ("headline = \"string\"", "n = { type = \"string\", pattern = \"(\" }", "pattern: unclosed group"),
+        ("headline = \"string\"", "n = { type = \"string\", pattern = \"x\", enum = [\"x\"] }", "`pattern` and `enum` exclude each other"),
+        ("headline = \"string\"", "n = { type = \"string\", unknown = \"x\" }", "`unknown` needs `enum`"),
+        ("headline = \"string\"", "n = { type = \"integer\", enum = [1], unknown = \"x\" }", "unknown = \"x\" is not of type integer"),
+        ("headline = \"string\"", "n = { type = \"integer\", max = 5, default = 7 }", "default: 7 is greater than the maximum of 5"),
+        ("headline = \"string\"", "n = { type = \"date\", default = 2026-11-29 }", ""),
+        ("headline = \"string\"", "n = { type = \"array\", items = { type = \"string\", optional = true } }", "items cannot be optional"),
+        (
+            "headline = \"string\"",
+            "n = { type = \"array\", items = \"string\", fields = { a = \"string\" } }",
+            "`items` and `fields` exclude",
+        ),
         ("headline = \"string\"", "n = { type = \"integer\", min = 10, max = 1 }", "min is greater than max"),
         ("headline = \"string\"", "n = { type = \"array\", min_items = 5, max_items = 3 }", "min_items is greater"),
         ("headline = \"string\"", "n = { type = \"string\", enum = [\"a\", 3] }", "enum has 3, which is not of type string"),
@@ -334,12 +353,15 @@ fn plausible() -> Vec<(&'static str, &'static str, f64, Value)> {
         "Why are shop owners worried about the project?"]});
     let translation = json!({"translation": "El ayuntamiento aprobó una nueva línea de tranvía entre el puerto y la universidad, que se \
         inaugurará en 2029. Los partidarios esperan viajes más cortos y menos coches, mientras que los comerciantes temen tres años de obras."});
+    let whole = json!({"summary": summary["summary"], "sentiment": "neutral", "sentiment_score": 0.15, "keywords": keywords["keywords"],
+        "questions": questions["questions"], "translation": translation["translation"], "category": "politics"});
     vec![
         ("material", "assess", 0.0, assess.clone()),
         ("material", "combine", 0.0, combined.clone()),
         ("material-conditions", "assess", 0.0, assess),
         ("material-conditions", "combine", 0.0, combined),
         ("material-single", "recommend", 0.0, single),
+        ("text-single", "read", 52.0, whole),
         ("text", "summary", 600.0, summary),
         ("text", "sentiment", 600.0, json!({"sentiment": "neutral", "score": 0.15})),
         ("text", "keywords", 600.0, keywords),

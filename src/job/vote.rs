@@ -1,5 +1,6 @@
 //! Aggregation without a model: by majority, or by weighted scores.
 
+use super::weights::mean;
 use crate::model::{Column, ColumnType};
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,10 @@ pub(super) struct Ballot {
     pub choice: String,
     pub votes: bool,
     pub score: Option<f64>,
+    /// Weight of the candidate.
     pub weight: f64,
+    /// Weight of this ballot among those on the candidate.
+    pub share: f64,
 }
 
 /// The winner of a vote, and why.
@@ -48,13 +52,14 @@ struct Tally<'b> {
     choice: &'b str,
     ballots: usize,
     votes: usize,
-    scores: Vec<f64>,
+    /// Scores and their weights.
+    scores: Vec<(f64, f64)>,
     weight: f64,
 }
 
 impl Tally<'_> {
     fn mean(&self) -> Option<f64> {
-        (!self.scores.is_empty()).then(|| self.scores.iter().sum::<f64>() / self.scores.len() as f64)
+        mean(self.scores.iter().copied())
     }
 
     fn weighted_mean(&self) -> f64 {
@@ -72,7 +77,7 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
         let tally = &mut tallies[index];
         tally.ballots += 1;
         tally.votes += usize::from(ballot.votes);
-        tally.scores.extend(ballot.score);
+        tally.scores.extend(ballot.score.map(|score| (score, ballot.share)));
     }
     tallies
 }
@@ -163,7 +168,7 @@ mod tests {
     use super::*;
 
     fn ballot(choice: &str, votes: bool, score: f64, weight: f64) -> Ballot {
-        Ballot { choice: choice.into(), votes, score: Some(score), weight }
+        Ballot { choice: choice.into(), votes, score: Some(score), weight, share: 1.0 }
     }
 
     #[test]
@@ -189,6 +194,14 @@ mod tests {
         let ballots = [ballot("metal", false, 8.0, 1.0), ballot("wood", false, 6.0, 1.5)];
         let verdict = weighted(&ballots, &[]).unwrap();
         assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));
+    }
+
+    #[test]
+    fn ballots_of_a_candidate_count_by_their_share() {
+        let harsh = |choice: &str, score: f64| Ballot { share: 3.0, ..ballot(choice, false, score, 1.0) };
+        let ballots = [ballot("metal", false, 4.0, 1.0), harsh("metal", 8.0), ballot("wood", false, 8.0, 1.0), harsh("wood", 4.0)];
+        let verdict = weighted(&ballots, &[]).unwrap();
+        assert_eq!(verdict.rationale, "metal scores 7.0 (mean 7.0 x weight 1); wood scores 5.0 (mean 5.0 x weight 1).");
     }
 
     #[test]

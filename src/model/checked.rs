@@ -82,6 +82,10 @@ repairs! {
     Type = "type",
     /// An enum value differed in letter case or outer blanks.
     EnumSpelling = "enum_spelling",
+    /// An answer outside an enum became its `unknown` value.
+    UnknownValue = "unknown_value",
+    /// An absent field got its default.
+    Default = "default",
 }
 
 impl fmt::Display for Repair {

@@ -347,9 +347,13 @@ fn a_second_run_sends_only_failed_calls() {
 
 #[test]
 fn built_in_jobs_are_printed_as_files_that_run() {
-    for (job, document) in
-        [("text", "docid:t".as_bytes().to_vec()), ("material", png(1)), ("material-conditions", png(1)), ("material-single", png(1))]
-    {
+    for (job, document) in [
+        ("text", "docid:t".as_bytes().to_vec()),
+        ("material", png(1)),
+        ("material-conditions", png(1)),
+        ("material-single", png(1)),
+        ("text-single", "docid:t".as_bytes().to_vec()),
+    ] {
         let server = ModelServer::start();
         let workspace = Workspace::new().against(&server);
         let printed = workspace.docmill(["jobs", "show", job]).exits(0);

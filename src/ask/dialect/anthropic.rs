@@ -6,8 +6,9 @@ use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
 use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
 use super::http::HttpReply;
 use super::limits::{LimitKind, RateLimitHeader, number};
+use super::schema::Subset;
 use super::shape::Extra;
-use super::{content, finish, schema, usage};
+use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
 use crate::model::{Call, FailureCode, MessagePart, Reply, Want};
@@ -45,6 +46,7 @@ static FORMAT: WireFormat = WireFormat {
         limit: LimitName::MaxTokens,
         roles: &[Role::System],
         schemas: &[SchemaStyle::Native, SchemaStyle::Prompt],
+        subset: Subset::ANTHROPIC,
         caching_models: &[""],
         always_cache_fields: false,
         always_blocks: true,
@@ -84,7 +86,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     content.extend(instruction.as_deref().into_iter().chain(extra.note).map(text));
     let mut output = Map::new();
     if shape.schema == SchemaStyle::Native {
-        output.insert("format".into(), json!({"type": "json_schema", "schema": schema::for_anthropic(wanted)}));
+        output.insert("format".into(), json!({"type": "json_schema", "schema": shape.usual.subset.write(wanted)}));
     }
     if let Some(effort) = call.effort.as_ref().filter(|_| shape.effort) {
         output.insert("effort".into(), json!(&**effort));

@@ -1,5 +1,6 @@
 //! The usual form of requests in a wire format, as data.
 
+use super::schema::Subset;
 use serde::Deserialize;
 
 /// The usual form of requests in a wire format.
@@ -15,6 +16,8 @@ pub struct Form {
     pub roles: &'static [Role],
     /// Ways to send the schema, the usual one first.
     pub schemas: &'static [SchemaStyle],
+    /// The part of JSON schema that the provider accepts.
+    pub subset: Subset,
     /// Prefixes of model names that accept fields for the prompt cache.
     ///
     /// An empty list means that no model accepts them.

@@ -5,6 +5,7 @@ use super::body::{self, Body};
 use super::form::{Form, LimitName, Role, SchemaStyle};
 use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
 use super::limits::LimitKind;
+use super::schema::Subset;
 use super::shape::Extra;
 use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
@@ -42,6 +43,7 @@ static FORMAT: WireFormat = WireFormat {
         limit: LimitName::MaxTokens,
         roles: &[Role::System],
         schemas: &[SchemaStyle::Native, SchemaStyle::Json, SchemaStyle::Prompt],
+        subset: Subset::GEMINI,
         caching_models: &[],
         always_cache_fields: false,
         always_blocks: false,
@@ -86,7 +88,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
         config.insert("responseMimeType".into(), json!("application/json"));
     }
     if extra.shape.schema == SchemaStyle::Native {
-        config.insert("responseJsonSchema".into(), (***schema).clone());
+        config.insert("responseJsonSchema".into(), extra.shape.usual.subset.write(schema));
     }
     if let Some(effort) = call.effort.as_ref().filter(|_| extra.shape.effort) {
         config.insert("thinkingConfig".into(), json!({"thinkingLevel": effort.to_uppercase()}));

@@ -43,6 +43,7 @@ pub use form::{LimitName, Role, SchemaStyle};
 pub use format::{Dialect, Endpoint, Expected, LimitRules, ProviderDefaults, Tiers, WireFormat};
 pub use http::HttpReply;
 pub use limits::{LimitKind, RateLimitHeader};
+pub use schema::{Patterns, Subset};
 pub use shape::{Extra, Feature, Shape};
 pub use stream::StreamReader;
 

@@ -6,13 +6,13 @@ use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
 use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
 use super::http::HttpReply;
 use super::limits::{LimitKind, RateLimitHeader, number};
+use super::schema::Subset;
 use super::shape::Extra;
 use super::wait::duration;
 use super::{content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -47,6 +47,7 @@ pub(super) const CHAT: WireFormat = WireFormat {
         limit: LimitName::MaxCompletionTokens,
         roles: &[Role::Developer, Role::System],
         schemas: &[SchemaStyle::Native, SchemaStyle::Json, SchemaStyle::Prompt],
+        subset: Subset::OPENAI,
         // Older models reject these fields.
         caching_models: &["gpt-5.6", "gpt-6"],
         always_cache_fields: true,
@@ -88,7 +89,7 @@ struct Request<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    response_format: Option<ResponseFormat<'a>>,
+    response_format: Option<ResponseFormat>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,18 +115,18 @@ struct Message<'a> {
 }
 
 #[derive(Serialize)]
-struct ResponseFormat<'a> {
+struct ResponseFormat {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    json_schema: Option<JsonSchema<'a>>,
+    json_schema: Option<JsonSchema>,
 }
 
 #[derive(Serialize)]
-struct JsonSchema<'a> {
+struct JsonSchema {
     name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     strict: Option<bool>,
-    schema: &'a RawValue,
+    schema: Value,
 }
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
@@ -138,7 +139,11 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     let response_format = match shape.schema {
         SchemaStyle::Native => Some(ResponseFormat {
             r#type: "json_schema",
-            json_schema: Some(JsonSchema { name: "answer", strict: shape.strict.then_some(true), schema: schema.json() }),
+            json_schema: Some(JsonSchema {
+                name: "answer",
+                strict: shape.strict.then_some(true),
+                schema: shape.usual.subset.write(schema),
+            }),
         }),
         SchemaStyle::Json => Some(ResponseFormat { r#type: "json_object", json_schema: None }),
         SchemaStyle::Prompt => None,

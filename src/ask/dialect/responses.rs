@@ -64,7 +64,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
     }
     match shape.schema {
         SchemaStyle::Native => {
-            body["text"] = json!({"format": {"type": "json_schema", "name": "answer", "schema": ***schema}});
+            body["text"] = json!({"format": {"type": "json_schema", "name": "answer", "schema": shape.usual.subset.write(schema)}});
             if shape.strict {
                 body["text"]["format"]["strict"] = json!(true);
             }

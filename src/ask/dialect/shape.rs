@@ -5,7 +5,7 @@
 
 use super::complaint::Complaint;
 use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
-use crate::model::{Call, MessagePart};
+use crate::model::{Call, MessagePart, Schema};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Extra<'a> {
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "unrelated parts of the form")]
 pub struct Shape {
-    usual: &'static Form,
+    pub(super) usual: &'static Form,
     /// The name of the token limit.
     pub limit: LimitName,
     /// The place of the instructions.
@@ -258,9 +258,9 @@ impl Shape {
     }
 
     /// The prompt text about the schema, if the style needs it.
-    pub(super) fn instruction(&self, schema: &Value) -> Option<String> {
+    pub(super) fn instruction(&self, schema: &Schema) -> Option<String> {
         (self.schema != SchemaStyle::Native)
-            .then(|| format!("Answer with one JSON object and nothing else. It must satisfy this JSON schema:\n{schema}"))
+            .then(|| format!("Answer with one JSON object and nothing else. It must satisfy this JSON schema:\n{}", schema.text()))
     }
 
     /// The instructions, if they are sent separately.

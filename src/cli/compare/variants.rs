@@ -12,6 +12,7 @@ use crate::cli::plan::{ASK_FROM_USD, Report};
 use crate::cli::print;
 use crate::cli::start_run::run_failed;
 use crate::engine::History;
+use crate::model::Schema;
 use crate::read::Roots;
 use crate::setup::{Assembled, Server};
 use crate::write::cell;
@@ -117,7 +118,7 @@ fn can_be(form: &Value, label: &str) -> bool {
     if let Some(choices) = form["enum"].as_array() {
         return choices.iter().any(|choice| normalised(&cell(choice)) == label);
     }
-    match form["type"].as_str() {
+    match Schema::type_of(form) {
         Some("boolean") => ["true", "false"].contains(&label.as_str()),
         Some(kind @ ("integer" | "number")) => label.parse::<f64>().is_ok_and(|number| {
             let bound = |key: &str| form[key].as_f64();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 /// The form of an answer with these fields of a job file.
 fn of(fields: &str) -> Shape {
-    Shape::new(&fields.parse().unwrap(), &Table::new()).unwrap()
+    Shape::new(&fields.parse().unwrap(), &Lists::default()).unwrap()
 }
 
 fn shape() -> Shape {
@@ -278,4 +278,80 @@ proptest! {
             }
         }
     }
+}
+
+/// The answer in `text`, and the repairs, for a form with fields of all kinds.
+fn invoice(text: &str) -> Result<(Value, String), Unfit> {
+    let shape = of(r#"
+        due = { type = "date", nullable = true }
+        amount = { type = "number", nullable = true }
+        note = { type = "string", optional = true }
+        currency = { type = "string", enum = ["EUR", "USD"], default = "EUR" }
+        kind = { type = "string", enum = ["in", "out"], unknown = "other" }
+        code = { type = "string", pattern = "[A-Z]+", nullable = true }
+        lines = { type = "array", fields = { text = "string", count = { type = "integer", optional = true } } }
+    "#);
+    let Checked { value, repaired } = shape.read(text)?;
+    Ok((value, repaired.into_iter().map(Repair::as_str).collect::<Vec<_>>().join(",")))
+}
+
+#[test]
+fn absent_fields_get_their_default_or_null() {
+    let (value, repaired) = invoice(r#"{"due": null, "amount": 7, "kind": "in", "code": "AB", "lines": [{"text": "nut"}]}"#).unwrap();
+    let expected = json!({"due": null, "amount": 7, "kind": "in", "code": "AB", "lines": [{"text": "nut", "count": null}],
+        "note": null, "currency": "EUR"});
+    assert_eq!((value, &*repaired), (expected, "default"));
+    let (value, repaired) =
+        invoice(r#"{"due": "2026-11-29", "amount": null, "note": "", "currency": null, "kind": "out", "code": null, "lines": []}"#)
+            .unwrap();
+    assert_eq!((&value["currency"], &value["note"], &value["amount"], &*repaired), (&json!("EUR"), &json!(""), &json!(null), "default"));
+}
+
+#[test]
+fn an_answer_outside_an_enum_becomes_unknown_and_says_so() {
+    for (kind, expected, repairs) in [
+        (json!("in"), "in", ""),
+        (json!(" OUT"), "out", "enum_spelling"),
+        (json!("other"), "other", ""),
+        (json!("sideways"), "other", "unknown_value"),
+        (json!(""), "other", "unknown_value"),
+        (json!(null), "other", "unknown_value"),
+        (json!(3), "other", "type,unknown_value"),
+    ] {
+        let text = json!({"due": null, "amount": 1, "note": "n", "currency": "USD", "kind": kind, "code": null, "lines": []}).to_string();
+        let (value, repaired) = invoice(&text).unwrap();
+        assert_eq!((&value["kind"], &*repaired), (&json!(expected), repairs), "{kind}");
+    }
+}
+
+#[test]
+fn only_a_text_without_another_meaning_becomes_null() {
+    let with = |due: &str, amount: &str, code: &str| {
+        invoice(
+            &json!({"due": due, "amount": amount, "note": "null", "currency": "USD", "kind": "in", "code": code, "lines": []}).to_string(),
+        )
+    };
+    let (value, repaired) = with("null", "", "NULL").unwrap();
+    assert_eq!((&value["due"], &value["amount"], &*repaired), (&json!(null), &json!(null), "type"));
+    assert_eq!((&value["note"], &value["code"]), (&json!("null"), &json!("NULL")));
+    for (due, amount, code, part) in [
+        ("29.11.2026", "1", "A", "/due: \"29.11.2026\" is not an ISO 8601 date, such as 2026-11-29"),
+        ("2026-02-30", "1", "A", "/due: \"2026-02-30\" is not an ISO 8601 date"),
+        ("2026-11-29", "unknown", "A", "/amount: \"unknown\" is not of type \"number\" or \"null\""),
+        ("2026-11-29", "1", "a1", "/code: \"a1\" does not match the pattern ^([A-Z]+)$"),
+    ] {
+        let Err(Unfit::Invalid(why)) = with(due, amount, code) else { panic!("{due} {amount} {code} was taken") };
+        assert!(why.contains(part), "{why}");
+    }
+}
+
+#[test]
+fn an_object_about_something_else_is_not_an_answer_without_optional_fields() {
+    let shape = of(r#"
+        name = { type = "string", optional = true }
+        born = { type = "date", optional = true }
+    "#);
+    assert!(shape.read(r#"{"error": "the page is empty"}"#).is_err());
+    assert_eq!(shape.read(r#"{"name": "Ada", "error": "no date"}"#).unwrap().value, json!({"name": "Ada", "born": null}));
+    assert_eq!(shape.read("{}").unwrap().value, json!({"name": null, "born": null}));
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Schema;
 use proptest::prelude::*;
 use serde_json::{Map, json};
 use std::collections::BTreeSet;
@@ -60,6 +61,9 @@ fn schema() -> impl Strategy<Value = Value> {
         Just(json!({"type": "boolean"})),
         Just(json!({"type": "string", "enum": ["a", "b"]})),
         Just(json!({"type": "integer", "enum": [1, 2]})),
+        Just(json!({"type": ["string", "null"], "enum": ["a", null]})),
+        Just(json!({"type": ["number", "null"], "minimum": 0})),
+        Just(json!({"type": "string", "pattern": "^([ab]+)$"})),
         bounded("integer"),
         bounded("number"),
     ];
@@ -100,7 +104,7 @@ fn fitting(schema: &Value, noise: &mut impl FnMut() -> Option<Value>) -> Value {
     if let Some(value) = noise() {
         return value;
     }
-    match schema["type"].as_str().unwrap() {
+    match Schema::type_of(schema).unwrap() {
         "array" => Value::Array((0..schema["minItems"].as_u64().unwrap_or(1)).map(|_| fitting(&schema["items"], noise)).collect()),
         "object" => {
             let fields = schema["properties"].as_object().unwrap();
