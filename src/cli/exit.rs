@@ -29,9 +29,9 @@ impl Exit {
     pub(super) fn of(outcome: &Outcome) -> Self {
         match &outcome.stop {
             _ if outcome.not_copied.is_some() => Self::StoppedEarly,
-            Some(stop) => stop.kind.into(),
-            None if outcome.unanswered > 0 => Self::FailedRows,
-            None => Self::Ok,
+            Some(stop) if stop.kind != StopKind::Sampled => stop.kind.into(),
+            _ if outcome.unanswered > 0 => Self::FailedRows,
+            _ => Self::Ok,
         }
     }
 }

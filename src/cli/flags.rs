@@ -44,6 +44,10 @@ pub(super) fn flags(args: &WhatArgs) -> Vec<Flag> {
     if let Some(job) = &args.job {
         flag("job.use", toml::Value::String(job.clone()).to_string(), "--job");
     }
+    if !args.tasks.is_empty() {
+        let tasks: Vec<String> = args.tasks.iter().map(|task| task.trim().to_owned()).collect();
+        flag("job.tasks", list(&tasks), "--tasks");
+    }
     flags.extend(settings::output_flag(args.output.as_deref()));
     flags
 }

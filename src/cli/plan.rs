@@ -1,5 +1,7 @@
 //! `docmill plan`: predicts documents, calls, cost and time of a run.
 
+mod alternatives;
+
 use super::args::{PlanArgs, Progress, WhatArgs};
 use super::exit::{CliError, Exit};
 use super::flags::flags;
@@ -10,8 +12,9 @@ use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Selection, Sur
 use crate::insight::Interval;
 use crate::model::{AccountLimit, Bill, LeftOut, Money, counted};
 use crate::progress::{duration, say};
-use crate::setup::{Environment, Guard, RunOptions, Server, assemble, changes, decides};
+use crate::setup::{Environment, Flag, Guard, RunOptions, Server, assemble, changes, decides};
 use crate::store::{Archive, Retry, RunRecord};
+use alternatives::Alternative;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -26,7 +29,9 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
             more_than_once(&args.what)?;
             pilot(args, Sample { documents, seed: 0 }).await?;
         }
-        let report = Report::make(&args.what, None).await?;
+        let selection = args.some.selection();
+        let mut report = Report::make(&args.what, selection, &[]).await?;
+        report.alternatives = alternatives::alternatives(&args.what, selection, &report).await?;
         if args.json {
             let text = serde_json::to_string_pretty(&report.json()).map_err(CliError::internal)?;
             print(&text)?;
@@ -50,7 +55,7 @@ pub(super) fn more_than_once(what: &WhatArgs) -> Result<(), CliError> {
 
 /// Runs a few documents, after the user agrees to the cost if that is large.
 async fn pilot(args: &PlanArgs, sample: Sample) -> Result<(), CliError> {
-    let before = Report::make(&args.what, Some(sample)).await?;
+    let before = Report::make(&args.what, Selection::Sample(sample), &[]).await?;
     if before.prediction.calls == 0 {
         return Ok(());
     }
@@ -79,22 +84,21 @@ pub(super) struct Report {
     pub survey: Survey,
     pub prediction: Prediction,
     spent: Bill,
+    /// The job of the settings.
+    job: String,
+    alternatives: Vec<Alternative>,
 }
 
 impl Report {
     /// Surveys the inputs and predicts a run. Sends and writes nothing.
-    pub async fn make(what: &WhatArgs, sample: Option<Sample>) -> Result<Self, CliError> {
-        let (config, settings) = settings::load_to_look(&what.settings, flags(what))?;
-        let options = RunOptions {
-            selection: sample.into(),
-            server: Server::Offline,
-            retry: Retry::Transient,
-            guard: Guard::Tell,
-            ..RunOptions::default()
-        };
+    pub async fn make(what: &WhatArgs, selection: Selection, more: &[Flag]) -> Result<Self, CliError> {
+        let (config, settings) = settings::load_to_look(&what.settings, [flags(what), more.to_vec()].concat())?;
+        let options =
+            RunOptions { selection, server: Server::Offline, retry: Retry::Transient, guard: Guard::Tell, ..RunOptions::default() };
+        let job = settings.job.r#use.clone();
         let plan = assemble(&Environment::of_process(), &config, settings, options).await?.plan;
         let history = History::of(&plan).map_err(run_failed)?;
-        Self::of(plan, &history).await
+        Ok(Self { job, ..Self::of(plan, &history).await? })
     }
 
     /// Surveys and predicts the run of a plan.
@@ -109,7 +113,7 @@ impl Report {
         let spent =
             archive.map(|archive| archive.bill(None)).transpose().map_err(CliError::internal)?.map_or(Bill::default(), |(_, bill)| bill);
         let prediction = predict(&plan, &survey, history);
-        Ok(Self { plan, survey, prediction, spent })
+        Ok(Self { plan, survey, prediction, spent, job: String::new(), alternatives: Vec::new() })
     }
 
     /// The predicted cost as text.
@@ -194,6 +198,9 @@ impl Report {
         let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
         line("tokens", &format!("about {:.0} in, {output} out", prediction.input));
         line("cost", &format!("{} ({})", self.cost(), self.basis()));
+        for alternative in &self.alternatives {
+            line(alternative.head, &alternative.text());
+        }
         let tier = &self.plan.llm.service_tier;
         if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
             line("tier", &format!("at the standard price: the price of service_tier = \"{tier}\" applies only to responses that name it"));
@@ -304,6 +311,8 @@ impl Report {
             "output_tokens": prediction.output,
             "repeated": survey.repeated,
             "cost_usd": prediction.cost,
+            "identical_documents": survey.identical,
+            "alternatives": self.alternatives.iter().map(Alternative::json).collect::<Vec<_>>(),
             "cost_at_most_usd": prediction.at_most,
             "limits": prediction.limits,
             "limits_unknown": prediction.limits_unknown,
@@ -318,6 +327,6 @@ impl Report {
     }
 }
 
-fn usd(cost: Interval) -> String {
+pub(super) fn usd(cost: Interval) -> String {
     if cost.high == 0.0 { "$0".to_owned() } else { format!("{} to {}", Money::from_usd(cost.low), Money::from_usd(cost.high)) }
 }

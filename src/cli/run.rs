@@ -7,7 +7,7 @@ use super::next::{Done, next};
 use super::{prompt, settings};
 use crate::ask::StopKind;
 use crate::model::{FailureCode, counted};
-use crate::progress::Style;
+use crate::progress::{Style, say};
 use crate::setup::{Environment, Guard, RunOptions, assemble};
 use crate::store::Retry;
 use std::io::IsTerminal as _;
@@ -15,6 +15,7 @@ use std::io::IsTerminal as _;
 pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let (config, settings) = settings::load(&args.what.settings, all_flags(args))?;
     let options = RunOptions {
+        selection: args.some.selection(),
         retry: retry(args.retry_failed.as_deref())?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
         live: Some(settings::source(&args.what.settings, all_flags(args))),
@@ -41,6 +42,15 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
         return Err(CliError { exit, message: format!("the run is complete, but the copy failed: {why}. {next}") });
     }
     match outcome.stop {
+        Some(stop) if stop.kind == StopKind::Sampled => {
+            if !args.quiet {
+                say(&format!(
+                    "{}. The same command without --limit and --sample runs the others, and pays for these only once",
+                    stop.message
+                ));
+            }
+            Ok(exit)
+        }
         Some(stop) => {
             let pending = outcome.pending.map_or_else(String::new, |n| format!(", {n} remain"));
             let doubt = match outcome.in_doubt {

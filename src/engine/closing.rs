@@ -19,11 +19,11 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
     let documents = meters.documents()?;
     let message = match plan.selection {
-        Selection::Sample(sample) if sample.documents < documents => {
-            format!("the run was limited to {} of {documents} documents", sample.documents)
-        }
-        Selection::All | Selection::Sample(_) => return None,
         Selection::Shard(shard) => format!("the run was limited to {shard}"),
+        selection => {
+            let count = selection.size().filter(|count| *count < documents)?;
+            format!("the run was limited to {count} of {documents} documents")
+        }
     };
     Some(RunStop { kind: StopKind::Sampled, message })
 }

@@ -1,4 +1,5 @@
-//! Finds documents with identical content, for plans with `llm.share_identical_calls`.
+//! Finds documents with identical content, for plans with `llm.share_identical_calls` and for advice
+//! about it.
 //!
 //! Only the first document of each content needs calls. A sample cannot show how many duplicates
 //! there are, so a plan counts them over the whole input. That takes 16 bytes of memory for each
@@ -41,14 +42,19 @@ impl Contents {
         }
     }
 
-    /// The first document of each content without answers. Reads files and blocks.
-    pub fn first(mut self, answered: &AnsweredContents, roots: &Roots) -> Positions {
+    /// The first document of each content without answers. Blocks. Reads files if `reads`; otherwise a
+    /// file of unknown content counts as unique.
+    pub fn first(mut self, answered: &AnsweredContents, roots: &Roots, reads: bool) -> Positions {
         let mut first = Vec::new();
         self.unread.sort_unstable();
         let mut to_read = Vec::new();
         for same_size in self.unread.chunk_by(|one, other| one.0 == other.0) {
             let places = same_size.iter().map(|(_, place)| *place);
-            if same_size.len() > 1 || answered.may_have_size(same_size[0].0) { to_read.extend(places) } else { first.extend(places) }
+            if reads && (same_size.len() > 1 || answered.may_have_size(same_size[0].0)) {
+                to_read.extend(places)
+            } else {
+                first.extend(places)
+            }
         }
         to_read.sort_unstable();
         let mut wanted = to_read.iter().peekable();

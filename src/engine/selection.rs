@@ -10,6 +10,8 @@ pub enum Selection {
     /// All documents.
     #[default]
     All,
+    /// The first documents in input order.
+    First(u64),
     /// A sample from all parts of the input, as for a pilot.
     Sample(Sample),
     /// The documents of one of several machines. No setting selects this yet.
@@ -17,15 +19,23 @@ pub enum Selection {
 }
 
 impl Selection {
-    /// The sample, if the selection is one.
-    pub fn sample(self) -> Option<Sample> {
-        if let Self::Sample(sample) = self { Some(sample) } else { None }
+    /// Number of documents of a limit or a sample.
+    pub fn size(self) -> Option<u64> {
+        match self {
+            Self::First(count) => Some(count),
+            Self::Sample(sample) => Some(sample.documents),
+            Self::All | Self::Shard(_) => None,
+        }
     }
 
     /// Positions of the selected documents in the input, sorted. `None` for all. Blocks.
     fn places(self, roots: &Roots) -> Option<Vec<u64>> {
         match self {
             Self::All => None,
+            Self::First(count) => {
+                let has_more = roots.unsorted().nth(usize::try_from(count).unwrap_or(usize::MAX)).is_some();
+                has_more.then(|| (0..count).collect())
+            }
             Self::Sample(sample) => sample.places(roots.unsorted().count() as u64),
             Self::Shard(shard) => {
                 let all = roots.walk().map(|(document, _)| document);
@@ -164,5 +174,7 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..20).collect::<Vec<u64>>());
         assert_eq!(Selection::All.places(&roots), None);
+        assert_eq!(Selection::First(3).places(&roots), Some(vec![0, 1, 2]));
+        assert_eq!(Selection::First(20).places(&roots), None);
     }
 }

@@ -55,6 +55,9 @@ pub struct Survey {
     /// Pending documents that share the answers of a document with the same content. Counted only
     /// if not all pending documents are prepared.
     pub repeated: u64,
+    /// Pending documents with the same content as another, if identical calls are not shared. In a
+    /// large input, only those whose content is known without reading a file.
+    pub identical: u64,
     /// Pending documents that were prepared.
     pub prepared: u64,
     /// Prepared documents with calls, by kind and job.
@@ -119,12 +122,18 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         ..Survey::default()
     };
     let mut asked = pending;
-    if plan.llm.share_identical_calls && asked.len() > PREPARED {
+    let (shares, is_large) = (plan.llm.share_identical_calls, asked.len() > PREPARED);
+    if is_large || !shares {
         let answered = archive.as_ref().map(|archive| archive.answered_contents(plan.recipe)).transpose()?.unwrap_or_default();
         let roots = plan.roots.clone();
-        let first = tokio::task::spawn_blocking(move || contents.first(&answered, &roots)).await;
-        asked = first.map_err(|e| RunError::Internal(format!("counting the contents ended unexpectedly: {e}")))?;
-        survey.repeated = survey.pending - asked.len();
+        let first = tokio::task::spawn_blocking(move || contents.first(&answered, &roots, shares || !is_large)).await;
+        let first = first.map_err(|e| RunError::Internal(format!("counting the contents ended unexpectedly: {e}")))?;
+        let others = survey.pending - first.len();
+        if shares {
+            (asked, survey.repeated) = (first, others);
+        } else {
+            survey.identical = others;
+        }
     }
     let (chosen, compared) = (asked.some(PREPARED), up_to_date.some(COMPARED));
     prepare_some(plan, (archive.as_ref(), before, history), (&chosen, &compared), &mut survey).await?;
@@ -157,7 +166,6 @@ fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found) = mpsc::channel(plan.read.queue);
     let (store, nowhere) = StoreHandle::to_nowhere();
-    let compare = catalog.is_some() || plan.llm.share_identical_calls;
     let (retry, changed) = (plan.retry.clone(), false);
     let lister = Lister { run: 0, catalog, previous: None, retry, store: store.clone(), context: context.clone(), changed };
     let mut stages = JoinSet::new();
@@ -168,7 +176,7 @@ fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -
     stages.spawn_blocking({
         let (plan, context, findings) = (Arc::clone(plan), context.clone(), Arc::clone(&findings));
         move || {
-            walk(&plan.roots, (compare, places), &walked_in, &findings, &context);
+            walk(&plan.roots, (true, places), &walked_in, &findings, &context);
             Ok(())
         }
     });
@@ -189,9 +197,7 @@ async fn compare(
     let (mut pending, mut contents) = (Positions::default(), Contents::default());
     while let Some(found) = found.recv().await {
         pending.push(found.document.index);
-        if plan.llm.share_identical_calls {
-            contents.add(&found);
-        }
+        contents.add(&found);
     }
     drop(store);
     first_error(stages, &context).await?;

@@ -21,39 +21,56 @@ pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupEr
         }
     };
     let named = settings.job.r#use.as_str();
-    if named == "auto" {
+    let load = |source: &str, text: &str, params: &toml::Table, method| Job::load(source, text, params, method).map_err(SetupError::usage);
+    let jobs = if let Some((_, names)) = AUTO.into_iter().find(|(name, _)| *name == named) {
         // Each job gets only its own parameters: `material`, for example, has no language.
         let load = |name: &str| {
             let text = builtin(name).unwrap_or_default();
-            let plain = Job::load(name, text, &toml::Table::new(), None).map_err(SetupError::usage)?;
+            let plain = load(name, text, &toml::Table::new(), None)?;
             let params = settings.job.params.iter().filter(|(key, _)| plain.has_param(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
-            Job::load(name, text, &params, method.filter(|_| plain.combines())).map_err(SetupError::usage)
+            load(name, text, &params, method.filter(|_| plain.combines()))
         };
-        let jobs = AUTO.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let jobs = names.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
         if let Some(key) = settings.job.params.keys().find(|key| !jobs.iter().any(|job| job.has_param(key))) {
             return Err(SetupError::usage(config.problem(&format!("job.params.{key}"), "no job of this run has this parameter")));
         }
-        return Ok(JobSet::new(jobs));
-    }
-    let (source, text) = match builtin(named) {
-        Some(text) => (named.to_owned(), text.to_owned()),
-        None => (named.to_owned(), job_file(config, named)?),
+        jobs
+    } else {
+        let text = builtin(named).map_or_else(|| job_file(config, named), |text| Ok(text.to_owned()))?;
+        vec![load(named, &text, &settings.job.params, method)?]
     };
-    let job = Job::load(&source, &text, &settings.job.params, method).map_err(SetupError::usage)?;
-    Ok(JobSet::new(vec![job]))
+    selected(config, jobs, &settings.job.tasks).map(JobSet::new)
+}
+
+/// The jobs with only these tasks. A job without any of them is left out.
+fn selected(config: &Config, jobs: Vec<Job>, wanted: &[String]) -> Result<Vec<Job>, SetupError> {
+    if wanted.is_empty() {
+        return Ok(jobs);
+    }
+    let known: Vec<&str> = jobs.iter().flat_map(Job::task_names).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        let near = nearest(unknown, &known);
+        let message = format!("unknown task \"{unknown}\"{near}; expected one or more of {}", known.join(", "));
+        return Err(SetupError::usage(config.problem("job.tasks", message)));
+    }
+    let has_some = |job: &Job| job.task_names().iter().any(|name| wanted.iter().any(|own| own == name));
+    jobs.into_iter().filter(has_some).map(|job| job.select(wanted).map_err(SetupError::usage)).collect()
+}
+
+/// A question about the most similar name, if one is similar enough.
+fn nearest(given: &str, known: &[&str]) -> String {
+    let alike = |name: &str| strsim::jaro_winkler(name, given);
+    let nearest = known.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    nearest.filter(|name| alike(name) > 0.7).map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
 
 fn job_file(config: &Config, named: &str) -> Result<String, SetupError> {
     crate::read::text_file(Path::new(named)).map_err(|error| {
-        let nearest =
-            BUILTIN.iter().map(|(name, _)| *name).max_by(|a, b| strsim::jaro_winkler(a, named).total_cmp(&strsim::jaro_winkler(b, named)));
-        let near = nearest
-            .filter(|name| strsim::jaro_winkler(name, named) > 0.7)
-            .map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
-        let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+        let known: Vec<&str> = AUTO.iter().map(|(name, _)| *name).chain(BUILTIN.iter().map(|(name, _)| *name)).collect();
+        let near = nearest(named, &known);
         SetupError::usage(config.problem(
             "job.use",
-            format!("\"{named}\" is neither a built-in job{near} nor a job file: {error}; built in: auto, {}", known.join(", ")),
+            format!("\"{named}\" is neither a built-in job{near} nor a job file: {error}; built in: {}", known.join(", ")),
         ))
     })
 }

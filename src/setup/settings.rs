@@ -4,7 +4,7 @@ use super::trust::Untrusted;
 use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
-use crate::job::builtin;
+use crate::job::{AUTO, builtin};
 use crate::prepare::PrepareSettings;
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputSettings, ReadSettings, text_file};
@@ -129,6 +129,8 @@ pub struct JobSettings {
     pub r#use: String,
     /// Method that combines the answers on a document. If empty, the job's method applies.
     pub combine: String,
+    /// The tasks to ask. If empty, all tasks of the job.
+    pub tasks: Vec<String>,
     /// Values of the job's parameters.
     pub params: toml::Table,
 }
@@ -188,7 +190,7 @@ impl Settings {
         let InputSettings { paths, rows, files_from, .. } = &mut self.input;
         let files = [files_from, &mut self.llm.ca_file, &mut self.simulator.scenario, &mut self.report.events];
         paths.iter_mut().chain(rows).chain(files).for_each(locate);
-        if self.job.r#use != "auto" && builtin(&self.job.r#use).is_none() {
+        if !AUTO.iter().any(|(name, _)| *name == self.job.r#use) && builtin(&self.job.r#use).is_none() {
             locate(&mut self.job.r#use);
         }
     }

@@ -1,6 +1,6 @@
 //! Arguments of commands for use before a run.
 
-use super::{SettingsArgs, WhatArgs};
+use super::{SettingsArgs, SomeArgs, WhatArgs};
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]
     pub what: WhatArgs,
+    #[command(flatten)]
+    pub some: SomeArgs,
     /// First run N documents from all parts of the input, and keep their answers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub pilot: Option<u64>,

@@ -6,7 +6,7 @@ mod before;
 pub(super) use after::{CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SetArgs, StatusArgs};
 pub(super) use before::{CompareArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
 
-use crate::engine::READ_DOCUMENTS;
+use crate::engine::{READ_DOCUMENTS, Sample, Selection};
 use crate::read::READ_SHEET;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -92,6 +92,8 @@ Exit codes:
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub what: WhatArgs,
+    #[command(flatten)]
+    pub some: SomeArgs,
     /// Stream answers and show them while they arrive (llm.stream)
     #[arg(long)]
     pub stream: bool,
@@ -152,6 +154,9 @@ pub(super) struct WhatArgs {
     /// A built-in job, the path of a job file, or auto [default: job.use]
     #[arg(long, value_name = "NAME|FILE")]
     pub job: Option<String>,
+    /// Ask only these tasks of the job, separated by commas [default: job.tasks]
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    pub tasks: Vec<String>,
     /// Output directory [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
@@ -163,6 +168,25 @@ pub(super) struct WhatArgs {
     pub replace: bool,
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// A part of the documents.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(super) struct SomeArgs {
+    /// Only the first N documents, in input order
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "sample")]
+    pub limit: Option<u64>,
+    /// Only N documents from all parts of the input; the same ones each time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub sample: Option<u64>,
+}
+
+impl SomeArgs {
+    /// The selected documents.
+    pub fn selection(self) -> Selection {
+        let sample = self.sample.map(|documents| Selection::Sample(Sample { documents, seed: 0 }));
+        self.limit.map(Selection::First).or(sample).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -240,6 +264,12 @@ pub(super) enum JobsCommand {
     Show {
         /// Its name
         name: String,
+    },
+    /// Check job files, and send nothing
+    Check {
+        /// Job files, or names of built-in jobs
+        #[arg(required = true, value_name = "FILE|NAME")]
+        jobs: Vec<String>,
     },
 }
 

@@ -129,7 +129,7 @@ impl Meters {
             documents: zero(),
             answered: zero(),
             rows: Default::default(),
-            outlook: Outlook::new(plan.jobs.fewest_calls(), plan.selection.sample().map(|sample| sample.documents)),
+            outlook: Outlook::new(plan.jobs.fewest_calls(), plan.selection.size()),
             publishing: AtomicBool::new(false),
             deferred: zero(),
             reused: zero(),
