@@ -66,8 +66,7 @@ fn a_limit_takes_the_first_documents_and_a_sample_the_same_ones_each_time() {
     let workspace = texts(&server, 20);
     let one = ["--job", "text", "--tasks", "summary"];
     assert_eq!(plan(&workspace, &[&one[..], &["--limit", "3"]].concat())["calls"], 3);
-    let run = workspace.run([&one[..], &["--limit", "3"]].concat()).exits(0);
-    run.says(&["limited to 3 of 20 documents"]);
+    let run = workspace.run([&one[..], &["--limit", "3"]].concat()).exits(0).says(&["limited to 3 of 20 documents"]);
     assert_eq!(run.csv("text").column("document"), ["00.txt", "01.txt", "02.txt"]);
     let docs = |server: &ModelServer| server.ledger().asks.iter().filter_map(|ask| ask.docid.clone()).collect::<Vec<_>>();
     workspace.run([&one[..], &["--sample", "5"]].concat()).exits(0);
