@@ -198,9 +198,6 @@ impl Report {
         let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
         line("tokens", &format!("about {:.0} in, {output} out", prediction.input));
         line("cost", &format!("{} ({})", self.cost(), self.basis()));
-        for alternative in &self.alternatives {
-            line(alternative.head, &alternative.text());
-        }
         let tier = &self.plan.llm.service_tier;
         if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
             line("tier", &format!("at the standard price: the price of service_tier = \"{tier}\" applies only to responses that name it"));
@@ -209,6 +206,9 @@ impl Report {
             let room = self.plan.llm.room_to_think(self.plan.account.dialect);
             let room = if room > 0 { format!(" (with {room} thinking tokens, llm.thinking_tokens)") } else { String::new() };
             line("", &format!("at most {} if every answer uses its whole limit{room}, without retries", Money::from_usd(most)));
+        }
+        for alternative in &self.alternatives {
+            line(alternative.head, &alternative.text());
         }
         if let Some(budget) = self.budget() {
             line("budget", &budget);

@@ -4,6 +4,7 @@
 //! that its provider does not support.
 
 use super::fault::Fault;
+use super::file::to_json;
 use super::lists::Lists;
 use super::{iso, pattern, schema};
 use crate::model::{Column, ColumnType, Schema};
@@ -290,15 +291,5 @@ impl FieldFile {
     /// Whether the field has only keys of earlier versions. Its wording is part of their call keys.
     fn is_of_before(&self) -> bool {
         !(self.optional || self.nullable || self.default.is_some() || self.unknown.is_some() || self.r#type.in_json().1.is_some())
-    }
-}
-
-pub(super) fn to_json(value: &toml::Value) -> Value {
-    match value {
-        // A date has no JSON form but its text.
-        toml::Value::Datetime(date) => Value::String(date.to_string()),
-        toml::Value::Array(items) => items.iter().map(to_json).collect(),
-        toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
-        plain => serde_json::to_value(plain).unwrap_or_else(|_| Value::String(plain.to_string())),
     }
 }

@@ -1,6 +1,7 @@
 //! The TOML of a job file.
 
 use serde::Deserialize;
+use serde_json::Value;
 use toml::Table;
 
 /// The kinds of documents that a job accepts.
@@ -156,4 +157,15 @@ impl OneOrMore {
 
 fn default_max_output_tokens() -> u32 {
     1000
+}
+
+/// A value of a job file as JSON.
+pub(super) fn to_json(value: &toml::Value) -> Value {
+    match value {
+        // A date has no JSON form but its text.
+        toml::Value::Datetime(date) => Value::String(date.to_string()),
+        toml::Value::Array(items) => items.iter().map(to_json).collect(),
+        toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
+        plain => serde_json::to_value(plain).unwrap_or_else(|_| Value::String(plain.to_string())),
+    }
 }

@@ -1,8 +1,7 @@
 //! The lists of a job: parameters and axes. Enums, axes and prompts refer to them by name.
 
 use super::fault::Fault;
-use super::field::to_json;
-use super::file::TaskFile;
+use super::file::{TaskFile, to_json};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
 use toml::Table;

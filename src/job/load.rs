@@ -4,10 +4,10 @@
 use super::answer::Shape;
 use super::combine::{COMBINE, Combine};
 use super::fault::Fault;
-use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile};
+use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile, to_json};
 use super::lists::{AxisValue, Lists};
 use super::plan::{Prompt, Template};
-use super::{Job, JobError, Task, Variant, columns, field};
+use super::{Job, JobError, Task, Variant, columns};
 use crate::model::{Checked, Column, ColumnType, Digest, Unfit};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ impl Job {
 fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: Digest) -> Result<Job, Fault> {
     check_name("the job", &file.name).map_err(|why| Fault::from(why).at("name"))?;
     replace_params(&mut file.params, overrides)?;
-    let values: Map<String, Value> = file.params.iter().map(|(k, v)| (k.clone(), field::to_json(v))).collect();
+    let values: Map<String, Value> = file.params.iter().map(|(k, v)| (k.clone(), to_json(v))).collect();
     let system = Template::new(&file.system, values.clone(), &[]).and_then(|t| t.render([]));
     let system = system.map_err(|why| Fault::from(why).of("system").at("system"))?;
     if file.tasks.is_empty() {
