@@ -54,7 +54,7 @@
     const address = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
     q.value = address.get("q") ?? "";
     for (const facet of facets) {
-      const wanted = address.getAll(facet.field);
+      const wanted = address.getAll(key(facet.field));
       facet.chosen = new Set([...facet.labels.keys()].filter((n) => wanted.includes(facet.labels[n])));
     }
     const wanted = parseInt(address.get("sort") ?? "0", 10) || 0;
@@ -68,13 +68,16 @@
   function toAddress() {
     const address = new URLSearchParams();
     if (q.value) address.set("q", q.value);
-    for (const facet of facets) for (const n of facet.chosen) address.append(facet.field, facet.labels[n]);
+    for (const facet of facets) for (const n of facet.chosen) address.append(key(facet.field), facet.labels[n]);
     if (sort || down) address.set("sort", (down ? "-" : "") + sort);
     if (view !== first()) address.set("view", view);
     if (page) address.set("page", page + 1);
     if (opened >= 0) address.set("open", opened);
     if (String(address) || location.hash.includes("=")) history.replaceState(null, "", "#" + (String(address) || "results"));
   }
+
+  // A field may have the name of another part of the address.
+  function key(field) { return ["q", "sort", "view", "page", "open"].includes(field) ? `field.${field}` : field; }
 
   const bars = (row, n) => { const own = rows[row][10][n]; return own === null ? [] : Array.isArray(own) ? own : [own]; };
 

@@ -126,7 +126,7 @@ impl Recent {
 }
 
 /// Seconds that the limits of the account need for the calls left. A full bucket makes the start of
-/// a run faster than the limits allow later.
+/// a run faster than the limits allow later. What is left in it follows from the use so far.
 fn by_limits(s: &Snapshot, calls_left: u64) -> f64 {
     let to_send = calls_left.saturating_sub(s.in_flight) as f64;
     let sent = (s.calls_ended + s.in_flight).max(1) as f64;
@@ -138,7 +138,9 @@ fn by_limits(s: &Snapshot, calls_left: u64) -> f64 {
             WaitReason::Tokens => (s.input_tokens + s.output_tokens) as f64 / s.calls_ended.max(1) as f64,
             _ => 0.0,
         };
-        60.0 * to_send * each / limit.per_minute
+        let refilled = limit.per_minute / 60.0 * s.elapsed_s;
+        let ready = (limit.at_once + refilled - each * sent).clamp(0.0, limit.at_once.max(0.0));
+        60.0 * (to_send * each - ready).max(0.0) / limit.per_minute
     });
     needs.fold(0.0, f64::max)
 }
@@ -243,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_time_left_includes_limits_and_is_never_below_the_wait_for_them() {
-        let limits = vec![AccountLimit { meter: WaitReason::InputTokens, per_minute: 600.0, at_once: 6000.0 }];
+        let limits = vec![AccountLimit { meter: WaitReason::InputTokens, per_minute: 600.0, at_once: 1800.0 }];
         let (mut recent, mut s) = (Recent::default(), Snapshot::default());
         // The full bucket allows ten calls per second of 10 tokens. Later there is one per second.
         for tenth in 1..=200_u64 {
