@@ -17,6 +17,18 @@ fn a_request_to_terminate_is_like_an_interrupt() {
     stopped_by("TERM");
 }
 
+#[test]
+fn a_run_ends_with_commands_that_fit_what_happened() {
+    let server = ModelServer::script().faults(|ask| if ask.docid.as_deref() == Some("bad") { Reply::Refusal } else { Reply::Ok }).start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
+    workspace.run(["--job", "echo.toml"]).exits(0).says(&["next  docmill report --output output", "docmill verify --output output"]);
+    workspace.run(["--job", "echo.toml", "--quiet"]).exits(0).says_nothing_of("next  ");
+    workspace.doc("bad.txt", "docid:bad");
+    let failed = workspace.run(["--job", "echo.toml"]).exits(3);
+    failed.says(&["--retry-failed=refused", "asks again about 1 document with refused", "docmill status --output output"]);
+}
+
 fn stopped_by(signal: &str) {
     let stuck = Arc::new(AtomicBool::new(true));
     let hangs = Arc::clone(&stuck);
