@@ -3,6 +3,7 @@
 use crate::ask::StopKind;
 use crate::engine::Outcome;
 use crate::setup::SetupError;
+use crate::store::LockError;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -16,12 +17,14 @@ pub enum Exit {
     Internal = 1,
     /// Arguments, settings, a job file or an input are wrong: nothing was sent.
     Usage = 2,
-    /// Everything was done, and some rows failed.
+    /// Everything was done, and some rows failed with a code that `--accept-failed` does not name.
     FailedRows = 3,
     /// Stopped early; the same command goes on from there.
     StoppedEarly = 4,
     /// The provider will not have us: key, model, credit.
     Refused = 5,
+    /// Another docmill is at work in the output directory.
+    Busy = 6,
 }
 
 impl Exit {
@@ -65,6 +68,14 @@ impl CliError {
     /// Arguments, settings, job file or input are wrong.
     pub fn usage(message: impl Display) -> Self {
         Self { exit: Exit::Usage, message: message.to_string() }
+    }
+
+    /// The lock of the output directory was not acquired.
+    ///
+    /// A second run only has to wait. A removed lock file, in contrast, needs a look.
+    pub fn lock(error: &LockError) -> Self {
+        let exit = if matches!(error, LockError::Held { .. }) { Exit::Busy } else { Exit::Usage };
+        Self { exit, message: error.to_string() }
     }
 
     /// A fault of docmill or of this machine.

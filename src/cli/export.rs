@@ -37,7 +37,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
             to_files(&Source { archive, runs }, &views, &output, None)
         }
         None => {
-            let _lock = RunLock::acquire(&output.dir).map_err(CliError::usage)?;
+            let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
             to_files(&Source { archive, runs }, &views, &output, Some(args.yes))
         }
     }

@@ -5,13 +5,13 @@ use super::exit::{CliError, Exit};
 use super::{print, settings};
 use crate::ask::Account;
 use crate::engine::{Inspected, inspect as inspect_bytes};
-use crate::model::{ContentBlock, Facts, Want, counted};
+use crate::model::{ContentBlock, Facts, Nearest, Want, counted};
 use crate::remote::Address;
 use crate::setup::{Environment, NO_ADDRESS, NO_KEY, in_force, load_jobs};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let flags = args.job.iter().map(|job| ("job.use".to_owned(), toml::Value::String(job.clone()).to_string(), "--job".to_owned()));
@@ -28,7 +28,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
             args.file.display()
         )));
     }
-    let bytes = std::fs::read(&args.file).map_err(|e| CliError::usage(format!("{}: cannot read the file: {e}", args.file.display())))?;
+    let bytes = std::fs::read(&args.file).map_err(|e| unreadable(&args.file, &e))?;
     let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (limits, longest) = (account.images(&account.model), account.prices.longest(&account.model));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
@@ -43,6 +43,20 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
         }
         Err(failure) => Err(CliError { exit: Exit::FailedRows, message: format!("{}: {failure}", args.file.display()) }),
     }
+}
+
+/// The error for a file that cannot be read. Suggests another file of the directory for a typo.
+fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let given = file.display().to_string();
+    let mut nearest = Nearest::new(&given);
+    let entries = std::fs::read_dir(directory.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.path().is_file()) {
+        let name = PathBuf::from(entry.file_name());
+        nearest.see(&directory.map_or(name.clone(), |directory| directory.join(&name)).display().to_string());
+    }
+    let hint = if error.kind() == std::io::ErrorKind::NotFound { nearest.hint() } else { String::new() };
+    CliError::usage(format!("{given}: cannot read the file: {error}{hint}"))
 }
 
 fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {

@@ -4,7 +4,7 @@ use super::args::{JobsArgs, JobsCommand};
 use super::exit::{CliError, Exit};
 use super::print;
 use crate::job::{BUILTIN, Job, builtin};
-use crate::model::counted;
+use crate::model::{counted, did_you_mean};
 use std::path::Path;
 
 pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
@@ -26,7 +26,7 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
             Some(text) => print(text.trim_end())?,
             None => {
                 let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-                return Err(CliError::usage(format!("unknown built-in job \"{name}\"; expected one of {}", known.join(", "))));
+                return Err(CliError::usage(format!("unknown built-in job \"{name}\"; expected one of {}{}", known.join(", "), did_you_mean(name, known.iter().copied()))));
             }
         },
     }

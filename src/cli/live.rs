@@ -5,6 +5,7 @@ use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::{archive_in, load_for_directory};
 use crate::control::{Answer, CallError, Request, call};
+use crate::model::Nearest;
 use crate::progress::plain;
 use crate::store::{LockError, RunLock};
 use std::path::Path;
@@ -42,20 +43,22 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive_in(&args.store)?;
     let directory = &settings.output.dir;
     let lock = match RunLock::acquire(directory) {
-        Err(LockError::Held { .. }) => {
+        Err(LockError::Held { .. } | LockError::Removed { .. }) => {
             let request = |document: &String| Request::Requeue { document: document.clone(), all: args.all };
             return args.documents.iter().map(request).try_for_each(|request| tell(directory, &request)).map(|()| Exit::Ok);
         }
-        lock => lock.map_err(CliError::usage)?,
+        lock => lock.map_err(|error| CliError::lock(&error))?,
     };
     let runs = archive.runs().map_err(CliError::internal)?;
-    let recipe = runs.last().map_or(0, |run| run.recipe);
+    let (recipe, listing) = runs.last().map_or((0, None), |run| (run.recipe, run.listing.or(Some(run.id))));
     drop(archive);
     for document in &args.documents {
         // `requeue` opens the store for writing and closes this reader.
         let (_, archive) = archive_in(&args.store)?;
         let Some(row) = archive.row_of(document, recipe).map_err(CliError::internal)? else {
-            return Err(CliError::usage(format!("{document}: the results have no such document. Use a name from the results.")));
+            let mut nearest = Nearest::new(document);
+            listing.map_or(Ok(()), |listing| archive.documents(listing, |known, _| nearest.see(known))).map_err(CliError::internal)?;
+            return Err(CliError::usage(format!("{document}: the results have no such document{}", nearest.hint())));
         };
         if !args.all && row.codes.is_none() {
             return Err(CliError::usage(format!("{document} is {}: no call has failed. Repeat all calls with --all.", row.status)));

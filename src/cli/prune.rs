@@ -8,7 +8,7 @@ use crate::store::{Excess, Group, RunLock};
 
 pub(super) fn prune(args: &PruneArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
-    let _lock = RunLock::acquire(&settings.output.dir).map_err(CliError::usage)?;
+    let _lock = RunLock::acquire(&settings.output.dir).map_err(|error| CliError::lock(&error))?;
     let Excess { obsolete, elsewhere, rows } = archive.excess(args.all).map_err(CliError::internal)?;
     let group = |Group { documents, answers, paid }: Group| format!("{documents} documents {{}}, with {answers} answers that cost {paid}");
     let nothing = obsolete.documents == 0 && rows == 0 && !(args.all && elsewhere.documents > 0);

@@ -6,7 +6,7 @@ use super::flags::flags;
 use super::next::{Done, next};
 use super::{prompt, settings};
 use crate::ask::StopKind;
-use crate::model::{FailureCode, counted};
+use crate::model::{FailureCode, counted, did_you_mean};
 use crate::progress::{Style, say};
 use crate::setup::{Environment, Guard, RunOptions, assemble};
 use crate::store::Retry;
@@ -17,6 +17,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let options = RunOptions {
         selection: args.some.selection(),
         retry: retry(args.retry_failed.as_deref())?,
+        accepted: args.accept_failed.iter().map(|code| known("--accept-failed", code, &[])).collect::<Result<_, _>>()?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
         live: Some(settings::source(&args.what.settings, all_flags(args))),
         guard: Guard::Ask(prompt),
@@ -74,11 +75,17 @@ fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
     match asked {
         None => Ok(Retry::Transient),
         Some("all") => Ok(Retry::All),
-        Some(code) => FailureCode::parse(code).map(Retry::Also).ok_or_else(|| {
-            let known: Vec<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
-            CliError::usage(format!("--retry-failed: unknown code \"{code}\"; expected all or one of {}", known.join(", ")))
-        }),
+        Some(code) => known("--retry-failed", code, &["all"]).map(Retry::Also),
     }
+}
+
+/// Parses a failure code. `further` are other words that the argument takes.
+fn known(argument: &str, code: &str, further: &[&str]) -> Result<FailureCode, CliError> {
+    FailureCode::parse(code).ok_or_else(|| {
+        let known: Vec<&str> = further.iter().copied().chain(FailureCode::ALL.iter().map(|code| code.as_str())).collect();
+        let meant = did_you_mean(code, known.iter().copied());
+        CliError::usage(format!("{argument}: unknown code \"{code}\"; expected one of {}{meant}", known.join(", ")))
+    })
 }
 
 /// Arguments that are settings under another name.

@@ -51,7 +51,7 @@ impl Assembled {
         let _listening = host.listen(&controls.stop, plan.llm.drain_s).map_err(CliError::internal)?;
         let outcome = engine::run(plan, controls, Arc::clone(&host) as Arc<dyn Watcher>).await;
         // If another run holds the lock, the event log may belong to that run.
-        let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. })));
+        let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. } | LockError::Removed { .. })));
         let outcome = outcome.map_err(run_failed);
         let last = Some(last(&outcome)).filter(|_| !is_elsewhere);
         let last_messages = async {
@@ -117,7 +117,8 @@ pub(super) fn run_failed(error: RunError) -> CliError {
         full if full.is_disk_full() => {
             CliError { exit: Exit::StoppedEarly, message: format!("{full}. Free space and run the same command again") }
         }
-        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Lock(_) | RunError::Unusable(_) => CliError::usage(error),
+        RunError::Lock(error) => CliError::lock(&error),
+        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Unusable(_) => CliError::usage(error),
         other => CliError::internal(other),
     }
 }

@@ -7,7 +7,7 @@ use super::print;
 use super::settings::archive_in;
 use crate::ask::larger_cap;
 use crate::event::line;
-use crate::model::{Money, Tally, counted};
+use crate::model::{FailureCode, Money, Tally, counted};
 use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -133,7 +133,8 @@ impl<'s> Status<'s> {
             line("failed", &format!("{n} {code}: {again}"));
         }
         for (code, n) in &tally.skips {
-            line("skipped", &format!("{n} {code}: no job of the run accepts these documents"));
+            let why = if *code == FailureCode::Empty { "these documents have no content" } else { "no job of the run accepts these documents" };
+            line("skipped", &format!("{n} {code}: {why}"));
         }
         if self.counted.counts.requeued > 0 {
             // The inputs of a delivery have only its own documents, and the results also have

@@ -178,7 +178,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
     let kept = &end.findings.up_to_date;
     let (mut unanswered, mut done) = (0, 0);
     if end.results.is_empty() && end.stop.is_none() {
-        (unanswered, done) = (kept.unanswered(), kept.rows());
+        (unanswered, done) = (kept.unanswered_beyond(&plan.accepted), kept.rows());
         context.tell(RunEvent::UpToDate(kept.clone())).await;
     }
     if end.results.is_empty() && end.stop.is_some() {
@@ -186,7 +186,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
         done = store.done()?;
     }
     for summary in &summaries {
-        unanswered += summary.totals.tally.unanswered();
+        unanswered += summary.totals.tally.unanswered_beyond(&plan.accepted);
         done += summary.totals.tally.rows();
     }
     let (mut results, mut not_copied) = (end.directories(plan), None);

@@ -70,9 +70,9 @@ pub use write::{JobResults, Results};
 
 use crate::ask::{Account, ClientError, LlmSettings, RunStop};
 use crate::event::RunEvent;
-use crate::model::{AccountLimit, Money, Summary};
+use crate::model::{AccountLimit, FailureCode, Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
-use crate::read::{InputRecord, ReadSettings, Roots};
+use crate::read::{InputRecord, OnEmpty, ReadSettings, Roots};
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
 use crate::write::{CopyTo, OutputSettings, WriteError};
 use std::io::ErrorKind;
@@ -89,6 +89,10 @@ pub struct Plan {
     pub jobs: JobSet,
     /// Columns of tables that are copied to the results.
     pub keep_columns: Vec<String>,
+    /// What happens to documents without content.
+    pub on_empty: OnEmpty,
+    /// Failure codes that do not count in [`Outcome::unanswered`].
+    pub accepted: Vec<FailureCode>,
     /// Settings of the readers.
     pub read: ReadSettings,
     /// Settings of the preparation.
@@ -163,7 +167,7 @@ pub struct Outcome {
     pub results: Vec<String>,
     /// Why the run ended early, if it did.
     pub stop: Option<RunStop>,
-    /// Documents that failed to get an answer.
+    /// Documents that failed to get an answer, for a reason that the plan does not accept.
     pub unanswered: u64,
     /// Documents with a row, from this run or an earlier one.
     pub done: u64,

@@ -14,6 +14,7 @@ use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureC
 use crate::prepare::{
     Extraction, ImageLimits, PrepareSettings, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extraction, prompt_injections, sniff,
 };
+use crate::read::OnEmpty;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -57,6 +58,7 @@ struct Bench {
     texts: Budget,
     isolation: Isolation,
     pool: ThreadPool,
+    on_empty: OnEmpty,
     context: Context,
 }
 
@@ -87,6 +89,7 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         texts: Budget::megabytes(plan.prepare.memory_mb),
         isolation: Isolation::new(&plan.prepare, &plan.images).map_err(|e| RunError::Internal(e.to_string()))?,
         pool,
+        on_empty: plan.on_empty,
         context: context.clone(),
     });
     // One group more than there are workers, so that a free worker never waits for the next group.
@@ -190,6 +193,10 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
             for held in [&mut held, &mut held_text].into_iter().flatten() {
                 held.shrink_to(if let State::Prepared(_, chunks) = &state { bytes(chunks) } else { 0 });
             }
+            let state = match state {
+                State::Failed(failure) if failure.code == FailureCode::Empty && bench.on_empty == OnEmpty::Skip => State::Skipped(failure),
+                state => state,
+            };
             Ready { document, id, is_new, job, state, held, held_text, times: DocumentTimes { ready, ..times } }
         })
         .collect()

@@ -6,7 +6,7 @@ use super::{Context, Plan, RunError};
 use crate::ask::{Governor, LimitSettings};
 use crate::control::{Answer, Asked, Request};
 use crate::event::RunEvent;
-use crate::model::Money;
+use crate::model::{Money, Nearest};
 use crate::store::{Archive, Store, StoreError, StoreWatcher};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -203,8 +203,7 @@ impl RuntimeControl {
         if !self.active.holds(&document)
             && let Some(nearest) = self.unknown(&document).await?
         {
-            let hint = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
-            return Err(format!("{document}: this run has no such document{hint}"));
+            return Err(format!("{document}: this run has no such document{nearest}"));
         }
         // The store comes first, so that the cancellation survives a kill.
         self.store.cancel(document.clone()).await.map_err(|gone| gone.to_string())?;
@@ -222,6 +221,9 @@ impl RuntimeControl {
             return Err(format!("{document} is in progress in this run"));
         }
         let Some(row) = self.row(&document).await? else {
+            if let Some(nearest) = self.unknown(&document).await? {
+                return Err(format!("{document}: this run has no such document{nearest}"));
+            }
             return Err(format!("{document} has no row yet; if it is among the inputs, this run will ask about it"));
         };
         if !all && row.codes.is_none() {
@@ -237,22 +239,17 @@ impl RuntimeControl {
 
     /// Checks whether the run has no document of this name.
     ///
-    /// `Some`: the listing is complete and lacks the name; contains a similar name, if any.
-    async fn unknown(&self, name: &str) -> Result<Option<Option<String>>, String> {
-        /// Minimum similarity of a suggested name (Jaro-Winkler).
-        const NEAR: f64 = 0.8;
+    /// `Some`: the listing is complete and lacks the name; contains the hint at a similar name.
+    async fn unknown(&self, name: &str) -> Result<Option<String>, String> {
         let (name, run) = (name.to_owned(), self.run);
         let look = move |archive: Archive| {
             let Some(listing) = archive.whole_listing(run)? else { return Ok(None) };
-            let (mut is_there, mut nearest) = (false, (NEAR, None));
+            let (mut is_there, mut nearest) = (false, Nearest::new(&name));
             archive.documents(listing, |other, _| {
                 is_there |= other == name;
-                let likeness = strsim::jaro_winkler(other, &name);
-                if likeness > nearest.0 {
-                    nearest = (likeness, Some(other.to_owned()));
-                }
+                nearest.see(other);
             })?;
-            Ok((!is_there).then_some(nearest.1))
+            Ok((!is_there).then(|| nearest.hint()))
         };
         self.look_up(move |archive| look(archive).map_err(|e: StoreError| e.to_string())).await
     }

@@ -46,6 +46,11 @@ impl Tally {
         self.count(RowStatus::Partial) + self.count(RowStatus::Failed) + self.count(RowStatus::Refused)
     }
 
+    /// Number of documents with missing answers whose code is not among `accepted`.
+    pub fn unanswered_beyond(&self, accepted: &[FailureCode]) -> u64 {
+        self.failures.iter().filter(|(code, _)| !accepted.contains(code)).map(|(_, n)| n).sum()
+    }
+
     /// Counts such as `12 ok, 2 failed`, best first.
     pub fn statuses(&self) -> String {
         let there = RowStatus::ALL.iter().filter(|status| self.count(**status) > 0);
@@ -82,6 +87,8 @@ mod tests {
         for (tally, times) in [(&tally, 1), (&twice, 2)] {
             assert_eq!((tally.rows(), tally.unanswered()), (11 * times, 4 * times));
             assert_eq!(tally.failures.values().sum::<u64>(), tally.unanswered());
+            assert_eq!(tally.unanswered_beyond(&[]), tally.unanswered());
+            assert_eq!(tally.unanswered_beyond(&[FailureCode::Empty]), tally.unanswered() - tally.failures[&FailureCode::Empty]);
             assert_eq!(tally.skips.values().sum::<u64>(), tally.count(RowStatus::Skipped));
         }
         assert_eq!(tally.statuses(), "5 ok, 1 partial, 3 failed, 2 skipped");

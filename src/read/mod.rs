@@ -39,7 +39,7 @@ pub use record::{
 };
 pub use remote::Remote;
 pub use roots::{InputError, Roots};
-pub use settings::{InputSettings, ReadSettings, Tables};
+pub use settings::{InputSettings, OnEmpty, ReadSettings, Tables};
 pub use sheet::{READ_SHEET, this_program};
 pub use table::is_table_name;
 pub use text::text_file;

@@ -40,6 +40,19 @@ pub struct InputSettings {
     pub id_column: String,
     /// Columns that are copied to the results.
     pub keep_columns: Vec<String>,
+    /// Handling of documents without content.
+    pub on_empty: OnEmpty,
+}
+
+/// Handling of a document without content: no bytes, no text, or only blank pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnEmpty {
+    /// Its row is `failed`.
+    #[default]
+    Fail,
+    /// Its row is `skipped`.
+    Skip,
 }
 
 /// Handling of a file that looks like a table.

@@ -11,9 +11,9 @@ use super::{Environment, SetupError, prices, tables};
 use crate::ask::{Account, LocalFiles, Provider};
 use crate::config::Config;
 use crate::engine::{JobSet, LiveSettings, Plan, Selection};
-use crate::model::Row;
+use crate::model::{FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
-use crate::read::{InputRecord, Roots, Tables};
+use crate::read::{InputRecord, OnEmpty, Roots, Tables};
 use crate::simulator::{Scenario, Simulator};
 use crate::store::Retry;
 use crate::write::CopyTo;
@@ -27,6 +27,8 @@ pub struct RunOptions {
     pub retry: Retry,
     /// Whether to skip calls that a dead run left in doubt.
     pub skip_in_doubt: bool,
+    /// Failure codes that do not count as failures of the run.
+    pub accepted: Vec<FailureCode>,
     /// The selected documents.
     pub selection: Selection,
     /// The source of its settings, if they may change during the run.
@@ -116,7 +118,7 @@ pub async fn assemble(
         let why = table_note.unwrap_or_else(|| "no input is a table. Name one with --rows".to_owned());
         return Err(SetupError::usage(format!("a prompt of this job uses columns ({{{{ row.… }}}}), but {why}")));
     }
-    let recipe = recipe(config, &account, &jobs);
+    let recipe = recipe(config, &settings, &account, &jobs);
     let kept = history(config, used.clone(), &jobs);
     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
     let open = |before: &[InputRecord]| {
@@ -141,6 +143,8 @@ pub async fn assemble(
         skip_in_doubt: options.skip_in_doubt,
         speed: 1.0,
         selection: options.selection,
+        on_empty: settings.input.on_empty,
+        accepted: options.accepted,
         roots,
         keep_columns: keep_columns(config, &settings, &jobs)?,
         settings: history::with_inputs(&kept, &records, tables, added_to),
@@ -173,7 +177,7 @@ fn copy_to(environment: &Environment, config: &Config, settings: &Settings, root
 }
 
 /// A hash of everything that determines a row, except its document.
-fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
+fn recipe(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> i64 {
     /// Version of rows. Raise it when the same answers result in other rows.
     const ROWS: &str = "docmill rows 1";
     let mut hash = blake3::Hasher::new();
@@ -182,6 +186,10 @@ fn recipe(config: &Config, account: &Account, jobs: &JobSet) -> i64 {
         if DECIDING.iter().any(|prefix| key.starts_with(prefix)) {
             hash.update(format!("\n{key} = {value}").as_bytes());
         }
+    }
+    // Earlier stores know only the default.
+    if settings.input.on_empty == OnEmpty::Skip {
+        hash.update(b"\ninput.on_empty = skip");
     }
     for job in jobs.iter() {
         hash.update(&job.digest().0);

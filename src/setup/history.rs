@@ -91,7 +91,7 @@ pub fn changes(before: &str, now: &str) -> Map<String, Value> {
 
 /// Whether a change of this key makes rows outdated.
 pub fn decides(key: &str) -> bool {
-    key == MODEL || key.starts_with(JOB) || DECIDING.iter().any(|prefix| key.starts_with(prefix))
+    key == MODEL || key == "input.on_empty" || key.starts_with(JOB) || DECIDING.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Parses the settings of a run from the history.

@@ -236,11 +236,12 @@ impl Settings {
             problems.push(config.problem("budget.max_usd", "must be an amount of US dollars from 0 to 1000000"));
         }
         for (key, choices) in [
-            ("llm.limits.slow_start", ["auto", "on", "off"]),
-            ("prepare.pdf.mode", ["auto", "text", "pages"]),
-            ("output.existing", ["ask", "add", "replace"]),
-            ("input.tables", ["ask", "document", "rows"]),
-            ("input.follow_links", ["inside", "never", "all"]),
+            ("llm.limits.slow_start", &["auto", "on", "off"][..]),
+            ("prepare.pdf.mode", &["auto", "text", "pages"]),
+            ("output.existing", &["ask", "add", "replace"]),
+            ("input.tables", &["ask", "document", "rows"]),
+            ("input.follow_links", &["inside", "never", "all"]),
+            ("input.on_empty", &["fail", "skip"]),
         ] {
             let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
             if !choices.contains(&value) {

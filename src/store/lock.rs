@@ -48,6 +48,15 @@ pub enum LockError {
         /// The output directory.
         directory: String,
     },
+    /// Another process is at work, although somebody removed its lock file.
+    #[error(
+        "output directory {directory}: another docmill is running there, but its lock file {FILE_NAME} was removed. Wait until \
+        that process ends, and do not remove the file"
+    )]
+    Removed {
+        /// The output directory.
+        directory: String,
+    },
     /// The lock file is not accessible.
     #[error("output directory {directory}: cannot lock it: {source}")]
     Unavailable {
@@ -98,11 +107,10 @@ impl RunLock {
         let mut file = open_or_create(&directory.join(FILE_NAME)).map_err(unavailable)?;
         // Some systems and network file systems cannot lock directories.
         let whole = File::open(directory).ok();
-        let locked = try_lock(&file).and_then(|()| match whole.as_ref().map_or(Ok(()), try_lock) {
-            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
-            _ => Ok(()),
-        });
-        match locked {
+        match try_lock(&file) {
+            Ok(()) if matches!(whole.as_ref().map(try_lock), Some(Err(TryLockError::WouldBlock))) => {
+                return Err(LockError::Removed { directory: shown() });
+            }
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 // The process id is optional: the error is useful without it.
@@ -161,7 +169,7 @@ mod tests {
         let first = RunLock::acquire(dir.path()).unwrap();
         std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
         assert!(RunLock::holder(dir.path()).is_some());
-        assert!(matches!(RunLock::acquire(dir.path()), Err(LockError::Held { .. })));
+        assert!(matches!(RunLock::acquire(dir.path()), Err(LockError::Removed { .. })));
         drop(first);
         std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
         std::fs::write(dir.path().join("other"), "precious").unwrap();

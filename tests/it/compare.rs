@@ -178,7 +178,7 @@ fn a_killed_comparison_is_resumed() {
     let workspace = two_jobs(&server);
     let run = workspace.start_with(["compare"].into_iter().chain(BOTH));
     server.wait_until("only the last one hangs", |ledger| ledger.calls.iter().filter(|call| call.served > 0).count() == 15);
-    let second = compare(&workspace, &BOTH).exits(2);
+    let second = compare(&workspace, &BOTH).exits(6);
     assert!(second.stderr.contains("output directory output/compare: another docmill is running there"), "{}", second.stderr);
     run.signal("KILL");
     assert!(run.end().is_err());

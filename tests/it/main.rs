@@ -24,6 +24,7 @@ mod documents;
 mod draining;
 mod embedded;
 mod existing;
+mod exits;
 mod hostile;
 mod hostile_files;
 mod inputs;

@@ -153,7 +153,7 @@ fn a_second_run_on_the_same_output_names_the_first_and_sends_nothing() {
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");
     let first = workspace.start_run(["--job", "echo.toml"]);
     server.wait_until("the first run asks", |ledger| ledger.requests() == 1);
-    workspace.run(["--job", "echo.toml"]).exits(2).says(&["another docmill is running there (process "]);
+    workspace.run(["--job", "echo.toml"]).exits(6).says(&["another docmill is running there (process "]);
     open.store(true, Ordering::SeqCst);
     first.finish().exits(0);
     workspace.run(["--job", "echo.toml"]).exits(0);

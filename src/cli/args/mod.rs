@@ -84,9 +84,10 @@ Exit codes:
   0    all rows are ok
   1    internal error
   2    wrong arguments, settings or input
-  3    finished with failed rows
+  3    finished with failed rows (--accept-failed names codes that are no failure)
   4    stopped early (signal, full disk, server out of reach); run the same command again
   5    refused by the provider (key, model, credit)
+  6    another docmill is at work in the output directory; wait until it ends
   130  ended at once by a second Ctrl-C
   143  ended at once by a second SIGTERM")]
 pub(super) struct RunArgs {
@@ -101,6 +102,9 @@ pub(super) struct RunArgs {
     /// Transient failures, such as timed_out, are always retried
     #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     pub retry_failed: Option<String>,
+    /// Failure codes, separated by commas, of rows that do not cause exit code 3
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    pub accept_failed: Vec<String>,
     /// What to do with calls that were in flight when a run died. They may have been billed
     #[arg(long, value_enum, default_value_t = InDoubt::Resend)]
     pub in_doubt: InDoubt,

@@ -82,7 +82,7 @@ impl ComparisonDir {
         let directory = output.join(spent::DIRECTORY);
         let unusable = |e: std::io::Error| CliError::usage(format!("{}: {e}. Name another directory with --output.", directory.display()));
         std::fs::create_dir_all(&directory).map_err(unusable)?;
-        let lock = RunLock::acquire(&directory).map_err(CliError::usage)?;
+        let lock = RunLock::acquire(&directory).map_err(|error| CliError::lock(&error))?;
         // Comparisons must not become documents of another run.
         std::fs::write(directory.join(".docmillignore"), "*\n").map_err(unusable)?;
         Ok(Self { output: output.to_owned(), directory, quiet, _lock: lock })
