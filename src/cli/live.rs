@@ -92,7 +92,7 @@ pub(super) fn at_work(directory: &Path) -> Result<(), CliError> {
     let idle = || CliError::usage(format!("no run is active in {}. Name another directory with --output.", directory.display()));
     let unreadable = |error| {
         let shown = directory.display();
-        CliError::usage(format!("cannot check for an active run in {shown}: {error}. Only the user who started a run can control it."))
+        CliError::usage(format!("cannot check for an active run in {shown}: {error}. Only the user who started the run can control it."))
     };
     RunLock::look(directory).map_err(unreadable)?.map(|_| ()).ok_or_else(idle)
 }

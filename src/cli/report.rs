@@ -8,6 +8,7 @@ use crate::html_report::{self, FILE_NAME, PageError, Report, Subject, Thumbnails
 use crate::read::{InputSettings, Roots};
 use crate::setup::Environment;
 use crate::store::{Archive, RunLock};
+use crate::system::beside;
 use serde_json::Value;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -43,16 +44,12 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
 
 /// Writes the page atomically.
 fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, to: &Path) -> Result<(), CliError> {
-    let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: PageError| match error {
         PageError::Io(error) => CliError::usage(format!("report {}: {error}. Name another file with --to.", to.display())),
         other => CliError::internal(format!("report {}: {other}", to.display())),
     };
     let write = || -> Result<(), PageError> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let mut file = BufWriter::with_capacity(1 << 16, builder.prefix(".docmill-report-").tempfile_in(directory)?);
+        let mut file = BufWriter::with_capacity(1 << 16, beside(to, ".docmill-report-")?);
         html_report::write(archive, report, thumbnails, &mut file)?;
         file.flush()?;
         let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;

@@ -113,10 +113,10 @@ fn last(outcome: &Result<Outcome, CliError>) -> RunEvent {
 
 /// Converts the error of a run to the error of a command.
 pub(super) fn run_failed(error: RunError) -> CliError {
+    if let Some(advice) = error.no_room() {
+        return CliError { exit: Exit::StoppedEarly, message: format!("{error}. {advice}") };
+    }
     match error {
-        full if full.is_disk_full() => {
-            CliError { exit: Exit::StoppedEarly, message: format!("{full}. Free space and run the same command again") }
-        }
         RunError::Lock(error) => CliError::lock(&error),
         RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Unusable(_) => CliError::usage(error),
         other => CliError::internal(other),

@@ -12,6 +12,7 @@ use crate::engine::{Sample, Selection};
 use crate::model::{Change, Limit, RunFigures, counted};
 use crate::progress::Style;
 use crate::setup::{Environment, FILE, Guard, RunOptions, assemble};
+use crate::system::beside;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
 
@@ -198,12 +199,8 @@ fn write(file: &Path, changes: &[Change]) -> Result<(), CliError> {
     }
     // The new file replaces the old one only when it is complete: a full disk must not destroy the
     // settings.
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(directory).map_err(|e| wrong(&e))?;
+    let mut new = beside(file, ".docmill-").map_err(|e| wrong(&e))?;
     std::io::Write::write_all(&mut new, document.to_string().as_bytes()).map_err(|e| wrong(&e))?;
-    if let Ok(old) = std::fs::metadata(file) {
-        std::fs::set_permissions(new.path(), old.permissions()).map_err(|e| wrong(&e))?;
-    }
     new.persist(file).map(drop).map_err(|e| wrong(&e))
 }
 

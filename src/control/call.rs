@@ -1,7 +1,9 @@
 //! The client: sends requests from another terminal.
 
 use super::{Answer, Envelope, NOTE, Note, Request};
-use std::io::{self, BufRead as _, BufReader, Lines, Write as _};
+use crate::system::open_own;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +34,8 @@ pub enum CallError {
 
 /// Time limit for a response. A run that writes its results may respond late.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Maximum length of a note, in bytes.
+const LONGEST_NOTE: u64 = 4096;
 
 /// Sends a request to the run in `directory`. Blocks until the response arrives.
 pub fn call(directory: &Path, request: &Request) -> Result<Answer, CallError> {
@@ -60,7 +64,9 @@ fn connect(directory: &Path, request: &Request) -> Result<TcpStream, CallError> 
             CallError::NoNote { directory, source }
         }
     };
-    let note = std::fs::read(directory.join(NOTE)).map_err(no_note)?;
+    let mut note = Vec::new();
+    let file = open_own(File::options().read(true), &directory.join(NOTE)).map_err(no_note)?;
+    file.take(LONGEST_NOTE).read_to_end(&mut note).map_err(no_note)?;
     let Note { port, token } = serde_json::from_slice(&note).map_err(|e| no_note(e.into()))?;
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -165,7 +165,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
     };
     match store.end_run(&record) {
         // Only the history lacks a line then.
-        Err(error) if error.is_disk_full() => {}
+        Err(error) if error.no_room().is_some() => {}
         ended => ended?,
     }
     context.tell(RunEvent::Progress(Box::new(meters.snapshot()))).await;

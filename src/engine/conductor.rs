@@ -87,7 +87,9 @@ impl Conductor {
 
 /// Stores a sample of the counters for reports.
 fn keep(snapshot: &Snapshot, context: &Context, samples: &StoreWatcher) {
-    if let Ok(sample) = serde_json::to_string(snapshot) {
+    // Texts of answers belong to documents, which may be pruned.
+    let snapshot = Snapshot { answering: None, ..snapshot.clone() };
+    if let Ok(sample) = serde_json::to_string(&snapshot) {
         let elapsed = context.meters.wall().as_millis();
         samples.sample(i64::try_from(elapsed).unwrap_or(i64::MAX), sample);
     }

@@ -74,8 +74,8 @@ use crate::model::{AccountLimit, FailureCode, Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{InputRecord, OnEmpty, ReadSettings, Roots};
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
+use crate::system::{disk_advice, is_no_room};
 use crate::write::{CopyTo, OutputSettings, WriteError};
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -217,14 +217,16 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the disk is full. Committed data is safe, and the same command resumes once there is
-    /// room.
-    pub fn is_disk_full(&self) -> bool {
+    /// Advice if there is no room on the disk. Committed data is safe, and the same command resumes
+    /// once there is room.
+    pub fn no_room(&self) -> Option<&'static str> {
         match self {
-            Self::Output { source, .. } | Self::Lock(LockError::Unavailable { source, .. }) => source.kind() == ErrorKind::StorageFull,
-            Self::Unusable(error) | Self::Store(error) => error.is_disk_full(),
-            Self::Write(error) => error.is_disk_full(),
-            _ => false,
+            Self::Output { source, .. } | Self::Lock(LockError::Unavailable { source, .. }) => {
+                is_no_room(source).then(|| disk_advice(source))
+            }
+            Self::Unusable(error) | Self::Store(error) => error.no_room(),
+            Self::Write(error) => error.no_room(),
+            _ => None,
         }
     }
 }

@@ -58,7 +58,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let output_error = |source| RunError::Output { directory: directory.display().to_string(), source };
     std::fs::create_dir_all(directory).map_err(output_error)?;
     let lock = Arc::new(RunLock::acquire(directory)?);
-    let unwritable = |e: WriteError| if e.is_disk_full() { e.into() } else { output_error(std::io::Error::other(e)) };
+    let unwritable = |e: WriteError| if e.no_room().is_some() { e.into() } else { output_error(std::io::Error::other(e)) };
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
@@ -169,8 +169,8 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         published.map_err(|e| RunError::Internal(format!("publishing the results ended unexpectedly: {e}")))?;
     meters.publishing.store(false, Relaxed);
     let results = match published {
-        Err(error) if error.is_disk_full() => {
-            let message = format!("{error}. All committed answers are safe. Free space and run the same command again");
+        Err(error) if error.no_room().is_some() => {
+            let message = format!("{error}. All committed answers are safe. {}", error.no_room().unwrap_or_default());
             let _first_wins = stopped_by.set(RunStop { kind: StopKind::Parked, message });
             BTreeMap::new()
         }

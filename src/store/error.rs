@@ -1,5 +1,6 @@
 //! Errors of the run store.
 
+use crate::system::{disk_advice, is_no_room, write_trouble};
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,20 +47,36 @@ impl StoreError {
         Self::new(path, what, source).advise(advice)
     }
 
-    /// Whether the disk is full. Committed data is safe, and the work can continue after space is
-    /// freed.
-    pub fn is_disk_full(&self) -> bool {
-        let of_the_system = || self.source.downcast_ref::<io::Error>().is_some_and(is_no_room);
-        self.source.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full) || of_the_system()
+    /// Why the store cannot be written, as the file system says it.
+    pub(super) fn unwritten(path: &Path, what: &str, source: rusqlite::Error) -> Self {
+        let trouble = if may_be_disk(&source) { write_trouble(path) } else { None };
+        let advice = trouble.as_ref().filter(|trouble| !is_no_room(trouble)).map_or("", disk_advice);
+        let error = match trouble {
+            Some(trouble) => Self::new(path, format!("{what}: {source}"), trouble),
+            None => Self::new(path, what, source),
+        };
+        if advice.is_empty() { error } else { error.advise(advice) }
+    }
+
+    /// Advice if there is no room on the disk. Committed data is safe, and the work can continue
+    /// after there is room.
+    pub fn no_room(&self) -> Option<&'static str> {
+        let full = self.source.downcast_ref::<rusqlite::Error>().is_some_and(is_disk_full);
+        let of_sqlite = full.then(|| disk_advice(&io::ErrorKind::StorageFull.into()));
+        of_sqlite.or_else(|| self.source.downcast_ref::<io::Error>().filter(|error| is_no_room(error)).map(disk_advice))
     }
 }
 
-/// Whether SQLite reports a full disk. Some file systems report a failed write instead.
+/// Whether SQLite reports a full disk.
 pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull))
 }
 
-/// Whether a file operation reports a full disk.
-pub(super) fn is_no_room(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+/// Whether there is no room for a write. Quotas and limits of file sizes look like failed disks.
+pub(super) fn has_no_room(error: &rusqlite::Error, path: &Path) -> bool {
+    is_disk_full(error) || (may_be_disk(error) && write_trouble(path).is_some_and(|trouble| is_no_room(&trouble)))
+}
+
+fn may_be_disk(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }

@@ -1,5 +1,6 @@
 //! Allows one run at a time in an output directory.
 
+use crate::system::open_own;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
@@ -82,7 +83,7 @@ impl RunLock {
     /// Like [`RunLock::holder`], with an error if the lock file is not readable.
     pub fn look(directory: &Path) -> io::Result<Option<Holder>> {
         let is_held = |file: &File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        match File::open(directory.join(FILE_NAME)) {
+        match open_own(File::options().read(true), &directory.join(FILE_NAME)) {
             Ok(mut file) if is_held(&file) => return Holder::read(&mut file).map(Some),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -104,7 +105,8 @@ impl RunLock {
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let shown = || directory.display().to_string();
         let unavailable = |source| LockError::Unavailable { directory: shown(), source };
-        let mut file = open_or_create(&directory.join(FILE_NAME)).map_err(unavailable)?;
+        let mut file = open_own(File::options().create(true).read(true).write(true).truncate(false), &directory.join(FILE_NAME))
+            .map_err(unavailable)?;
         // Some systems and network file systems cannot lock directories.
         let whole = File::open(directory).ok();
         match try_lock(&file) {
@@ -134,15 +136,6 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
         return file.try_lock();
     }
     first
-}
-
-/// Opens the lock file. A link in its place is refused, as it could lead to a file of the user.
-fn open_or_create(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).read(true).write(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::fcntl::OFlag::O_NOFOLLOW.bits());
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use super::catalog::Catalog;
 use super::damage;
 use super::disk_reserve::Reserve;
-use super::error::is_no_room;
 use super::history::{newest_complete, publish};
 use super::insert::Run;
 use super::reader::AnswerReader;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
 use crate::model::{Digest, Fence, JobColumns, ResultFile};
+use crate::system::is_no_room;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ impl Store {
         };
         let run = begin().map_err(|e| {
             let busy = e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-            let error = StoreError::new(&path, "cannot record a run", e);
+            let error = StoreError::unwritten(&path, "cannot record a run", e);
             if busy {
                 error.advise("Another program is writing it. Wait for that program, or choose another output directory")
             } else {
@@ -245,7 +245,7 @@ impl Store {
     }
 
     pub(super) fn error(&self, what: &str, source: rusqlite::Error) -> StoreError {
-        StoreError::new(&self.path, what, source)
+        StoreError::unwritten(&self.path, what, source)
     }
 }
 

@@ -28,7 +28,7 @@ const MIGRATIONS: [&str; 7] = [
 
 /// Opens the writing connection, and migrates the tables to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let error = |what: &str, source: rusqlite::Error| StoreError::new(path, what, source);
+    let error = |what: &str, source: rusqlite::Error| StoreError::unwritten(path, what, source);
     damage::look_for_emptied(path)?;
     let connection = connect(path)?;
     let version = version(&connection, path)?;

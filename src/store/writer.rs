@@ -1,7 +1,7 @@
 //! The writing thread. It writes all durable data in groups.
 
 use super::disk_reserve::Reserve;
-use super::error::is_disk_full;
+use super::error::has_no_room;
 use super::handle::{Command, StoreHandle};
 use super::insert::{self, Run};
 use super::{Store, StoreError, StoreSettings, cancelled};
@@ -92,7 +92,7 @@ impl Writing {
             }
             let mut done =
                 if off { commit_off(&mut store.writer, store.run, &group) } else { commit(&mut store.writer, store.run, &group) };
-            if done.as_ref().is_err_and(is_disk_full)
+            if done.as_ref().is_err_and(|error| has_no_room(error, &store.path))
                 && let Some(reserve) = self.reserve.take()
             {
                 // Answers in flight are already paid. The reserve has room for them, but not for
@@ -106,7 +106,7 @@ impl Writing {
                 let off = store.writer.pragma_update(None, "wal_autocheckpoint", 0);
                 done = off.and_then(|()| commit(&mut store.writer, store.run, &group));
             }
-            done.map_err(|e| StoreError::new(&store.path, "cannot commit", e))?;
+            done.map_err(|e| StoreError::unwritten(&store.path, "cannot commit", e))?;
             for command in group.drain(..) {
                 if let Command::Answer(_, done) | Command::Request(_, done) | Command::Cancelled(_, done) = command {
                     // A caller that stopped waiting still has its record in the store.
@@ -121,7 +121,7 @@ impl Writing {
                 let _pending = self.committed.try_send(());
             }
         }
-        full.map_or(Ok(()), |error| Err(StoreError::new(&store.path, "cannot commit", error)))
+        full.map_or(Ok(()), |error| Err(StoreError::unwritten(&store.path, "cannot commit", error)))
     }
 }
 

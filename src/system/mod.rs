@@ -1,9 +1,18 @@
-//! Operating system helpers: connections of a port, leftover files, and the sandbox of readers.
+//! Operating system helpers: connections of a port, the disk, facts about the machine, new files, own
+//! files, leftover files, and the sandbox of readers.
 
 mod accept;
+mod disk;
+mod facts;
 mod leftovers;
+mod new_file;
+mod own_file;
 mod sandbox;
 
 pub use accept::accept;
+pub use disk::{disk_advice, is_no_room, survive_file_size_limit, write_trouble};
+pub use facts::{FileSystem, Kind, available_memory, file_system, kernel_features, largest_file, open_files};
 pub use leftovers::sweep;
+pub use new_file::{beside, make_new_files_private, set_permission_mask};
+pub use own_file::{open_own, own_directory};
 pub use sandbox::{Layer, confine, keep_memory_private, layers};

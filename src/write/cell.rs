@@ -20,13 +20,21 @@ pub fn cell(value: &Value) -> Cow<'_, str> {
 
 /// Puts `'` before text that a spreadsheet would read as a formula.
 ///
+/// Such text begins with `=`, `+`, `-`, `@` or a full-width form of them, also after blanks,
+/// invisible characters and `;`, which separates cells in some languages. Text that begins with a
+/// line break or a tab gets a `'` too.
+///
 /// Plain numbers and words such as `inf` stay unchanged, because they cannot call anything. Text
 /// that begins with `'` gets another one. Readers undo the rule by removing one leading `'`. NUL
 /// characters are dropped, because CSV readers reject them.
 pub fn guarded(text: &str) -> Cow<'_, str> {
     let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) };
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'', '＝', '＋', '－', '＠']);
-    if risky && !is_number(&text) { Cow::Owned(format!("'{text}")) } else { text }
+    let is_passed_over = |c: char| c.is_whitespace() || c.is_control() || ";,\u{ad}\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}；".contains(c);
+    let breaks = |c: char| c == '\'' || (c != ' ' && c.is_control()) || ['\u{2028}', '\u{2029}'].contains(&c);
+    let formula =
+        text.trim_start_matches(is_passed_over).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹢', '﹣', '﹦', '﹫', '−']);
+    let risky = formula || text.starts_with(breaks);
+    if risky && !is_number(text.trim_matches(' ')) { Cow::Owned(format!("'{text}")) } else { text }
 }
 
 fn is_number(text: &str) -> bool {

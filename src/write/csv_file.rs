@@ -25,7 +25,7 @@ impl CsvFile {
             file.write_all(BOM.as_bytes())?;
         }
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).quote_style(csv::QuoteStyle::Never).from_writer(file);
-        writer.write_record(job.all().map(|column| quoted(&column.name).into_owned())).map_err(why)?;
+        writer.write_record(job.all().map(|column| quoted(&guarded(&column.name)).into_owned())).map_err(why)?;
         Ok(Self { writer, columns: job.columns.iter().map(|column| column.name.clone()).collect() })
     }
 

@@ -5,24 +5,30 @@ use super::settings::OutputSettings;
 use super::sink::SinkRows;
 use super::sinks::sinks;
 use crate::model::{JobColumns, ResultFile, Row};
-use crate::system::sweep;
+use crate::system::{disk_advice, is_no_room, sweep};
 use serde::Serialize;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Results could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("result file {}: cannot write or read it: {source}", path.display())]
+#[error("result file {}: cannot write or read it: {source}{}", path.display(), advice(source))]
 pub struct WriteError {
     path: PathBuf,
     source: io::Error,
 }
 
 impl WriteError {
-    /// Whether the disk is full.
-    pub fn is_disk_full(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    /// Advice if there is no room on the disk.
+    pub fn no_room(&self) -> Option<&'static str> {
+        is_no_room(&self.source).then(|| disk_advice(&self.source))
     }
+}
+
+/// What to do about an error other than a lack of room, for which the run has advice.
+fn advice(source: &io::Error) -> String {
+    let advice = disk_advice(source);
+    if advice.is_empty() || is_no_room(source) { String::new() } else { format!(". {advice}") }
 }
 
 /// Name of the summary beside the results.

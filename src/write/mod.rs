@@ -25,7 +25,7 @@ pub use copy::{CopyError, CopyTo};
 pub use files::{ResultFiles, WriteError};
 pub use hashed::Hashed;
 pub use output_file::OutputFile;
-pub use settings::{Existing, Format, OutputSettings};
+pub use settings::{Existing, FileMode, Format, OutputSettings};
 pub use sink::{Sink, SinkRows};
 pub use sinks::sinks;
 

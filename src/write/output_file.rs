@@ -3,6 +3,7 @@
 use super::hashed::Hashed;
 use crate::failpoint;
 use crate::model::ResultFile;
+use crate::system::beside;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -85,15 +86,9 @@ impl Write for Target {
     }
 }
 
-/// Creates a hidden file for `name` in the same directory. A rename is atomic only within a file
-/// system.
+/// Creates a hidden file for `name` in the same directory.
 pub(super) fn begin(name: &Path) -> io::Result<NamedTempFile> {
-    let prefix = format!("{UNFINISHED}{}-", name.file_name().unwrap_or_default().display());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    builder.tempfile_in(directory(name))
+    beside(name, &format!("{UNFINISHED}{}-", name.file_name().unwrap_or_default().display()))
 }
 
 /// Syncs a complete file to disk, and then gives it its name.

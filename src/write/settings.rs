@@ -17,6 +17,19 @@ pub struct OutputSettings {
     pub copy_to: String,
     /// What happens to results that the run would drop.
     pub existing: Existing,
+    /// Permissions of new files.
+    pub mode: FileMode,
+}
+
+/// Permissions of new files. Existing files keep theirs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileMode {
+    /// Only the user can read them.
+    #[default]
+    Private,
+    /// The permission mask of the user decides.
+    Umask,
 }
 
 /// What happens to the results of documents outside the run's input.

@@ -22,6 +22,7 @@ fn row(index: u64, answers: Map<String, Value>) -> Row {
 fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) {
     let dir = tempfile::tempdir().unwrap();
     let settings = OutputSettings {
+        mode: crate::write::FileMode::Umask,
         dir: dir.path().into(),
         formats: vec![Format::Csv, Format::Jsonl, Format::Json],
         csv_bom: false,
@@ -59,6 +60,14 @@ fn cells_are_never_formulas_and_numbers_stay_numbers() {
         ("\t=1", "'\t=1"),
         ("'x", "''x"),
         ("＝1", "'＝1"),
+        ("\n=1", "'\n=1"),
+        ("\nword", "'\nword"),
+        (";=1", "';=1"),
+        (" \u{200b};@SUM(A1)", "' \u{200b};@SUM(A1)"),
+        ("\u{2028}x", "'\u{2028}x"),
+        (" = 1", "' = 1"),
+        (" -5 ", " -5 "),
+        ("; word", "; word"),
         ("-word", "'-word"),
         ("+49 89", "'+49 89"),
         ("plain", "plain"),

@@ -9,6 +9,7 @@
 
 use super::limits::Limits;
 use super::need::Amounts;
+use crate::system::{open_own, own_directory};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -51,16 +52,13 @@ const REPLACE_S: f64 = 1.0;
 
 /// What processes on this machine know about an account, without becoming one of them.
 pub(super) fn known_limits(directory: &Path, name: &str, now: f64) -> Option<Limits> {
-    read(&File::open(directory.join(name)).ok()?, now)
+    read(&open_own(File::options().read(true), &directory.join(name)).ok()?, now)
 }
 
 impl SharedFile {
     /// Opens the file `name` in `directory`, and makes it if it is new.
     pub fn open(directory: &Path, name: &str) -> io::Result<Self> {
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(directory)?;
+        own_directory(directory)?;
         let path = directory.join(name);
         Ok(Self { file: open(&path)?, path, held: None })
     }
@@ -133,7 +131,7 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.create(true).read(true).write(true).truncate(false).open(path)
+    open_own(options.create(true).read(true).write(true).truncate(false), path)
 }
 
 /// Whether the file has lost its name to another one.

@@ -26,6 +26,7 @@ use crate::engine::Sample;
 use crate::model::Money;
 use crate::setup::{Assembled, Environment, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, RunLock, StoreError, View};
+use crate::system::beside;
 use serde_json::{Map, Value};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -140,8 +141,8 @@ impl ComparisonDir {
     /// Writes a file of the comparison atomically.
     fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, CliError> {
         let path = self.directory.join(name);
-        let written = tempfile::NamedTempFile::new_in(&self.directory)
-            .and_then(|mut file| file.write_all(content).and_then(|()| file.persist(&path).map_err(|e| e.error)));
+        let written =
+            beside(&path, ".docmill-").and_then(|mut file| file.write_all(content).and_then(|()| file.persist(&path).map_err(|e| e.error)));
         written.map_err(|e| CliError::internal(format!("{}: {e}", path.display())))?;
         Ok(path)
     }

@@ -93,7 +93,7 @@ mod tests {
     /// The maximum in any second, by brute force.
     fn all_at_once(mut times: Vec<Duration>) -> u64 {
         times.sort_unstable();
-        let within = |first: &Duration| times.iter().filter(|time| (*first..*first + SECOND).contains(time)).count();
+        let within = |first: &Duration| times.iter().filter(|time| (*first..*first + SECOND).contains(*time)).count();
         times.iter().map(within).max().unwrap_or(0) as u64
     }
 
