@@ -3,6 +3,7 @@
 mod args;
 mod compare;
 mod config;
+mod doctor;
 mod exit;
 mod export;
 mod flags;
@@ -36,16 +37,23 @@ mod watch;
 pub use exit::{CliError, Exit};
 
 use crate::manual::Page;
+use crate::progress::plain_lines;
 use crate::setup::SetupError;
-use crate::system::keep_memory_private;
+use crate::system::{keep_memory_private, make_new_files_private, survive_file_size_limit};
 use args::{Args, Command};
 use clap::{CommandFactory as _, Parser as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::LazyLock;
+
+/// The user's permission mask. The first access makes new files of the process private.
+static USERS_MASK: LazyLock<u32> = LazyLock::new(make_new_files_private);
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     keep_memory_private();
+    LazyLock::force(&USERS_MASK);
+    survive_file_size_limit();
     if let Some(page) = manual_page() {
         return print(&page).map_or_else(|stop| stop.exit.into(), |()| Exit::Ok.into());
     }
@@ -80,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Jobs(jobs) => jobs::jobs(&jobs),
         Command::Prices(prices) => prices::prices(&prices),
         Command::Config(config) => config::config(&config),
+        Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Trust(trust) => trust::trust(&trust),
         Command::Simulate(simulate) => simulate::simulate(&simulate),
         Command::ReadDocuments(read) => read_documents::read_documents(&read),
@@ -116,9 +125,10 @@ fn quiet_decoders() {
     }));
 }
 
-/// Writes data to stdout. Ignores a closed pipe (such as with `head`), but no other error.
+/// Writes text or JSON to stdout. Escapes what terminals would obey. Ignores a closed pipe (such as
+/// with `head`), but no other error.
 fn print(text: &str) -> Result<(), CliError> {
-    let mut stdout = std::io::stdout().lock();
+    let (mut stdout, text) = (std::io::stdout().lock(), plain_lines(text));
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::internal(format!("stdout: {error}"))),
         _ => Ok(()),

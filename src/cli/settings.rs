@@ -6,10 +6,20 @@ use super::exit::CliError;
 use crate::config::Config;
 use crate::setup::{Environment, Flag, Settings, SettingsSource, SetupError};
 use crate::store::Archive;
+use crate::system::set_permission_mask;
+use crate::write::FileMode;
 
 /// The sources of a command's settings.
 pub(super) fn source(args: &SettingsArgs, flags: Vec<Flag>) -> SettingsSource {
     SettingsSource { file: args.config.clone(), set: args.set.clone(), flags }
+}
+
+/// Gives new files the permissions of the settings. Without settings, they are private.
+fn permit(loaded: (Config, Settings)) -> (Config, Settings) {
+    if loaded.1.output.mode == FileMode::Umask {
+        set_permission_mask(*super::USERS_MASK);
+    }
+    loaded
 }
 
 /// Loads and checks all layers of settings, for a command that sends or runs what they say.
@@ -24,15 +34,15 @@ pub(super) fn load(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Set
                 return Err(CliError::usage(otherwise));
             }
             untrusted.trust(&environment)?;
-            Ok(source.load(&environment)?)
+            Ok(permit(source.load(&environment)?))
         }
-        loaded => Ok(loaded?),
+        loaded => Ok(permit(loaded?)),
     }
 }
 
 /// Loads and checks all layers of settings, for a command that only shows them.
 pub(super) fn load_to_look(args: &SettingsArgs, flags: Vec<Flag>) -> Result<(Config, Settings), CliError> {
-    Ok(source(args, flags).load_to_look(&Environment::of_process())?)
+    Ok(permit(source(args, flags).load_to_look(&Environment::of_process())?))
 }
 
 /// Loads the settings of a command that needs only the output directory.
@@ -44,7 +54,7 @@ pub(super) fn load_for_directory(args: &StoreArgs) -> Result<Settings, CliError>
         Err(broken) if args.output.is_some() => source.load_without_file(&environment).map_err(|_| broken),
         loaded => loaded,
     };
-    Ok(loaded?.1)
+    Ok(permit(loaded?).1)
 }
 
 /// Loads settings like [`load_for_directory`] and opens the run store.

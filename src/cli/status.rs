@@ -8,6 +8,7 @@ use super::settings::archive_in;
 use crate::ask::larger_cap;
 use crate::event::line;
 use crate::model::{FailureCode, Money, Tally, counted};
+use crate::progress::plain;
 use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -101,7 +102,7 @@ impl<'s> Status<'s> {
         match (&self.at_work, self.run.outcome.as_deref()) {
             (Some(Holder { process, doing }), None) if doing.is_empty() => format!("running (process {process})"),
             (Some(Holder { process, doing }), None) => format!("running (process {process}): {doing}"),
-            (None, None) => "did not end: it was killed, or the machine went down".to_owned(),
+            (None, None) => "did not end: it was killed or interrupted twice, or the machine went down".to_owned(),
             (_, Some(early @ ("stopped" | "sample"))) => format!("{early}: {}", self.run.stopped.as_deref().unwrap_or("")),
             (_, Some(outcome)) => outcome.to_owned(),
         }
@@ -111,7 +112,7 @@ impl<'s> Status<'s> {
         let mut out = String::new();
         let mut line = |head: &str, text: &str| {
             // Writing to a String cannot fail.
-            let _infallible = writeln!(out, "{head:>10}  {text}");
+            let _infallible = writeln!(out, "{head:>10}  {}", plain(text));
         };
         let run = self.run;
         line("store", &self.store);
@@ -133,7 +134,8 @@ impl<'s> Status<'s> {
             line("failed", &format!("{n} {code}: {again}"));
         }
         for (code, n) in &tally.skips {
-            let why = if *code == FailureCode::Empty { "these documents have no content" } else { "no job of the run accepts these documents" };
+            let why =
+                if *code == FailureCode::Empty { "these documents have no content" } else { "no job of the run accepts these documents" };
             line("skipped", &format!("{n} {code}: {why}"));
         }
         if self.counted.counts.requeued > 0 {

@@ -6,6 +6,7 @@ use super::print;
 use super::settings::archive;
 use super::status::at_most;
 use crate::model::{Digest, JobColumns, Place, Row, Totals, counted};
+use crate::progress::plain;
 use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
 use crate::setup::{self, ADDED_TO, ROOTS, USED_COLUMNS};
 use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
@@ -94,7 +95,7 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     receipt.say(unsettled.is_empty(), &text)?;
     unsettled.iter().try_for_each(|call| print(&format!("        {call}")))?;
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
-    unfounded.iter().try_for_each(|document| print(&format!("        {document}")))?;
+    unfounded.iter().try_for_each(|document| print(&format!("        {}", plain(document))))?;
     if let (lost @ 1.., bound) = archive.lost().map_err(CliError::internal)? {
         print(&format!("  note  and {} of runs that died, outcome unknown: {}", counted(lost, "request"), at_most(bound)))?;
     }
@@ -264,7 +265,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
     // A table may contain the next delivery.
     let otherwise = if all.iter().any(Roots::has_rows) { ", or `docmill run --add` if a table contains the next delivery" } else { "" };
     receipt.wrong(&format!("{text}; `docmill run` brings the results up to date{otherwise}"))?;
-    changed.iter().take(10).try_for_each(|name| print(&format!("        {name}")))
+    changed.iter().take(10).try_for_each(|name| print(&format!("        {}", plain(name))))
 }
 
 /// Row name prefixes of added tables that are unchanged since their last delivery.

@@ -4,6 +4,7 @@ use super::failures::{Failures, readable};
 use super::fit::{cut, fitted, width, wrapped};
 use super::lines::waiting;
 use super::recent::Recent;
+use super::screen::plain_lines;
 use super::{Watcher, say, summary};
 use crate::event::{RunEvent, Snapshot};
 use crate::model::counted;
@@ -61,7 +62,7 @@ impl Bars {
         let text = text.join("\n");
         if self.all.is_hidden() {
             say(&text);
-        } else if self.all.println(text).is_err() {
+        } else if self.all.println(plain_lines(&text)).is_err() {
             self.all.set_draw_target(ProgressDrawTarget::hidden());
         }
     }

@@ -1,20 +1,12 @@
 //! Failure lines, limited for each failure code.
 
+use super::screen::plain;
 use crate::event::RunEvent;
 use crate::model::FailureCode;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Maximum number of shown failures per code. Further ones are only counted.
 const SHOWN: u64 = 5;
-
-/// Escapes control characters. Text then cannot move the cursor or colour the screen.
-pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect::<String>().into()
-}
 
 /// An answer in progress, without the punctuation of JSON. Its beginning may be missing.
 pub(super) fn readable(answer: &str) -> String {

@@ -15,6 +15,7 @@ mod fit;
 mod lines;
 mod metrics;
 mod recent;
+mod screen;
 mod spans;
 mod summary;
 mod traces;
@@ -24,10 +25,11 @@ pub use alarm::Alarm;
 pub use alert::AlertSettings;
 pub use duration::duration;
 pub use event_log::EventLog;
-pub(crate) use failures::plain;
 pub use lines::line;
 pub use metrics::MetricsServer;
 pub use recent::Recent;
+pub use screen::{complain, say};
+pub(crate) use screen::{plain, plain_lines};
 pub use traces::Traces;
 
 use bars::Bars;
@@ -35,7 +37,6 @@ use failures::Failures;
 use jiff::Timestamp;
 use lines::Lines;
 use serde::Deserialize;
-use std::io::Write;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, WeakSender};
 
@@ -176,16 +177,4 @@ impl Watcher for Quiet {
             say(&line);
         }
     }
-}
-
-/// Writes an error of docmill to stderr. Escapes control characters, because the error may quote a
-/// server.
-pub fn complain(message: &str) {
-    let lines: Vec<_> = message.lines().map(failures::plain).collect();
-    say(&format!("docmill: {}", lines.join("\n")));
-}
-
-/// Writes a line to stderr. If stderr is closed, the line is lost and the run goes on.
-pub fn say(line: &str) {
-    let _closed = writeln!(std::io::stderr().lock(), "{line}");
 }
