@@ -1,18 +1,17 @@
 //! The account: provider, address, key and model. It has limits and is billed.
 
-use super::address::{Address, is_loopback};
+use super::address::{Address, is_loopback, is_secret};
 use super::dialect::Dialect;
 use super::exposure;
 use super::local_files::LocalFiles;
 use super::pricing::Prices;
 use super::provider::Provider;
+use super::secrets::Secrets;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -48,9 +47,11 @@ pub struct Account {
     /// Files of this machine that requests use.
     pub local: LocalFiles,
     key: Option<SecretString>,
-    key_variable: Option<String>,
+    /// Where the key comes from, for messages.
+    key_source: Option<String>,
     key_header: Option<HeaderName>,
     further: Further,
+    secrets: Secrets,
     /// Gemini's mediaResolution, if requests name one.
     pub(super) media_resolution: Option<String>,
 }
@@ -60,17 +61,19 @@ pub struct Account {
 struct Further {
     headers: Vec<(HeaderName, SecretString)>,
     query: Vec<(String, String)>,
-    /// Secrets besides the key; never printed.
+    /// Values that may be secrets.
     secrets: Vec<SecretString>,
 }
 
 impl Account {
     /// Resolves the settings. `simulator` is the address of the built-in server, needed for the
-    /// provider `simulated`; `environment` looks up a variable.
+    /// provider `simulated`; `stated` is the key of the file or command in the settings;
+    /// `environment` looks up a variable.
     pub fn resolve(
         settings: &LlmSettings,
         prices: Prices,
         simulator: Option<&str>,
+        stated: Option<String>,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, AccountError> {
         let error = |key, message: String| Err(AccountError { key, message });
@@ -102,18 +105,20 @@ impl Account {
             "" => provider.key_variable(),
             given => Some(given),
         };
-        let key = variable.and_then(&environment).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        let source = settings.key_source().map(ToOwned::to_owned).or(variable.map(|name| format!("the environment variable {name}")));
+        let key = stated.or_else(|| variable.filter(|_| settings.key_source().is_none()).and_then(&environment));
+        let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
         if let (Some(variable), None) = (variable, &key) {
             let message = format!(
-                "provider {} needs an API key. Set the environment variable {variable} (docmill never reads keys from \
-                    files), or try without a key: --set llm.provider=simulated",
+                "provider {} needs an API key. Set the environment variable {variable}, or llm.api_key_file, or try without a key: \
+                    --set llm.provider=simulated",
                 provider.as_str()
             );
             return error("llm.provider", message);
         }
         if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
             return error(
-                "llm.api_key_env",
+                settings.key_source().unwrap_or("llm.api_key_env"),
                 "the key has control or non-ASCII characters. Copy the key again, without other text.".to_owned(),
             );
         }
@@ -153,6 +158,7 @@ impl Account {
         let mut further = Further::resolve(settings, &environment)?;
         let in_address = query.into_iter().filter(|(name, _)| !settings.query.contains_key(name));
         further.query.extend(in_address);
+        let secrets = Secrets::new(key.as_deref().into_iter().chain(further.secrets.iter().map(ExposeSecret::expose_secret)));
         Ok(Self {
             provider,
             dialect: provider.dialect(),
@@ -165,8 +171,9 @@ impl Account {
             model,
             prices,
             local: LocalFiles::default(),
+            secrets,
             key: key.map(SecretString::from),
-            key_variable: variable.map(ToOwned::to_owned),
+            key_source: source,
             media_resolution: media_resolution(settings),
         })
     }
@@ -276,38 +283,32 @@ impl Account {
         self.key.as_ref().map(ExposeSecret::expose_secret)
     }
 
+    /// The name of the server.
+    pub fn host(&self) -> &str {
+        self.server.host_str().unwrap_or_default()
+    }
+
+    /// Whether requests carry a key.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether the key begins so. The beginnings of keys are public, and name the provider.
+    pub fn key_begins(&self, beginning: &str) -> bool {
+        self.key().is_some_and(|key| key.starts_with(beginning))
+    }
+
     /// Advice for when the provider does not accept the key.
-    pub(super) fn key_hint(&self) -> String {
-        match &self.key_variable {
-            Some(variable) => format!("Check the key in the environment variable {variable}."),
+    pub fn key_hint(&self) -> String {
+        match &self.key_source {
+            Some(source) => format!("Check the key in {source}."),
             None => "No key was sent. If the server needs one, name its environment variable in llm.api_key_env.".to_owned(),
         }
     }
 
-    /// Removes secrets from all texts in an answer, where JSON may have escaped them.
-    pub(super) fn scrub_value(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                if let Cow::Owned(scrubbed) = self.scrub(Cow::Borrowed(text)) {
-                    *text = scrubbed;
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_value(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|field| self.scrub_value(field)),
-            _ => {}
-        }
-    }
-
-    /// Removes the key and other secrets from `text`.
-    ///
-    /// Strings shorter than 12 bytes are not treated as secrets, because they occur in ordinary
-    /// text.
-    pub(super) fn scrub<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
-        const SHORTEST: usize = 12;
-        let secrets = self.key.iter().chain(&self.further.secrets).map(ExposeSecret::expose_secret);
-        secrets
-            .filter(|secret| secret.len() >= SHORTEST)
-            .fold(text, |text, secret| if text.contains(secret) { Cow::Owned(text.replace(secret, "[key]")) } else { text })
+    /// The secrets of the account, to remove them from texts.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 }
 
@@ -321,6 +322,9 @@ fn media_resolution(settings: &LlmSettings) -> Option<String> {
 const NOT_FOR_SETTINGS: [&str; 6] = ["content-length", "content-type", "host", "transfer-encoding", "connection", "expect"];
 /// Headers whose values are secrets.
 const SECRET: [&str; 7] = ["authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie", "x-auth-token"];
+
+/// Headers whose values are no secrets.
+const PUBLIC: [&str; 7] = ["accept", "accept-language", "anthropic-beta", "anthropic-version", "http-referer", "user-agent", "x-title"];
 
 impl Further {
     fn resolve(settings: &LlmSettings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
@@ -339,6 +343,9 @@ impl Further {
                 )));
             }
             let value = further.value(name, value, &environment).map_err(error)?;
+            if !PUBLIC.contains(&header.as_str()) {
+                further.secrets.push(value.clone().into());
+            }
             if HeaderValue::from_str(&value).is_err() {
                 return Err(error(format!("{name}: invalid header value; expected visible ASCII characters")));
             }
@@ -346,6 +353,9 @@ impl Further {
         }
         for (name, value) in &settings.query {
             let value = further.value(name, value, &environment).map_err(|message| AccountError { key: "llm.query", message })?;
+            if is_secret(name) {
+                further.secrets.push(value.clone().into());
+            }
             further.query.push((name.clone(), value));
         }
         Ok(further)

@@ -27,6 +27,11 @@ const FOREIGN: [(&str, &str); 4] = [
 /// Query parameters that hold secrets.
 const SECRET: [&str; 10] = ["key", "api_key", "api-key", "apikey", "token", "access_token", "sig", "signature", "code", "subscription-key"];
 
+/// Whether a query parameter holds a secret, by its name.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRET.contains(&name.to_ascii_lowercase().as_str())
+}
+
 impl Address {
     /// Reads an address from the settings.
     ///
@@ -43,7 +48,7 @@ impl Address {
             return Err("the address has a fragment (\"#...\"). Remove it.".to_owned());
         }
         let query: Vec<(String, String)> = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        if let Some((name, _)) = query.iter().find(|(name, _)| SECRET.contains(&name.to_ascii_lowercase().as_str())) {
+        if let Some((name, _)) = query.iter().find(|(name, _)| is_secret(name)) {
             return Err(format!(
                 "the parameter {name} looks like a secret. Remove it from the address, and set \
                 llm.query.{name} = \"env:VARIABLE\""

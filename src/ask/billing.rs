@@ -61,6 +61,10 @@ impl Billing {
     /// Computes the bill for an attempt of `call` whose output limit was `limit` tokens.
     pub fn bill(&self, prices: &Prices, call: &Call, limit: u64, result: &Result<Reply, Fault>) -> Billed {
         let (usage, named, text) = match result {
+            // Nothing was sent, whatever the price is.
+            Err(fault) if fault.class == Class::NotSent => {
+                return Billed { usage: Usage::default(), cost: Some(Money::ZERO), cache_saved_pico: 0 };
+            }
             Ok(reply) => (reply.usage, reply.tier.as_deref(), reply.text.as_str()),
             Err(fault) => (fault.usage, None, ""),
         };
@@ -161,6 +165,10 @@ mod tests {
         assert_eq!(cost(Tier::Standard, &reply(1000, 5_000_000, None)), None, "more than any model writes");
         let refused = Fault::new(Class::Refused { retry_after: None }, FailureCode::RateLimited, "");
         assert_eq!(cost(Tier::Standard, &Err(refused)), Some(0));
+        let unsent = Err(Fault::new(Class::NotSent, FailureCode::Unreachable, ""));
+        let of_unknown_price = Call { model: "nobody-knows".into(), ..call() };
+        let billed = Billing::new(Tier::Standard).bill(&Prices::embedded(), &of_unknown_price, 100, &unsent);
+        assert_eq!(billed.cost, Some(Money::ZERO));
     }
 
     #[test]

@@ -120,14 +120,7 @@ impl LlmClient {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let thinking_tokens = settings.room_to_think(account.dialect);
-        let mut body: serde_json::Map<String, Value> =
-            settings.body.iter().map(|(field, value)| (field.clone(), serde_json::to_value(value).unwrap_or_default())).collect();
-        if !settings.service_tier.is_empty() {
-            let tiers = &account.dialect.tiers;
-            let (field, tier) = (tiers.field, (tiers.spelled)(&settings.service_tier));
-            body.insert(field.to_owned(), tier.into());
-        }
-        let forms = Forms::new(account.dialect, body);
+        let forms = Forms::new(account.dialect, settings.body_fields(account.dialect));
         // The simulator counts characters instead of tokens, so the check would fail.
         let check_prompt_cut = settings.check_prompt_cut && account.provider != Provider::Simulated;
         Self {

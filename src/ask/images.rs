@@ -70,7 +70,7 @@ mod tests {
 
     fn account(provider: &str, model: &str, body: &str) -> Account {
         let settings = settings(provider, model, body);
-        Account::resolve(&settings, Prices::embedded(), Some("http://127.0.0.1:9"), |_| Some("key".into())).unwrap()
+        Account::resolve(&settings, Prices::embedded(), Some("http://127.0.0.1:9"), None, |_| Some("key".into())).unwrap()
     }
 
     fn call(account: &Account, model: &str, (width, height): (u32, u32)) -> Call {

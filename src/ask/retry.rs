@@ -64,10 +64,12 @@ impl LlmClient {
             }
             let fault = match result.and_then(|reply| judge(reply, Some(call).filter(|_| self.check_prompt_cut), &check)) {
                 Ok(mut answered) => {
-                    self.account.scrub_value(&mut answered.value);
+                    self.account.secrets().scrub_value(&mut answered.value);
                     return Ok(CallOutcome::Answered(answered, spent, attempt));
                 }
-                Err(fault) => self.blamed(Fault { message: self.account.scrub(fault.message.into()).into_owned(), ..fault }, &sent_as),
+                Err(fault) => {
+                    self.blamed(Fault { message: self.account.secrets().scrub(fault.message.into()).into_owned(), ..fault }, &sent_as)
+                }
             };
             attempt.failure = Some(fault.code);
             last = Some(attempt);

@@ -17,6 +17,10 @@ pub struct LlmSettings {
     pub base_url: String,
     /// Environment variable with the API key; empty for the provider's default.
     pub api_key_env: String,
+    /// File with the API key; empty for none.
+    pub api_key_file: String,
+    /// Command that prints the API key; empty for none.
+    pub api_key_command: Vec<String>,
     /// Model used when `model` is unavailable or stays overloaded; empty for none.
     pub fallback: String,
     /// Maximum requests in flight.
@@ -68,9 +72,25 @@ pub struct LlmSettings {
 }
 
 impl LlmSettings {
+    /// The setting that names a file or a command with the key; `None` if there is none.
+    pub fn key_source(&self) -> Option<&'static str> {
+        let file = (!self.api_key_file.is_empty()).then_some("llm.api_key_file");
+        file.or_else(|| (!self.api_key_command.is_empty()).then_some("llm.api_key_command"))
+    }
+
     /// Tokens added to the output limit of each request for thinking.
     pub fn room_to_think(&self, dialect: Dialect) -> u32 {
         if self.thinking_tokens > 0 { self.thinking_tokens } else { dialect.thinking_tokens }
+    }
+
+    /// Fields that the settings add to the body of each request.
+    pub fn body_fields(&self, dialect: Dialect) -> serde_json::Map<String, serde_json::Value> {
+        let mut body: serde_json::Map<String, serde_json::Value> =
+            self.body.iter().map(|(field, value)| (field.clone(), serde_json::to_value(value).unwrap_or_default())).collect();
+        if !self.service_tier.is_empty() {
+            body.insert(dialect.tiers.field.to_owned(), (dialect.tiers.spelled)(&self.service_tier).into());
+        }
+        body
     }
 
     /// Maximum active documents, if each has `calls` calls.

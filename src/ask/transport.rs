@@ -81,6 +81,11 @@ impl Transport {
         Exchange { result, rate_limits: seen.rate_limits, status: seen.status, first_byte: seen.first_byte }
     }
 
+    /// Sends a GET request with the headers of the account.
+    pub(super) async fn get(&self, address: reqwest::Url) -> Result<reqwest::Response, reqwest::Error> {
+        self.client.get(address).headers(self.headers.clone()).send().await
+    }
+
     async fn exchange(
         &self,
         client: &reqwest::Client,
@@ -99,7 +104,7 @@ impl Transport {
             None => sending.await.map_err(fault)?,
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.scrub(v.into()).into_owned());
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.secrets().scrub(v.into()).into_owned());
         seen.first_byte = Some(seen.sent.elapsed());
         seen.status = Some(status);
         seen.rate_limits = (account.dialect.limits.headers)(&HttpReply { status, header: &header, body: b"" });
@@ -123,9 +128,9 @@ impl Transport {
             // Some servers echo the key, so the body is scrubbed before the error text is cut.
             // Answers are parsed first, because they may contain the key by chance.
             Err(_) => {
-                let body = asked.without_echo(account.scrub(String::from_utf8_lossy(http.body)));
+                let body = asked.without_echo(account.secrets().scrub(String::from_utf8_lossy(http.body)));
                 let reply = account.dialect.reply(&HttpReply { body: body.as_bytes(), ..*http });
-                reply.map_err(|fault| Fault { message: account.scrub(fault.message.into()).into_owned(), ..fault })
+                reply.map_err(|fault| Fault { message: account.secrets().scrub(fault.message.into()).into_owned(), ..fault })
             }
         }
     }
@@ -140,6 +145,7 @@ impl Transport {
     ) -> Result<Reply, Fault> {
         let account = &self.account;
         let (mut reader, mut held) = (account.dialect.stream(), self.replies.reply());
+        let mut scrubbed_text = account.secrets().stream();
         let mut read = 0;
         let broken = loop {
             let (limit, setting) =
@@ -163,8 +169,9 @@ impl Transport {
                     if reader.started() {
                         live.begun();
                     }
+                    let text = scrubbed_text.push(&text);
                     if !text.is_empty() {
-                        live.said(&account.scrub(text.into()));
+                        live.said(&text);
                     }
                 }
                 Ok(Ok(None)) => break None,
@@ -172,6 +179,7 @@ impl Transport {
                 Err(silence) => break Some(silence),
             }
         };
+        live.said(&scrubbed_text.finish());
         if let Some(body) = reader.body() {
             held.tree(body).await?;
             let status = seen.status.unwrap_or(200);
@@ -188,7 +196,7 @@ impl Transport {
         match (reader.finish(header, Some(asked)), broken) {
             (Err(cut), Some(fault)) if cut.class == Class::Ambiguous && !complete => Err(Fault { usage: cut.usage, request_id, ..fault }),
             (Ok(reply), _) => Ok(Reply { request_id, ..scrubbed(reply, account) }),
-            (Err(fault), _) => Err(Fault { message: account.scrub(fault.message.into()).into_owned(), request_id, ..fault }),
+            (Err(fault), _) => Err(Fault { message: account.secrets().scrub(fault.message.into()).into_owned(), request_id, ..fault }),
         }
     }
 }
@@ -197,7 +205,7 @@ impl Transport {
 ///
 /// The model's name is scrubbed too, because it goes into results and traces.
 fn scrubbed(reply: Reply, account: &Account) -> Reply {
-    let [text, model] = [reply.text, reply.model].map(|value| account.scrub(value.into()).into_owned());
+    let [text, model] = [reply.text, reply.model].map(|value| account.secrets().scrub(value.into()).into_owned());
     Reply { text, model, ..reply }
 }
 
@@ -292,12 +300,14 @@ async fn in_time<T>(step: impl Future<Output = T>, limit: Duration, what: &str, 
     })
 }
 
+/// The message of an error without the address, whose parameters may hold secrets.
+pub(super) fn fault_text(error: &reqwest::Error, account: &Account) -> String {
+    let message = with_causes(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "");
+    account.secrets().scrub(message.into()).into_owned()
+}
+
 fn fault(error: &reqwest::Error, account: &Account) -> Fault {
-    // The message must not contain the address, because its parameters may hold percent-encoded
-    // secrets.
-    let message = account
-        .scrub(with_causes(error).replace(&format!(" for url ({})", error.url().map_or("", reqwest::Url::as_str)), "").into())
-        .into_owned();
+    let message = fault_text(error, account);
     if error.is_connect() && message.contains("certificate") {
         let hint = "If the server or proxy uses a private certificate authority, set llm.ca_file to its certificate in PEM format";
         return Fault::new(Class::RunFatal(StopKind::Refused), FailureCode::Unreachable, format!("{message}. {hint}"));

@@ -3,7 +3,7 @@
 use super::args::InspectArgs;
 use super::exit::{CliError, Exit};
 use super::{print, settings};
-use crate::ask::Account;
+use crate::ask::{Account, request_preview};
 use crate::engine::{Inspected, inspect as inspect_bytes};
 use crate::model::{ContentBlock, Facts, Nearest, Want, counted};
 use crate::remote::Address;
@@ -20,7 +20,8 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let prices = in_force(&config, &settings)?;
     let environment = Environment::of_process();
     let key = |name: &str| environment.key(name).or_else(|| Some(NO_KEY.to_owned()));
-    let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), key);
+    let stated = settings.llm.key_source().map(|_| NO_KEY.to_owned());
+    let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), stated, key);
     let account = account.map_err(|e| CliError::usage(config.problem(e.key, e.message)))?;
     if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {
         return Err(CliError::usage(format!(
@@ -38,7 +39,13 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
             if let Some(directory) = &args.save {
                 save(&inspected, directory)?;
             }
-            print(&shown(&inspected, &account, args.calls))?;
+            print(&shown(&inspected, &account, args))?;
+            if args.request {
+                inspected
+                    .calls
+                    .iter()
+                    .try_for_each(|call| print(&format!("\n== {}\n{}", call.label(), request_preview(&account, &settings.llm, call))))?;
+            }
             Ok(Exit::Ok)
         }
         Err(failure) => Err(CliError { exit: Exit::FailedRows, message: format!("{}: {failure}", args.file.display()) }),
@@ -59,7 +66,7 @@ fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
     CliError::usage(format!("{given}: cannot read the file: {error}{hint}"))
 }
 
-fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
+fn shown(inspected: &Inspected, account: &Account, args: &InspectArgs) -> String {
     let Inspected { facts, job, chunks, calls: asked } = inspected;
     let mut text = head(facts);
     let mut line = |key: &str, value: &str| writeln!(text, "{key:<12}{value}").unwrap_or_default();
@@ -80,7 +87,10 @@ fn shown(inspected: &Inspected, account: &Account, calls: bool) -> String {
     for order in &facts.orders {
         line("warning", &format!("this looks like an instruction to the model: {order}"));
     }
-    if calls {
+    if args.request {
+        return text;
+    }
+    if args.calls {
         for call in asked {
             let parts: String = call.parts.iter().map(|part| shown_part(part) + "\n").collect();
             let Want::Answer { max_output_tokens, .. } = &call.want;

@@ -26,7 +26,11 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
             Some(text) => print(text.trim_end())?,
             None => {
                 let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-                return Err(CliError::usage(format!("unknown built-in job \"{name}\"; expected one of {}{}", known.join(", "), did_you_mean(name, known.iter().copied()))));
+                return Err(CliError::usage(format!(
+                    "unknown built-in job \"{name}\"; expected one of {}{}",
+                    known.join(", "),
+                    did_you_mean(name, known.iter().copied())
+                )));
             }
         },
     }

@@ -116,6 +116,7 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
             Some(Value::String(quoted)) => Value::String(quoted),
             _ => as_text(),
         },
+        Expected::Like(Value::Array(_)) if COMMANDS.contains(&key) && !text.trim_start().starts_with('[') => as_text(),
         Expected::Like(Value::Array(_)) if !text.trim_start().starts_with('[') => {
             Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect())
         }
@@ -123,6 +124,9 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
     };
     typed(key, value, default, origin)
 }
+
+/// Keys of commands: a list of words, or a text with words and quotes, as in a shell.
+const COMMANDS: [&str; 1] = ["llm.api_key_command"];
 
 /// Keys that were renamed: earlier name, present name.
 const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];
@@ -170,6 +174,11 @@ fn typed(key: &str, value: Value, expected: Expected<'_>, origin: Origin) -> Fou
         (Expected::Tables, _) => return Err(Problem::new(origin, format!("{key} takes a list of tables, each under [[{key}]]"))),
         // Users write five dollars as 5, not as 5.0.
         (Expected::Like(Value::Float(_)), Value::Integer(n)) => Value::Float(n as f64),
+        (Expected::Like(Value::Array(_)), Value::String(text)) if COMMANDS.contains(&key) => {
+            let words =
+                shell_words::split(&text).map_err(|_| Problem::new(origin.clone(), format!("{key}: a quotation mark is missing")))?;
+            Value::Array(words.into_iter().map(Value::String).collect())
+        }
         (Expected::Like(Value::Array(_)), Value::Array(items)) => {
             if !items.iter().all(Value::is_str) {
                 return Err(Problem::new(origin, format!("{key} takes a list of strings")));

@@ -209,7 +209,7 @@ impl fmt::Display for LeftOut {
             (size_or_date, "by size or date"),
             (repeated, "named twice"),
             (links, "links (input.follow_links)"),
-            (special, "not regular files"),
+            (special, "links to directories, broken links or special files"),
         ];
         let there = all.iter().filter(|(count, _)| *count > 0);
         f.write_str(&there.map(|(count, why)| format!("{count} {why}")).collect::<Vec<_>>().join(", "))

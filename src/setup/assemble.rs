@@ -4,6 +4,7 @@ use super::existing::{self, Results, Settled};
 use super::guard::Guard;
 use super::history::{self, DECIDING, command_line, history};
 use super::jobs::load_jobs;
+use super::key::{NO_ADDRESS, NO_KEY, stated_key};
 use super::live_settings::Source;
 use super::secrets::secret_variables;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
@@ -50,11 +51,6 @@ pub enum Server {
     /// The simulator instead of the server of the settings. No key is needed or sent.
     Rehearsal(Box<Scenario>),
 }
-
-/// The key of accounts that get no request.
-pub const NO_KEY: &str = "none";
-/// The address of accounts that get no request.
-pub const NO_ADDRESS: &str = "http://127.0.0.1:9";
 
 /// An assembled run, ready to start.
 pub struct Assembled {
@@ -103,7 +99,12 @@ pub async fn assemble(
         Server::Offline => Some(environment.key(name).unwrap_or_else(|| NO_KEY.to_owned())),
         Server::Rehearsal(_) => Some(NO_KEY.to_owned()),
     };
-    let account = Account::resolve(&settings.llm, table, Some(&address), key);
+    let stated = match options.server {
+        Server::Configured => stated_key(&settings.llm, environment).await?,
+        // Only a command that sends reads the file and runs the command.
+        _ => settings.llm.key_source().map(|_| NO_KEY.to_owned()),
+    };
+    let account = Account::resolve(&settings.llm, table, Some(&address), stated, key);
     let mut account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
     let used = jobs.row_columns();

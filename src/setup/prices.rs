@@ -18,6 +18,11 @@ pub fn in_force(config: &Config, settings: &Settings) -> Result<Prices, SetupErr
     published.with(&settings.prices).map_err(|message| SetupError::usage(config.problem("prices", message)))
 }
 
+/// Warns if the price of the account's model is unknown or outdated.
+pub fn price_doubts(account: &Account, environment: &Environment) -> Option<String> {
+    doubts(&account.prices, &account.model, environment)
+}
+
 /// Warns if the price of the model is unknown or outdated. The age of the whole price table counts.
 pub(super) fn doubts(prices: &Prices, model: &str, environment: &Environment) -> Option<String> {
     const OLD_DAYS: i64 = 60;

@@ -188,7 +188,7 @@ impl Settings {
         };
         self.output.dir = environment.path(&self.output.dir);
         let InputSettings { paths, rows, files_from, .. } = &mut self.input;
-        let files = [files_from, &mut self.llm.ca_file, &mut self.simulator.scenario, &mut self.report.events];
+        let files = [files_from, &mut self.llm.ca_file, &mut self.llm.api_key_file, &mut self.simulator.scenario, &mut self.report.events];
         paths.iter_mut().chain(rows).chain(files).for_each(locate);
         if !AUTO.iter().any(|(name, _)| *name == self.job.r#use) && builtin(&self.job.r#use).is_none() {
             locate(&mut self.job.r#use);
@@ -238,6 +238,7 @@ impl Settings {
         for (key, choices) in [
             ("llm.limits.slow_start", &["auto", "on", "off"][..]),
             ("prepare.pdf.mode", &["auto", "text", "pages"]),
+            ("output.mode", &["private", "umask"]),
             ("output.existing", &["ask", "add", "replace"]),
             ("input.tables", &["ask", "document", "rows"]),
             ("input.follow_links", &["inside", "never", "all"]),
@@ -247,6 +248,16 @@ impl Settings {
             if !choices.contains(&value) {
                 problems.push(config.problem(key, format!("unknown value \"{value}\"; expected one of {}", choices.join(", "))));
             }
+        }
+        let is_set = |key: &&&str| match config.get(key) {
+            Some(toml::Value::String(text)) => !text.is_empty(),
+            Some(toml::Value::Array(words)) => !words.is_empty(),
+            _ => false,
+        };
+        if let [_, second, ..] =
+            ["llm.api_key_env", "llm.api_key_file", "llm.api_key_command"].iter().filter(is_set).collect::<Vec<_>>()[..]
+        {
+            problems.push(config.problem(second, "only one of llm.api_key_env, llm.api_key_file and llm.api_key_command can name the key"));
         }
         if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
             problems.push(config.problem("output.formats", "must name at least one of csv, jsonl, json"));

@@ -13,8 +13,18 @@ use toml::Value;
 pub const TRUSTED: &str = "DOCMILL_TRUST";
 
 /// Settings that decide where data and secrets go, or what runs.
-const DECIDING: [&str; 8] =
-    ["alert", "llm.api_key_env", "llm.base_url", "llm.ca_file", "llm.key_header", "output.copy_to", "report.events", "report.traces"];
+const DECIDING: [&str; 10] = [
+    "alert",
+    "llm.api_key_command",
+    "llm.api_key_env",
+    "llm.api_key_file",
+    "llm.base_url",
+    "llm.ca_file",
+    "llm.key_header",
+    "output.copy_to",
+    "report.events",
+    "report.traces",
+];
 
 /// Tables of such settings.
 const DECIDING_TABLES: [&str; 2] = ["llm.headers.", "llm.query."];
@@ -134,6 +144,8 @@ mod tests {
             ("[llm.query]\nx = \"y\"", "llm.query.x"),
             ("[llm]\nca_file = \"c\"", "llm.ca_file"),
             ("[llm]\napi_key_env = \"AWS_SECRET_ACCESS_KEY\"", "llm.api_key_env"),
+            ("[llm]\napi_key_file = \"k\"", "llm.api_key_file"),
+            ("[llm]\napi_key_command = \"pass show k\"", "llm.api_key_command"),
             ("[output]\ncopy_to = \"s3://b\"", "output.copy_to"),
             ("[report]\ntraces = \"http://h\"", "report.traces"),
             ("[llm.body]\nuser = \"env:HOME\"", "llm.body.user"),

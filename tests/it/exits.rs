@@ -7,7 +7,8 @@ use crate::support::{ModelServer, Reply, Workspace};
 fn mixed(server: &ModelServer) -> Workspace {
     let workspace = Workspace::new().against(server);
     workspace.write("echo.toml", ECHO).doc("bad.txt", "docid:bad").doc("good.txt", "docid:good");
-    workspace.doc("blank.txt", " \n\t ").doc("empty.txt", "")
+    workspace.doc("blank.txt", " \n\t ").doc("empty.txt", "");
+    workspace
 }
 
 fn refusing() -> ModelServer {
@@ -29,7 +30,8 @@ fn documents_without_content_are_skipped_if_the_settings_say_so() {
     assert_eq!(run.csv("echo").column("status"), ["failed", "skipped", "skipped", "ok"]);
     assert_eq!(run.csv("echo").column("failure_code"), ["rejected", "empty", "empty", ""]);
     workspace.run(skip).exits(3).says(&["up to date"]);
-    workspace.docmill(["status"]).exits(0).says(&["2 empty: these documents have no content"]);
+    let status = workspace.docmill(["status"]).exits(0).stdout;
+    assert!(status.contains("2 empty: these documents have no content"), "{status}");
     assert_eq!(server.ledger().requests(), 2, "no answer was paid twice");
     workspace.run([&skip[..], &["--set", "input.exclude=bad.txt"]].concat()).exits(0);
 }

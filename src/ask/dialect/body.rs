@@ -73,6 +73,15 @@ impl Body {
         if from == 0 || (is_json(&error) && !is_json(&out)) { error } else { Cow::Owned(out) }
     }
 
+    /// The body with the size of each image in its place, for people.
+    pub fn without_images(&self) -> String {
+        let shown = self.pieces.iter().enumerate().map(|(n, piece)| match n % 2 {
+            0 => String::from_utf8_lossy(piece).into_owned(),
+            _ => format!("({} bytes in base64)", piece.len()),
+        });
+        shown.collect()
+    }
+
     /// The buffers in order.
     pub fn into_pieces(self) -> Vec<Bytes> {
         self.pieces

@@ -70,6 +70,9 @@ pub(in crate::cli) struct InspectArgs {
     /// Show complete calls with their prompts
     #[arg(long)]
     pub calls: bool,
+    /// Show the HTTP request of each call: address, headers and body, without keys and images
+    #[arg(long, conflicts_with = "calls")]
+    pub request: bool,
     /// Write texts and images as files to this directory
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,
@@ -115,4 +118,18 @@ pub(in crate::cli) struct CompareArgs {
     /// Print JSON to stdout
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Sends at most one request, for the provider's list of models, which costs nothing. Exit code 0: no \
+    problem; 3: problems.")]
+pub(in crate::cli) struct DoctorArgs {
+    /// Output directory [default: output.dir]
+    #[arg(value_name = "DIR")]
+    pub directory: Option<String>,
+    /// Print JSON to stdout
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }

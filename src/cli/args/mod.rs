@@ -4,7 +4,7 @@ mod after;
 mod before;
 
 pub(super) use after::{CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SetArgs, StatusArgs};
-pub(super) use before::{CompareArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
+pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
 
 use crate::engine::{READ_DOCUMENTS, Sample, Selection};
 use crate::read::READ_SHEET;
@@ -66,6 +66,8 @@ pub(super) enum Command {
     Prices(PricesArgs),
     /// Show the settings in force
     Config(ConfigArgs),
+    /// Check disk, limits, kernel, key, provider, clock and prices before a run
+    Doctor(DoctorArgs),
     /// Trust the settings file of a directory: its addresses, headers and commands
     Trust(TrustArgs),
     /// Run the built-in model server alone
