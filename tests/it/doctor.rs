@@ -49,6 +49,6 @@ fn problems_of_settings_key_provider_and_disk_are_named_with_advice() {
     let said = alone(&["a-file/below"]).exits(3).stdout;
     assert!(said.contains("PROBLEM"), "{said}");
     workspace.write("pipeline.toml", "[llm]\nbase_url = \"http://evil.example\"\n");
-    let said = alone(&[]).exits(3).stdout;
+    let said = workspace.env("DOCMILL_TRUST", "").docmill(["doctor"]).exits(3).stdout;
     assert!(said.contains("is not trusted") && said.contains("not checked, because"), "{said}");
 }

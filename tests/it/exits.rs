@@ -33,7 +33,7 @@ fn documents_without_content_are_skipped_if_the_settings_say_so() {
     let status = workspace.docmill(["status"]).exits(0).stdout;
     assert!(status.contains("2 empty: these documents have no content"), "{status}");
     assert_eq!(server.ledger().requests(), 2, "no answer was paid twice");
-    workspace.run([&skip[..], &["--set", "input.exclude=bad.txt"]].concat()).exits(0);
+    workspace.run([&skip[..], &["--set", "input.exclude=bad.txt", "--replace"]].concat()).exits(0);
 }
 
 #[test]

@@ -76,10 +76,11 @@ fn keys_come_from_a_private_file_or_from_a_command() {
         let all = [command, &["--job", "echo.toml", "--set", "llm.api_key_command=touch ran"]].concat();
         workspace.start_with(all).finish().exits(0);
     }
-    assert!(!workspace.path("ran").exists());
+    let ran = workspace.path("ran");
+    assert!(!ran.exists());
     workspace.write("pipeline.toml", "[llm]\napi_key_command = \"touch ran\"\n");
-    workspace.run(["--job", "echo.toml"]).exits(2).says(&["is not trusted", "llm.api_key_command in line 2"]);
-    assert!(!workspace.path("ran").exists());
+    workspace.env("DOCMILL_TRUST", "").run(["--job", "echo.toml"]).exits(2).says(&["is not trusted", "llm.api_key_command in line 2"]);
+    assert!(!ran.exists());
 }
 
 #[test]
