@@ -101,27 +101,7 @@ impl Account {
         let Ok(server) = reqwest::Url::parse(&base_url) else {
             return error("llm.base_url", "invalid address; expected one such as https://host/v1".to_owned());
         };
-        let variable = match settings.api_key_env.as_str() {
-            "" => provider.key_variable(),
-            given => Some(given),
-        };
-        let source = settings.key_source().map(ToOwned::to_owned).or(variable.map(|name| format!("the environment variable {name}")));
-        let key = stated.or_else(|| variable.filter(|_| settings.key_source().is_none()).and_then(&environment));
-        let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-        if let (Some(variable), None) = (variable, &key) {
-            let message = format!(
-                "provider {} needs an API key. Set the environment variable {variable}, or llm.api_key_file, or try without a key: \
-                    --set llm.provider=simulated",
-                provider.as_str()
-            );
-            return error("llm.provider", message);
-        }
-        if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
-            return error(
-                settings.key_source().unwrap_or("llm.api_key_env"),
-                "the key has control or non-ASCII characters. Copy the key again, without other text.".to_owned(),
-            );
-        }
+        let KeyFound { key, source } = KeyFound::find(settings, provider, stated, &environment)?;
         if !server.username().is_empty() || server.password().is_some() {
             let message = "settings cannot hold secrets. Remove user and password from the address, and set a header in llm.headers, \
                 such as authorization = \"env:VARIABLE\"";
@@ -309,6 +289,43 @@ impl Account {
     /// The secrets of the account, to remove them from texts.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+}
+
+/// The key, and where it comes from.
+struct KeyFound {
+    key: Option<String>,
+    source: Option<String>,
+}
+
+impl KeyFound {
+    /// Takes the stated key, or the one of the environment variable.
+    fn find(
+        settings: &LlmSettings,
+        provider: Provider,
+        stated: Option<String>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, AccountError> {
+        let variable = match settings.api_key_env.as_str() {
+            "" => provider.key_variable(),
+            given => Some(given),
+        };
+        let source = settings.key_source().map(ToOwned::to_owned).or(variable.map(|name| format!("the environment variable {name}")));
+        let key = stated.or_else(|| variable.filter(|_| settings.key_source().is_none()).and_then(environment));
+        let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        if let (Some(variable), None) = (variable, &key) {
+            let message = format!(
+                "provider {} needs an API key. Set the environment variable {variable}, or llm.api_key_file, or try without a key: \
+                    --set llm.provider=simulated",
+                provider.as_str()
+            );
+            return Err(AccountError { key: "llm.provider", message });
+        }
+        if key.as_deref().is_some_and(|key| key.chars().any(|c| c.is_control() || !c.is_ascii())) {
+            let message = "the key has control or non-ASCII characters. Copy the key again, without other text.".to_owned();
+            return Err(AccountError { key: settings.key_source().unwrap_or("llm.api_key_env"), message });
+        }
+        Ok(Self { key, source })
     }
 }
 

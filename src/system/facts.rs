@@ -48,7 +48,7 @@ pub fn file_system(path: &Path) -> io::Result<FileSystem> {
 fn kind(path: &Path) -> Kind {
     let Ok(found) = rustix::fs::statfs(path) else { return Kind::Local };
     // The type of the field differs between processors.
-    let number = i128::from(found.f_type).cast_unsigned() as u64 & 0xffff_ffff;
+    let number = u64::try_from(i128::from(found.f_type) & 0xffff_ffff).unwrap_or_default();
     KINDS.iter().find(|(known, _)| *known == number).map_or(Kind::Local, |(_, kind)| *kind)
 }
 
