@@ -24,7 +24,7 @@ pub struct Secrets(Option<Arc<Forms>>);
 struct Forms {
     /// Matches any form, long ones first.
     any: Regex,
-    forms: Vec<String>,
+    each: Vec<String>,
     longest: usize,
 }
 
@@ -46,7 +46,7 @@ impl Secrets {
         forms.dedup();
         let pattern = forms.iter().map(|form| regex::escape(form)).collect::<Vec<_>>().join("|");
         let any = Regex::new(&pattern).ok().filter(|_| !forms.is_empty());
-        Self(any.map(|any| Arc::new(Forms { any, longest: forms.first().map_or(0, String::len), forms })))
+        Self(any.map(|any| Arc::new(Forms { any, longest: forms.first().map_or(0, String::len), each: forms })))
     }
 
     /// Removes the secrets from `text`.
@@ -89,7 +89,7 @@ impl ScrubbedStream {
         self.held.push_str(piece);
         let mut text = self.secrets.scrub(std::mem::take(&mut self.held).into()).into_owned();
         let earliest = text.len().saturating_sub(forms.longest);
-        let begins = |at: &usize| text.is_char_boundary(*at) && forms.forms.iter().any(|form| form.starts_with(&text[*at..]));
+        let begins = |at: &usize| text.is_char_boundary(*at) && forms.each.iter().any(|form| form.starts_with(&text[*at..]));
         let end = (earliest..text.len()).find(begins).unwrap_or(text.len());
         self.held = text.split_off(end);
         text

@@ -35,7 +35,7 @@ pub fn write_trouble(file: &Path) -> Option<io::Error> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let try_it = || {
         let mut trial = tempfile::tempfile_in(directory)?;
-        trial.write_all(&[0x5a; TRIAL])?;
+        trial.write_all(&vec![0x5a; TRIAL])?;
         trial.sync_all()
     };
     let log = file.with_extension("db-wal");

@@ -8,7 +8,7 @@ use crate::setup::{Environment, Settings, account, price_doubts};
 use std::time::{Duration, SystemTime};
 
 /// Difference of clocks above which docmill warns. Waits until a time of day depend on it.
-const APART: Duration = Duration::from_secs(60);
+const APART: Duration = Duration::from_mins(1);
 
 /// Beginnings of keys by provider. `sk-ant-` is a special case of `sk-`.
 const KEYS: [(&str, &str); 3] = [("sk-ant-", "anthropic"), ("sk-", "openai"), ("AIza", "gemini")];
