@@ -1,4 +1,4 @@
-//! Facts about this machine: limits of the process, memory, file systems, kernel.
+//! Facts about this machine: limits of the process, memory, file systems.
 
 use std::io;
 use std::path::Path;
@@ -97,20 +97,4 @@ pub fn available_memory() -> Option<u64> {
     let machine = line.split_whitespace().next()?.parse::<u64>().ok()? * 1024;
     let container = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
     Some(container.map_or(machine, |(most, used)| machine.min(most.saturating_sub(used))))
-}
-
-/// Features of the kernel that confine readers of documents, and why each is missing.
-pub fn kernel_features() -> Vec<(&'static str, Option<String>)> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let lacks = |line: &str| (!status.contains(line)).then(|| "this kernel does not have it".to_owned());
-    let landlock = || match std::fs::read_to_string("/sys/kernel/security/lsm") {
-        Ok(modules) if modules.split(',').any(|module| module.trim() == "landlock") => None,
-        Ok(_) => Some("it is not switched on".to_owned()),
-        Err(error) => Some(format!("unknown: /sys/kernel/security/lsm: {error}")),
-    };
-    vec![
-        ("no new privileges", lacks("NoNewPrivs:")),
-        ("system call filter (seccomp)", lacks("Seccomp:")),
-        ("file rules (Landlock)", landlock()),
-    ]
 }

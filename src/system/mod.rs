@@ -11,7 +11,7 @@ mod sandbox;
 
 pub use accept::accept;
 pub use disk::{disk_advice, is_no_room, survive_file_size_limit, write_trouble};
-pub use facts::{FileSystem, Kind, available_memory, file_system, kernel_features, largest_file, open_files};
+pub use facts::{FileSystem, Kind, available_memory, file_system, largest_file, open_files};
 pub use leftovers::sweep;
 pub use new_file::{beside, make_new_files_private, set_permission_mask};
 pub use own_file::{open_own, own_directory};

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::setup::Settings;
-use crate::system::{available_memory, kernel_features, largest_file, open_files};
+use crate::system::{Layer, available_memory, largest_file, layers, open_files};
 
 /// Open files besides connections and documents: run store, results, terminals, libraries.
 const FURTHER_FILES: u64 = 64;
@@ -48,11 +48,11 @@ pub(super) fn limits(settings: &Settings) -> Vec<Finding> {
 
 /// Whether the kernel can confine the processes that read documents.
 pub(super) fn kernel() -> Vec<Finding> {
-    let finding = |(name, missing): (&str, Option<String>)| match missing {
-        None => Finding::ok("kernel", name),
+    let finding = |layer: Layer| match layer.missing {
+        None => Finding::ok("kernel", layer.name),
         Some(why) => {
-            Finding::warning("kernel", format!("no {name}: {why}"), "Readers of documents have less protection. Use a newer kernel")
+            Finding::warning("kernel", format!("no {}: {why}", layer.name), "Readers of documents have less protection. Use a newer kernel")
         }
     };
-    kernel_features().into_iter().map(finding).collect()
+    layers().into_iter().map(finding).collect()
 }
