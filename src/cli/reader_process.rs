@@ -31,13 +31,13 @@ pub(super) fn confined<T: Send + 'static>(megabytes: u64, work: impl FnOnce() ->
 
 /// Ends this process when its stdout has no reader.
 #[cfg(unix)]
+#[expect(clippy::exit, reason = "another thread may compute for a long time, for nobody")]
 fn end_with_run() {
     use rustix::event::{PollFd, PollFlags, poll};
     let stdout = std::io::stdout();
     let mut pipe = [PollFd::new(&stdout, PollFlags::empty())];
     // A pipe without a reader is in error. No other event is asked for.
     while poll(&mut pipe, None) == Err(rustix::io::Errno::INTR) {}
-    // Another thread may compute for a long time, for nobody.
     std::process::exit(Exit::Internal as i32);
 }
 
