@@ -187,9 +187,9 @@ fn field_schema(spec: &toml::Value, lists: &Lists) -> Result<(Value, bool), Faul
         }
         (FieldType::Object, fields) => {
             let fields = fields.as_ref().ok_or("type object needs `fields`")?;
-            if let Value::Object(mut inner) = object_schema(fields, lists).map_err(|fault| fault.at("fields"))? {
-                inner.remove("type");
-                schema.extend(inner);
+            if let Value::Object(inner) = object_schema(fields, lists).map_err(|fault| fault.at("fields"))? {
+                // The order of keywords is part of call keys.
+                schema.extend(inner.into_iter().filter(|(key, _)| key != "type"));
             }
         }
         _ => {}

@@ -262,7 +262,7 @@ fn anthropic_gets_at_most_sixteen_fields_that_may_be_null() {
     let fields: Vec<String> = (0..20).map(|_| "{ type = \"date\", nullable = true }".to_owned()).collect();
     let job = job_with(&fields);
     let sent = Dialect::ANTHROPIC.form.subset.write(&schema_of(&job));
-    let unions = sent["properties"].as_object().unwrap().values().filter(|field| field["type"].is_array()).count();
+    let unions = sent["properties"].as_object().unwrap().values().filter(|field| field["anyOf"].is_array()).count();
     assert_eq!((unions, sent["required"].as_array().unwrap().len()), (16, 16));
     // The others may be absent instead.
     let given: Map<String, Value> = (0..16).map(|n| (format!("f{n}"), Value::Null)).collect();

@@ -15,6 +15,8 @@ pub struct Subset {
     pub bounds: bool,
     /// Regular expressions for `pattern`.
     pub patterns: Patterns,
+    /// Whether `type` may be a list with null. Otherwise null takes `anyOf`.
+    pub type_lists: bool,
     /// Whether objects name the order of their fields.
     pub orders_fields: bool,
     /// Maximum number of values that may be null. Further fields may be absent instead.
@@ -34,13 +36,13 @@ pub enum Patterns {
 
 impl Subset {
     /// Anthropic's structured outputs.
-    pub const ANTHROPIC: Self = Self { bounds: false, patterns: Patterns::Simple, orders_fields: false, nullable: 16 };
+    pub const ANTHROPIC: Self = Self { bounds: false, patterns: Patterns::Simple, type_lists: false, orders_fields: false, nullable: 16 };
     /// OpenAI's strict mode.
-    pub const OPENAI: Self = Self { bounds: true, patterns: Patterns::All, orders_fields: false, nullable: usize::MAX };
+    pub const OPENAI: Self = Self { bounds: true, patterns: Patterns::All, type_lists: true, orders_fields: false, nullable: usize::MAX };
     /// Servers like OpenAI's. Their grammars know fewer regular expressions.
     pub const COMPATIBLE: Self = Self { patterns: Patterns::Simple, ..Self::OPENAI };
     /// Gemini's `responseJsonSchema`.
-    pub const GEMINI: Self = Self { bounds: true, patterns: Patterns::None, orders_fields: true, nullable: usize::MAX };
+    pub const GEMINI: Self = Self { bounds: true, patterns: Patterns::None, type_lists: true, orders_fields: true, nullable: usize::MAX };
 
     /// Writes a schema in this form.
     pub fn write(&self, schema: &Value) -> Value {
@@ -123,7 +125,7 @@ impl Writer<'_> {
             let description: Vec<String> = own.chain(words).collect();
             out.insert("description".into(), json!(description.join(". ")));
         }
-        (if writes_null { or_null(out) } else { Value::Object(out) }, writes_null || !takes_null)
+        (if writes_null { or_null(out, self.subset.type_lists) } else { Value::Object(out) }, writes_null || !takes_null)
     }
 
     /// Writes the fields of an object.
@@ -173,8 +175,8 @@ fn is_simple(pattern: &str) -> bool {
 }
 
 /// The same schema with null among its values.
-fn or_null(mut schema: Map<String, Value>) -> Value {
-    if !["enum", "properties", "items"].iter().any(|key| schema.contains_key(*key)) {
+fn or_null(mut schema: Map<String, Value>, type_lists: bool) -> Value {
+    if type_lists && !["enum", "properties", "items"].iter().any(|key| schema.contains_key(*key)) {
         let plain = schema.get("type").cloned().unwrap_or_default();
         schema.insert("type".into(), json!([plain, "null"]));
         return schema.into();

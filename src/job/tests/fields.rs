@@ -148,3 +148,23 @@ fn optional_nullable_and_checked_fields_make_a_schema() {
     let column = |name: &str| job.csv_columns().iter().find(|column| column.name == name).unwrap().kind.clone();
     assert_eq!((column("dry_due"), column("dry_amount")), (ColumnType::String, ColumnType::Number));
 }
+
+#[test]
+fn the_schema_of_earlier_kinds_of_fields_is_unchanged() {
+    let fields = r#"
+        n = { type = "integer", min = 1, max = 10, title = "N", description = "how good", unit = "kg" }
+        kind = { type = "string", enum = ["a", "b"] }
+        maker = { type = "object", title = "Maker", fields = { name = "string", years = { type = "array", items = "integer", min_items = 1 } } }
+    "#;
+    let job = load(&SMALL.replace("headline = \"string\"", fields)).unwrap();
+    // Call keys contain this text.
+    assert_eq!(
+        job.tasks[0].shape.schema.text(),
+        concat!(
+            r#"{"type":"object","properties":{"n":{"type":"integer","title":"N","description":"how good Unit: kg.","minimum":1,"maximum":10},"#,
+            r#""kind":{"type":"string","enum":["a","b"]},"maker":{"type":"object","title":"Maker","properties":{"name":{"type":"string"},"#,
+            r#""years":{"type":"array","items":{"type":"integer"},"minItems":1}},"required":["name","years"],"additionalProperties":false}},"#,
+            r#""required":["n","kind","maker"],"additionalProperties":false}"#
+        )
+    );
+}
