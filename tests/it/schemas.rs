@@ -214,7 +214,7 @@ fn check_form(dialect: &str, schema: &Value) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn each_provider_gets_keywords_it_knows_and_takes_every_answer(
