@@ -22,7 +22,12 @@ pub(super) fn invalid_proxy(server: &Url, environment: impl Fn(&str) -> Option<S
 }
 
 fn is_proxy(given: &str) -> bool {
-    let text = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
+    let text = match given.trim_end_matches('/') {
+        _ if given.contains("://") => given.to_owned(),
+        // A mistyped scheme would pass as a host.
+        bare if bare.contains('/') => return false,
+        bare => format!("http://{bare}"),
+    };
     let known = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
     Url::parse(&text).is_ok_and(|url| url.has_host() && known.contains(&url.scheme()))
 }
@@ -41,6 +46,8 @@ mod tests {
             ("http://", false),
             ("http://proxy:port", false),
             ("htp://proxy", false),
+            ("htp:/proxy:3128", false),
+            ("proxy:3128/", true),
             ("http://pro xy", false),
         ] {
             assert_eq!(is_proxy(given), valid, "{given}");

@@ -54,7 +54,7 @@ pub(super) fn open(path: &Path, max_bytes: u64, admits: impl Fn(&File) -> bool) 
         return (Err(Failure::new(FailureCode::Unreadable, "this is a file of the kernel, such as in /proc")), None);
     }
     if !admits(&file) {
-        let why = "this is a link that leads out of the input directory (input.follow_links)";
+        let why = "this is a link that leads out of its directory (input.follow_links)";
         return (Err(Failure::new(FailureCode::Unreadable, why)), None);
     }
     let stamp = stamp(&metadata);

@@ -2,6 +2,7 @@
 
 use super::compressed::Source;
 use super::directory_entries::os_str;
+use super::links::{FollowLinks, Links};
 use super::path_names::{printable, unprintable};
 use super::record::{InputRecord, name_beside, path_beside};
 use super::text::{SAMPLE, encoding_of_list};
@@ -10,6 +11,7 @@ use crate::remote::Address;
 use encoding_rs::Encoding;
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,17 +29,18 @@ pub(super) struct FileList {
     separator: u8,
     /// Inputs of the existing results that this run extends.
     before: Arc<[InputRecord]>,
+    follow: FollowLinks,
 }
 
 impl FileList {
     /// Opens the list in the file `given`; `-` is standard input.
-    pub fn open(given: &str, before: &[InputRecord]) -> Result<Self, String> {
+    pub fn open(given: &str, before: &[InputRecord], follow: FollowLinks) -> Result<Self, String> {
         let source = Source::open(given).map_err(|e| format!("file list {given}: cannot read the list: {e}"))?;
         let say = |e: io::Error| format!("file list {given}: cannot read the list: {e}");
         let sample = source.packed.sample(SAMPLE).map_err(say)?;
         let encoding = encoding_of_list(&sample)
             .map_err(|what| format!("file list {given}: this looks like {what}, not a text with one path per line. Save it as UTF-8"))?;
-        let mut list = Self { source, encoding, separator: b'\n', before: before.into() };
+        let mut list = Self { source, encoding, separator: b'\n', before: before.into(), follow };
         let mut decoded = Vec::new();
         list.read().and_then(|text| text.take(SAMPLE).read_to_end(&mut decoded)).map_err(say)?;
         list.separator = if decoded.contains(&0) { 0 } else { b'\n' };
@@ -53,6 +56,16 @@ impl FileList {
     /// Inputs of the results to which documents are added.
     pub fn before(&self) -> Arc<[InputRecord]> {
         Arc::clone(&self.before)
+    }
+
+    /// Whether a listed file that was opened at `path` may be read, by the rule for links.
+    ///
+    /// Lists of received directories are often made by a program. Their links must stay inside the
+    /// directory in which they are.
+    pub fn admits(&self, file: &File, path: &Path) -> bool {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (Ok(directory), Some(name)) = (std::fs::canonicalize(directory), path.file_name()) else { return false };
+        Links::new(self.follow, directory).admits(file, Path::new(name))
     }
 
     /// The existing file with this name.
@@ -146,7 +159,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list");
         std::fs::write(&path, content).unwrap();
-        FileList::open(path.to_str().unwrap(), &[]).map(|list| list.paths().collect())
+        FileList::open(path.to_str().unwrap(), &[], FollowLinks::Inside).map(|list| list.paths().collect())
     }
 
     fn utf16(text: &str, bytes: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {

@@ -35,13 +35,17 @@ impl Roots {
 
     /// Whether a file that was opened at `path` may be read, by the rule for links.
     ///
-    /// Files that the user names are read wherever they are.
+    /// Files that the user names as inputs are read wherever they are.
     fn admits(&self, file: &File, path: &Path) -> bool {
         let mut directories = self.0.iter().filter_map(|root| match &root.kind {
             RootKind::Directory(filter) => Some((filter, path.strip_prefix(&root.path).ok()?)),
             _ => None,
         });
-        directories.next().is_none_or(|(filter, relative)| filter.links.admits(file, relative))
+        let mut lists = self.0.iter().filter_map(|root| if let RootKind::List(list) = &root.kind { Some(list) } else { None });
+        match directories.next() {
+            Some((filter, relative)) => filter.links.admits(file, relative),
+            None => lists.next().is_none_or(|list| list.admits(file, path)),
+        }
     }
 
     /// The current stamp of a document. Blocks.

@@ -100,4 +100,8 @@ fn links_out_of_the_input_directory_are_not_followed() {
     let never = workspace.run(["--job", "echo.toml", "--set", "input.follow_links=never", "--replace"]).exits(0);
     assert_eq!(never.csv("echo").column("document"), ["a.txt", "part/b.txt"]);
     assert_eq!(server.requests(), 4);
+    // A list that `find` made names the links too.
+    workspace.write("list", "docs/a.txt\ndocs/out.txt\ndocs/in.txt\n");
+    let listed = workspace.run(["--files-from", "list", "--job", "echo.toml", "--replace"]).exits(3);
+    assert_eq!(listed.csv("echo").column("failure_code"), ["", "unreadable", ""]);
 }
