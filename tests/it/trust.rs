@@ -101,7 +101,9 @@ fn links_out_of_the_input_directory_are_not_followed() {
     assert_eq!(never.csv("echo").column("document"), ["a.txt", "part/b.txt"]);
     assert_eq!(server.requests(), 4);
     // A list that `find` made names the links too.
-    workspace.write("list", "docs/a.txt\ndocs/out.txt\ndocs/in.txt\n");
+    workspace.write("other/c.txt", "docid:c").write("list", "other/c.txt\nother/in.txt\nother/out.txt\n");
+    symlink("../secret", workspace.path("other/out.txt")).unwrap();
+    symlink("c.txt", workspace.path("other/in.txt")).unwrap();
     let listed = workspace.run(["--files-from", "list", "--job", "echo.toml", "--replace"]).exits(3);
-    assert_eq!(listed.csv("echo").column("failure_code"), ["", "unreadable", ""]);
+    assert_eq!(listed.csv("echo").column("failure_code"), ["", "", "", "", "", "unreadable"]);
 }
