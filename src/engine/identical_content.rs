@@ -51,9 +51,9 @@ impl Contents {
         for same_size in self.unread.chunk_by(|one, other| one.0 == other.0) {
             let places = same_size.iter().map(|(_, place)| *place);
             if reads && (same_size.len() > 1 || answered.may_have_size(same_size[0].0)) {
-                to_read.extend(places)
+                to_read.extend(places);
             } else {
-                first.extend(places)
+                first.extend(places);
             }
         }
         to_read.sort_unstable();

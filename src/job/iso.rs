@@ -59,7 +59,7 @@ fn is_time(text: &str) -> bool {
         Some(at) => text.split_at(at),
         None => (text, ""),
     };
-    let offset_fits = matches!(offset, "" | "Z") || offset.get(1..).is_some_and(|offset| pair(offset).is_some_and(|rest| rest.is_empty()));
+    let offset_fits = matches!(offset, "" | "Z") || offset.get(1..).is_some_and(|offset| pair(offset).is_some_and(str::is_empty));
     let seconds_fit = |rest: &str| match rest.strip_prefix(':').map(|rest| rest.split_once('.').unwrap_or((rest, "0"))) {
         None => rest.is_empty(),
         Some((seconds, fraction)) => below(seconds, 61) && !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit()),
