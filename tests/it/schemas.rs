@@ -209,7 +209,7 @@ fn check_form(dialect: &str, schema: &Value) -> Result<(), String> {
         }
     }
     let inner = schema["properties"].as_object().into_iter().flat_map(Map::values);
-    let inner = inner.chain(schema["anyOf"].as_array().into_iter().flatten()).chain(keywords.get("items"));
+    let mut inner = inner.chain(schema["anyOf"].as_array().into_iter().flatten()).chain(keywords.get("items"));
     inner.try_for_each(|inner| check_form(dialect, inner))
 }
 
