@@ -219,7 +219,7 @@ fn the_last_event_tells_how_a_run_ended_and_nothing_follows_it() {
     let workspace = workspace(&server, 2);
     let run = workspace.start_run(["--job", "echo.toml", "--events", "events"]);
     server.wait_until("it asks", |ledger| ledger.requests() == 2);
-    workspace.run(["--job", "echo.toml", "--events", "events"]).exits(2);
+    workspace.run(["--job", "echo.toml", "--events", "events"]).exits(6);
     workspace.docmill(["pause"]).exits(0);
     workspace.docmill(["resume"]).exits(0);
     open.store(true, SeqCst);

@@ -47,7 +47,7 @@ fn value(writer: &Writer<'_, '_>, field: &Field<'_>, low: Option<f64>, high: Opt
         return writer.level(field).and_then(on_scale);
     }
     let near = near(writer, field, &within, whole);
-    near.or_else(|| writer.level(field).filter(|level| *level > 0.0).and_then(on_scale))
+    near.or_else(|| writer.level(field).and_then(on_scale))
 }
 
 /// The number of words, sentences, lines or questions of the text.

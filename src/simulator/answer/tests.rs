@@ -184,3 +184,15 @@ fn every_answer_satisfies_its_schema() {
         }
     }
 }
+
+#[test]
+fn the_score_of_a_strong_sentiment_has_the_sign_of_its_label() {
+    let fields = json!({
+        "sentiment": { "type": "string", "enum": ["positive", "neutral", "negative"] },
+        "score": { "type": "number", "minimum": -1, "maximum": 1 },
+    });
+    for (text, label, sign) in [("Broken, terrible, awful.", "negative", -1.0), ("Great, wonderful, excellent!", "positive", 1.0)] {
+        let found = answer(text, "Give the sentiment of the text and its score.", &fields);
+        assert_eq!((found["sentiment"].as_str(), found["score"].as_f64().map(f64::signum)), (Some(label), Some(sign)), "{found}");
+    }
+}
