@@ -57,8 +57,9 @@ impl LlmClient {
             return CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message });
         }
         let request = fault.request_id.as_ref().map_or_else(String::new, |id| format!(" [request {id}]"));
-        let most = self.retry.max_attempts.max(spent.attempts);
-        let message = format!("{}, attempt {} of {most}: {}{request}", call.label(), spent.attempts, fault.message);
+        // Some kinds of failures have fewer attempts, so only the last attempt of all names the limit.
+        let most = if spent.attempts == self.retry.max_attempts { format!(" of {}", self.retry.max_attempts) } else { String::new() };
+        let message = format!("{}, attempt {}{most}: {}{request}", call.label(), spent.attempts, fault.message);
         CallOutcome::Failed(Failure::new(fault.code, message), spent, attempt)
     }
 

@@ -1,6 +1,7 @@
 //! The providers: one for each wire format, and the simulator.
 
 use super::dialect::Dialect;
+use crate::model::did_you_mean;
 
 /// A provider: an API, or the built-in simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +21,11 @@ impl Provider {
             return Ok(Self::Simulated);
         }
         let found = Dialect::ALL.iter().find(|dialect| dialect.name == name);
-        let known = || Dialect::ALL.iter().map(|dialect| dialect.name).collect::<Vec<_>>().join(", ");
-        found
-            .map(|dialect| Self::Server(*dialect))
-            .ok_or_else(|| format!("unknown provider \"{name}\"; expected one of {}, {}", Self::SIMULATED, known()))
+        let known = || std::iter::once(Self::SIMULATED).chain(Dialect::ALL.iter().map(|dialect| dialect.name));
+        found.map(|dialect| Self::Server(*dialect)).ok_or_else(|| {
+            let all = known().collect::<Vec<_>>().join(", ");
+            format!("unknown provider \"{name}\"; expected one of {all}{}", did_you_mean(name, known()))
+        })
     }
 
     /// Name of the provider in settings and results.

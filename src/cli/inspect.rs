@@ -152,15 +152,21 @@ fn save(inspected: &Inspected, directory: &Path) -> Result<(), CliError> {
     let say = |e: std::io::Error| CliError::usage(format!("{}: {e}", directory.display()));
     std::fs::create_dir_all(directory).map_err(say)?;
     let pieces = inspected.chunks.sets.iter().max_by_key(|set| set.len()).into_iter().flatten().flat_map(|portion| &portion.content.0);
-    for (n, piece) in pieces.enumerate() {
-        match piece {
-            ContentBlock::Text(text) => std::fs::write(directory.join(format!("{:03}.txt", n + 1)), &*text.body).map_err(say)?,
+    let file = |(n, piece): (usize, &ContentBlock)| {
+        let (extension, bytes) = match piece {
+            ContentBlock::Text(text) => ("txt".to_owned(), text.body.as_bytes().to_vec()),
             ContentBlock::Picture(picture) => {
                 let extension = picture.media_type.strip_prefix("image/").unwrap_or("image").replace("jpeg", "jpg");
-                let file = STANDARD.decode(&picture.base64).map_err(CliError::internal)?;
-                std::fs::write(directory.join(format!("{:03}.{extension}", n + 1)), file).map_err(say)?;
+                (extension, STANDARD.decode(&picture.base64).map_err(CliError::internal)?)
             }
-        }
+        };
+        Ok((directory.join(format!("{:03}.{extension}", n + 1)), bytes))
+    };
+    let files = pieces.enumerate().map(file).collect::<Result<Vec<_>, CliError>>()?;
+    let is_other = |(path, bytes): &&(PathBuf, Vec<u8>)| path.exists() && std::fs::read(path).ok().as_ref() != Some(bytes);
+    if let Some((path, _)) = files.iter().find(is_other) {
+        let why = "exists and has other content. Save to another directory, or delete the file";
+        return Err(CliError::usage(format!("{}: {why}", path.display())));
     }
-    Ok(())
+    files.iter().try_for_each(|(path, bytes)| std::fs::write(path, bytes).map_err(say))
 }

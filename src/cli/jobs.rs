@@ -2,9 +2,10 @@
 
 use super::args::{JobsArgs, JobsCommand};
 use super::exit::{CliError, Exit};
-use super::print;
+use super::{print, print_wrapped};
 use crate::job::{BUILTIN, Job, builtin};
 use crate::model::{counted, did_you_mean};
+use std::io::ErrorKind;
 use std::path::Path;
 
 pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
@@ -13,7 +14,8 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
             for (name, text) in BUILTIN {
                 let job = Job::load(name, text, &toml::Table::new(), None).map_err(CliError::internal)?;
                 let calls = job.calls_per_document();
-                print(&format!("{name:20} {} ({calls} call{} each)", job.description, if calls == 1 { "" } else { "s" }))?;
+                let line = format!("{name:20} {} ({} each)", job.description, counted(calls as u64, "call"));
+                print_wrapped(&line, 21)?;
             }
         }
         JobsCommand::Check { jobs } => {
@@ -39,10 +41,19 @@ pub(super) fn jobs(args: &JobsArgs) -> Result<Exit, CliError> {
 
 /// Checks a job, and prints what it asks for.
 fn check(name: &str) -> Result<(), CliError> {
-    let file = || crate::read::text_file(Path::new(name)).map_err(|error| CliError::usage(format!("{name}: {error}")));
+    let file = || {
+        crate::read::text_file(Path::new(name)).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                let near = did_you_mean(name, BUILTIN.iter().map(|(name, _)| *name));
+                CliError::usage(format!("{name}: neither a job file nor a built-in job: {error}{near}"))
+            }
+            ErrorKind::InvalidData => CliError::usage(format!("{name}: no job file: {error}")),
+            _ => CliError::usage(format!("{name}: {error}")),
+        })
+    };
     let text = builtin(name).map_or_else(file, |text| Ok(text.to_owned()))?;
     let job = Job::load(name, &text, &toml::Table::new(), None).map_err(CliError::usage)?;
     let columns: Vec<&str> = job.csv_columns().iter().map(|column| column.name.as_str()).collect();
     let calls = counted(job.calls_per_document() as u64, "call");
-    print(&format!("{name}: ok: job {}, {calls} for each document, columns {}", job.name, columns.join(", ")))
+    print_wrapped(&format!("{name}: ok: job {}, {calls} for each document, columns {}", job.name, columns.join(", ")), 2)
 }

@@ -57,8 +57,17 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
         let (_, archive) = archive_in(&args.store)?;
         let Some(row) = archive.row_of(document, recipe).map_err(CliError::internal)? else {
             let mut nearest = Nearest::new(document);
-            listing.map_or(Ok(()), |listing| archive.documents(listing, |known, _| nearest.see(known))).map_err(CliError::internal)?;
-            return Err(CliError::usage(format!("{document}: the results have no such document{}", nearest.hint())));
+            let (ending, mut rows) = (format!("#{document}"), Vec::new());
+            let mut see = |known: &str| {
+                nearest.see(known);
+                // Two rows show that the id is ambiguous.
+                if rows.len() < 2 && known.ends_with(&ending) {
+                    rows.push(known.to_owned());
+                }
+            };
+            listing.map_or(Ok(()), |listing| archive.documents(listing, |known, _| see(known))).map_err(CliError::internal)?;
+            let hint = if let [row] = &rows[..] { format!("; did you mean {row}?") } else { nearest.hint() };
+            return Err(CliError::usage(format!("{document}: the results have no such document{hint}")));
         };
         if !args.all && row.codes.is_none() {
             return Err(CliError::usage(format!("{document} is {}: no call has failed. Repeat all calls with --all.", row.status)));

@@ -36,8 +36,9 @@ mod watch;
 
 pub use exit::{CliError, Exit};
 
-use crate::manual::Page;
-use crate::progress::plain_lines;
+use crate::manual::{PAGES, Page};
+use crate::model::did_you_mean;
+use crate::progress::{plain_lines, wrapped_for_stdout};
 use crate::setup::SetupError;
 use crate::system::{keep_memory_private, make_new_files_private, survive_file_size_limit};
 use args::{Args, Command};
@@ -56,6 +57,10 @@ pub fn main() -> ExitCode {
     survive_file_size_limit();
     if let Some(page) = manual_page() {
         return print(&page).map_or_else(|stop| stop.exit.into(), |()| Exit::Ok.into());
+    }
+    if let Some(error) = unknown_topic() {
+        crate::progress::complain(&error);
+        return Exit::Usage.into();
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -115,6 +120,20 @@ fn manual_page() -> Option<String> {
     Some(options.unwrap_or_default() + page.text.trim_end())
 }
 
+/// The error for `docmill help TOPIC` if there is neither a page nor a command of this name.
+fn unknown_topic() -> Option<String> {
+    let mut words = std::env::args_os().skip(1);
+    let (command, topic) = (words.next()?, words.next()?);
+    let topic = topic.to_str().filter(|topic| command == "help" && !topic.starts_with('-'))?;
+    let args = Args::command();
+    if topic == "help" || args.find_subcommand(topic).is_some() {
+        return None;
+    }
+    let commands = args.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    let near = did_you_mean(topic, PAGES.iter().map(|page| page.topic).chain(commands));
+    Some(format!("unknown topic \"{topic}\"{near}\n\n{}", crate::manual::topics()))
+}
+
 /// Silences panics of decoders. Such a panic fails only its document, whose row has the message.
 fn quiet_decoders() {
     let loud = std::panic::take_hook();
@@ -133,6 +152,11 @@ fn print(text: &str) -> Result<(), CliError> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::internal(format!("stdout: {error}"))),
         _ => Ok(()),
     }
+}
+
+/// Writes text to stdout. On a terminal, wraps long lines; further lines begin with `indent` blanks.
+fn print_wrapped(text: &str, indent: usize) -> Result<(), CliError> {
+    print(&wrapped_for_stdout(text, indent))
 }
 
 /// Whether the reader of stdout has closed it. A write would show it too, but a watcher may have

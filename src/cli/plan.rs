@@ -6,7 +6,7 @@ use super::args::{PlanArgs, Progress, WhatArgs};
 use super::exit::{CliError, Exit};
 use super::flags::flags;
 use super::start_run::run_failed;
-use super::{agreed, print, prompt, settings};
+use super::{agreed, print, print_wrapped, prompt, settings};
 use crate::ask::{StopKind, Tier};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Selection, Survey, predict, survey};
 use crate::insight::Interval;
@@ -36,7 +36,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
             let text = serde_json::to_string_pretty(&report.json()).map_err(CliError::internal)?;
             print(&text)?;
         } else {
-            print(report.text().trim_end())?;
+            print_wrapped(report.text().trim_end(), 13)?;
         }
         Ok(Exit::Ok)
     })

@@ -7,7 +7,7 @@ use super::next::{Done, next};
 use super::{prompt, settings};
 use crate::ask::StopKind;
 use crate::model::{FailureCode, counted, did_you_mean};
-use crate::progress::{Style, say};
+use crate::progress::{Style, say, wrapped_for_stderr};
 use crate::setup::{Environment, Guard, RunOptions, assemble};
 use crate::store::Retry;
 use std::io::IsTerminal as _;
@@ -45,10 +45,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     match outcome.stop {
         Some(stop) if stop.kind == StopKind::Sampled => {
             if !args.quiet {
-                say(&format!(
-                    "{}. The same command without --limit and --sample runs the others, and pays for these only once",
-                    stop.message
-                ));
+                let next = "The same command without --limit and --sample runs the others, and pays for these only once";
+                say(&wrapped_for_stderr(&format!("{}. {next}", stop.message), 0));
             }
             Ok(exit)
         }

@@ -5,7 +5,7 @@ use super::compare::{Spent, spent_in};
 use super::exit::{CliError, Exit};
 use super::regressions::{Past, regressions};
 use super::settings::archive_in;
-use super::{print, table};
+use super::{print, print_wrapped, table};
 use crate::engine::LIVE_CHANGES;
 use crate::model::counted;
 use crate::setup::{changes, kept};
@@ -45,13 +45,14 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
     for (row, line) in shown[1..].iter().zip(&lines) {
         print(row)?;
         for (key, change) in line["changed"].as_object().into_iter().flatten() {
-            print(&format!("     {key}: {} -> {}", change[0], change[1]))?;
+            print_wrapped(&format!("     {key}: {} -> {}", change[0], change[1]), 7)?;
         }
         for regression in line["regressions"].as_array().into_iter().flatten() {
-            print(&format!("     run {}: {}", line["run"], regression["text"].as_str().unwrap_or_default()))?;
+            print_wrapped(&format!("     run {}: {}", line["run"], regression["text"].as_str().unwrap_or_default()), 7)?;
         }
         for change in line[LIVE_CHANGES].as_array().into_iter().flatten() {
-            print(&format!("     after {} s {}: {} -> {}", change["at_s"], text_of(&change["key"]), change["from"], change["to"]))?;
+            let text = format!("     after {} s {}: {} -> {}", change["at_s"], text_of(&change["key"]), change["from"], change["to"]);
+            print_wrapped(&text, 7)?;
         }
     }
     for spent in &comparisons {

@@ -8,7 +8,7 @@ use super::settings::archive_in;
 use crate::ask::larger_cap;
 use crate::event::line;
 use crate::model::{FailureCode, Money, Tally, counted};
-use crate::progress::plain;
+use crate::progress::{plain, wrapped_for_stdout};
 use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +21,9 @@ const SHOWN: usize = 20;
 /// What the command to continue does with calls in doubt, and the alternative.
 const RESENDS: &str = "sends the calls in doubt again; with --in-doubt skip it does not send them";
 const SKIPS: &str = "does not send the calls in doubt; without --in-doubt skip it sends them again";
+
+/// The head of the line with the command to continue.
+const GO_ON: &str = "go on";
 
 pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     if args.watch && !super::watch::watch(args)? {
@@ -111,8 +114,11 @@ impl<'s> Status<'s> {
     fn text(&self) -> String {
         let mut out = String::new();
         let mut line = |head: &str, text: &str| {
+            let line = format!("{head:>10}  {}", plain(text));
+            // A command stays on one line, so that it can be copied.
+            let line = if head == GO_ON { line } else { wrapped_for_stdout(&line, 12) };
             // Writing to a String cannot fail.
-            let _infallible = writeln!(out, "{head:>10}  {}", plain(text));
+            let _infallible = writeln!(out, "{line}");
         };
         let run = self.run;
         line("store", &self.store);
@@ -172,7 +178,7 @@ impl<'s> Status<'s> {
             line("", &format!("comparison {name}: {}, {bill}", counted(*requests, "request")));
         }
         if let Some(next) = self.next() {
-            line("go on", &next);
+            line(GO_ON, &next);
             if !self.doubts.is_empty() && self.at_work.is_none() {
                 let skips = ["--in-doubt skip", "--in-doubt=skip"].iter().any(|skip| next.contains(skip));
                 line("", if skips { SKIPS } else { RESENDS });

@@ -15,6 +15,7 @@ pub use key::key;
 pub use layer::Layer;
 pub use origin::{Origin, Problem, Problems};
 
+use crate::model::plain_words;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -67,7 +68,15 @@ impl Config {
     /// The settings of one module, such as `section::<ReadSettings>("read")`.
     pub fn section<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problems> {
         let value = self.get(path).cloned().unwrap_or_else(|| Value::Table(Table::new()));
-        value.try_into().map_err(|e: toml::de::Error| Problems::one(path, e.message()))
+        value.try_into().map_err(|e: toml::de::Error| {
+            let shown = e.to_string();
+            // The second line of the error names the key below `path`.
+            let below = shown.lines().nth(1).and_then(|line| line.strip_prefix("in `")).map(|key| key.trim_end_matches('`'));
+            let key = below.map_or_else(|| path.to_owned(), |below| key::below(path, below));
+            // The items of a list have no origin of their own.
+            let origin = Some(self.origin(&key)).filter(|origin| *origin != Origin::Default).unwrap_or_else(|| self.origin(path));
+            Problem::new(origin, format!("{key}: {}", plain_words(e.message(), &[]))).into()
+        })
     }
 
     /// The value of one key.

@@ -59,10 +59,21 @@ impl fmt::Display for Problem {
 #[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Problems(Vec<Problem>);
 
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
 impl Problems {
     /// A problem with a whole file or section.
     pub fn one(place: &str, message: impl fmt::Display) -> Self {
         Self(vec![Problem { origin: None, message: format!("{place}: {message}") }])
+    }
+
+    /// The problems one by one.
+    pub fn into_list(self) -> Vec<Problem> {
+        self.0
     }
 
     /// Returns an error if there are problems.

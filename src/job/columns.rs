@@ -1,6 +1,7 @@
 //! Maps answers to columns.
 
 use super::combine::{COMBINE, Combine};
+use super::fault::Fault;
 use super::{Job, Task};
 use crate::model::{CallRecord, Column, Row};
 use serde_json::{Map, Value};
@@ -31,7 +32,7 @@ impl AnswerColumn {
 ///
 /// A column is called `<task>_<field>`. It is called `<field>` if the field has the task's name, or
 /// if the job has only one task. The values of the axes go in front: `metal_suitability`.
-pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerColumn>, String> {
+pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerColumn>, Fault> {
     let combined = combine.columns().into_iter();
     let mut columns: Vec<AnswerColumn> =
         combined.map(|column| AnswerColumn { field: column.name.clone(), column, task: COMBINE.into(), axes: Vec::new() }).collect();
@@ -50,11 +51,21 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
         }
     }
     let fixed = Row::first_columns().into_iter().chain(Row::last_columns());
-    let mut seen: HashSet<String> = fixed.map(|column| column.name).collect();
-    for AnswerColumn { column: Column { name, .. }, .. } in &columns {
-        if !seen.insert(name.clone()) {
-            return Err(format!("two columns have the name `{name}`. Rename an answer or a task"));
-        }
+    let built_in: HashSet<String> = fixed.map(|column| column.name).collect();
+    let mut seen = HashSet::new();
+    for AnswerColumn { column: Column { name, .. }, task, field, .. } in &columns {
+        let why = if built_in.contains(name) {
+            format!("`{name}` is the name of a built-in column. Rename the answer or its task")
+        } else if !seen.insert(name) {
+            format!("two columns have the name `{name}`. Rename an answer or a task")
+        } else {
+            continue;
+        };
+        let answer = Fault::from(why).at(field.as_str()).at("answer");
+        return Err(match tasks.iter().position(|own| own.id == *task) {
+            Some(at) => answer.at(at).at("task"),
+            None => answer.at(COMBINE),
+        });
     }
     Ok(columns)
 }

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::file::to_json;
 use super::lists::Lists;
 use super::{iso, pattern, schema};
-use crate::model::{Column, ColumnType, Schema};
+use crate::model::{Column, ColumnType, Schema, plain_words, unknown_name};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toml::Table;
@@ -19,7 +19,7 @@ struct FieldFile {
     title: Option<String>,
     description: Option<String>,
     unit: Option<String>,
-    /// Whether an answer may lack the field. It is then null, or `default`.
+    /// Whether an answer may lack the field. It is then null.
     #[serde(default)]
     optional: bool,
     /// Whether the field may be null. Without `default`, this is the same as `optional`.
@@ -41,7 +41,7 @@ struct FieldFile {
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 enum FieldType {
     String,
     Integer,
@@ -51,11 +51,26 @@ enum FieldType {
     Object,
     Date,
     Time,
-    #[serde(rename = "date-time", alias = "date_time", alias = "datetime")]
     DateTime,
 }
 
+impl TryFrom<String> for FieldType {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::parse(&name).ok_or_else(|| format!("unknown type \"{name}\""))
+    }
+}
+
 impl FieldType {
+    const ALL: [Self; 9] =
+        [Self::String, Self::Integer, Self::Number, Self::Boolean, Self::Array, Self::Object, Self::Date, Self::Time, Self::DateTime];
+
+    fn parse(name: &str) -> Option<Self> {
+        let name = if matches!(name, "date_time" | "datetime") { Self::DateTime.as_str() } else { name };
+        Self::ALL.into_iter().find(|own| own.as_str() == name)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
@@ -128,7 +143,21 @@ fn read(spec: &toml::Value) -> Result<FieldFile, Fault> {
         toml::Value::String(name) => toml::Value::Table(Table::from_iter([("type".to_owned(), toml::Value::String(name.clone()))])),
         other => other.clone(),
     };
-    spec.try_into().map_err(|e: toml::de::Error| e.message().into())
+    if let Some(name) = spec.get("type").and_then(toml::Value::as_str).filter(|name| FieldType::parse(name).is_none()) {
+        let known: Vec<&str> = FieldType::ALL.into_iter().map(FieldType::as_str).collect();
+        return Err(Fault::from(unknown_name("unknown type", name, &known)).at("type"));
+    }
+    spec.try_into().map_err(|e: toml::de::Error| {
+        let words = plain_words(e.message(), &[]);
+        // The second line of the error names the key of a wrong value.
+        let shown = e.to_string();
+        let key = shown.lines().nth(1).and_then(|line| line.strip_prefix("in `")).map(|key| key.trim_end_matches('`'));
+        match (key, e.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())) {
+            (_, Some(unknown)) => Fault::from(words).at(unknown),
+            (Some(key), None) => Fault::from(words).of(key).at(key),
+            (None, None) => words.into(),
+        }
+    })
 }
 
 /// Schema of a field, and whether every answer has the field.
@@ -151,7 +180,10 @@ fn field_schema(spec: &toml::Value, lists: &Lists) -> Result<(Value, bool), Faul
         if let Some(bound) = bound {
             let bound = to_json(bound);
             if !bound.is_number() {
-                return Err(Fault::from(format!("{key} must be a number")).at(name));
+                return Err(Fault::from(format!("{name} must be a number")).at(name));
+            }
+            if field.r#type == FieldType::Integer && bound.as_f64().is_some_and(|number| number.fract() != 0.0) {
+                return Err(Fault::from(format!("{name} = {bound} is no whole number, but the type is integer")).at(name));
             }
             schema.insert(key.into(), bound);
         }
@@ -223,6 +255,8 @@ impl FieldFile {
         for (given, one, other) in [
             (self.items.is_some() && self.fields.is_some(), "items", "fields"),
             (self.pattern.is_some() && self.r#enum.is_some(), "pattern", "enum"),
+            // An absent answer is either null or the default.
+            (self.optional && self.default.is_some(), "optional", "default"),
         ] {
             if given {
                 return Err(format!("`{one}` and `{other}` exclude each other").into());
@@ -269,6 +303,10 @@ impl FieldFile {
             return Err(Fault::from(format!("unknown = {unknown} is not of type {}", self.r#type.as_str())).at("unknown"));
         }
         let more = unknown.filter(|unknown| !items.contains(unknown));
+        if let Some((typo, meant)) = more.as_ref().and_then(Value::as_str).and_then(|typo| Some((typo, slip(typo, &items)?))) {
+            let why = format!("unknown = \"{typo}\" is not in enum, but nearly \"{meant}\" is. Write both alike");
+            return Err(Fault::from(why).at("unknown"));
+        }
         Ok(items.into_iter().chain(more).collect())
     }
 
@@ -292,4 +330,15 @@ impl FieldFile {
     fn is_of_before(&self) -> bool {
         !(self.optional || self.nullable || self.default.is_some() || self.unknown.is_some() || self.r#type.in_json().1.is_some())
     }
+}
+
+/// The value that `text` differs from by one typing error.
+fn slip<'v>(text: &str, values: &'v [Value]) -> Option<&'v str> {
+    // Short words differ by one letter without being a mistake.
+    const LETTERS: usize = 4;
+    let is_slip = |value: &&str| {
+        let (one, other) = (value.to_lowercase(), text.to_lowercase());
+        one == other || (text.chars().count() >= LETTERS && strsim::osa_distance(&one, &other) == 1)
+    };
+    values.iter().filter_map(Value::as_str).find(is_slip)
 }

@@ -31,6 +31,9 @@ pub enum Method {
     Weighted,
 }
 
+/// Keys of earlier versions that files may still have.
+pub(super) const EARLIER_KEYS: [&str; 1] = ["flag_orders"];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JobFile {
@@ -134,7 +137,7 @@ pub(super) struct CombineFile {
 
 /// A name, or a list of names.
 #[derive(Deserialize, Clone)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a name, or a list of names")]
 pub(super) enum OneOrMore {
     One(String),
     More(Vec<String>),

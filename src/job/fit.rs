@@ -1,6 +1,6 @@
 //! Converts a value to a schema without changing the answer's meaning.
 
-use super::schema;
+use super::{pattern, schema};
 use crate::model::{Repair, Schema};
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeSet;
@@ -94,10 +94,13 @@ pub(super) fn conform(value: Value, schema: &Value, repaired: &mut BTreeSet<Repa
 }
 
 /// Whether a text stands for null. A free text may be empty or say "null", so it stands for itself.
+/// A text that its pattern or enum allows stands for itself, too.
 fn says_null(value: &Value, schema: &Value) -> bool {
     let Some(text) = value.as_str().map(str::trim) else { return false };
-    let is_free = Schema::type_of(schema) == Some("string") && schema["enum"].is_null() && schema["format"].is_null();
-    let is_value = schema["enum"].as_array().is_some_and(|choices| choices.iter().any(|choice| choice == text));
+    let is_bound = ["enum", "format", "pattern"].iter().any(|keyword| !schema[keyword].is_null());
+    let is_free = Schema::type_of(schema) == Some("string") && !is_bound;
+    let is_value = schema["enum"].as_array().is_some_and(|choices| choices.iter().any(|choice| choice == text))
+        || schema["pattern"].as_str().is_some_and(|pattern| pattern::matches(pattern, value.as_str().unwrap_or_default()));
     Schema::takes_null(schema) && !is_free && !is_value && (text.is_empty() || text.eq_ignore_ascii_case("null"))
 }
 

@@ -4,11 +4,11 @@
 use super::answer::Shape;
 use super::combine::{COMBINE, Combine};
 use super::fault::Fault;
-use super::file::{JobFile, LongFile, LongMethod, Method, TaskFile, to_json};
+use super::file::{EARLIER_KEYS, JobFile, LongFile, LongMethod, Method, TaskFile, to_json};
 use super::lists::{AxisValue, Lists};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Task, Variant, columns};
-use crate::model::{Checked, Column, ColumnType, Digest, Unfit};
+use crate::model::{Checked, Column, ColumnType, Digest, Unfit, did_you_mean, plain_words};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use toml::Table;
@@ -18,10 +18,35 @@ impl Job {
     /// `[params]`; `method`, if given, replaces `combine.method`.
     pub fn load(source: &str, text: &str, params: &Table, method: Option<Method>) -> Result<Self, JobError> {
         let error = |line, message: &str| JobError { job: source.to_owned(), line, message: message.to_owned() };
-        let file: JobFile = toml::from_str(text).map_err(|e| error(None, e.to_string().trim_end()))?;
+        let file: JobFile = toml::from_str(text).map_err(|e| {
+            let (line, message) = in_file(&e, text);
+            error(Some(line), &message)
+        })?;
         let digest = Digest::of(format!("{text}\n{params}\n{method:?}").as_bytes());
-        build(file, params, method, digest).map_err(|fault| error(fault.line(text), &fault.message))
+        build(file, params, method, digest).map_err(|fault| error(fault.line(text).or(Some(1)), &fault.message))
     }
+}
+
+/// The line and the words of an error in the form of a file.
+fn in_file(error: &toml::de::Error, text: &str) -> (usize, String) {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count();
+    let place = text.lines().nth(line).unwrap_or_default().trim();
+    let words = plain_words(error.message(), &EARLIER_KEYS);
+    let header = place.trim_start_matches('[').split(']').next().unwrap_or_default();
+    let message = match (words.as_str(), place) {
+        ("expected a list, not a table", place) if place.starts_with('[') => format!("[{header}] must be a list: write [[{header}]]"),
+        ("expected a table, not a list", place) if place.starts_with("[[") => {
+            format!("[[{header}]] must be a single table: write [{header}]")
+        }
+        (words, place) if words.starts_with("expected ") || words.starts_with("unknown value ") => match place.split_once('=') {
+            Some((key, _)) if !place.starts_with('[') => format!("{}: {words}", key.trim()),
+            _ => words.to_owned(),
+        },
+        (words, _) => words.to_owned(),
+    };
+    (line + 1, message)
 }
 
 fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: Digest) -> Result<Job, Fault> {
@@ -86,10 +111,11 @@ fn replace_params(params: &mut Table, overrides: &Table) -> Result<(), String> {
     for (name, value) in overrides {
         let Some(slot) = params.get_mut(name) else {
             let known: Vec<&str> = params.keys().map(String::as_str).collect();
-            return Err(format!("job.params.{name}: unknown parameter; expected {}", known.join(", ")));
+            let near = did_you_mean(name, known.iter().copied());
+            return Err(format!("job.params.{name}: unknown parameter; expected {}{near}", known.join(", ")));
         };
         if !slot.same_type(value) {
-            return Err(format!("job.params.{name} takes {}, not {}", slot.type_str(), value.type_str()));
+            return Err(format!("job.params.{name}: takes {}, not {}", slot.type_str(), value.type_str()));
         }
         *slot = value.clone();
     }

@@ -128,6 +128,11 @@ impl Job {
         self.params.iter().any(|param| param == name)
     }
 
+    /// The names of its parameters.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.params.iter().map(String::as_str)
+    }
+
     /// Whether the job combines its answers.
     pub fn combines(&self) -> bool {
         !matches!(self.combine, combine::Combine::None)

@@ -42,7 +42,7 @@ impl Template {
         environment.set_debug(true);
         // An empty column renders as an empty text, and not as "none".
         environment.set_formatter(|out, state, value| if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) });
-        environment.add_template_owned("prompt", source.to_owned()).map_err(|e| e.display_debug_info().to_string())?;
+        environment.add_template_owned("prompt", source.to_owned()).map_err(|e| in_words(&e))?;
         let template = Self { environment, values };
         for name in template.variables()? {
             if !template.values.contains_key(&name) && !later.contains(&name.as_str()) && !is_global(&name) {
@@ -75,20 +75,36 @@ impl Template {
     pub fn try_out(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<(), String> {
         use minijinja::ErrorKind::{BadSerialization, CannotUnpack, InvalidOperation};
         match self.rendered(more) {
-            Err(e) if !matches!(e.kind(), BadSerialization | CannotUnpack | InvalidOperation) => Err(e.to_string()),
+            Err(e) if !matches!(e.kind(), BadSerialization | CannotUnpack | InvalidOperation) => Err(in_words(&e)),
             _ => Ok(()),
         }
     }
 
     /// Renders the template with `more`. Values are data: braces in them are never template code.
     pub fn render(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<String, String> {
-        self.rendered(more).map_err(|e| e.to_string())
+        self.rendered(more).map_err(|e| in_words(&e))
     }
 
     fn rendered(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<String, minijinja::Error> {
         let mut values = self.values.clone();
         values.extend(more.into_iter().map(|(k, v)| (k.to_owned(), v)));
         self.environment.get_template("prompt")?.render(minijinja::value::Serde(&values))
+    }
+}
+
+/// An error of a template in one line: the line of the template, and what is wrong.
+fn in_words(error: &minijinja::Error) -> String {
+    use minijinja::ErrorKind::{SyntaxError, UndefinedError};
+    let line = error.line().map_or_else(String::new, |line| format!("line {line}: "));
+    let code = error.range().zip(error.template_source()).and_then(|(range, source)| source.get(range)).map(str::trim);
+    let code = code.filter(|code| !code.is_empty() && !code.contains('\n'));
+    match (error.kind(), error.detail(), code) {
+        (SyntaxError, Some(detail), Some(code)) => format!("{line}{} at `{code}`", detail.replace('`', "\"")),
+        (SyntaxError, Some(detail), None) => format!("{line}{}", detail.replace('`', "\"")),
+        (UndefinedError, None, Some(code)) => format!("{line}`{code}` has no value here"),
+        (kind, Some(detail), _) => format!("{line}{kind}: {detail}"),
+        (kind, None, Some(code)) => format!("{line}{kind} at `{code}`"),
+        (kind, None, None) => format!("{line}{kind}"),
     }
 }
 

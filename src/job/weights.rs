@@ -22,6 +22,10 @@ impl Weights {
         for (name, value) in file {
             weights.read(name, value, known).map_err(|fault| fault.of("weights").at(&**name).at("weights"))?;
         }
+        let weightless = |group: &&Names| !group.names.is_empty() && group.names.iter().all(|name| weights.of(&group.of, name) <= 0.0);
+        if let Some(group) = known.iter().find(weightless) {
+            return Err(Fault::from(format!("weights: all weights of `{}` are 0, so nothing counts. Raise one", group.of)).at("weights"));
+        }
         Ok(weights)
     }
 

@@ -23,6 +23,7 @@ mod schema;
 mod stage;
 mod summary;
 mod tally;
+mod wording;
 
 pub use bottleneck::{Bottleneck, Change, Limit};
 pub use call::{Call, CallKey, MessagePart, Want};
@@ -44,3 +45,4 @@ pub use schema::Schema;
 pub use stage::{QueueUse, StageUse, WaitReason};
 pub use summary::{AccountLimit, LedgerSum, LeftOut, ResultFile, RunFigures, Summary, Totals};
 pub use tally::{Tally, codes};
+pub use wording::{plain_words, unknown_name};

@@ -15,6 +15,22 @@ pub(super) fn terminal_width() -> Option<usize> {
     Term::stderr().is_term().then(width)
 }
 
+/// Wraps the lines of a text for stdout if it is a terminal. Files and pipes get whole lines.
+pub fn wrapped_for_stdout(text: &str, indent: usize) -> String {
+    wrapped_lines(text, indent, &Term::stdout())
+}
+
+/// Wraps the lines of a text for stderr if it is a terminal. Logs get whole lines.
+pub fn wrapped_for_stderr(text: &str, indent: usize) -> String {
+    wrapped_lines(text, indent, &Term::stderr())
+}
+
+fn wrapped_lines(text: &str, indent: usize, term: &Term) -> String {
+    let Some((_, columns)) = term.size_checked().filter(|_| term.is_term()) else { return text.to_owned() };
+    let width = usize::from(columns).clamp(20, WIDEST);
+    text.lines().map(|line| wrapped(line, indent, width)).collect::<Vec<_>>().join("\n")
+}
+
 /// Joins parts with commas, and leaves out the parts that do not fit.
 pub(super) fn fitted(parts: &[String], width: usize) -> String {
     let mut line = String::new();

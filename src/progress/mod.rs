@@ -25,6 +25,7 @@ pub use alarm::Alarm;
 pub use alert::AlertSettings;
 pub use duration::duration;
 pub use event_log::EventLog;
+pub use fit::{wrapped_for_stderr, wrapped_for_stdout};
 pub use lines::line;
 pub use metrics::MetricsServer;
 pub use recent::Recent;

@@ -143,7 +143,10 @@ pub(super) fn not_text(sample: &[u8]) -> Option<&'static str> {
 /// The file is UTF-8, or UTF-16 as Windows writes it. The byte order mark is removed.
 pub fn text_file(path: &Path) -> io::Result<String> {
     let bytes = std::fs::read(path)?;
-    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("this looks like {what}. Save it as UTF-8"));
+    let wrong = |what: &str| {
+        let advice = if what.starts_with("a text") { ". Save it as UTF-8" } else { "; expected a text file" };
+        io::Error::new(io::ErrorKind::InvalidData, format!("this looks like {what}{advice}"))
+    };
     match encoding_of_list(&bytes).map_err(wrong)? {
         Some(encoding) => Ok(encoding.decode(&bytes).0.into_owned()),
         None => {

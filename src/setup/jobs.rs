@@ -4,8 +4,10 @@ use super::SetupError;
 use super::settings::Settings;
 use crate::config::Config;
 use crate::engine::JobSet;
-use crate::job::{AUTO, BUILTIN, Job, Method, builtin};
+use crate::job::{AUTO, BUILTIN, Job, JobError, Method, builtin};
+use crate::model::did_you_mean;
 use std::path::Path;
+use toml::{Table, Value};
 
 /// Loads the jobs of the settings.
 pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupError> {
@@ -21,18 +23,22 @@ pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupEr
         }
     };
     let named = settings.job.r#use.as_str();
-    let load = |source: &str, text: &str, params: &toml::Table, method| Job::load(source, text, params, method).map_err(SetupError::usage);
+    let load = |source: &str, text: &str, params: &Table, method| {
+        Job::load(source, text, params, method).map_err(|error| blamed(config, error, (source, text), params, method))
+    };
     let jobs = if let Some((_, names)) = AUTO.into_iter().find(|(name, _)| *name == named) {
         // Each job gets only its own parameters: `material`, for example, has no language.
         let load = |name: &str| {
             let text = builtin(name).unwrap_or_default();
-            let plain = load(name, text, &toml::Table::new(), None)?;
+            let plain = load(name, text, &Table::new(), None)?;
             let params = settings.job.params.iter().filter(|(key, _)| plain.has_param(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
             load(name, text, &params, method.filter(|_| plain.combines()))
         };
         let jobs = names.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
         if let Some(key) = settings.job.params.keys().find(|key| !jobs.iter().any(|job| job.has_param(key))) {
-            return Err(SetupError::usage(config.problem(&format!("job.params.{key}"), "no job of this run has this parameter")));
+            let params: Vec<&str> = jobs.iter().flat_map(Job::params).collect();
+            let why = format!("no job of this run has this parameter{}", did_you_mean(key, params));
+            return Err(SetupError::usage(config.problem(&format!("job.params.{key}"), why)));
         }
         jobs
     } else {
@@ -40,6 +46,25 @@ pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupEr
         vec![load(named, &text, &settings.job.params, method)?]
     };
     selected(config, jobs, &settings.job.tasks).map(JobSet::new)
+}
+
+/// The error of a job. Names the setting if the file is correct without it.
+fn blamed(config: &Config, error: JobError, (source, text): (&str, &str), params: &Table, method: Option<Method>) -> SetupError {
+    let loads = |params: &Table, method| Job::load(source, text, params, method).is_ok();
+    if !loads(&Table::new(), None) {
+        return SetupError::usage(error);
+    }
+    let alone = |key: &str, value: &Value| Table::from_iter([(key.to_owned(), value.clone())]);
+    let param = params.iter().find(|(key, value)| !loads(&alone(key, value), None)).map(|(key, _)| format!("job.params.{key}"));
+    let key = param.or_else(|| method.filter(|_| !loads(&Table::new(), method)).map(|_| "job.combine".to_owned()));
+    match key {
+        Some(key) => {
+            let why =
+                error.message.strip_prefix(&format!("{key}: ")).map_or_else(|| format!("{source}: {}", error.message), ToOwned::to_owned);
+            SetupError::usage(config.problem(&key, why))
+        }
+        None => SetupError::usage(error),
+    }
 }
 
 /// The jobs with only these tasks. A job without any of them is left out.

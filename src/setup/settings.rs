@@ -271,7 +271,7 @@ impl Settings {
             }
         }
         let alerts: Vec<AlertSettings> = config.section("alert").unwrap_or_else(|error| {
-            problems.push(config.problem("alert", error));
+            problems.extend(error.into_list());
             Vec::new()
         });
         problems.extend(alerts.iter().filter_map(|alert| alert.check().err()).map(|why| config.problem("alert", why)));

@@ -79,7 +79,7 @@ fn an_invalid_alert_is_an_error_at_its_line() {
     for (alert, why) in [
         ("when = \"cost > 1\"\nrun = [\"true\"]", "pipeline.toml:2: alert: invalid condition \"cost > 1\""),
         ("when = \"cost_usd > 1\"", "takes either a command"),
-        ("whne = \"cost_usd > 1\"", "unknown field `whne`"),
+        ("whne = \"cost_usd > 1\"", "unknown field \"whne\"; did you mean when?"),
     ] {
         workspace.write("pipeline.toml", format!("\n[[alert]]\n{alert}\n"));
         workspace.run([""; 0]).exits(2).says(&[why]);

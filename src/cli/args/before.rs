@@ -1,6 +1,6 @@
 //! Arguments of commands for use before a run.
 
-use super::{SettingsArgs, SomeArgs, WhatArgs};
+use super::{SettingsArgs, SomeArgs, WhatArgs, number};
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]
     pub some: SomeArgs,
     /// First run N documents from all parts of the input, and keep their answers
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::count)]
     pub pilot: Option<u64>,
     /// Start a pilot that may cost more than $1 without asking
     #[arg(long)]
@@ -29,7 +29,7 @@ pub(in crate::cli) struct RehearseArgs {
     #[command(flatten)]
     pub what: WhatArgs,
     /// Use only N documents, from all parts of the input
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::count)]
     pub documents: Option<u64>,
     /// Milliseconds until a reply [default: as measured in earlier runs]
     #[arg(long, value_name = "MS")]
@@ -50,10 +50,10 @@ pub(in crate::cli) struct TuneArgs {
     #[command(flatten)]
     pub what: WhatArgs,
     /// Documents in each round; their answers are kept
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    #[arg(long, value_name = "N", default_value_t = 30, allow_negative_numbers = true, value_parser = number::count)]
     pub documents: u64,
     /// Maximum number of rounds
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = number::count)]
     pub rounds: u64,
     /// Write the recommended settings to the settings file
     #[arg(long)]
@@ -98,7 +98,7 @@ pub(in crate::cli) struct CompareArgs {
     #[arg(long = "variant", value_name = "JOB [KEY=VALUE]...", conflicts_with = "job")]
     pub variants: Vec<String>,
     /// Use only N documents, from all parts of the input
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::count)]
     pub documents: Option<u64>,
     /// Column to compare [default: the only column best_... that all variants have]
     #[arg(long, value_name = "COLUMN")]
@@ -127,6 +127,9 @@ pub(in crate::cli) struct DoctorArgs {
     /// Output directory [default: output.dir]
     #[arg(value_name = "DIR")]
     pub directory: Option<String>,
+    /// The same as DIR, as other commands take it
+    #[arg(long, value_name = "DIR", conflicts_with = "directory")]
+    pub output: Option<String>,
     /// Print JSON to stdout
     #[arg(long)]
     pub json: bool,

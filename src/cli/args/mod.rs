@@ -2,6 +2,7 @@
 
 mod after;
 mod before;
+mod number;
 
 pub(super) use after::{CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SetArgs, StatusArgs};
 pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
@@ -155,7 +156,7 @@ pub(super) struct WhatArgs {
     pub files_from: Option<String>,
     /// Cap on the cost of everything in the output directory, earlier runs included [default:
     /// budget.max_usd]
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = number::dollars)]
     pub max_usd: Option<f64>,
     /// A built-in job, the path of a job file, or auto [default: job.use]
     #[arg(long, value_name = "NAME|FILE")]
@@ -180,10 +181,10 @@ pub(super) struct WhatArgs {
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub(super) struct SomeArgs {
     /// Only the first N documents, in input order
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "sample")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::count, conflicts_with = "sample")]
     pub limit: Option<u64>,
     /// Only N documents from all parts of the input; the same ones each time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::count)]
     pub sample: Option<u64>,
 }
 

@@ -81,7 +81,7 @@ async fn findings(args: &DoctorArgs) -> Vec<Finding> {
     let source = SettingsSource {
         file: args.settings.config.clone(),
         set: args.settings.set.clone(),
-        flags: output_flag(args.directory.as_deref()),
+        flags: output_flag(args.directory.as_deref().or(args.output.as_deref())),
     };
     let (config, settings) = match source.load_to_look(&environment) {
         Ok(loaded) => loaded,

@@ -334,6 +334,8 @@ fn only_a_text_without_another_meaning_becomes_null() {
     let (value, repaired) = with("null", "", "NULL").unwrap();
     assert_eq!((&value["due"], &value["amount"], &*repaired), (&json!(null), &json!(null), "type"));
     assert_eq!((&value["note"], &value["code"]), (&json!("null"), &json!("NULL")));
+    let (value, repaired) = with("", "1", "").unwrap();
+    assert_eq!((&value["due"], &value["code"], &*repaired), (&json!(null), &json!(null), "type"));
     for (due, amount, code, part) in [
         ("29.11.2026", "1", "A", "/due: \"29.11.2026\" is not an ISO 8601 date, such as 2026-11-29"),
         ("2026-02-30", "1", "A", "/due: \"2026-02-30\" is not an ISO 8601 date"),
