@@ -29,16 +29,17 @@ impl Job {
 
 /// The line and the words of an error in the form of a file.
 fn in_file(error: &toml::de::Error, text: &str) -> (usize, String) {
-    let start = error.span().map_or(0, |span| span.start);
-    let before = text.get(..start).unwrap_or_default();
-    let line = before.matches('\n').count();
+    let span = error.span().unwrap_or_default();
+    let line = text.get(..span.start).unwrap_or_default().matches('\n').count();
     let place = text.lines().nth(line).unwrap_or_default().trim();
     let words = plain_words(error.message(), &EARLIER_KEYS);
-    let header = place.trim_start_matches('[').split(']').next().unwrap_or_default();
+    // The span of a wrong table is its name, with or without the brackets.
+    let name = text.get(span).unwrap_or_default().trim_matches(['[', ']']);
+    let is_header = place.starts_with("[[") && place.trim_start_matches('[').starts_with(name);
     let message = match (words.as_str(), place) {
-        ("expected a list, not a table", place) if place.starts_with('[') => format!("[{header}] must be a list: write [[{header}]]"),
-        ("expected a table, not a list", place) if place.starts_with("[[") => {
-            format!("[[{header}]] must be a single table: write [{header}]")
+        ("expected a list, not a table", place) if place.starts_with('[') => format!("[{name}] must be a list: write [[{name}]]"),
+        (words, _) if is_header && !["", "task"].contains(&name) && !words.starts_with("unknown field ") => {
+            format!("[[{name}]] must be a single table: write [{name}]")
         }
         (words, place) if words.starts_with("expected ") || words.starts_with("unknown value ") => match place.split_once('=') {
             Some((key, _)) if !place.starts_with('[') => format!("{}: {words}", key.trim()),

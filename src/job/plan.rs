@@ -99,8 +99,12 @@ fn in_words(error: &minijinja::Error) -> String {
     let code = error.range().zip(error.template_source()).and_then(|(range, source)| source.get(range)).map(str::trim);
     let code = code.filter(|code| !code.is_empty() && !code.contains('\n'));
     match (error.kind(), error.detail(), code) {
-        (SyntaxError, Some(detail), Some(code)) => format!("{line}{} at `{code}`", detail.replace('`', "\"")),
-        (SyntaxError, Some(detail), None) => format!("{line}{}", detail.replace('`', "\"")),
+        (SyntaxError, Some(detail), code) => {
+            let place = code.filter(|code| !detail.contains(code)).map_or_else(String::new, |code| format!(" at `{code}`"));
+            let detail = detail.replace('`', "\"").replace("end of variable block", "\"}}\"").replace(", expected", "; expected");
+            format!("{line}{detail}{place}")
+        }
+        (UndefinedError, Some(detail), _) => format!("{line}{detail}"),
         (UndefinedError, None, Some(code)) => format!("{line}`{code}` has no value here"),
         (kind, Some(detail), _) => format!("{line}{kind}: {detail}"),
         (kind, None, Some(code)) => format!("{line}{kind} at `{code}`"),

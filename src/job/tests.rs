@@ -187,7 +187,7 @@ fn the_end_of_the_chunk_before_has_a_mark_of_its_own() {
 fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
     for (from, to, part) in [
         ("{{ tone }}", "{{ tune }}", "the unknown variable `tune`; expected document, row, limit, tone"),
-        ("{{ tone }}", "{{ tone", "test.toml:8: task headline: prompt: line 1: unexpected"),
+        ("{{ tone }}", "{{ tone }", "test.toml:8: task headline: prompt: line 1: unexpected \"}\"; expected \"}}\""),
         (
             "headline = \"string\"",
             "headline = \"text\"",
@@ -222,6 +222,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         ("input = \"text\"", "input = \"images\"", "test.toml:3: input: unknown value \"images\"; did you mean image?"),
         ("[[task]]", "[task]", "test.toml:6: [task] must be a list: write [[task]]"),
         ("[[task]]", "[[combine]]\n[[task]]", "test.toml:6: [[combine]] must be a single table: write [combine]"),
+        ("[[task]]", "[[tasks]]", "test.toml:6: unknown field \"tasks\"; did you mean task?"),
         ("prompt = ", "promt = ", "test.toml:8: unknown field \"promt\"; did you mean prompt?"),
         ("over = { tone = [\"dry\", \"bold\"] }", "", "the unknown variable `tone`"),
         ("over = { tone", "over = { limit", "the axis `limit` has the name of"),
