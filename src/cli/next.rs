@@ -3,12 +3,12 @@
 use crate::ask::StopKind;
 use crate::engine::Outcome;
 use crate::html_report::repeat;
-use crate::model::{Tally, counted};
+use crate::model::{FailureCode, Tally, counted};
+use std::cmp::Reverse;
 use std::path::PathBuf;
 
-/// Arguments that `docmill plan` does not take.
-const RUN_ONLY: [&str; 9] =
-    [" --stream", " --retry-failed", " --in-doubt", " --progress", " --quiet", " -q", " --events", " --metrics", " --traces"];
+/// Maximum number of commands.
+const MOST: usize = 3;
 
 /// A run that has ended.
 pub(super) struct Done {
@@ -18,10 +18,12 @@ pub(super) struct Done {
     pub command: String,
     /// Its output directory.
     pub output: PathBuf,
+    /// Codes of failures that count as no failure.
+    pub accepted: Vec<FailureCode>,
 }
 
 /// At most three commands, each with what it does. The most useful one comes first.
-pub(super) fn next(Done { outcome, command, output }: &Done) -> Vec<(String, String)> {
+pub(super) fn next(Done { outcome, command, output, accepted }: &Done) -> Vec<(String, String)> {
     let output = output.display().to_string();
     let output = shell_words::quote(&output);
     let about = |name: &str, what: &str| (format!("docmill {name} --output {output}"), what.to_owned());
@@ -29,6 +31,7 @@ pub(super) fn next(Done { outcome, command, output }: &Done) -> Vec<(String, Str
     let status = about("status", "lists what is done, failed and pending");
     let verify = about("verify", "checks results, store and bill, and prints a receipt");
     let again = |what: &str| (command.clone(), what.to_owned());
+    let mut next = Vec::new();
     match outcome.stop.as_ref().map(|stop| stop.kind) {
         _ if outcome.not_copied.is_some() => return vec![again("copies the results again and sends nothing else"), status, report],
         // The status names the command with a larger cap.
@@ -37,20 +40,128 @@ pub(super) fn next(Done { outcome, command, output }: &Done) -> Vec<(String, Str
         Some(StopKind::Parked | StopKind::Requested | StopKind::Deferred) => {
             return vec![again("continues; finished documents are kept"), status, report];
         }
-        Some(StopKind::Sampled) | None => {}
+        Some(StopKind::Sampled) => next.extend(of_all(command).map(|all| (all, "runs all documents; finished ones are kept".to_owned()))),
+        None => {}
     }
     let mut tally = Tally::default();
     outcome.summaries.iter().for_each(|summary| tally += &summary.totals.tally);
-    let failure = tally.failures.iter().max_by_key(|(_, n)| **n);
-    if let Some((code, n)) = failure
-        && let Some(command) = repeat(command, *code)
-    {
-        return vec![(command, format!("asks again about {} with {code}", counted(*n, "document"))), report, status];
+    let failures = tally.failures.iter().filter(|(code, _)| !accepted.contains(code));
+    let failures = failures.filter_map(|(code, n)| Some((repeated(command, *code)?, *code, *n)));
+    if let Some((command, code, n)) = failures.min_by_key(|(_, code, n)| (Reverse(*n), *code)) {
+        next.push((command, format!("asks again about {} with {code}", counted(n, "document"))));
     }
-    let simulated = outcome.summaries.iter().any(|summary| summary.simulated);
-    let plannable = |what: &&str| simulated && !RUN_ONLY.iter().any(|flag| what.contains(flag));
-    match command.strip_prefix("docmill run").filter(plannable) {
-        Some(what) => vec![report, (format!("docmill plan{what}"), "estimates calls, time and cost, and sends nothing".to_owned()), verify],
-        None => vec![report, verify],
+    next.push(report);
+    next.push(if next.len() > 1 { status } else { verify });
+    next.truncate(MOST);
+    next
+}
+
+/// The command that asks again about documents with a failure code. `None` if the document must
+/// change first, or if the command has just done that without success.
+fn repeated(command: &str, code: FailureCode) -> Option<String> {
+    if matches!(code, FailureCode::Empty | FailureCode::Undecodable | FailureCode::Encrypted) {
+        return None;
+    }
+    let retried = |word: &str| word == "--retry-failed" || word == "--retry-failed=all" || word == format!("--retry-failed={code}");
+    let was_retried = !code.is_transient() && command.split(' ').any(retried);
+    repeat(command, code).filter(|_| !was_retried)
+}
+
+/// The command without its selection of documents. `None` if the command is not known.
+fn of_all(command: &str) -> Option<String> {
+    let mut words = command.split(' ').peekable();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if ["--limit", "--sample"].contains(&word) {
+            words.next_if(|count| count.parse::<u64>().is_ok());
+        } else if !["--limit=", "--sample="].iter().any(|flag| word.starts_with(flag)) {
+            kept.push(word);
+        }
+    }
+    Some(kept.join(" ")).filter(|command| !command.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::RunStop;
+    use crate::cli::args::Args;
+    use crate::model::{RowStatus, RunFigures, Summary, Totals};
+    use clap::Parser as _;
+
+    /// A run with failures of these codes.
+    fn done(command: &str, kind: Option<StopKind>, codes: &[FailureCode]) -> Done {
+        let mut tally = Tally::default();
+        codes.iter().for_each(|code| tally.add(RowStatus::Failed, Some(*code), 1));
+        let summary = Summary {
+            run: 1,
+            docmill_version: "",
+            job: "text".into(),
+            started: String::new(),
+            ended: String::new(),
+            provider: String::new(),
+            model: String::new(),
+            simulated: true,
+            stopped: None,
+            totals: Totals { tally, ..Totals::default() },
+            whole_run: RunFigures::default(),
+        };
+        let outcome = Outcome {
+            summaries: vec![summary],
+            results: Vec::new(),
+            stop: kind.map(|kind| RunStop { kind, message: String::new() }),
+            unanswered: 0,
+            done: 1,
+            pending: None,
+            in_doubt: 0,
+            not_copied: None,
+        };
+        Done { outcome, command: command.to_owned(), output: "an output".into(), accepted: vec![FailureCode::NoText] }
+    }
+
+    fn commands(done: &Done) -> Vec<String> {
+        let commands: Vec<String> = next(done).into_iter().map(|(command, _)| command).collect();
+        for command in &commands {
+            let words = shell_words::split(command).expect("a command line");
+            assert!(Args::try_parse_from(words).is_ok(), "docmill does not take its own advice: {command}");
+        }
+        assert!((2..=MOST).contains(&commands.len()), "{commands:?}");
+        commands
+    }
+
+    #[test]
+    fn docmill_takes_every_command_that_it_offers() {
+        let command =
+            "docmill run 'my docs' --accept-failed no_text,empty -q --retry-failed=refused --limit 3 --in-doubt skip --events=- --add";
+        let kinds = [StopKind::OverBudget, StopKind::Refused, StopKind::Parked, StopKind::Requested, StopKind::Deferred, StopKind::Sampled];
+        for kind in kinds.into_iter().map(Some).chain([None]) {
+            for code in FailureCode::ALL {
+                assert!(commands(&done(command, kind, &[*code])).iter().all(|command| !command.starts_with("docmill plan")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_is_asked_again_only_if_that_may_help() {
+        let first = |command: &str, code| commands(&done(command, None, &[code])).swap_remove(0);
+        let (run, report) = ("docmill run docs", "docmill report --output 'an output'");
+        assert_eq!(first(run, FailureCode::Refused), "docmill run docs --retry-failed=refused");
+        assert_eq!(first(run, FailureCode::TimedOut), run);
+        // Accepted, hopeless without a change of the document, or just tried.
+        for code in [FailureCode::NoText, FailureCode::Empty, FailureCode::Undecodable, FailureCode::Encrypted] {
+            assert_eq!(first(run, code), report);
+        }
+        for tried in ["--retry-failed", "--retry-failed=all", "--retry-failed=refused"] {
+            assert_eq!(first(&format!("{run} {tried}"), FailureCode::Refused), report);
+        }
+        assert_eq!(first(&format!("{run} --retry-failed=refused"), FailureCode::TooLong), "docmill run docs --retry-failed=too_long");
+    }
+
+    #[test]
+    fn a_part_of_the_documents_is_followed_by_all_of_them() {
+        for part in ["--limit 3", "--limit=3", "--sample 3", "--sample=3"] {
+            let done = done(&format!("docmill run 'my docs' {part} --output out"), Some(StopKind::Sampled), &[]);
+            assert_eq!(commands(&done)[0], "docmill run 'my docs' --output out");
+        }
     }
 }

@@ -28,8 +28,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let done = runtime.block_on(async {
         let assembled = assemble(&Environment::of_process(), &config, settings, options).await?;
-        let command = assembled.plan.command.clone();
-        assembled.run(style).await.map(|outcome| Done { outcome, command, output })
+        let (command, accepted) = (assembled.plan.command.clone(), assembled.plan.accepted.clone());
+        assembled.run(style).await.map(|outcome| Done { outcome, command, output, accepted })
     });
     // A read that hangs, such as on a lost network disk, must not hold the program up.
     runtime.shutdown_background();

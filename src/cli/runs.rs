@@ -24,6 +24,9 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         let pace = paces.get(&run.id).copied().unwrap_or_default();
         past.extend(Past::of(run, &figures, pace));
         let mut line = line(run, &figures, pace, at.checked_sub(1).map(|before| &runs[before]));
+        if is_up_to_date(run) {
+            line["not_ok"] = json!(archive.run_counts(&runs, run).map_err(CliError::internal)?.counts.all().unanswered());
+        }
         if let (Some(holder), None, true) = (&at_work, &run.outcome, at + 1 == runs.len()) {
             line["outcome"] = json!("running");
             line["at_work"] = json!(holder.process);
@@ -38,7 +41,7 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         print(&text)?;
         return Ok(Exit::Ok);
     }
-    let heads = ["run", "started", "ended", "documents", "not ok", "requests", "reused", "wall", "requests/s", "cost", "jobs"];
+    let heads = ["run", "started", "ended", "documents", "not ok", "up to date", "requests", "wall", "requests/s", "cost", "jobs"];
     let table: Vec<Vec<String>> = [heads.map(str::to_owned).to_vec()].into_iter().chain(lines.iter().map(cells)).collect();
     let shown = table::lines(&table, false);
     print(&shown[0])?;
@@ -101,6 +104,11 @@ fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>
     })
 }
 
+/// Whether a complete run found all results current. Only the store has its counts then.
+fn is_up_to_date(run: &RunRecord) -> bool {
+    run.outcome.as_deref() == Some("complete") && run.summary.as_deref().is_some_and(|summary| summary == "[]")
+}
+
 fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -119,8 +127,8 @@ fn cells(line: &Value) -> Vec<String> {
         text("outcome"),
         text("documents"),
         text("not_ok"),
+        text("up_to_date"),
         text("requests"),
-        text("reused"),
         number("wall_seconds", " s"),
         number("requests_per_second", ""),
         text("cost"),

@@ -227,7 +227,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             }
         }
     }
-    let (mut same, mut gone, mut changed, mut newer, mut delivered) = (0_u64, 0_u64, Vec::new(), 0_u64, 0_u64);
+    let (mut same, mut gone, mut changed, mut newer, mut delivered, mut unread) = (0_u64, 0_u64, Vec::new(), 0_u64, 0_u64, 0_u64);
     let deliveries = deliveries(view, runs, &all);
     let is_delivered = |name: &str| deliveries.iter().any(|table| name.strip_prefix(table).is_some_and(|rest| rest.starts_with('#')));
     let now = |roots: &Roots, place: &Place| match place {
@@ -236,8 +236,11 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
         object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
     };
     let each = |name: &str, known: Option<Digest>| {
-        // An unreadable document has no digest, and may be a pipe without a writer.
-        let Some(known) = known else { return };
+        // An empty or unreadable document has no digest, and may be a pipe without a writer.
+        let Some(known) = known else {
+            unread += 1;
+            return;
+        };
         let found: Vec<_> = all.iter().filter_map(|roots| roots.locate(name).and_then(|place| now(roots, &place).ok())).collect();
         match found.first() {
             Some(_) if found.contains(&known) => same += 1,
@@ -246,6 +249,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             Some(_) => changed.push(name.to_owned()),
             None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
             None if is_delivered(name) => delivered += 1,
+            None if all.iter().any(|roots| roots.has_row(name)) => changed.push(name.to_owned()),
             None => gone += 1,
         }
     };
@@ -258,7 +262,9 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             "{newer} inputs have changed since, and a later run has read them; run again to bring the results up to date"
         ))?;
     }
-    let text = format!("{same} inputs are unchanged, {} changed, {gone} gone", changed.len());
+    let unread =
+        if unread > 0 { format!(", {unread} not compared because they had no content (empty or unreadable)") } else { String::new() };
+    let text = format!("{same} inputs are unchanged, {} changed, {gone} gone{unread}", changed.len());
     if gone == 0 && changed.is_empty() {
         return Receipt::right(&text);
     }

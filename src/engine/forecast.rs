@@ -134,7 +134,7 @@ impl<'p> Predictor<'p> {
             at_most: self.at_most(),
             learned_from: seen(self.survey).filter(|document| document.calls.iter().any(is_paid)).count(),
             seconds: seconds.map(|(wall, _)| wall),
-            seconds_per_second: per_second.wall_s,
+            seconds_per_second: per_second.wall_s.max(bounds.get(&bound).copied().unwrap_or_default()),
             bound,
             bounds,
         }

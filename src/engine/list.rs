@@ -197,9 +197,10 @@ impl Lister {
 
     /// The version and the row of an up-to-date document.
     fn up_to_date<'v>(&self, versions: &'v [Version], stamp: Option<Stamp>) -> Option<(DocumentId, &'v RowState)> {
-        let version = versions.iter().find(|version| stamp.is_some() && version.stamp == stamp)?;
-        let row = version.row.as_ref().filter(|row| !self.retry.takes_any(row.codes.as_deref()))?;
-        Some((version.id, row))
+        // A table row has a version for each set of columns that a job uses, all with one stamp.
+        let mut current = versions.iter().filter(|version| stamp.is_some() && version.stamp == stamp);
+        let (id, row) = current.find_map(|version| Some((version.id, version.row.as_ref()?)))?;
+        (!self.retry.takes_any(row.codes.as_deref())).then_some((id, row))
     }
 
     /// Counts an up-to-date document and compares its position with the previous listing.

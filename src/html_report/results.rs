@@ -29,6 +29,10 @@ const PACK: [usize; 2] = [2_000, 100];
 const NAME: usize = 300;
 /// Maximum characters of an answer in the table.
 const ANSWER: usize = 120;
+/// Maximum number of short fields on a picture's card.
+const FACTS: usize = 6;
+/// Maximum characters of a short field.
+const FACT: usize = 40;
 /// Maximum characters of a text in an opened row.
 const TEXT: usize = 2_000;
 /// Maximum characters of all texts in an opened row.
@@ -59,10 +63,12 @@ pub fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, out: &
         }
         left.rows += 1;
         let row = Row::read(record.position, record.document, record.text).map_err(|e| PageError::Row(record.document.to_owned(), e))?;
-        if let Some(picture) = thumbnails.of(&row, &mut left.thumbnails) {
+        let picture = thumbnails.of(&row, &mut left.thumbnails);
+        let has_picture = picture.is_some();
+        if let Some(picture) = picture {
             writeln!(out, "<script type=\"text/plain\" class=\"photo\" data-index=\"{}\">{picture}</script>", row.index)?;
         }
-        heads.push(&head(&row, report), out)?;
+        heads.push(&head(&row, report, has_picture), out)?;
         if holds.written < MAX_BYTES {
             left.opened += 1;
             let mut texts = Texts { room: ALL_TEXT, shortened: 0 };
@@ -79,8 +85,8 @@ pub fn write(archive: &Archive, report: &Report, thumbnails: &Thumbnails, out: &
 /// The fields of a row in the table.
 ///
 /// Returns `[index, name, status, answer, input tokens, output tokens, cost, seconds, failure code,
-/// job, bars of the charts, cells of the matrix]`.
-fn head(row: &Row, report: &Report) -> Value {
+/// job, bars of the charts, cells of the matrix, card]`.
+fn head(row: &Row, report: &Report, has_picture: bool) -> Value {
     let mut cost = row.calls.iter().map(|call| call.cost_usd);
     let cost: Option<Money> = cost.by_ref().sum();
     let tokens = |of: fn(&CallRecord) -> u64| row.calls.iter().map(of).sum::<u64>();
@@ -101,7 +107,24 @@ fn head(row: &Row, report: &Report) -> Value {
         row.job,
         bars_of(&report.findings.fields, row),
         report.findings.specialists.as_ref().map(|specialists| specialists.cells(row)),
+        has_picture.then(|| card(row)),
     ])
+}
+
+/// The card of a picture: `[short fields, one text each; the other answers, cut]`.
+///
+/// Short fields are numbers, booleans and short texts, such as names of a list and dates.
+fn card(row: &Row) -> Value {
+    let is_short = |value: &Value| match value {
+        Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => !text.is_empty() && text.chars().count() <= FACT && !text.contains('\n'),
+        _ => false,
+    };
+    let (facts, texts): (Vec<_>, Vec<_>) = row.answers.iter().partition(|(_, value)| is_short(value));
+    let facts: Vec<String> =
+        facts.into_iter().take(FACTS).map(|(name, value)| short(&format!("{name}: {}", text_of(value)), ANSWER)).collect();
+    let texts: Vec<String> = texts.into_iter().take(3).map(|(_, value)| text_of(value)).filter(|text| !text.is_empty()).collect();
+    json!([facts, short(&texts.join(" · "), ANSWER)])
 }
 
 /// Cuts the texts of a row to limit the page size.
@@ -246,6 +269,15 @@ mod tests {
         let html = String::from_utf8(out).expect("text");
         assert_eq!(unpacked(&html), [json!(["</script><b>", 1]), json!([[2]])]);
         assert!(!html.contains("<b>"));
+    }
+
+    #[test]
+    fn a_card_has_a_line_for_each_short_field_and_cuts_only_texts() {
+        let text = r#"{"job": "j", "provider": "p", "model": "m", "status": "ok", "answers": {"about": "LONG", "kind": "chair", "worn": true, "tags": ["a", "b"], "price": 3.5}, "calls": []}"#;
+        let row = Row::read(0, "a.jpg", &text.replace("LONG", &"long ".repeat(60))).expect("a row");
+        let card = card(&row);
+        assert_eq!(card[0], json!(["kind: chair", "worn: yes", "price: 3.5"]));
+        assert!(card[1].as_str().is_some_and(|text| text.starts_with("long long") && text.chars().count() <= ANSWER + 1), "{card}");
     }
 
     #[test]

@@ -159,10 +159,10 @@
     const button = element("button", null, { type: "button", className: "open tile" });
     button.dataset.row = row;
     button.append(picture(row, true) ?? element("span", "no picture", { className: "blank" }));
-    const [best, ...others] = String(rows[row][3] ?? "").split(" · ");
+    const [facts, text] = rows[row][12] ?? [[], rows[row][3]];
     const status = rows[row][2];
-    if (best) button.append(isolated("b", best));
-    if (others.length) button.append(isolated("span", others.join(" · "), { className: "more" }));
+    facts.forEach((fact, n) => button.append(isolated(n ? "span" : "b", fact)));
+    if (text) button.append(isolated("span", text, { className: "more" }));
     if (status !== "ok") button.append(element("span", rows[row][8] ?? status, { className: `status s-${status}` }));
     button.append(isolated("span", rows[row][1], { className: "name" }));
     return element("li", null, {}, button);

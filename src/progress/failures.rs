@@ -2,7 +2,7 @@
 
 use super::screen::plain;
 use crate::event::RunEvent;
-use crate::model::FailureCode;
+use crate::model::{FailureCode, Tally, codes};
 use std::collections::BTreeMap;
 
 /// Maximum number of shown failures per code. Further ones are only counted.
@@ -59,6 +59,15 @@ impl Failures {
             _ => None,
         }
     }
+
+    /// The line for failures of earlier runs. `tally` counts all documents. `None` without such
+    /// failures.
+    pub fn earlier(&self, tally: &Tally) -> Option<String> {
+        let new = |code| self.0.get(code).copied().unwrap_or(0);
+        let earlier = tally.failures.iter().map(|(code, n)| (*code, n.saturating_sub(new(code)))).filter(|(_, n)| *n > 0);
+        let earlier: BTreeMap<FailureCode, u64> = earlier.collect();
+        (!earlier.is_empty()).then(|| format!("failed in earlier runs: {}; the results list them all", codes(&earlier)))
+    }
 }
 
 /// A message of one or more lines after its kind.
@@ -70,6 +79,17 @@ fn labelled(kind: &str, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RowStatus;
+
+    #[test]
+    fn failures_of_earlier_runs_are_counted_without_those_of_this_run() {
+        let mut tally = Tally::default();
+        tally.add(RowStatus::Failed, Some(FailureCode::Empty), 3);
+        tally.add(RowStatus::Refused, Some(FailureCode::Refused), 1);
+        let failures = Failures(BTreeMap::from([(FailureCode::Empty, 1), (FailureCode::Refused, 1)]));
+        assert_eq!(failures.earlier(&tally).as_deref(), Some("failed in earlier runs: 2 empty; the results list them all"));
+        assert_eq!(failures.earlier(&Tally::default()), None);
+    }
 
     #[test]
     fn an_answer_in_progress_is_shown_without_json() {

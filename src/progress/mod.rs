@@ -21,6 +21,7 @@ mod summary;
 mod traces;
 
 use crate::event::{self, RunEvent};
+use crate::model::Tally;
 pub use alarm::Alarm;
 pub use alert::AlertSettings;
 pub use duration::duration;
@@ -174,7 +175,16 @@ struct Quiet(Failures);
 
 impl Watcher for Quiet {
     fn see(&mut self, event: &RunEvent) {
-        if let Some(line) = self.0.line(event) {
+        let line = match event {
+            RunEvent::UpToDate(tally) => self.0.earlier(tally),
+            RunEvent::Finished { jobs, .. } => {
+                let mut tally = Tally::default();
+                jobs.iter().for_each(|summary| tally += &summary.totals.tally);
+                self.0.earlier(&tally)
+            }
+            other => self.0.line(other),
+        };
+        if let Some(line) = line {
             say(&line);
         }
     }

@@ -186,6 +186,14 @@ impl Roots {
         self.locate(name).is_some_and(|place| self.still_holds(&place, digest, stamp))
     }
 
+    /// Whether a table has a row called `name`, with any content.
+    pub fn has_row(&self, name: &str) -> bool {
+        let tables =
+            self.0.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
+        let mut tables = tables.filter(|(_, prefix)| name.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('#')));
+        tables.any(|(table, prefix)| table.has_row(prefix, name))
+    }
+
     /// Whether a document of earlier results, about the inputs `before`, is gone.
     ///
     /// A file is gone if it no longer exists. A row is gone if it has no id, could not be read, and

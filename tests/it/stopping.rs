@@ -27,6 +27,17 @@ fn a_run_ends_with_commands_that_fit_what_happened() {
     workspace.doc("bad.txt", "docid:bad");
     let failed = workspace.run(["--job", "echo.toml"]).exits(3);
     failed.says(&["--retry-failed=refused", "asks again about 1 document with refused", "docmill status --output output"]);
+    // A repeated run sends nothing, and its exit code needs a reason.
+    let quiet = workspace.run(["--job", "echo.toml", "--quiet"]).exits(3);
+    quiet.says(&["failed in earlier runs: 1 refused"]);
+    let runs: serde_json::Value = serde_json::from_str(&workspace.docmill(["runs", "--json"]).exits(0).stdout).unwrap();
+    let counts: Vec<_> = runs.as_array().unwrap().iter().map(|run| (run["not_ok"].as_u64(), run["up_to_date"].as_u64())).collect();
+    assert_eq!(counts[2..], [(Some(1), Some(1)), (Some(1), Some(2))], "{runs}");
+    // The failure has just been tried again, with the same result.
+    let tried = workspace.run(["--job", "echo.toml", "--retry-failed=refused"]).exits(3);
+    tried.says_nothing_of("asks again about");
+    let sample = workspace.run(["--job", "echo.toml", "--limit", "1"]).exits(0);
+    sample.says(&["runs all documents"]);
 }
 
 fn stopped_by(signal: &str) {

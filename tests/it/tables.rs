@@ -45,6 +45,44 @@ fn each_row_is_a_document_with_its_columns() {
 }
 
 #[test]
+fn verification_accounts_for_every_row() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let args = ["--job", "echo.toml", "--rows", "shop.csv", "--text-column", "body", "--id-column", "sku"];
+    workspace.write("shop.csv", shop(&[("a1", "Ann", "docid:a"), ("b2", "Bob", "docid:b"), ("c3", "Cid", "")]));
+    workspace.run_on(args, "").exits(3);
+    let receipt = workspace.docmill(["verify"]).exits(0).stdout;
+    assert!(receipt.contains("2 inputs are unchanged, 0 changed, 0 gone, 1 not compared"), "{receipt}");
+    workspace.write("shop.csv", shop(&[("a1", "Ann", "docid:a, edited"), ("c3", "Cid", "")]));
+    let receipt = workspace.docmill(["verify"]).exits(3).stdout;
+    assert!(receipt.contains("0 inputs are unchanged, 1 changed, 1 gone, 1 not compared"), "{receipt}");
+}
+
+#[test]
+fn a_plan_knows_the_rows_of_each_job_in_one_directory() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).write("greets.toml", GREETS);
+    let rows: Vec<String> = (0..12).map(|n| format!("row{n}")).collect();
+    let rows: Vec<_> = rows.iter().map(|row| (row.as_str(), "Ann", row.as_str())).collect();
+    workspace.write("shop.csv", shop(&rows));
+    let args = |job| ["--job", job, "--rows", "shop.csv", "--text-column", "body", "--id-column", "sku"];
+    for job in ["echo.toml", "greets.toml"] {
+        workspace.run_on(args(job), "").exits(0);
+    }
+    for job in ["echo.toml", "greets.toml"] {
+        let plan = workspace.start_with([&["plan", "--json"][..], &args(job)].concat()).finish().exits(0);
+        let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+        assert_eq!(
+            (&plan["up_to_date"]["ok"], &plan["pending"], &plan["identical_documents"]),
+            (&12.into(), &0.into(), &0.into()),
+            "{job}"
+        );
+    }
+}
+
+#[test]
 fn rows_may_move_and_repeat_and_only_new_ones_are_sent() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);

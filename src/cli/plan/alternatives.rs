@@ -36,6 +36,10 @@ pub(super) async fn alternatives(what: &WhatArgs, selection: Selection, report: 
     let mut add = async |head, why, (key, value, arguments): (&str, String, String)| {
         let other = Report::make(what, selection, &[(key.to_owned(), value, arguments.clone()) as Flag]).await?;
         let (calls, cost) = (other.prediction.calls, other.prediction.cost);
+        // The pending documents may be answered already, so that there is nothing to share.
+        if head == "identical" && calls >= instead.0 {
+            return Ok(());
+        }
         alternatives.push(Alternative { head, why, arguments, calls, cost, instead });
         Ok::<_, CliError>(())
     };

@@ -72,6 +72,8 @@ pub(super) struct Table {
     stamp: Option<String>,
     /// Hashes of name and content of all rows, computed when first needed.
     present: OnceLock<HashSet<u64>>,
+    /// Marks of the names of all rows.
+    row_names: OnceLock<HashSet<u64>>,
     /// Ids that occur more than once.
     repeats: Arc<Mutex<Repeats>>,
     /// Ids that other tables have too; `None` if there are no such tables.
@@ -132,6 +134,7 @@ impl Table {
             columns: columns.clone(),
             names: BTreeSet::new(),
             present: OnceLock::new(),
+            row_names: OnceLock::new(),
             repeats: Arc::default(),
             shared: None,
             sheets,
@@ -272,6 +275,12 @@ impl Table {
                 .collect()
         };
         self.present.get_or_init(all).contains(&mark(name, digest))
+    }
+
+    /// Whether there is a row called `name`. The first call reads the whole table.
+    pub fn has_row(&self, prefix: &str, name: &str) -> bool {
+        let all = || self.documents(prefix).map(|(name, _, _)| mark(&name, Digest([0; 32]))).collect();
+        self.row_names.get_or_init(all).contains(&mark(name, Digest([0; 32])))
     }
 }
 
