@@ -92,7 +92,9 @@ mod tests {
     /// A run with failures of these codes.
     fn done(command: &str, kind: Option<StopKind>, codes: &[FailureCode]) -> Done {
         let mut tally = Tally::default();
-        codes.iter().for_each(|code| tally.add(RowStatus::Failed, Some(*code), 1));
+        for code in codes {
+            tally.add(RowStatus::Failed, Some(*code), 1);
+        }
         let summary = Summary {
             run: 1,
             docmill_version: "",

@@ -179,7 +179,9 @@ impl Watcher for Quiet {
             RunEvent::UpToDate(tally) => self.0.earlier(tally),
             RunEvent::Finished { jobs, .. } => {
                 let mut tally = Tally::default();
-                jobs.iter().for_each(|summary| tally += &summary.totals.tally);
+                for summary in jobs {
+                    tally += &summary.totals.tally;
+                }
                 self.0.earlier(&tally)
             }
             other => self.0.line(other),
