@@ -94,7 +94,7 @@ impl Template {
 
 /// An error of a template in one line: the line of the template, and what is wrong.
 fn in_words(error: &minijinja::Error) -> String {
-    use minijinja::ErrorKind::{SyntaxError, UndefinedError};
+    use minijinja::ErrorKind::SyntaxError;
     let line = error.line().map_or_else(String::new, |line| format!("line {line}: "));
     let code = error.range().zip(error.template_source()).and_then(|(range, source)| source.get(range)).map(str::trim);
     let code = code.filter(|code| !code.is_empty() && !code.contains('\n'));
@@ -104,8 +104,6 @@ fn in_words(error: &minijinja::Error) -> String {
             let detail = detail.replace('`', "\"").replace("end of variable block", "\"}}\"").replace(", expected", "; expected");
             format!("{line}{detail}{place}")
         }
-        (UndefinedError, Some(detail), _) => format!("{line}{detail}"),
-        (UndefinedError, None, Some(code)) => format!("{line}`{code}` has no value here"),
         (kind, Some(detail), _) => format!("{line}{kind}: {detail}"),
         (kind, None, Some(code)) => format!("{line}{kind} at `{code}`"),
         (kind, None, None) => format!("{line}{kind}"),

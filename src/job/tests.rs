@@ -301,7 +301,7 @@ verdict = "string"
 #[test]
 fn loading_refuses_a_combine_prompt_that_no_answers_can_fill() {
     for (prompt, part) in [
-        ("{% for a in answers %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", "combine: prompt: undefined value"),
+        ("{% for a in answers %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", "combine: prompt: line 1: undefined value"),
         ("{% for a in answers if a.task == 'rate' %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", ""),
         ("{% for a in answers if a.task == 'rate' %}{{ a.answer.star }}{% endfor %}", "undefined value"),
         ("{% if missing %}{{ missing[0].name }}{% endif %}", "undefined value"),

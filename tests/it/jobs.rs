@@ -115,7 +115,7 @@ fn an_unrenderable_aggregation_is_refused_before_anything_is_sent() {
     workspace.doc("a.txt", "docid:a").write("own.toml", combining("{% for a in answers %}{{ a.material }}{% endfor %}"));
     for command in ["run", "plan"] {
         let ended = workspace.docmill([command, "docs", "--job", "own.toml"]).exits(2);
-        ended.says(&["own.toml", "combine: prompt: undefined value"]);
+        ended.says(&["own.toml", "combine: prompt: line", "undefined value"]);
     }
     assert_eq!(server.requests(), 0);
 }
