@@ -26,8 +26,10 @@ pub fn wrapped_for_stderr(text: &str, indent: usize) -> String {
 }
 
 fn wrapped_lines(text: &str, indent: usize, term: &Term) -> String {
-    let Some((_, columns)) = term.size_checked().filter(|_| term.is_term()) else { return text.to_owned() };
-    let width = usize::from(columns).clamp(20, WIDEST);
+    if !term.is_term() {
+        return text.to_owned();
+    }
+    let width = term.size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns).clamp(20, WIDEST));
     text.lines().map(|line| wrapped(line, indent, width)).collect::<Vec<_>>().join("\n")
 }
 

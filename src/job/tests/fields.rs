@@ -1,6 +1,6 @@
 //! Lists that are written once, and the kinds of answer fields.
 
-use super::{SMALL, load, record, text};
+use super::{COMBINING, SMALL, load, record, text};
 use crate::job::{Combined, Job, Method};
 use crate::model::{ColumnType, Fence, MessagePart};
 use serde_json::json;
@@ -167,4 +167,24 @@ fn the_schema_of_earlier_kinds_of_fields_is_unchanged() {
             r#""required":["n","kind","maker"],"additionalProperties":false}"#
         )
     );
+}
+
+#[test]
+fn loading_refuses_a_combine_prompt_that_no_answers_can_fill() {
+    for (prompt, part) in [
+        ("{% for a in answers %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", "combine: prompt: line 1: undefined value"),
+        ("{% for a in answers if a.task == 'rate' %}{{ a.reader }}: {{ a.answer.stars }}{% endfor %}", ""),
+        ("{% for a in answers if a.task == 'rate' %}{{ a.answer.star }}{% endfor %}", "undefined value"),
+        ("{% if missing %}{{ missing[0].name }}{% endif %}", "undefined value"),
+        ("{{ answers[2].answer.summary }}", ""),
+        ("{{ answers[3].answer.summary }}", "undefined value"),
+        ("{{ answers | mean }}", "mean"),
+        // Only the real answers can show whether these render.
+        ("{{ answers[0].answer.words[3] }} {{ 10 // answers[0].answer.stars }}", ""),
+    ] {
+        match load(&COMBINING.replace("PROMPT", prompt)) {
+            Ok(_) => assert!(part.is_empty(), "{prompt} was taken"),
+            Err(error) => assert!(!part.is_empty() && error.to_string().contains(part), "{prompt}: {error}"),
+        }
+    }
 }
