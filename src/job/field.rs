@@ -255,8 +255,6 @@ impl FieldFile {
         for (given, one, other) in [
             (self.items.is_some() && self.fields.is_some(), "items", "fields"),
             (self.pattern.is_some() && self.r#enum.is_some(), "pattern", "enum"),
-            // An absent answer is either null or the default.
-            (self.optional && self.default.is_some(), "optional", "default"),
         ] {
             if given {
                 return Err(format!("`{one}` and `{other}` exclude each other").into());
