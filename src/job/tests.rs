@@ -216,7 +216,6 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         ("headline = \"string\"", "n = { type = \"string\", nulable = true }", "unknown field \"nulable\"; did you mean nullable?"),
         ("headline = \"string\"", "n = { type = \"array\", max_items = -1 }", "max_items: expected a whole number of at least 0, not -1"),
         ("headline = \"string\"", "n = { type = \"integer\", min = 1.5 }", "min = 1.5 is no whole number"),
-        ("headline = \"string\"", "n = { type = \"string\", optional = true, default = \"x\" }", "`optional` and `default` exclude"),
         ("headline = \"string\"", "n = { type = \"string\", enum = [\"other\"], unknown = \"othr\" }", "nearly \"other\" is"),
         ("headline = \"string\"", "n = { type = \"string\", enum = [\"known\"], unknown = \"unknown\" }", ""),
         ("input = \"text\"", "input = \"images\"", "test.toml:3: input: unknown value \"images\"; did you mean image?"),
