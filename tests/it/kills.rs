@@ -260,7 +260,7 @@ fn a_stopped_run_reports_the_requests_of_unfinished_documents_too() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);
     let server = ModelServer::script().hold(move |_, ledger| ledger.requests() >= 9 && !gate.load(Ordering::SeqCst)).start();
-    let workspace = Workspace::new().against(&server).set("llm.concurrency", 1);
+    let workspace = Workspace::new().against(&server).set("llm.concurrency", 1).set("llm.documents", 1);
     workspace.doc("a.txt", "docid:a").doc("b.txt", "docid:b");
     let run = workspace.start_run(["--job", "text"]);
     server.wait_until("the second document is half done", |ledger| ledger.requests() == 9);
