@@ -71,16 +71,16 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
 }
 
 /// Columns of the CSV: all, or those in the job file.
-pub(super) fn chosen(columns: &[AnswerColumn], wanted: Option<Vec<String>>) -> Result<Vec<Column>, String> {
+pub(super) fn chosen(columns: &[AnswerColumn], wanted: Option<Vec<String>>) -> Result<Vec<Column>, Fault> {
     let all = || columns.iter().map(|own| &own.column);
     let Some(wanted) = wanted else { return Ok(all().cloned().collect()) };
-    let named = |name: &String| {
+    let named = |(at, name): (usize, &String)| {
         all().find(|column| column.name == *name).cloned().ok_or_else(|| {
             let names: Vec<&str> = all().map(|column| column.name.as_str()).collect();
-            format!("columns: unknown column `{name}`; expected {}", names.join(", "))
+            Fault::from(format!("columns: unknown column `{name}`; expected {}", names.join(", "))).at(at)
         })
     };
-    wanted.iter().map(named).collect()
+    Fault::gather(wanted.iter().enumerate().map(named))
 }
 
 impl Job {

@@ -45,12 +45,15 @@ impl Combine {
             Method::Model => {
                 let of_prompt = |why: String| Fault::from(why).of("prompt").at("prompt");
                 let values = params.into_iter().chain(lists.variables()).collect();
-                let template = Template::new(&file.prompt, values, &["answers", "missing"]).map_err(of_prompt)?;
-                if !template.mentions("answers") {
-                    return Err(Fault::from("method \"model\" needs a prompt with {{ answers }} in it").at("prompt"));
-                }
-                try_out(&template, tasks).map_err(of_prompt)?;
-                let shape = Shape::new(&file.answer, lists).map_err(|fault| fault.at("answer"))?;
+                let prompt = || {
+                    let template = Template::new(&file.prompt, values, &["answers", "missing"]).map_err(of_prompt)?;
+                    if !template.mentions("answers") {
+                        return Err(Fault::from("method \"model\" needs a prompt with {{ answers }} in it").at("prompt"));
+                    }
+                    try_out(&template, tasks).map_err(of_prompt).map(|()| template)
+                };
+                let shape = Shape::new(&file.answer, lists).map_err(|fault| fault.at("answer"));
+                let (template, shape) = Fault::both(prompt(), shape)?;
                 Ok(Self::Model {
                     template: Box::new(template),
                     shape: Box::new(shape),
@@ -79,6 +82,11 @@ impl Combine {
             Self::Model { shape, .. } => Some(shape),
             _ => None,
         }
+    }
+
+    /// Whether weights count in a vote.
+    pub fn weighs_votes(&self) -> bool {
+        matches!(self, Self::Count(count) if count.weighs_votes())
     }
 
     /// Fields of the result.

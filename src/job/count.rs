@@ -73,6 +73,11 @@ impl Count {
         }
     }
 
+    /// Whether weights count in a vote.
+    pub fn weighs_votes(&self) -> bool {
+        !self.weighted && self.weights.weigh_axes(SCORE)
+    }
+
     fn subject(&self) -> &str {
         self.subject.as_deref().unwrap_or_default()
     }

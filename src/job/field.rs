@@ -101,9 +101,10 @@ pub(super) fn object_schema(fields: &Table, lists: &Lists) -> Result<Value, Faul
     if fields.is_empty() {
         return Err("an answer needs at least one field".into());
     }
+    let field =
+        |(name, spec): (&String, _)| field_schema(spec, lists).map_err(|fault: Fault| fault.of(&format!("field `{name}`")).at(&**name));
     let (mut properties, mut required) = (Map::new(), Vec::new());
-    for (name, spec) in fields {
-        let (schema, is_required) = field_schema(spec, lists).map_err(|fault| fault.of(&format!("field `{name}`")).at(&**name))?;
+    for (name, (schema, is_required)) in fields.keys().zip(Fault::gather(fields.iter().map(field))?) {
         properties.insert(name.clone(), schema);
         if is_required {
             required.push(name);
@@ -137,10 +138,20 @@ fn column_type(schema: &Value) -> ColumnType {
     }
 }
 
-/// Reads a field. The short form of a field is its type alone.
-fn read(spec: &toml::Value) -> Result<FieldFile, Fault> {
+/// Reads a field. The short form of a field is its type alone, or the name of a list that holds its
+/// values.
+fn read(spec: &toml::Value, lists: &Lists) -> Result<FieldFile, Fault> {
+    let text = |key: &str, value: &str| (key.to_owned(), toml::Value::String(value.to_owned()));
     let spec = match spec {
-        toml::Value::String(name) => toml::Value::Table(Table::from_iter([("type".to_owned(), toml::Value::String(name.clone()))])),
+        toml::Value::String(name) if FieldType::parse(name).is_some() => toml::Value::Table(Table::from_iter([text("type", name)])),
+        toml::Value::String(name) => {
+            let mut known: Vec<&str> = FieldType::ALL.into_iter().map(FieldType::as_str).collect();
+            known.extend(lists.names());
+            let unknown = || Fault::from(unknown_name("unknown type or list", name, &known));
+            let values = if lists.names().any(|list| list == name) { lists.values(name)? } else { return Err(unknown()) };
+            let of_values = if values.iter().all(Value::is_i64) { FieldType::Integer } else { FieldType::String };
+            toml::Value::Table(Table::from_iter([text("type", of_values.as_str()), text("enum", name)]))
+        }
         other => other.clone(),
     };
     if let Some(name) = spec.get("type").and_then(toml::Value::as_str).filter(|name| FieldType::parse(name).is_none()) {
@@ -162,7 +173,7 @@ fn read(spec: &toml::Value) -> Result<FieldFile, Fault> {
 
 /// Schema of a field, and whether every answer has the field.
 fn field_schema(spec: &toml::Value, lists: &Lists) -> Result<(Value, bool), Fault> {
-    let field = read(spec)?;
+    let field = read(spec, lists)?;
     field.check_keys()?;
     let null = field.nullable || (field.optional && field.default.is_none());
     let (json_type, format) = field.r#type.in_json();

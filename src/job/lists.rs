@@ -72,9 +72,14 @@ impl Lists {
             .map(|(axis, values)| (axis.clone(), Value::Array(values.clone())))
     }
 
-    fn known(&self) -> String {
+    /// The names of all lists.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         let params = self.params.iter().filter(|(_, value)| value.is_array()).map(|(name, _)| name);
-        let names: Vec<&str> = params.chain(self.axes.keys()).map(String::as_str).collect();
+        params.chain(self.axes.keys()).map(String::as_str)
+    }
+
+    fn known(&self) -> String {
+        let names: Vec<&str> = self.names().collect();
         if names.is_empty() { "the job has no lists in [params] and no axes".to_owned() } else { format!("expected {}", names.join(", ")) }
     }
 

@@ -7,23 +7,68 @@ use super::fault::Fault;
 use super::file::{EARLIER_KEYS, JobFile, LongFile, LongMethod, Method, TaskFile, to_json};
 use super::lists::{AxisValue, Lists};
 use super::plan::{Prompt, Template};
-use super::{Job, JobError, Task, Variant, columns};
+use super::{Job, JobError, Problem, Task, Variant, columns};
 use crate::model::{Checked, Column, ColumnType, Digest, Unfit, did_you_mean, plain_words};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
+use std::ops::Range;
 use toml::Table;
+use toml::de::{DeTable, DeValue};
 
 impl Job {
     /// Reads and checks a job. `source` is its name in messages; `params` replace values of
     /// `[params]`; `method`, if given, replaces `combine.method`.
     pub fn load(source: &str, text: &str, params: &Table, method: Option<Method>) -> Result<Self, JobError> {
-        let error = |line, message: &str| JobError { job: source.to_owned(), line, message: message.to_owned() };
-        let file: JobFile = toml::from_str(text).map_err(|e| {
-            let (line, message) = in_file(&e, text);
-            error(Some(line), &message)
-        })?;
+        let error = |problems| JobError { job: source.to_owned(), problems };
+        let file = read(text).map_err(error)?;
         let digest = Digest::of(format!("{text}\n{params}\n{method:?}").as_bytes());
-        build(file, params, method, digest).map_err(|fault| error(fault.line(text).or(Some(1)), &fault.message))
+        build(file, params, method, digest).map_err(|fault| error(fault.problems(text)))
+    }
+}
+
+/// Reads the form of a file. Unknown keys and wrong values are left out one by one, so that all of
+/// them are found.
+fn read(text: &str) -> Result<JobFile, Vec<Problem>> {
+    let problem = |error: &toml::de::Error| {
+        let (line, message) = in_file(error, text);
+        Problem { line: Some(line), message }
+    };
+    let mut table = DeTable::parse(text).map_err(|error| vec![problem(&error)])?;
+    let mut problems: Vec<Problem> = Vec::new();
+    loop {
+        match JobFile::deserialize(toml::Deserializer::from(table.clone())) {
+            Ok(file) if problems.is_empty() => return Ok(file),
+            Ok(_) => return Err(problems),
+            Err(mut error) => {
+                error.set_input(Some(text));
+                // A required key that was left out was not missing.
+                if problems.is_empty() || !error.message().starts_with("missing field") {
+                    problems.push(problem(&error));
+                }
+                let left_out = error.span().is_some_and(|span| leave_out(table.get_mut(), &span));
+                if !left_out || error.message().starts_with("missing field") {
+                    return Err(problems);
+                }
+            }
+        }
+    }
+}
+
+/// Removes the entry whose key or value has this span.
+fn leave_out(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
+    let found = table.iter().find(|(key, value)| key.span() == *span || value.span() == *span).map(|(key, _)| key.clone());
+    if let Some(key) = found {
+        return table.remove(&key).is_some();
+    }
+    table.iter_mut().any(|(_, value)| leave_out_of(value.get_mut(), span))
+}
+
+fn leave_out_of(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
+    match value {
+        DeValue::Table(table) => leave_out(table, span),
+        DeValue::Array(items) => items.iter_mut().any(|item| leave_out_of(item.get_mut(), span)),
+        _ => false,
     }
 }
 
@@ -51,35 +96,42 @@ fn in_file(error: &toml::de::Error, text: &str) -> (usize, String) {
 }
 
 fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: Digest) -> Result<Job, Fault> {
-    check_name("the job", &file.name).map_err(|why| Fault::from(why).at("name"))?;
+    let name = check_name("the job", &file.name).map_err(|why| Fault::from(why).at("name"));
     replace_params(&mut file.params, overrides)?;
     let values: Map<String, Value> = file.params.iter().map(|(k, v)| (k.clone(), to_json(v))).collect();
     let system = Template::new(&file.system, values.clone(), &[]).and_then(|t| t.render([]));
-    let system = system.map_err(|why| Fault::from(why).of("system").at("system"))?;
+    let system = system.map_err(|why| Fault::from(why).of("system").at("system"));
     if file.tasks.is_empty() {
         return Err("a job needs at least one [[task]]".into());
     }
-    check_parts("long", file.long.max_input_tokens, &file.long).map_err(|why| Fault::from(why).at("max_input_tokens").at("long"))?;
+    let long = check_parts("long", file.long.max_input_tokens, &file.long);
+    let long = long.map_err(|why| Fault::from(why).at("max_input_tokens").at("long"));
     let lists = Lists::new(&file.params, &file.tasks);
     let mut ids = HashSet::new();
-    let mut tasks = Vec::new();
-    for (at, task) in file.tasks.into_iter().enumerate() {
-        let of_task = |fault: Fault| fault.at(at).at("task");
-        check_name("a task", &task.id).map_err(|why| of_task(Fault::from(why).at("id")))?;
+    let named = |task: &TaskFile, ids: &mut HashSet<String>| {
+        check_name("a task", &task.id)?;
         if task.id == COMBINE || !ids.insert(task.id.clone()) {
             let why = format!("the task id `{}` is in use. Choose a unique id other than `{COMBINE}`, the id of the aggregation", task.id);
-            return Err(of_task(Fault::from(why).at("id")));
+            return Err(why);
         }
-        let id = task.id.clone();
-        check_parts(&format!("task {id}"), task.max_input_tokens, &file.long)
-            .map_err(|why| of_task(Fault::from(why).at("max_input_tokens")))?;
-        tasks.push(build_task(task, &lists, &values).map_err(|fault| of_task(fault.of(&format!("task {id}"))))?);
-    }
+        Ok(())
+    };
+    let tasks = file.tasks.into_iter().enumerate().map(|(at, task)| {
+        let name = named(&task, &mut ids).map_err(|why| Fault::from(why).at("id"));
+        let what = format!("task {}", task.id);
+        let parts = check_parts(&what, task.max_input_tokens, &file.long).map_err(|why| Fault::from(why).at("max_input_tokens"));
+        let task = build_task(task, &lists, &values).map_err(|fault| fault.of(&what));
+        Fault::both(Fault::both(name, parts), task).map(|(_, task)| task).map_err(|fault| fault.at(at).at("task"))
+    });
+    let checked = Fault::both(Fault::both(name, long), Fault::both(system, Fault::gather(tasks)));
+    let (_, (system, tasks)) = checked?;
     let mut combine = file.combine;
     combine.method = method.unwrap_or(combine.method);
     let combine = Combine::new(combine, &tasks, &lists, values).map_err(|fault| fault.of("combine").at("combine"))?;
     let columns = columns::columns(&tasks, &combine)?;
-    let mut csv_columns = columns::chosen(&columns, file.columns).map_err(|why| Fault::from(why).at("columns"))?;
+    let mut csv_columns = columns::chosen(&columns, file.columns).map_err(|fault| fault.at("columns"))?;
+    // Weights of votes change rows of earlier versions, which ignored them.
+    let digest = if combine.weighs_votes() { Digest::of(&[&digest.0[..], b"weighted votes"].concat()) } else { digest };
     if file.flag_prompt_injection {
         if csv_columns.iter().any(|column| column.name == Job::PROMPT_INJECTION_COLUMN) {
             return Err(format!(
@@ -142,10 +194,16 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
 }
 
 fn build_task(task: TaskFile, lists: &Lists, params: &Map<String, Value>) -> Result<Task, Fault> {
-    let shape = Shape::new(&task.answer, lists).map_err(|fault| fault.at("answer"))?;
-    if task.max_output_tokens == 0 {
-        return Err(Fault::from("max_output_tokens must be at least 1").at("max_output_tokens"));
-    }
+    let shape = Shape::new(&task.answer, lists).map_err(|fault| fault.at("answer"));
+    let room =
+        if task.max_output_tokens == 0 { Err(Fault::from("max_output_tokens must be at least 1").at("max_output_tokens")) } else { Ok(()) };
+    let ((shape, ()), variants) = Fault::both(Fault::both(shape, room), variants(&task, lists, params))?;
+    let TaskFile { id, max_output_tokens, max_input_tokens, merge, model, .. } = task;
+    Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model })
+}
+
+/// The points on the axes of a task, each with its prompt.
+fn variants(task: &TaskFile, lists: &Lists, params: &Map<String, Value>) -> Result<Vec<Variant>, Fault> {
     let mut points: Vec<Vec<AxisValue>> = vec![Vec::new()];
     for (axis, choices) in &task.over {
         let at_axis = |fault: Fault| fault.at(&**axis).at("over");
@@ -157,7 +215,7 @@ fn build_task(task: TaskFile, lists: &Lists, params: &Map<String, Value>) -> Res
         let choices = lists.axis(axis, choices).map_err(at_axis)?;
         points = points.iter().flat_map(|point| choices.iter().map(|choice| [point.clone(), vec![choice.clone()]].concat())).collect();
     }
-    let variants = points
+    points
         .into_iter()
         .map(|point| {
             let mut values: Map<String, Value> = params.clone().into_iter().chain(lists.variables()).collect();
@@ -167,9 +225,7 @@ fn build_task(task: TaskFile, lists: &Lists, params: &Map<String, Value>) -> Res
             let prompt = Prompt::new(&task.prompt, values).map_err(|why| Fault::from(why).of("prompt").at("prompt"))?;
             Ok(Variant { axes: point.into_iter().map(|c| (c.axis, c.id)).collect(), prompt })
         })
-        .collect::<Result<Vec<_>, Fault>>()?;
-    let TaskFile { id, max_output_tokens, max_input_tokens, merge, model, .. } = task;
-    Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model })
+        .collect()
 }
 
 /// Checks a name, because names become directories, columns and template variables.

@@ -51,16 +51,30 @@ use crate::model::{Column, Digest, Kind};
 use columns::AnswerColumn;
 use std::sync::Arc;
 
-/// An error in a job file.
+/// The errors in a job file, one a line.
 #[derive(Debug, thiserror::Error)]
-#[error("{job}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
+#[error("{}", self.lines().join("\n"))]
 pub struct JobError {
     /// The file, or the built-in job's name.
     pub job: String,
-    /// The line of the fault, from 1, if it has one.
+    /// All problems, in the order of their lines.
+    pub problems: Vec<Problem>,
+}
+
+/// One problem of a job file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its line, from 1, if it has one.
     pub line: Option<usize>,
-    /// The fault, its position, and what is expected.
+    /// What is wrong, and what is expected.
     pub message: String,
+}
+
+impl JobError {
+    fn lines(&self) -> Vec<String> {
+        let place = |problem: &Problem| problem.line.map_or_else(|| self.job.clone(), |line| format!("{}:{line}", self.job));
+        self.problems.iter().map(|problem| format!("{}: {}", place(problem), problem.message)).collect()
+    }
 }
 
 /// A checked job, ready to plan calls.

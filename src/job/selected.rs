@@ -1,7 +1,7 @@
 //! A job with only some of its tasks.
 
 use super::combine::{COMBINE, Combine};
-use super::{Job, JobError};
+use super::{Job, JobError, Problem};
 use crate::model::Digest;
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ impl Job {
             Combine::Model { .. } => is_wanted(COMBINE),
             Combine::Count(count) => is_wanted(count.task()),
         };
-        let error = |message: String| JobError { job: self.name.clone(), line: None, message };
+        let error = |message: String| JobError { job: self.name.clone(), problems: vec![Problem { line: None, message }] };
         if self.tasks.is_empty() {
             return Err(error(format!("`{COMBINE}` combines the answers of other tasks. Name them too")));
         }

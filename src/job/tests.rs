@@ -191,7 +191,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         (
             "headline = \"string\"",
             "headline = \"text\"",
-            "field `headline`: unknown type \"text\"; expected string, integer, number, boolean, array, object, date, time, date-time",
+            "field `headline`: unknown type or list \"text\"; expected string, integer, number, boolean, array, object, date, time, date-time, tone",
         ),
         ("headline = \"string\"", "headline = { type = \"string\", min = 1 }", "`min/max` is not allowed for type string"),
         ("headline = \"string\"", "status = \"string\"\n", ""),
@@ -212,7 +212,7 @@ fn mistakes_in_a_job_file_are_found_when_it_is_loaded() {
         ("headline = \"string\"", "n = { type = \"array\", min_items = 5, max_items = 3 }", "min_items is greater"),
         ("headline = \"string\"", "n = { type = \"string\", enum = [\"a\", 3] }", "enum has 3, which is not of type string"),
         ("headline = \"string\"", "n = { type = \"string\", enum = [\"a\", \"a\"] }", "\"a\" twice"),
-        ("headline = \"string\"", "headline = \"intger\"", "unknown type \"intger\"; did you mean integer?"),
+        ("headline = \"string\"", "headline = \"intger\"", "unknown type or list \"intger\"; did you mean integer?"),
         ("headline = \"string\"", "n = { type = \"string\", nulable = true }", "unknown field \"nulable\"; did you mean nullable?"),
         ("headline = \"string\"", "n = { type = \"array\", max_items = -1 }", "max_items: expected a whole number of at least 0, not -1"),
         ("headline = \"string\"", "n = { type = \"integer\", min = 1.5 }", "min = 1.5 is no whole number"),

@@ -50,8 +50,9 @@ pub(super) fn columns(subject: &str) -> Vec<Column> {
 /// All ballots on one candidate.
 struct Tally<'b> {
     choice: &'b str,
-    ballots: usize,
-    votes: usize,
+    /// Ballots and votes, each with its share.
+    ballots: f64,
+    votes: f64,
     /// Scores and their weights.
     scores: Vec<(f64, f64)>,
     weight: f64,
@@ -60,6 +61,10 @@ struct Tally<'b> {
 impl Tally<'_> {
     fn mean(&self) -> Option<f64> {
         mean(self.scores.iter().copied())
+    }
+
+    fn weighted_votes(&self) -> f64 {
+        self.votes * self.weight
     }
 
     fn weighted_mean(&self) -> f64 {
@@ -71,20 +76,20 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
     let mut tallies: Vec<Tally<'_>> = Vec::new();
     for ballot in ballots {
         let index = tallies.iter().position(|t| t.choice == ballot.choice).unwrap_or_else(|| {
-            tallies.push(Tally { choice: &ballot.choice, ballots: 0, votes: 0, scores: Vec::new(), weight: ballot.weight });
+            tallies.push(Tally { choice: &ballot.choice, ballots: 0.0, votes: 0.0, scores: Vec::new(), weight: ballot.weight });
             tallies.len() - 1
         });
         let tally = &mut tallies[index];
-        tally.ballots += 1;
-        tally.votes += usize::from(ballot.votes);
+        tally.ballots += ballot.share;
+        tally.votes += if ballot.votes { ballot.share } else { 0.0 };
         tally.scores.extend(ballot.score.map(|score| (score, ballot.share)));
     }
     tallies
 }
 
-/// Ranks by votes, then by mean score, then by file order.
+/// Ranks by votes times weight, then by mean score, then by file order.
 ///
-/// Confidence:
+/// Confidence, by weighted votes:
 ///
 /// - `high`: the winner has at least three times the runner-up's votes.
 /// - `medium`: the winner has more votes, or equal votes and a mean score that is higher by at
@@ -95,20 +100,23 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
 pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
     let mut ranked = tallies(ballots);
     // The sort is stable: equal candidates stay in the job file's order.
-    ranked.sort_by(|a, b| b.votes.cmp(&a.votes).then(b.mean().unwrap_or(0.0).total_cmp(&a.mean().unwrap_or(0.0))));
+    ranked.sort_by(|a, b| {
+        b.weighted_votes().total_cmp(&a.weighted_votes()).then(b.mean().unwrap_or(0.0).total_cmp(&a.mean().unwrap_or(0.0)))
+    });
     let best = ranked.first()?;
     let second = ranked.get(1);
-    let second_votes = second.map_or(0, |s| s.votes);
+    let second_votes = second.map_or(0.0, Tally::weighted_votes);
     let lead = best.mean().unwrap_or(0.0) - second.and_then(Tally::mean).unwrap_or(0.0);
-    let confidence = match best.votes {
-        0 => "low",
-        votes if votes >= 3 * second_votes && votes > second_votes => "high",
+    let confidence = match best.weighted_votes() {
+        votes if votes <= 0.0 => "low",
+        votes if votes >= 3.0 * second_votes && votes > second_votes => "high",
         votes if votes > second_votes || lead >= 2.0 => "medium",
         _ => "low",
     };
     let describe = |t: &Tally<'_>| {
         let score = t.mean().map_or_else(String::new, |mean| format!(", mean score {mean:.1}"));
-        format!("{} has {} of {} votes{score}", t.choice, t.votes, t.ballots)
+        let weight = if (t.weight - 1.0).abs() > f64::EPSILON { format!(" x weight {}", t.weight) } else { String::new() };
+        format!("{} has {} of {} votes{weight}{score}", t.choice, rounded(t.votes), rounded(t.ballots))
     };
     Some(verdict(best, second, confidence, describe, missing))
 }
@@ -137,6 +145,11 @@ pub(super) fn weighted(ballots: &[Ballot], missing: &[String]) -> Option<Verdict
     let describe =
         |t: &Tally<'_>| format!("{} scores {:.1} (mean {:.1} x weight {})", t.choice, t.weighted_mean(), t.mean().unwrap_or(0.0), t.weight);
     Some(verdict(best, second, confidence, describe, missing))
+}
+
+/// A sum of shares with at most two digits after the point.
+fn rounded(sum: f64) -> f64 {
+    (sum * 100.0).round() / 100.0
 }
 
 fn verdict(
@@ -194,6 +207,19 @@ mod tests {
         let ballots = [ballot("metal", false, 8.0, 1.0), ballot("wood", false, 6.0, 1.5)];
         let verdict = weighted(&ballots, &[]).unwrap();
         assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));
+    }
+
+    #[test]
+    fn weights_count_in_a_vote_too() {
+        let harsh = |choice: &str, votes| Ballot { share: 2.0, ..ballot(choice, votes, 5.0, 1.0) };
+        let ballots = [ballot("metal", true, 5.0, 1.0), harsh("metal", false), ballot("wood", false, 5.0, 1.0), harsh("wood", true)];
+        let verdict = majority(&ballots, &[]).unwrap();
+        assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));
+        assert!(verdict.rationale.starts_with("wood has 2 of 3 votes, mean score 5.0; metal has 1 of 3 votes"), "{}", verdict.rationale);
+        let ballots = [ballot("metal", true, 5.0, 0.5), ballot("wood", true, 5.0, 2.0)];
+        let verdict = majority(&ballots, &[]).unwrap();
+        assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "high"));
+        assert!(verdict.rationale.starts_with("wood has 1 of 1 votes x weight 2, mean score 5.0"), "{}", verdict.rationale);
     }
 
     #[test]

@@ -56,6 +56,12 @@ impl Weights {
         Ok(self.set(&group.of, name, value)?)
     }
 
+    /// Whether a value of an axis has a weight other than 1. `score` is the name of the weights of
+    /// scores.
+    pub fn weigh_axes(&self, score: &str) -> bool {
+        self.0.iter().filter(|(group, _)| *group != score).flat_map(|(_, weights)| weights.values()).any(|weight| *weight != 1.0)
+    }
+
     fn set(&mut self, group: &str, name: &str, value: &Value) -> Result<(), String> {
         let weight =
             value.as_float().or_else(|| value.as_integer().map(|n| n as f64)).filter(|weight| weight.is_finite() && *weight >= 0.0);

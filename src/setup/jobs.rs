@@ -4,7 +4,7 @@ use super::SetupError;
 use super::settings::Settings;
 use crate::config::Config;
 use crate::engine::JobSet;
-use crate::job::{AUTO, BUILTIN, Job, JobError, Method, builtin};
+use crate::job::{AUTO, BUILTIN, Job, JobError, Method, Problem, builtin};
 use crate::model::did_you_mean;
 use std::path::Path;
 use toml::{Table, Value};
@@ -59,9 +59,12 @@ fn blamed(config: &Config, error: JobError, (source, text): (&str, &str), params
     let key = param.or_else(|| method.filter(|_| !loads(&Table::new(), method)).map(|_| "job.combine".to_owned()));
     match key {
         Some(key) => {
-            let why =
-                error.message.strip_prefix(&format!("{key}: ")).map_or_else(|| format!("{source}: {}", error.message), ToOwned::to_owned);
-            SetupError::usage(config.problem(&key, why))
+            let shown = |problem: &Problem| {
+                let own = problem.message.strip_prefix(&format!("{key}: "));
+                own.map_or_else(|| format!("{source}: {}", problem.message), ToOwned::to_owned)
+            };
+            let why: Vec<String> = error.problems.iter().map(shown).collect();
+            SetupError::usage(config.problem(&key, why.join("\n")))
         }
         None => SetupError::usage(error),
     }
@@ -74,28 +77,21 @@ fn selected(config: &Config, jobs: Vec<Job>, wanted: &[String]) -> Result<Vec<Jo
     }
     let known: Vec<&str> = jobs.iter().flat_map(Job::task_names).collect();
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let near = nearest(unknown, &known);
-        let message = format!("unknown task \"{unknown}\"{near}; expected one or more of {}", known.join(", "));
+        let near = did_you_mean(unknown, known.iter().copied());
+        let message = format!("unknown task \"{unknown}\"; expected one or more of {}{near}", known.join(", "));
         return Err(SetupError::usage(config.problem("job.tasks", message)));
     }
     let has_some = |job: &Job| job.task_names().iter().any(|name| wanted.iter().any(|own| own == name));
     jobs.into_iter().filter(has_some).map(|job| job.select(wanted).map_err(SetupError::usage)).collect()
 }
 
-/// A question about the most similar name, if one is similar enough.
-fn nearest(given: &str, known: &[&str]) -> String {
-    let alike = |name: &str| strsim::jaro_winkler(name, given);
-    let nearest = known.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
-    nearest.filter(|name| alike(name) > 0.7).map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
-}
-
 fn job_file(config: &Config, named: &str) -> Result<String, SetupError> {
     crate::read::text_file(Path::new(named)).map_err(|error| {
         let known: Vec<&str> = AUTO.iter().map(|(name, _)| *name).chain(BUILTIN.iter().map(|(name, _)| *name)).collect();
-        let near = nearest(named, &known);
+        let near = did_you_mean(named, known.iter().copied());
         SetupError::usage(config.problem(
             "job.use",
-            format!("\"{named}\" is neither a built-in job{near} nor a job file: {error}; built in: {}", known.join(", ")),
+            format!("\"{named}\" is neither a built-in job nor a job file: {error}; built in: {}{near}", known.join(", ")),
         ))
     })
 }

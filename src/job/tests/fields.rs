@@ -88,7 +88,7 @@ fn lists_that_disagree_are_refused_with_their_line() {
             Ok(_) => assert!(part.is_empty(), "{to} was taken"),
             Err(error) => {
                 assert!(!part.is_empty() && error.to_string().contains(part), "{to}: {error}");
-                assert_eq!(error.line, Some(line), "{to}: {error}");
+                assert_eq!(error.problems[0].line, Some(line), "{to}: {error}");
                 assert!(error.to_string().starts_with(&format!("test.toml:{line}: ")), "{error}");
             }
         }
@@ -187,4 +187,37 @@ fn loading_refuses_a_combine_prompt_that_no_answers_can_fill() {
             Err(error) => assert!(!part.is_empty() && error.to_string().contains(part), "{prompt}: {error}"),
         }
     }
+}
+
+#[test]
+fn all_mistakes_of_a_job_file_are_reported_with_their_lines() {
+    let wrong = |changes: &[(&str, &str)]| {
+        let text = changes.iter().fold(SMALL.to_owned(), |text, (from, to)| text.replace(from, to));
+        load(&text).unwrap_err().to_string()
+    };
+    let form = wrong(&[("name = \"small\"", "name = \"small\"\nsytem = \"x\""), ("id = ", "max_output_tokens = \"9\"\nmodle = 3\nid = ")]);
+    let lines: Vec<&str> = form.lines().collect();
+    assert_eq!(lines.len(), 3, "{form}");
+    assert!(lines[0].starts_with("test.toml:3: unknown field \"sytem\""), "{form}");
+    assert!(lines[1].starts_with("test.toml:8: max_output_tokens: expected a whole number"), "{form}");
+    assert!(lines[2].starts_with("test.toml:9: unknown field \"modle\""), "{form}");
+    let meaning = wrong(&[
+        ("name = \"small\"", "name = \"a b\""),
+        ("{{ limit }}", "{{ limits }}"),
+        ("headline = \"string\"", "headline = \"strong\"\nscore = { type = \"integer\", mim = 1 }"),
+    ]);
+    let lines: Vec<&str> = meaning.lines().collect();
+    assert_eq!(lines.len(), 4, "{meaning}");
+    assert!(lines[0].starts_with("test.toml:2: the job has the invalid name") && lines[1].contains("`limits`"), "{meaning}");
+    assert!(lines[2].contains("did you mean string?") && lines[3].contains("unknown field \"mim\""), "{meaning}");
+}
+
+#[test]
+fn a_field_takes_the_values_of_a_list_in_short() {
+    let job = |field: &str| SMALL.replace("limit = 10", "limit = 10\nmarks = [1, 2]").replace("headline = \"string\"", field);
+    let form = |field: &str| load(&job(field)).unwrap().form_of("dry_headline").unwrap().clone();
+    assert_eq!(form("headline = \"marks\""), json!({"type": "integer", "enum": [1, 2]}));
+    let tones = json!({"type": "array", "items": {"type": "string", "enum": ["dry", "bold"]}, "maxItems": 2});
+    assert_eq!(form("headline = { type = \"array\", items = \"tone\", max_items = 2 }"), tones);
+    assert!(load(&job("headline = \"limit\"")).unwrap_err().to_string().contains("unknown type or list \"limit\""));
 }
