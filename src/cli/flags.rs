@@ -13,7 +13,6 @@ pub(super) fn flags(args: &WhatArgs) -> Vec<Flag> {
         flag("input.paths", paths.to_string(), "argument INPUT");
     }
     let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
-    let list = |values: &[String]| toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect()).to_string();
     if args.input.is_empty() && (!args.rows.is_empty() || args.files_from.is_some()) {
         flag("input.paths", list(&[]), "--rows or --files-from");
     }
@@ -50,4 +49,9 @@ pub(super) fn flags(args: &WhatArgs) -> Vec<Flag> {
     }
     flags.extend(settings::output_flag(args.output.as_deref()));
     flags
+}
+
+/// A list of texts as the value of a setting.
+pub(super) fn list(values: &[String]) -> String {
+    toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect()).to_string()
 }

@@ -2,11 +2,11 @@
 
 use super::args::{InDoubt, Progress, RunArgs};
 use super::exit::{CliError, Exit};
-use super::flags::flags;
+use super::flags::{flags, list};
 use super::next::{Done, next};
 use super::{prompt, settings};
 use crate::ask::StopKind;
-use crate::model::{FailureCode, counted, did_you_mean};
+use crate::model::{FailureCode, counted};
 use crate::progress::{Style, say, wrapped_for_stderr};
 use crate::setup::{Environment, Guard, RunOptions, assemble};
 use crate::store::Retry;
@@ -17,7 +17,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let options = RunOptions {
         selection: args.some.selection(),
         retry: retry(args.retry_failed.as_deref())?,
-        accepted: args.accept_failed.iter().map(|code| known("--accept-failed", code, &[])).collect::<Result<_, _>>()?,
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
         live: Some(settings::source(&args.what.settings, all_flags(args))),
         guard: Guard::Ask(prompt),
@@ -73,23 +72,18 @@ fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
     match asked {
         None => Ok(Retry::Transient),
         Some("all") => Ok(Retry::All),
-        Some(code) => known("--retry-failed", code, &["all"]).map(Retry::Also),
+        Some(code) => FailureCode::named(code, &["all"]).map(Retry::Also).map_err(|why| CliError::usage(format!("--retry-failed: {why}"))),
     }
-}
-
-/// Parses a failure code. `further` are other words that the argument takes.
-fn known(argument: &str, code: &str, further: &[&str]) -> Result<FailureCode, CliError> {
-    FailureCode::parse(code).ok_or_else(|| {
-        let known: Vec<&str> = further.iter().copied().chain(FailureCode::ALL.iter().map(|code| code.as_str())).collect();
-        let meant = did_you_mean(code, known.iter().copied());
-        CliError::usage(format!("{argument}: unknown code \"{code}\"; expected one of {}{meant}", known.join(", ")))
-    })
 }
 
 /// Arguments that are settings under another name.
 fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
     let mut flags = flags(&args.what);
     let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
+    if !args.accept_failed.is_empty() {
+        let codes: Vec<String> = args.accept_failed.iter().map(|code| code.trim().to_owned()).collect();
+        flag("output.accept_failed", list(&codes), "--accept-failed");
+    }
     if args.stream {
         flag("llm.stream", "true".to_owned(), "--stream");
     }

@@ -14,6 +14,7 @@ use crate::ask::{Account, usual_thinking};
 use crate::insight::{AnswerForm, Length, Order};
 use crate::job::{COMBINE, Chunks, Job, stand_in};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Fence, MessagePart, Money, Spent, Usage, Want};
+use crate::simulator::{AnswerPreview, Foretold};
 use crate::store::Catalog;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -83,6 +84,10 @@ pub(super) struct Shared {
     room: u32,
     /// Mean answer length in tokens, by task.
     lengths: HashMap<String, f64>,
+    /// The answers of the built-in server, if it is the provider.
+    simulated: Option<Arc<AnswerPreview>>,
+    /// Number and tokens of its foretold answers, by index of the task.
+    foretold: Mutex<HashMap<usize, (u32, u64)>>,
     tasks: Mutex<Vec<Task>>,
     /// Form of the answer by index of the task, which predicts its length.
     forms: Mutex<HashMap<usize, AnswerForm>>,
@@ -102,6 +107,8 @@ impl Shared {
             prime: plan.llm.prime,
             room: plan.llm.room_to_think(plan.account.dialect),
             lengths,
+            simulated: plan.simulated.clone(),
+            foretold: Mutex::default(),
             tasks: Mutex::default(),
             forms: Mutex::default(),
             seen: Mutex::default(),
@@ -147,6 +154,28 @@ impl Shared {
             if self.room > 0 { self.room } else { *max_output_tokens },
         );
         (form.length(call.document_tokens() as f64).at_most(f64::from(*max_output_tokens)), thinking.at_most(most))
+    }
+
+    /// The answer of the built-in server to a call, and its length. Reading a document takes time, so
+    /// only the first calls of a task have an answer, and the others the mean length.
+    async fn foretold(&self, task: usize, call: &Call) -> Result<Option<(Length, Option<Value>)>, RunError> {
+        /// Calls of a task whose answers are made.
+        const MADE: u32 = 200;
+        /// Tokens that an attempt may have more or less, such as by an invalid answer.
+        const MARGIN: f64 = 0.1;
+        let Some(preview) = self.simulated.clone() else { return Ok(None) };
+        let length = |tokens: f64| Length::new((1.0 - MARGIN) * tokens, tokens, (1.0 + MARGIN) * tokens);
+        if let Some((made, tokens)) = self.foretold.lock().get(&task).copied().filter(|(made, _)| *made >= MADE) {
+            return Ok(Some((length(tokens as f64 / f64::from(made)), None)));
+        }
+        let call = call.clone();
+        let made = spawn_blocking(move || preview.answer(&call)).await;
+        let Foretold { tokens, answer } = made.map_err(|e| RunError::Internal(format!("an answer was not foretold: {e}")))?;
+        let mut foretold = self.foretold.lock();
+        let (made, sum) = foretold.entry(task).or_default();
+        (*made, *sum) = (*made + 1, *sum + tokens);
+        drop(foretold);
+        Ok(Some((length(tokens as f64), answer)))
     }
 
     /// Whether a document had a row before settings or jobs changed.
@@ -207,13 +236,13 @@ impl<'s> DryRun<'s> {
         (all > 0).then_some(open == 0)
     }
 
-    /// A record with a made-up answer of the expected length.
-    fn made_up(&self, call: &Call, expected: Length) -> CallRecord {
+    /// A record with the foretold answer, or a made-up one of the expected length.
+    fn made_up(&self, call: &Call, expected: Length, foretold: Option<Value>) -> CallRecord {
         const BYTES_PER_TOKEN: f64 = 4.0;
         let Want::Answer { schema, .. } = &call.want;
         let tokens = self.shared.lengths.get(&*call.task).copied().unwrap_or(expected.likely);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of answers")]
-        let answer = stand_in(schema, (tokens * BYTES_PER_TOKEN) as usize);
+        let answer = foretold.unwrap_or_else(|| stand_in(schema, (tokens * BYTES_PER_TOKEN) as usize));
         CallRecord { status: CallStatus::Ok, answer: Some(answer), ..RowMaker::record(call, &Spent::default(), None) }
     }
 }
@@ -244,7 +273,7 @@ impl Answerer for DryRun<'_> {
         let mut records = Vec::with_capacity(calls.len());
         for (((call, key), before), role) in calls.iter().zip(keys).zip(before).zip(roles) {
             let task = shared.task(subject.job, call);
-            let (expected, thinking) = shared.expected(task, call);
+            let (mut expected, thinking) = shared.expected(task, call);
             let (record, past) = match before {
                 Before::Answered(record) | Before::Failed(record) => {
                     let record = RowMaker::known(call, record);
@@ -265,7 +294,11 @@ impl Answerer for DryRun<'_> {
                             None => shared.is_shared(key, subject.row).await?,
                             Some(is_copy) => is_copy,
                         };
-                        (self.made_up(call, expected), is_shared.then_some(free))
+                        let mut foretold = None;
+                        if let Some((length, answer)) = shared.foretold(task, call).await? {
+                            (expected, foretold) = (length, answer);
+                        }
+                        (self.made_up(call, expected, foretold), is_shared.then_some(free))
                     }
                 },
             };

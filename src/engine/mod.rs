@@ -58,7 +58,7 @@ pub use controls::{Controls, StopToken};
 pub use dry_run::{Foreseen, Past, Task};
 pub use earlier_runs::History;
 pub use forecast::{IfLimited, Prediction, predict};
-pub use inspect::{Inspected, inspect};
+pub use inspect::{Inspected, Inspection, inspect};
 pub use isolation::READ_DOCUMENTS;
 pub use pipeline::run;
 pub use route::JobSet;
@@ -73,6 +73,7 @@ use crate::event::RunEvent;
 use crate::model::{AccountLimit, FailureCode, Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
 use crate::read::{InputRecord, OnEmpty, ReadSettings, Roots};
+use crate::simulator::AnswerPreview;
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
 use crate::system::{disk_advice, is_no_room};
 use crate::write::{CopyTo, OutputSettings, WriteError};
@@ -107,6 +108,8 @@ pub struct Plan {
     pub account: Account,
     /// Limits of the account that are known before the first request.
     pub declared_limits: Vec<AccountLimit>,
+    /// The answers of the built-in server, if it is the provider. Predictions use them.
+    pub simulated: Option<Arc<AnswerPreview>>,
     /// Another output directory whose answers are reused.
     pub more_answers: Option<PathBuf>,
     /// Settings of the run store.

@@ -1,5 +1,6 @@
 //! Codes that tell why a document or call has no answer.
 
+use super::did_you_mean;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -150,6 +151,17 @@ impl FailureCode {
             | Self::Rejected
             | Self::Cancelled => false,
         }
+    }
+}
+
+impl FailureCode {
+    /// The code called `name`. The error lists the codes, and `further` words that may stand here.
+    pub fn named(name: &str, further: &[&str]) -> Result<Self, String> {
+        Self::parse(name).ok_or_else(|| {
+            let known: Vec<&str> = further.iter().copied().chain(Self::ALL.iter().map(|code| code.as_str())).collect();
+            let meant = did_you_mean(name, known.iter().copied());
+            format!("unknown code \"{name}\"; expected one of {}{meant}", known.join(", "))
+        })
     }
 }
 

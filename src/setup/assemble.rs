@@ -15,7 +15,7 @@ use crate::engine::{JobSet, LiveSettings, Plan, Selection};
 use crate::model::{FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputRecord, OnEmpty, Roots, Tables};
-use crate::simulator::{Scenario, Simulator};
+use crate::simulator::{AnswerPreview, Scenario, Simulator};
 use crate::store::Retry;
 use crate::write::CopyTo;
 use std::path::Path;
@@ -28,8 +28,6 @@ pub struct RunOptions {
     pub retry: Retry,
     /// Whether to skip calls that a dead run left in doubt.
     pub skip_in_doubt: bool,
-    /// Failure codes that do not count as failures of the run.
-    pub accepted: Vec<FailureCode>,
     /// The selected documents.
     pub selection: Selection,
     /// The source of its settings, if they may change during the run.
@@ -93,6 +91,12 @@ pub async fn assemble(
         (Server::Configured | Server::Offline, Some(Provider::Simulated)) => scenario(&settings.simulator)?.limits(),
         _ => Vec::new(),
     };
+    let simulated = match (&options.server, provider) {
+        (Server::Configured | Server::Offline, Some(Provider::Simulated)) => {
+            Some(Arc::new(AnswerPreview::new(&scenario(&settings.simulator)?)))
+        }
+        _ => None,
+    };
     let key = |name: &str| match options.server {
         Server::Configured => environment.key(name),
         // The key identifies the account whose limits are known.
@@ -145,7 +149,7 @@ pub async fn assemble(
         speed: 1.0,
         selection: options.selection,
         on_empty: settings.input.on_empty,
-        accepted: options.accepted,
+        accepted: accepted(config, &settings)?,
         roots,
         keep_columns: keep_columns(config, &settings, &jobs)?,
         settings: history::with_inputs(&kept, &records, tables, added_to),
@@ -156,6 +160,7 @@ pub async fn assemble(
         longest: account.prices.longest(&account.model),
         llm: settings.llm,
         declared_limits,
+        simulated,
         more_answers: None,
         account,
         store: settings.store,
@@ -196,6 +201,12 @@ fn recipe(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet
         hash.update(&job.digest().0);
     }
     hash.finalize().as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
+}
+
+/// The failure codes of `output.accept_failed`.
+fn accepted(config: &Config, settings: &Settings) -> Result<Vec<FailureCode>, SetupError> {
+    let codes = settings.output.accept_failed.iter().map(|code| FailureCode::named(code, &[]));
+    codes.collect::<Result<_, _>>().map_err(|why| SetupError::usage(config.problem("output.accept_failed", why)))
 }
 
 /// Checks that copied columns have unique names among the result columns.

@@ -47,6 +47,7 @@ mod openai;
 mod pace;
 mod payload;
 mod picture;
+mod preview;
 mod reading;
 mod scenario;
 mod schema;
@@ -59,6 +60,7 @@ mod wait;
 mod wire;
 
 pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
+pub use preview::{AnswerPreview, Foretold};
 pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
 
 use crate::system::accept;

@@ -17,6 +17,8 @@ pub struct OutputSettings {
     pub copy_to: String,
     /// What happens to results that the run would drop.
     pub existing: Existing,
+    /// Failure codes of rows that do not make the run end with exit code 3.
+    pub accept_failed: Vec<String>,
     /// Permissions of new files.
     pub mode: FileMode,
 }

@@ -260,7 +260,7 @@ fn a_plan_without_limits_shows_the_effect_of_one() {
     let (limit, seconds) = (told["if_limited"]["requests_per_minute"].as_f64().unwrap(), told["if_limited"]["seconds"].as_f64().unwrap());
     assert!((limit * seconds / 60.0 - 240.0).abs() < 1e-6 && seconds > 2.0 * told["seconds_per_second_of_latency"].as_f64().unwrap());
     let text = workspace.start_with(["plan", "docs"]).finish().exits(0).stdout;
-    assert!(text.contains("unless the account's limits are lower") && text.contains("requests a minute would make it"), "{text}");
+    assert!(text.contains("no limit of the account is known yet") && text.contains("requests a minute, it would take"), "{text}");
     let told = plan(&workspace, &["--set", "llm.limits.requests_per_minute=100", "--set", "llm.effort=minimal"]);
     assert_eq!((&told["limits_unknown"], &told["if_limited"]), (&false.into(), &Value::Null));
     // Even without any answer, the interval is useful. The maximum cost is shown separately.
@@ -326,4 +326,18 @@ fn images_count_against_limits_of_tokens_by_the_rule_of_their_model() {
         // is larger.
         assert!(bound.as_f64().unwrap() >= 0.99 * input / 100.0, "{model}: {bound} for {input} tokens");
     }
+}
+
+#[test]
+fn a_plan_for_the_built_in_server_foretells_its_answers() {
+    let workspace = Workspace::new();
+    for n in 0..3 {
+        workspace.doc(format!("{n}.txt"), format!("The valve {n} leaks. A good valve closes at 20 bar. The repair was quick and cheap."));
+    }
+    let args = ["--set", "llm.provider=simulated", "--set", "simulator.latency_ms=1", "--set", "simulator.jitter_ms=1"];
+    let told = plan(&workspace, &[&["--job", "text"][..], &args].concat());
+    let run = workspace.docmill([&["run", "docs", "--job", "text"][..], &args].concat()).exits(0);
+    let tokens = run.summary("text")["whole_run"]["this_run"]["tokens"]["output"].as_f64().unwrap();
+    let (low, high) = (told["output_tokens"]["low"].as_f64().unwrap(), told["output_tokens"]["high"].as_f64().unwrap());
+    assert!((low..=high).contains(&tokens) && high < 1.3 * low, "{tokens} tokens, foreseen {low} to {high}");
 }

@@ -105,7 +105,8 @@ pub(super) struct RunArgs {
     /// Transient failures, such as timed_out, are always retried
     #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     pub retry_failed: Option<String>,
-    /// Failure codes, separated by commas, of rows that do not cause exit code 3
+    /// Failure codes, separated by commas, of rows that do not cause exit code 3 [default:
+    /// output.accept_failed]
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     pub accept_failed: Vec<String>,
     /// What to do with calls that were in flight when a run died. They may have been billed

@@ -69,7 +69,7 @@ impl<'w> Writer<'w, '_> {
         let text = self.reading.text;
         let score = |sentence: &Sentence| {
             let numbers = text.words_of(sentence).iter().filter(|word| text.lower(word).starts_with(|c: char| c.is_ascii_digit())).count();
-            // What has a label of its own is a field of the document, and no item.
+            // A part with its own label is a field of the document, not an item.
             let labelled = text.sentence(sentence).split_once(':').is_some_and(|(label, _)| label.len() < 30);
             (self.common(sentence, &stems) + (numbers as f32).min(3.0) * 0.4) * if labelled { 0.0 } else { 1.0 }
         };

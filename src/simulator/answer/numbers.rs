@@ -137,7 +137,7 @@ fn parsed(text: &Text<'_>, words: &[Word], index: usize, word: &Word) -> Option<
     plain(written).map(|number| number * factor * if negative { -1.0 } else { 1.0 })
 }
 
-/// A number in English or continental notation: `2,000.50`, `2.000,50`, `31`, `31st` is none.
+/// A number in English or continental notation: `2,000.50`, `2.000,50`, `31`. `31st` is not a number.
 fn plain(written: &str) -> Option<f64> {
     let last = written.rfind(['.', ',']);
     let groups = |separator: char| written.split(separator).skip(1).all(|group| group.len() == 3);
