@@ -4,18 +4,26 @@ use super::args::InspectArgs;
 use super::exit::{CliError, Exit};
 use super::{print, settings};
 use crate::ask::{Account, request_preview};
-use crate::engine::{Inspected, inspect as inspect_bytes};
-use crate::model::{ContentBlock, Facts, Nearest, Want, counted};
+use crate::engine::{Inspected, Inspection, inspect as inspect_document};
+use crate::model::{ContentBlock, Facts, Nearest, Place, Want, counted};
+use crate::read::{InputSettings, Roots};
 use crate::remote::Address;
-use crate::setup::{Environment, NO_ADDRESS, NO_KEY, in_force, load_jobs};
+use crate::setup::{Environment, NO_ADDRESS, NO_KEY, Settings, in_force, load_jobs};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
-    let flags = args.job.iter().map(|job| ("job.use".to_owned(), toml::Value::String(job.clone()).to_string(), "--job".to_owned()));
-    let (config, settings) = settings::load_to_look(&args.settings, flags.collect())?;
+    let flags = [
+        ("job.use", &args.job, "--job"),
+        ("input.text_column", &args.text_column, "--text-column"),
+        ("input.id_column", &args.id_column, "--id-column"),
+    ];
+    let flag = |(key, value, name): (&str, &Option<String>, &str)| {
+        value.as_ref().map(|value| (key.to_owned(), toml::Value::String(value.clone()).to_string(), name.to_owned()))
+    };
+    let (config, settings) = settings::load_to_look(&args.settings, flags.into_iter().filter_map(flag).collect())?;
     let jobs = load_jobs(&config, &settings)?;
     let prices = in_force(&config, &settings)?;
     let environment = Environment::of_process();
@@ -29,11 +37,18 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
             args.file.display()
         )));
     }
-    let bytes = std::fs::read(&args.file).map_err(|e| unreadable(&args.file, &e))?;
-    let extension = args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let row = args.file.to_str().filter(|name| name.contains('#') && !args.file.exists());
+    let document = match row {
+        Some(name) => table_row(name, &settings, &jobs.row_columns(), &environment)?,
+        None => Inspection {
+            bytes: std::fs::read(&args.file).map_err(|e| unreadable(&args.file, &e))?,
+            extension: args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default(),
+            row: None,
+        },
+    };
     let (limits, longest) = (account.images(&account.model), account.prices.longest(&account.model));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
-    let inspected = inspect_bytes(bytes, &extension, &jobs, (&settings.prepare, &limits), (&account, longest));
+    let inspected = inspect_document(document, &jobs, (&settings.prepare, &limits), (&account, longest));
     match runtime.block_on(inspected) {
         Ok(inspected) => {
             if let Some(directory) = &args.save {
@@ -50,6 +65,45 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
         }
         Err(failure) => Err(CliError { exit: Exit::FailedRows, message: format!("{}: {failure}", args.file.display()) }),
     }
+}
+
+/// The row called `TABLE#ID`. An id may contain `#`, and so may the name of a sheet.
+fn table_row(name: &str, settings: &Settings, used: &Option<Vec<String>>, environment: &Environment) -> Result<Inspection, CliError> {
+    let mut found = Err(unreadable(Path::new(name), &std::io::ErrorKind::NotFound.into()));
+    for (at, _) in name.match_indices('#') {
+        let (table, id) = (&name[..at], &name[at + 1..]);
+        if found.is_err() && table.split('#').next().is_some_and(|file| Path::new(file).is_file()) {
+            found = row_of(table, id, settings, used.clone(), environment);
+        }
+    }
+    found
+}
+
+fn row_of(
+    table: &str,
+    id: &str,
+    settings: &Settings,
+    used: Option<Vec<String>>,
+    environment: &Environment,
+) -> Result<Inspection, CliError> {
+    let input = InputSettings { paths: Vec::new(), files_from: String::new(), rows: vec![table.to_owned()], ..settings.input.clone() };
+    let roots = Roots::open(&input, &environment.of_inputs(), used, &settings.output.dir).map_err(CliError::usage)?;
+    let prefix = roots.records().first().map_or(0, |record| record.prefix.len() + 1);
+    let mut nearest = Nearest::new(id);
+    for (document, failure) in roots.walk() {
+        let own = document.name.get(prefix..).unwrap_or_default().to_owned();
+        let Place::Row(row) = document.place else { continue };
+        if own == id {
+            return match failure {
+                Some(failure) => Err(CliError { exit: Exit::FailedRows, message: format!("{table}#{id}: {failure}") }),
+                None => Ok(Inspection { bytes: row.text, extension: String::new(), row: Some(row.columns) }),
+            };
+        }
+        nearest.see(&own);
+    }
+    let by = settings.input.id_column.as_str();
+    let named = if by.is_empty() { "its number, from 1".to_owned() } else { format!("column {by}") };
+    Err(CliError::usage(format!("{table} has no row {id}; rows are named by {named}{}", nearest.hint())))
 }
 
 /// The error for a file that cannot be read. Suggests another file of the directory for a typo.

@@ -6,7 +6,8 @@ use super::route::JobSet;
 use crate::ask::Account;
 use crate::job::{Chunks, Job};
 use crate::model::{Call, Facts, Failure, FailureCode, Fence};
-use crate::prepare::{ImageLimits, PrepareSettings, sniff};
+use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, sniff};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// A document after preparation, with its first calls.
@@ -23,16 +24,26 @@ pub struct Inspected {
     pub calls: Vec<Call>,
 }
 
-/// Prepares the bytes of a file with this extension and makes its calls for the account.
+/// A document to inspect.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The bytes of the file, or the text of the row.
+    pub bytes: Vec<u8>,
+    /// The extension of the file.
+    pub extension: String,
+    /// The columns of a table row that prompts use; `None` for a file.
+    pub row: Option<Map<String, Value>>,
+}
+
+/// Prepares a document and makes its calls for the account.
 pub async fn inspect(
-    bytes: Vec<u8>,
-    extension: &str,
+    Inspection { bytes, extension, row }: Inspection,
     jobs: &JobSet,
     (settings, images): (&PrepareSettings, &ImageLimits),
     (account, longest): (&Account, Option<u64>),
 ) -> Result<Inspected, Failure> {
-    let sniffed = sniff(&bytes, extension);
-    let (job, taken) = jobs.route(&bytes, sniffed, extension, settings.pdf.mode);
+    let sniffed = if row.is_some() { Sniffed::Text } else { sniff(&bytes, &extension) };
+    let (job, taken) = jobs.route(&bytes, sniffed, &extension, settings.pdf.mode);
     taken?;
     let work = if sniffed.is_read_apart() && !bytes.is_empty() {
         let isolation = Isolation::new(settings, images).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
@@ -43,7 +54,7 @@ pub async fn inspect(
     };
     let preparation = Preparation { settings: settings.clone(), images: *images, longest };
     let (facts, chunks) = preparation.content(work, &job, true)?;
-    let mut calls = job.calls(&chunks, None, &Fence::example(), &account.model, None)?;
+    let mut calls = job.calls(&chunks, row.as_ref(), &Fence::example(), &account.model, None)?;
     for call in &mut calls {
         account.count_images(call);
     }

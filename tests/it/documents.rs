@@ -258,3 +258,20 @@ fn inspect_counts_the_call_that_combines_answers() {
     let shown = workspace.docmill(["inspect", "a.png", "--job", "material-single"]).exits(0).stdout;
     assert!(shown.contains("material-single: 1 call, about"), "{shown}");
 }
+
+#[test]
+fn inspect_shows_a_row_of_a_table() {
+    let workspace = Workspace::new();
+    workspace.write("t.csv", "id,body,maker\na#1,a bolt,Acme\nb,a nut,Bolts\n");
+    workspace.write(
+        "rows.toml",
+        "name = \"rows\"\ninput = \"text\"\n[[task]]\nid = \"made\"\nprompt = \"Who made it? {{ row.maker }}\"\n[task.answer]\nmade = \"string\"\n",
+    );
+    let inspect =
+        |row: &str| workspace.docmill(["inspect", row, "--id-column", "id", "--text-column", "body", "--job", "rows.toml", "--request"]);
+    let shown = inspect("t.csv#a#1").exits(0).stdout;
+    assert!(shown.contains("a bolt") && shown.contains("Who made it? Acme"), "{shown}");
+    inspect("t.csv#bb").exits(2).says(&["t.csv has no row bb; rows are named by column id"]);
+    let second = workspace.docmill(["inspect", "t.csv#2", "--job", "text"]).exits(0).stdout;
+    assert!(second.contains("Bolts"), "{second}");
+}

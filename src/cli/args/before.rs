@@ -62,8 +62,14 @@ pub(in crate::cli) struct TuneArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct InspectArgs {
-    /// Document to inspect
+    /// Document to inspect: a file, or a row of a table as TABLE#ID
     pub file: PathBuf,
+    /// Column with the text of a row [default: input.text_column, or all columns]
+    #[arg(long, value_name = "COLUMN")]
+    pub text_column: Option<String>,
+    /// Column that names a row [default: input.id_column, or its number]
+    #[arg(long, value_name = "COLUMN")]
+    pub id_column: Option<String>,
     /// A built-in job, the path of a job file, or auto [default: job.use]
     #[arg(long, value_name = "NAME|FILE")]
     pub job: Option<String>,
