@@ -65,7 +65,7 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
                     rows.push(known.to_owned());
                 }
             };
-            listing.map_or(Ok(()), |listing| archive.documents(listing, |known, _| see(known))).map_err(CliError::internal)?;
+            listing.map_or(Ok(()), |listing| archive.documents(listing, |known| see(known))).map_err(CliError::internal)?;
             let hint = if let [row] = &rows[..] { format!("; did you mean {row}?") } else { nearest.hint() };
             return Err(CliError::usage(format!("{document}: the results have no such document{hint}")));
         };

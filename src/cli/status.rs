@@ -7,7 +7,7 @@ use super::print;
 use super::settings::archive_in;
 use crate::ask::larger_cap;
 use crate::event::line;
-use crate::model::{FailureCode, Money, Tally, counted};
+use crate::model::{FailureCode, Money, RowStatus, Tally, counted};
 use crate::progress::{plain, wrapped_for_stdout};
 use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
 use jiff::Timestamp;
@@ -125,7 +125,13 @@ impl<'s> Status<'s> {
         line("run", &format!("{}, started {}, {}", run.id, run.started, self.how_it_ended()));
         let more = if self.counted.counted { "" } else { ", and perhaps more: the run stopped while it listed the inputs" };
         let tally = self.tally();
-        line("documents", &format!("{} done, {} pending{more}", tally.rows(), self.counted.pending()));
+        let done = tally.rows() - tally.unanswered();
+        let missing: String = [RowStatus::Partial, RowStatus::Failed, RowStatus::Refused]
+            .into_iter()
+            .filter(|status| tally.count(*status) > 0)
+            .map(|status| format!(", {} {}", tally.count(status), status.as_str()))
+            .collect();
+        line("documents", &format!("{done} done{missing}, {} pending{more}", self.counted.pending()));
         for (job, tally) in &self.counted.counts.jobs {
             for (status, n) in &tally.documents {
                 line("", &format!("{job}: {n} {}", status.as_str()));

@@ -9,7 +9,7 @@ use crate::model::{Digest, JobColumns, Place, Row, Totals, counted};
 use crate::progress::plain;
 use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
 use crate::setup::{self, ADDED_TO, ROOTS, USED_COLUMNS};
-use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
+use crate::store::{Archive, Bookkeeping, Content, RunLock, RunRecord, View};
 use crate::write::{Hashed, OutputSettings, Sink, sinks};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -71,8 +71,8 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
         }
         Receipt { wrong: 0, .. } => {
             let is_published = !archive.published().map_err(CliError::internal)?.is_empty();
-            let results = if is_published { "results are older than the store" } else { "there are no complete results yet" };
-            let message = format!("nothing is wrong: {results}; run again to bring them up to date");
+            let results = if is_published { "the results are older than the store" } else { "there are no complete results yet" };
+            let message = format!("no check failed, but {results}. Run again to bring them up to date");
             Err(CliError { exit: Exit::StoppedEarly, message })
         }
         Receipt { wrong, .. } => Err(CliError {
@@ -235,11 +235,18 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
         Place::Row(row) => Ok(row.digest),
         object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
     };
-    let each = |name: &str, known: Option<Digest>| {
-        // An empty or unreadable document has no digest, and may be a pipe without a writer.
-        let Some(known) = known else {
-            unread += 1;
-            return;
+    let size = |roots: &Roots, name: &str| roots.stamp_of(&roots.locate(name)?).map(|stamp| stamp.size);
+    let each = |name: &str, content: Content| {
+        let known = match content {
+            Content::Known(digest) => digest,
+            Content::Empty if all.iter().any(|roots| size(roots, name).is_some_and(|bytes| bytes > 0)) => {
+                return changed.push(name.to_owned());
+            }
+            // An unreadable document may be a pipe without a writer, so it is not opened.
+            Content::Empty | Content::Unknown => {
+                unread += 1;
+                return;
+            }
         };
         let found: Vec<_> = all.iter().filter_map(|roots| roots.locate(name).and_then(|place| now(roots, &place).ok())).collect();
         match found.first() {
@@ -253,7 +260,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             None => gone += 1,
         }
     };
-    archive.documents(view.listing, each).map_err(CliError::internal)?;
+    archive.contents(view, each).map_err(CliError::internal)?;
     if delivered > 0 {
         print(&format!("  note  {delivered} rows come from deliveries whose files contain other rows now"))?;
     }

@@ -245,7 +245,7 @@ impl RuntimeControl {
         let look = move |archive: Archive| {
             let Some(listing) = archive.whole_listing(run)? else { return Ok(None) };
             let (mut is_there, mut nearest) = (false, Nearest::new(&name));
-            archive.documents(listing, |other, _| {
+            archive.documents(listing, |other| {
                 is_there |= other == name;
                 nearest.see(other);
             })?;

@@ -2,7 +2,8 @@
 
 use super::error::StoreError;
 use super::history::Archive;
-use crate::model::Digest;
+use super::view::View;
+use crate::model::{Digest, FailureCode};
 use rusqlite::OptionalExtension as _;
 
 /// Result of comparing answers, rows and ledger.
@@ -18,6 +19,17 @@ pub struct Bookkeeping {
 
 /// Maximum number of wrong entries to name.
 const NAMED: u32 = 10;
+
+/// The content from which the row of a document was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The document could not be read.
+    Unknown,
+    /// The file had no bytes.
+    Empty,
+    /// The document had bytes with this digest.
+    Known(Digest),
+}
 
 impl Archive {
     /// Faults of the file that SQLite finds.
@@ -70,14 +82,31 @@ impl Archive {
         })
     }
 
-    /// Calls `each` with name and content digest of each listed document.
-    pub fn documents(&self, listing: i64, mut each: impl FnMut(&str, Option<Digest>)) -> Result<(), StoreError> {
+    /// Calls `each` with the name of each listed document.
+    pub fn documents(&self, listing: i64, mut each: impl FnMut(&str)) -> Result<(), StoreError> {
         self.read("documents", || {
-            let sql = "SELECT d.name, d.digest FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1 ORDER BY l.position";
+            let sql = "SELECT d.name FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1 ORDER BY l.position";
             let mut statement = self.connection().prepare(sql)?;
             let mut rows = statement.query([listing])?;
             while let Some(row) = rows.next()? {
-                each(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_blob()?.try_into().ok().map(Digest));
+                each(row.get_ref(0)?.as_str()?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Calls `each` with the name and the content of each document of a view.
+    pub fn contents(&self, view: &View, mut each: impl FnMut(&str, Content)) -> Result<(), StoreError> {
+        self.read("documents", || {
+            let sql = "SELECT d.name, d.digest, d.digest = x'' AND EXISTS
+                    (SELECT 1 FROM rows r WHERE r.recipe = ?2 AND r.document = d.id AND r.codes = ?3)
+                FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1 ORDER BY l.position";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query((view.listing, view.recipe, FailureCode::Empty.as_str()))?;
+            while let Some(row) = rows.next()? {
+                let digest = row.get_ref(1)?.as_blob()?.try_into().ok().map(Digest);
+                let content = digest.map_or(if row.get(2)? { Content::Empty } else { Content::Unknown }, Content::Known);
+                each(row.get_ref(0)?.as_str()?, content);
             }
             Ok(())
         })

@@ -43,7 +43,7 @@ mod view;
 mod writer;
 
 pub use answered::AnsweredContents;
-pub use audit::Bookkeeping;
+pub use audit::{Bookkeeping, Content};
 pub use catalog::{Catalog, Retry, RowState, Version};
 pub use counts::{Counts, RunCounts, own_code};
 pub use error::StoreError;

@@ -113,14 +113,14 @@ impl Store {
         self.run.id
     }
 
-    /// A reader of committed answers and failures. `None` if there are none, which saves a look-up
+    /// A reader of committed answers and failures. `None` without any, which saves a look-up
     /// for each document.
     pub fn answers(&self) -> Result<Option<AnswerReader>, StoreError> {
         let any = self.any("SELECT 1 FROM answers LIMIT 1")? || self.any("SELECT 1 FROM failures LIMIT 1")?;
         (any || self.share).then(|| AnswerReader::open(&self.path)).transpose()
     }
 
-    /// The documents that earlier runs have seen; `None` if there are none.
+    /// The documents that earlier runs have seen; `None` without any.
     pub fn catalog(&self) -> Result<Option<Catalog>, StoreError> {
         let any = self.any("SELECT 1 FROM documents LIMIT 1")?;
         any.then(|| Catalog::open(&self.path, Some(self.run.recipe))).transpose()

@@ -113,6 +113,8 @@ fn past_runs_are_listed_with_the_settings_that_changed() {
     workspace.run(["--job", "echo.toml", "--set", "llm.concurrency=3"]).exits(0);
     let text = workspace.docmill(["runs"]).exits(0).stdout;
     assert!(text.contains("llm.concurrency: 32 -> 3"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.contains("unknown") && text.contains("echo"), "{text}");
     let runs: Value = serde_json::from_str(&workspace.docmill(["runs", "--json"]).exits(0).stdout).unwrap();
     let requests: Vec<u64> = runs.as_array().unwrap().iter().map(|run| run["requests"].as_u64().unwrap()).collect();
     assert_eq!(requests, [2, 1]);
@@ -131,7 +133,7 @@ fn only_pruning_drops_data_and_it_asks_first() {
     assert_eq!(answers(&workspace), 4);
     let asked = workspace.docmill(["prune"]).exits(2).says(&["--yes"]);
     assert!(asked.stdout.contains("2 documents") && asked.stdout.contains("2 answers"), "{}", asked.stdout);
-    assert!(asked.stdout.contains("2 calls of unknown cost"), "nobody knows what this model costs: {}", asked.stdout);
+    assert!(asked.stdout.contains("2 calls of unknown cost"), "this model has no known price: {}", asked.stdout);
     assert_eq!(answers(&workspace), 4);
     workspace.docmill(["prune", "--yes"]).exits(0);
     // The answers of both models on the existing document are kept.
@@ -342,7 +344,7 @@ fn results_older_than_the_store_after_a_kill_are_not_wrong() {
         assert!(told.contains(outcome) && told.contains("in doubt  1 call") && !told.contains("in flight"), "{told}");
         let receipt = workspace.docmill(["verify"]).exits(4);
         assert!(!receipt.stdout.contains("WRONG"), "{outcome}: {}", receipt.stdout);
-        let older = "results are older than the store; run again to bring them up to date";
+        let older = "no check failed, but the results are older than the store. Run again to bring them up to date";
         assert!(receipt.stdout.contains("older") && receipt.stderr.contains(older), "{outcome}: {}{}", receipt.stdout, receipt.stderr);
     }
     // A file that was changed by hand is still reported as wrong.
@@ -403,4 +405,18 @@ fn pruning_keeps_documents_outside_the_last_run_and_lists_them_separately() {
     assert!(asked.contains("to drop, too: 1 documents"), "{asked}");
     workspace.docmill(["prune", "--all", "--yes"]).exits(0);
     assert_eq!(answers(&workspace), 1);
+}
+
+#[test]
+fn a_file_that_was_empty_and_has_been_filled_is_a_changed_input() {
+    let server = ModelServer::start();
+    let workspace = done(&server);
+    workspace.doc("empty.txt", "");
+    workspace.run(["--job", "echo.toml"]).exits(3);
+    let status = workspace.docmill(["status"]).exits(0).stdout;
+    assert!(status.contains("2 done, 1 failed, 0 pending"), "{status}");
+    workspace.docmill(["verify"]).exits(0);
+    workspace.doc("empty.txt", "docid:filled");
+    let receipt = workspace.docmill(["verify"]).exits(3).stdout;
+    assert!(receipt.contains("1 changed, 0 gone") && receipt.contains("empty.txt"), "{receipt}");
 }
