@@ -172,12 +172,15 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
     for message in end.findings.notes.clone() {
         context.tell(RunEvent::Note { message }).await;
     }
-    for message in end.findings.warnings.clone() {
+    // An earlier run over the same documents has shown these warnings.
+    let is_up_to_date = end.results.is_empty() && end.stop.is_none();
+    let repeated_ids = end.findings.repeated_ids.iter().filter(|_| end.findings.changed && !is_up_to_date);
+    for message in end.findings.warnings.iter().chain(repeated_ids).cloned().collect::<Vec<_>>() {
         context.tell(RunEvent::Warning { message }).await;
     }
     let kept = &end.findings.up_to_date;
     let (mut unanswered, mut done) = (0, 0);
-    if end.results.is_empty() && end.stop.is_none() {
+    if is_up_to_date {
         (unanswered, done) = (kept.unanswered_beyond(&plan.accepted), kept.rows());
         context.tell(RunEvent::UpToDate(kept.clone())).await;
     }

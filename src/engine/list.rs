@@ -44,6 +44,8 @@ pub(super) struct Findings {
     pub notes: Vec<String>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
+    /// Warnings about ids that rows share, for runs whose documents differ from the run before.
+    pub repeated_ids: Vec<String>,
     /// Documents that are up to date.
     pub up_to_date: Tally,
     /// Whether the walk differs from the previous run, judged without reading documents.
@@ -127,7 +129,7 @@ pub(super) fn walk(
         let files = if tables == 1 { "1 table is a document here".to_owned() } else { format!("{tables} tables are documents here") };
         findings.notes.push(format!("{files}, such as {a_table}; --rows TABLE makes each of its rows a document"));
     }
-    findings.warnings.extend(roots.repeated_ids());
+    findings.repeated_ids = roots.repeated_ids();
 }
 
 /// Counts the documents ahead of the walk, so that progress has a total. Blocks.
@@ -168,7 +170,8 @@ impl Lister {
         }
         let mut findings = findings.lock();
         let found = std::mem::take(&mut *findings);
-        *findings = Findings { left_out: found.left_out, notes: found.notes, warnings: found.warnings, changed: self.changed, ..sums };
+        let Findings { left_out, notes, warnings, repeated_ids, .. } = found;
+        *findings = Findings { left_out, notes, warnings, repeated_ids, changed: self.changed, ..sums };
         Ok(())
     }
 

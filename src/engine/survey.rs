@@ -115,7 +115,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
     let mut survey = Survey {
         documents: looked_at,
         left_out: findings.left_out,
-        notes: findings.notes.into_iter().chain(findings.warnings).collect(),
+        notes: findings.notes.into_iter().chain(findings.warnings).chain(findings.repeated_ids).collect(),
         up_to_date: findings.up_to_date.documents,
         pending: pending.len(),
         changed,

@@ -34,8 +34,8 @@ pub use file::Opened;
 pub use links::FollowLinks;
 pub use progress::Progress;
 pub use record::{
-    Coverage, InputKind, InputRecord, RowColumns, coverage, file_of, id_of, is_made_up, is_version_of, read_otherwise, standing_apart,
-    united, versions,
+    Coverage, InputKind, InputRecord, RowColumns, coverage, delivered_before, file_of, id_of, is_made_up, is_version_of, read_otherwise,
+    standing_apart, united, versions,
 };
 pub use remote::Remote;
 pub use roots::{InputError, Roots};

@@ -115,6 +115,19 @@ pub fn standing_apart(before: &[InputRecord], now: &[InputRecord]) -> Vec<(Strin
     now.iter().filter(with_ids).filter_map(apart).collect()
 }
 
+/// Tables of `now` that were delivered before, and later tables that share their ids.
+///
+/// Their rows replace the versions of the later tables. Returns pairs of name prefixes: the table,
+/// and the last later table.
+pub fn delivered_before(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, String)> {
+    let again = |new: &InputRecord| {
+        let at = before.iter().position(|old| old.kind == new.kind && old.path == new.path && old.stamp == new.stamp)?;
+        let later = before[at + 1..].iter().rfind(|other| other.columns == new.columns && !now.iter().any(|own| own.path == other.path))?;
+        Some((new.prefix.clone(), later.prefix.clone()))
+    };
+    now.iter().filter(|new| new.columns.is_some() && new.stamp.is_some()).filter_map(again).collect()
+}
+
 /// Settings that define rows and differ between `before` and `now`.
 pub fn read_otherwise(before: &[InputRecord], now: &[InputRecord]) -> Vec<&'static str> {
     let pairs = || {

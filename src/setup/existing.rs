@@ -8,7 +8,9 @@ use super::SetupError;
 use super::guard::Guard;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
-use crate::read::{Coverage, InputRecord, Roots, coverage, file_of, id_of, is_made_up, read_otherwise, standing_apart, united, versions};
+use crate::read::{
+    Coverage, InputRecord, Roots, coverage, delivered_before, file_of, id_of, is_made_up, read_otherwise, standing_apart, united, versions,
+};
 use crate::store::{Archive, Kept, RunRecord, View};
 use crate::write::{Existing, OutputSettings, ResultFiles, sinks};
 use std::cell::Cell;
@@ -189,7 +191,11 @@ pub(super) fn settle(
         let apart = apart
             .into_iter()
             .map(|(new, old)| format!("table {new} has other columns than {old}: its rows are added and replace no existing rows"));
-        let notes: Vec<String> = apart.collect();
+        let again = delivered_before(&there, &roots.records());
+        let again = again.into_iter().map(|(old, later)| {
+            format!("table {old} was delivered before {later}: rows that {later} changed go back to their version in {old}")
+        });
+        let notes: Vec<String> = apart.chain(again).collect();
         let note = (!notes.is_empty()).then(|| notes.join("; "));
         Ok(Settled { records: united(&there, roots.records()), roots, beside: Some(beside), added_to: Some(view.run), note })
     };
