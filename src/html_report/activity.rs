@@ -74,7 +74,7 @@ pub struct Totals {
     pub output_tokens: u64,
     /// Known cost in US dollars.
     pub usd: f64,
-    /// Requests of unknown cost.
+    /// Calls of unknown cost.
     pub unpriced: u64,
     /// Sum of all durations, in seconds.
     pub seconds: f64,

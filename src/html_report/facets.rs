@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of charts.
 const MAX_FACETS: usize = 24;
+/// Note of a field whose answers are all null.
+const NOTHING: &str = "No document has a value.";
 /// Maximum number of fields that are counted. Nested answers may have any number.
 const MAX_FIELDS: usize = 400;
 
@@ -95,7 +97,9 @@ impl<'j> FieldCounts<'j> {
         fields.sort_by_key(|(field, _)| rank(field));
         let facets = fields.into_iter().filter(|(field, _)| !hidden(field)).filter_map(|(field, tally)| {
             let documents = tally.documents();
-            let bars = tally.bars().filter(|bars| field != STATUS || bars.list.len() > 1)?;
+            let is_empty = documents == 0 && self.column(&field).is_some();
+            let nothing = || is_empty.then(|| Bars { note: NOTHING.to_owned(), ..Bars::default() });
+            let bars = tally.bars().filter(|bars| field != STATUS || bars.list.len() > 1).or_else(nothing)?;
             Some(Facet { about: self.column(&field).and_then(|column| column.description.clone()), field, documents, bars })
         });
         facets.take(MAX_FACETS).collect()
@@ -135,6 +139,16 @@ mod tests {
             counts.add(&row(answers));
         }
         counts.finish(|field| field == "hidden")
+    }
+
+    #[test]
+    fn a_field_without_values_says_so() {
+        let jobs = [JobColumns { name: "j".to_owned(), columns: vec![crate::model::Column::new("year", ColumnType::Integer)] }];
+        let mut counts = FieldCounts::new(&jobs);
+        counts.add(&row(&json!({"year": null, "unknown": null})));
+        let facets = counts.finish(|_| false);
+        assert_eq!((facets.len(), facets[0].field.as_str(), facets[0].bars.note.as_str()), (1, "year", NOTHING));
+        assert_eq!(bars_of(&facets, &row(&json!({"year": null}))), json!([null]));
     }
 
     #[test]

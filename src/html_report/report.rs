@@ -108,7 +108,7 @@ pub struct RunHead {
     pub provider: String,
     /// The requested model.
     pub model: String,
-    /// Whether the built-in simulator made up the answers.
+    /// Whether the built-in simulator gave the answers.
     pub simulated: bool,
     /// The command line.
     pub command: String,

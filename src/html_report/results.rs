@@ -121,8 +121,11 @@ fn card(row: &Row) -> Value {
         _ => false,
     };
     let (facts, texts): (Vec<_>, Vec<_>) = row.answers.iter().partition(|(_, value)| is_short(value));
-    let facts: Vec<String> =
-        facts.into_iter().take(FACTS).map(|(name, value)| short(&format!("{name}: {}", text_of(value)), ANSWER)).collect();
+    let facts: Vec<String> = facts
+        .into_iter()
+        .take(FACTS)
+        .map(|(name, value)| short(&format!("{}: {}", name.replace('_', " "), text_of(value)), ANSWER))
+        .collect();
     let texts: Vec<String> = texts.into_iter().take(3).map(|(_, value)| text_of(value)).filter(|text| !text.is_empty()).collect();
     json!([facts, short(&texts.join(" · "), ANSWER)])
 }

@@ -4,12 +4,13 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// Converts a value to a cell. Numbers and booleans stay unchanged. Lists of plain values are
-/// joined with `; `. Deeper values become JSON.
+/// joined with `; `. An empty list is `[]`, because an empty cell is null. Deeper values become JSON.
 pub fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
         Value::Bool(_) | Value::Number(_) => Cow::Owned(value.to_string()),
         Value::String(text) => guarded(text),
+        Value::Array(items) if items.is_empty() => Cow::Borrowed("[]"),
         Value::Array(items) if items.iter().all(|i| !i.is_array() && !i.is_object()) => {
             let items: Vec<String> = items.iter().map(|i| i.as_str().map_or_else(|| i.to_string(), ToOwned::to_owned)).collect();
             Cow::Owned(guarded(&items.join("; ")).into_owned())

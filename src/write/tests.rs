@@ -22,6 +22,7 @@ fn row(index: u64, answers: Map<String, Value>) -> Row {
 fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) {
     let dir = tempfile::tempdir().unwrap();
     let settings = OutputSettings {
+        accept_failed: Vec::new(),
         mode: crate::write::FileMode::Umask,
         dir: dir.path().into(),
         formats: vec![Format::Csv, Format::Jsonl, Format::Json],
@@ -47,6 +48,13 @@ fn write_into(settings: &OutputSettings, rows: &[Row], columns: &[&str]) -> Vec<
     }
     assert_eq!(ResultFiles::complete(settings, "test"), before, "files must not be there before they are complete");
     files.finish().unwrap()
+}
+
+#[test]
+fn null_and_an_empty_list_have_different_cells() {
+    use serde_json::json;
+    let cells = [json!(null), json!([]), json!(["a", "b"]), json!([1, null]), json!([{"a": 1}])];
+    assert_eq!(cells.each_ref().map(|value| super::cell::cell(value).into_owned()), ["", "[]", "a; b", "1; null", "[{\"a\":1}]"]);
 }
 
 #[test]

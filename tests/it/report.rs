@@ -54,7 +54,7 @@ fn text_from_outside_is_never_markup() {
     let own = html.matches("<script nonce=").count();
     assert_eq!((own, html.matches("<script").count()), (1, 1 + html.matches("<script type=\"application/gzip\"").count()));
     for (what, times) in [("alert(1)", "&lt;script&gt;alert(1)"), ("<img", "&lt;img"), ("onload=", "&quot;&#x27; onload=")] {
-        assert!(!html.replace(times, "").contains(what), "{what} stands somewhere as it is");
+        assert!(!html.replace(times, "").contains(what), "{what} appears unformatted");
     }
     assert!(!html.contains(['\u{202e}', '\u{0}']), "a control character is in the page");
     assert!(html.contains("[U+202E]") && html.contains('␀'), "and not shown either");
