@@ -72,7 +72,7 @@ pub struct LlmSettings {
 }
 
 impl LlmSettings {
-    /// The setting that names a file or a command with the key; `None` if there is none.
+    /// The setting that names a file or a command with the key; `None` without such a setting.
     pub fn key_source(&self) -> Option<&'static str> {
         let file = (!self.api_key_file.is_empty()).then_some("llm.api_key_file");
         file.or_else(|| (!self.api_key_command.is_empty()).then_some("llm.api_key_command"))

@@ -12,7 +12,7 @@ const ROOT: &str = "/";
 
 /// Runs `work` in the sandbox of readers, with limits of memory and open files.
 ///
-/// The process ends when nobody reads from its stdout: the run is gone then.
+/// The process ends when its stdout is closed, because the run has ended then.
 pub(super) fn confined<T: Send + 'static>(megabytes: u64, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CliError> {
     limits::memory(megabytes.saturating_mul(1_000_000)).map_err(CliError::internal)?;
     std::panic::set_hook(Box::new(|_| {}));
@@ -31,7 +31,7 @@ pub(super) fn confined<T: Send + 'static>(megabytes: u64, work: impl FnOnce() ->
 
 /// Ends this process when its stdout has no reader.
 #[cfg(unix)]
-#[expect(clippy::exit, reason = "another thread may compute for a long time, for nobody")]
+#[expect(clippy::exit, reason = "another thread may compute for a long time, and the run has ended")]
 fn end_with_run() {
     use rustix::event::{PollFd, PollFlags, poll};
     let stdout = std::io::stdout();

@@ -41,9 +41,9 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         print(&text)?;
         return Ok(Exit::Ok);
     }
-    let heads = ["run", "started", "ended", "documents", "not ok", "up to date", "requests", "wall", "requests/s", "cost", "jobs"];
+    let heads = ["run", "started (UTC)", "ended", "documents", "not ok", "up to date", "requests", "wall", "requests/s", "cost", "jobs"];
     let table: Vec<Vec<String>> = [heads.map(str::to_owned).to_vec()].into_iter().chain(lines.iter().map(cells)).collect();
-    let shown = table::lines(&table, false);
+    let shown = fitting(&table);
     print(&shown[0])?;
     for (row, line) in shown[1..].iter().zip(&lines) {
         print(row)?;
@@ -58,6 +58,9 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
             print_wrapped(&text, 7)?;
         }
     }
+    if OPTIONAL.iter().any(|column| !shown[0].contains(column)) {
+        print("     docmill runs --json shows all figures")?;
+    }
     for spent in &comparisons {
         let directory = spent.directory.display();
         print(&format!(
@@ -69,6 +72,29 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         ))?;
     }
     Ok(Exit::Ok)
+}
+
+/// Columns that the table has only if there is room for them, the most important first.
+const OPTIONAL: [&str; 4] = ["jobs", "wall", "up to date", "requests/s"];
+
+/// The lines of a table without the optional columns that would make it wider than 80 columns.
+fn fitting(table: &[Vec<String>]) -> Vec<String> {
+    const WIDEST: usize = 80;
+    let heads = &table[0];
+    let mut left_out: Vec<&str> = OPTIONAL.to_vec();
+    let lines = |left_out: &[&str]| {
+        let kept = |row: &Vec<String>| {
+            row.iter().zip(heads).filter(|(_, head)| !left_out.contains(&head.as_str())).map(|(cell, _)| cell.clone()).collect()
+        };
+        table::lines(&table.iter().map(kept).collect::<Vec<_>>(), false)
+    };
+    for name in OPTIONAL {
+        let fewer: Vec<&str> = left_out.iter().copied().filter(|other| *other != name).collect();
+        if lines(&fewer).iter().all(|line| line.chars().count() <= WIDEST) {
+            left_out = fewer;
+        }
+    }
+    lines(&left_out)
 }
 
 /// The figures of a run as JSON.
@@ -120,10 +146,13 @@ fn cells(line: &Value) -> Vec<String> {
         other => other.to_string(),
     };
     let number = |key: &str, unit: &str| line[key].as_f64().map_or_else(|| "-".to_owned(), |n| format!("{n:.1}{unit}"));
+    // The cost is a text for people, which names calls of unknown cost.
+    let cost = line["cost_usd"].as_f64().map_or_else(|| "unknown".to_owned(), |_| text("cost"));
+    let started = text("started").get(..16).map_or_else(|| text("started"), |minute| minute.replace('T', " "));
     let jobs = line["jobs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
     vec![
         text("run"),
-        text("started"),
+        started,
         text("outcome"),
         text("documents"),
         text("not_ok"),
@@ -131,7 +160,7 @@ fn cells(line: &Value) -> Vec<String> {
         text("requests"),
         number("wall_seconds", " s"),
         number("requests_per_second", ""),
-        text("cost"),
+        cost,
         jobs,
     ]
 }

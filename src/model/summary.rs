@@ -69,7 +69,7 @@ pub struct Summary {
     pub provider: String,
     /// The model, unless a task names another.
     pub model: String,
-    /// Whether the built-in simulator made up the answers.
+    /// Whether the built-in simulator gave the answers.
     pub simulated: bool,
     /// Why the run stopped early; absent if it completed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,7 +208,7 @@ impl fmt::Display for LeftOut {
             (patterns, "by pattern"),
             (size_or_date, "by size or date"),
             (repeated, "named twice"),
-            (links, "links (input.follow_links)"),
+            (links, "symbolic links that were not followed (input.follow_links)"),
             (special, "links to directories, broken links or special files"),
         ];
         let there = all.iter().filter(|(count, _)| *count > 0);

@@ -50,13 +50,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String], width: Option<usize>) -
         };
         let sent = match run.requests {
             0 => "nothing was sent".to_owned(),
-            _ => format!(
-                "{} in {} of {}, {}",
-                counted(run.requests, "request"),
-                counted(run.waves, "wave"),
-                run.concurrency,
-                counted(run.retries, "retry")
-            ),
+            _ => format!("{}, up to {} at a time, {}", counted(run.requests, "request"), run.concurrency, counted(run.retries, "retry")),
         };
         if run.refusals > 0 {
             let _infallible =
@@ -71,8 +65,9 @@ pub(super) fn text(jobs: &[Summary], results: &[String], width: Option<usize>) -
         }
         if run.all_runs.maybe_billed > 0 {
             let unanswered = counted(run.all_runs.maybe_billed, "request");
+            let them = if run.all_runs.maybe_billed == 1 { "it" } else { "them" };
             let bound = run.all_runs.maybe_billed_at_most_usd.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
-            line(&mut out, "", &format!("{unanswered} of all runs without a response may be billed too: {bound}"));
+            line(&mut out, "", &format!("no response to {unanswered}, in all runs; the provider may bill {them}: {bound}"));
         }
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));

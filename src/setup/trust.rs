@@ -47,7 +47,7 @@ impl fmt::Display for Untrusted {
 }
 
 impl Untrusted {
-    /// The settings in force from `file` that need trust; `None` if there are none.
+    /// The settings in force from `file` that need trust; `None` without any.
     pub(super) fn of(config: &Config, file: &Path) -> Option<Self> {
         let name = file.display().to_string();
         let default = Config::from_layers(&[]).ok()?;

@@ -156,7 +156,7 @@ fn run(command: &[&str], path: &Path) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// How often each word comes. Ligatures and raised digits are the letters and digits that they show, whoever wrote them.
+/// How often each word comes. Ligatures and raised digits are the letters and digits that they show.
 fn words(text: &str) -> HashMap<String, usize> {
     let mut words = HashMap::new();
     let plain: String = text.chars().flat_map(plain).collect();

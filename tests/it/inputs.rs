@@ -309,7 +309,7 @@ fn a_job_for_images_skips_texts_without_a_failure() {
     assert_eq!(csv.column("status"), ["ok", "skipped", "ok", "skipped"]);
     assert_eq!(csv.column("failure_code"), ["", "unsupported_kind", "", "unsupported_kind"]);
     assert_eq!(server.ledger().requests(), 14);
-    assert!(!run.has("text", "results.csv"), "a job that nobody asked for");
+    assert!(!run.has("text", "results.csv"), "a job that was not requested");
 }
 
 #[test]

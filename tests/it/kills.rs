@@ -360,6 +360,6 @@ fn signalled_twice(signal: &str, code: i32) {
     let bound = status["lost_at_most_usd"].as_f64().unwrap();
     run.says(&[
         &format!("this run  {} requests", doubts.len()),
-        &format!("{} requests of all runs without a response may be billed too: at most ${bound:.6}", doubts.len()),
+        &format!("no response to {} requests, in all runs; the provider may bill them: at most ${bound:.6}", doubts.len()),
     ]);
 }

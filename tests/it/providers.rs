@@ -168,7 +168,7 @@ fn compatible_servers_are_asked_in_the_words_that_all_of_them_know() {
     // Chat templates of text-only models accept only plain strings.
     assert!(ask.body["messages"].as_array().unwrap().iter().all(|message| message["content"].is_string()));
     let row = &run.csv("echo").rows[0];
-    assert_eq!(row["cost_usd"], "", "a price that nobody knows is not zero");
+    assert_eq!(row["cost_usd"], "", "an unknown price is not zero");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_read_only_disk_can_be_inspected_but_not_run_on() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
     let Some(disk) = Small::mount(&workspace.path("output"), "20M") else {
-        eprintln!("nobody may mount here: not tested");
+        eprintln!("mounting is not allowed here: not tested");
         return;
     };
     workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a");

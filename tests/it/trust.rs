@@ -91,7 +91,7 @@ fn links_out_of_the_input_directory_are_not_followed() {
     symlink("/proc/self/environ", workspace.path("docs/environ.txt")).unwrap();
     symlink("part/b.txt", workspace.path("docs/in.txt")).unwrap();
     let echo = ["--job", "echo.toml"];
-    let run = workspace.run(echo).exits(0).says(&["left out: 2 links (input.follow_links)"]);
+    let run = workspace.run(echo).exits(0).says(&["left out: 2 symbolic links that were not followed (input.follow_links)"]);
     assert_eq!(run.csv("echo").column("document"), ["a.txt", "in.txt", "part/b.txt"]);
     let all = workspace.run(["--job", "echo.toml", "--set", "input.follow_links=all", "--replace"]).exits(3);
     let csv = all.csv("echo");

@@ -199,12 +199,12 @@ fn a_failing_event_log_is_reported_and_the_run_goes_on() {
 #[test]
 fn the_last_event_tells_how_a_run_ended_and_nothing_follows_it() {
     let log = |workspace: &Workspace, name: &str| std::fs::read_to_string(workspace.path(name)).unwrap();
-    let nobody =
+    let unreachable =
         Workspace::new().set("llm.provider", "openai-compatible").set("llm.model", "m").set("llm.base_url", "http://127.0.0.1:9/v1");
-    let nobody = nobody.set("llm.retry.base_ms", 1).set("llm.retry.max_attempts", 2);
-    nobody.write("echo.toml", ECHO).doc("a.txt", "docid:k0");
-    nobody.run(["--job", "echo.toml", "--events", "parked"]).exits(4);
-    let parked = last(&log(&nobody, "parked"));
+    let unreachable = unreachable.set("llm.retry.base_ms", 1).set("llm.retry.max_attempts", 2);
+    unreachable.write("echo.toml", ECHO).doc("a.txt", "docid:k0");
+    unreachable.run(["--job", "echo.toml", "--events", "parked"]).exits(4);
+    let parked = last(&log(&unreachable, "parked"));
     assert_eq!((&parked["event"], &parked["exit_code"]), (&json!("finished"), &json!(4)));
     assert!(!parked["stopped"].as_str().unwrap().is_empty());
     // The last event of a failed run has its message.

@@ -20,7 +20,7 @@ const LONGEST: usize = 20;
 /// The last word of a category.
 #[derive(Clone, Copy, Default)]
 struct Seen {
-    /// Its number, from 1; 0 if there is none.
+    /// Its number, from 1; 0 without a number.
     word: u32,
     sentence: u32,
     start: usize,

@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 
 /// The only valid access key, and its secret.
 const KEY: &str = "AKIADOCMILLTESTS";
-const SECRET: &str = "a secret that nobody may print";
+const SECRET: &str = "a secret that must not be printed";
 
 /// A directory marker that every listing has.
 pub const SIGN: &str = "empty directory";

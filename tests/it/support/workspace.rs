@@ -163,7 +163,7 @@ impl Workspace {
         let done = done.ok().filter(|done| done.status.code().is_some_and(|code| code != 127 && code != 126));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let Some(done) = done.filter(|done| !String::from_utf8_lossy(&done.stderr).contains("setpriv:")) else {
-            eprintln!("skipped: nobody else can be here");
+            eprintln!("skipped: this machine has no other user");
             return None;
         };
         let code = done.status.code().unwrap();
