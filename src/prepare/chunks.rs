@@ -18,6 +18,9 @@ const TABS: usize = 10;
 const LINE_BYTES: u64 = 32;
 /// Lines up to this many bytes are not cut first.
 const LINE_LEAST: usize = 64 * 1024;
+/// Bytes of a text for each token of a chunk above which the text is cut first. Such a text of
+/// words makes over 200 chunks.
+const WINDOW_BYTES: u64 = 1024;
 
 /// Splits a text into chunks of at most `limit` tokens.
 pub(super) fn chunks(text: &str, limit: u64) -> Vec<String> {
@@ -95,18 +98,31 @@ fn bare(text: &str, limit: u64, markdown: bool) -> Vec<Range<usize>> {
     windows(text, limit).into_iter().flat_map(of_window).collect()
 }
 
-/// The text, cut inside of lines that are far longer than a chunk.
+/// The text, cut where the splitter would take too long.
 ///
-/// In such a line the splitter looks for the end of a sentence up to the end of the line, again for
-/// each chunk.
+/// - In a line that is far longer than a chunk, the splitter looks for the end of a sentence up to
+///   the end of the line, again for each chunk.
+/// - For each chunk, it looks at every line and mark of the text.
 fn windows(text: &str, limit: u64) -> Vec<Range<usize>> {
-    let most = usize::try_from(limit.saturating_mul(LINE_BYTES)).unwrap_or(usize::MAX).max(LINE_LEAST);
+    let bytes = |each: u64| usize::try_from(limit.saturating_mul(each)).unwrap_or(usize::MAX);
+    let (most, longest) = (bytes(WINDOW_BYTES), bytes(LINE_BYTES).max(LINE_LEAST));
     let (mut windows, mut from, mut at) = (Vec::new(), 0, 0);
+    // The start of the last section or paragraph, and whether the line before is empty.
+    let (mut border, mut is_after_empty) = (0, false);
     for line in text.split_inclusive('\n') {
         let end = at + line.len();
-        while end - at > most {
-            let cut = text.floor_char_boundary(at + most);
-            let half = text.floor_char_boundary(at + most / 2);
+        if is_after_empty || line.starts_with('#') {
+            border = at;
+        }
+        is_after_empty = line.trim().is_empty();
+        if end - from > most && at > from {
+            let cut = if border.saturating_sub(from) > most / 2 { border } else { at };
+            windows.push(from..cut);
+            from = cut;
+        }
+        while end - at > longest {
+            let cut = text.floor_char_boundary(at + longest);
+            let half = text.floor_char_boundary(at + longest / 2);
             let word = text[half..cut].rfind(' ').map_or(cut, |space| half + space + 1);
             windows.push(from..word);
             (from, at) = (word, word);
@@ -253,6 +269,24 @@ mod tests {
             assert_eq!(parts.concat(), text);
             assert!(parts.iter().all(|part| text_tokens::exact(part) <= 2000), "{piece}");
         }
+    }
+
+    #[test]
+    fn a_text_of_very_many_chunks_is_cut_first() {
+        let pieces = ["# a\n", "\n", "word\n", "[", "> ", "| a |\n", "- x\n\n", "A sentence of words. "];
+        for piece in pieces {
+            let text = piece.repeat(1_000_000 / piece.len());
+            let parts = windows(&text, 50);
+            assert_eq!(parts.iter().map(|part| &text[part.clone()]).collect::<String>(), text);
+            assert!(parts.iter().all(|part| part.len() <= (1024 * 50).max(LINE_LEAST)), "{piece:?}");
+            // A text of fewer chunks is not cut, so that its calls stay the same.
+            assert!(!piece.ends_with('\n') || windows(&text, 1000).len() == 1, "{piece:?}");
+        }
+        let text = "# One\n\nWords.\n".repeat(100_000);
+        let begins_well = |part: &Range<usize>| text[part.clone()].starts_with("# One") || text[part.clone()].starts_with("Words.");
+        assert!(windows(&text, 100).iter().all(begins_well));
+        let text = "# a\n".repeat(10_000);
+        assert_eq!(chunks(&text, 20).concat(), text);
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn beginning(text: &str, limit: u64) -> &str {
         if middle <= fits {
             break;
         }
-        if text_tokens::exact(&text[..middle]) <= limit { fits = middle } else { too_long = middle }
+        if text_tokens::at_most(&text[..middle], limit) <= limit { fits = middle } else { too_long = middle }
     }
     let cut = text[..fits].rfind(char::is_whitespace).unwrap_or(fits);
     &text[..cut]
