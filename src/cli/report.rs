@@ -4,11 +4,14 @@ use super::args::ReportArgs;
 use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive;
+use crate::engine::pictures;
 use crate::html_report::{self, FILE_NAME, PageError, Report, Subject, Thumbnails};
+use crate::prepare::PrepareSettings;
 use crate::read::{InputSettings, Roots};
 use crate::setup::Environment;
 use crate::store::{Archive, RunLock};
 use crate::system::beside;
+use futures::StreamExt as _;
 use serde_json::Value;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -35,11 +38,24 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Ok);
     }
     let roots = local_inputs(&archive, report.run.id, directory)?;
-    let thumbnails = roots.map_or(Ok(Thumbnails::default()), |roots| Thumbnails::make(&archive, report.view, &roots, &settings.prepare));
+    let thumbnails = roots.map_or(Ok(Thumbnails::default()), |roots| thumbnails(&archive, report.view, &roots, &settings.prepare))?;
     let to = args.to.clone().unwrap_or_else(|| directory.join(FILE_NAME));
-    write(&archive, &report, &thumbnails.map_err(CliError::internal)?, &to)?;
+    write(&archive, &report, &thumbnails, &to)?;
     print(&format!("{}", to.display()))?;
     Ok(Exit::Ok)
+}
+
+/// Makes thumbnails of the images of a run.
+fn thumbnails(archive: &Archive, view: (i64, i64), roots: &Roots, settings: &PrepareSettings) -> Result<Thumbnails, CliError> {
+    let files = Thumbnails::files(archive, view, roots).map_err(CliError::internal)?;
+    let settings = Thumbnails::settings(settings, files.len());
+    let mut thumbnails = Thumbnails::default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    runtime.block_on(pictures(files, settings).for_each(|(index, picture)| {
+        thumbnails.add(index, &picture);
+        std::future::ready(())
+    }));
+    Ok(thumbnails)
 }
 
 /// Writes the page atomically.

@@ -13,7 +13,7 @@
 //! | `opening`, `closing` | begin a run in the store; complete results and history |
 //! | `conductor`, `runtime_control`, `active` | report counters and drain a run; answer requests; cancel documents |
 //! | `controls`, `watcher` | the caller's side of a run; the caller owns signals, ports and terminals |
-//! | `inspect` | prepares one document and sends nothing |
+//! | `inspect`, `pictures` | prepare one document; pictures of image files; both send nothing |
 //! | `survey`, `dry_run`, `earlier_runs`, `forecast` | predict the work of a run; its calls; use earlier runs; predict cost and time |
 
 mod active;
@@ -39,6 +39,7 @@ mod memory;
 mod meter;
 mod notice;
 mod opening;
+mod pictures;
 mod pipeline;
 mod position_set;
 mod prepare;
@@ -60,6 +61,7 @@ pub use earlier_runs::History;
 pub use forecast::{IfLimited, Prediction, predict};
 pub use inspect::{Inspected, Inspection, inspect};
 pub use isolation::READ_DOCUMENTS;
+pub use pictures::pictures;
 pub use pipeline::run;
 pub use route::JobSet;
 pub use runtime_control::{LIVE_CHANGES, LiveSettings, Revised};

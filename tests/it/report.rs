@@ -127,6 +127,16 @@ fn images_are_shown_while_their_files_are_unchanged() {
 }
 
 #[test]
+fn a_picture_that_exhausts_its_decoder_is_left_out_of_the_report() {
+    let workspace = Workspace::new();
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/images/heat-sink.png");
+    workspace.doc("part.png", std::fs::read(image).unwrap()).write("pipeline.toml", "[prepare]\ndocument_s = 1\n");
+    workspace.run(["--job", "material-single"]).exits(0);
+    assert!(page(&workspace).contains("1 of 1 images are shown."));
+    assert!(page(&workspace.env("FAILPOINTS", "read_document=busy")).contains("0 of 1 images are shown"));
+}
+
+#[test]
 fn a_report_copes_with_an_empty_store_and_a_damaged_comparison() {
     let server = ModelServer::start();
     let workspace = done(&server);
