@@ -98,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(simulate) => simulate::simulate(&simulate),
         Command::ReadDocuments(read) => read_documents::read_documents(&read),
         Command::ReadSheet(read) => read_documents::read_sheet(&read),
+        Command::ReadTable(read) => read_documents::read_table(&read),
     };
     match result {
         Ok(exit) => exit.into(),

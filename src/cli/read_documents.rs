@@ -2,12 +2,14 @@
 //!
 //! Runs start this process. Users do not call it.
 
-use super::args::{ReadDocumentsArgs, ReadSheetArgs};
+use super::args::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs};
 use super::exit::{CliError, Exit};
 use super::reader_process::{confined, limits};
 use crate::failpoint;
 use crate::prepare::{SheetChoice, serve, sheet_rows};
-use std::io::{BufWriter, Read as _, Write as _, stderr, stdin, stdout};
+use crate::read::decode_table;
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Write as _, stderr, stdin, stdout};
 
 pub(super) fn read_documents(args: &ReadDocumentsArgs) -> Result<Exit, CliError> {
     let serving = || {
@@ -38,4 +40,35 @@ pub(super) fn read_sheet(args: &ReadSheetArgs) -> Result<Exit, CliError> {
     // A broken pipe means that the run is gone.
     let _gone = stderr().write_all(names.join("\n").as_bytes());
     Ok(Exit::Ok)
+}
+
+/// `docmill read-table`: writes the rows of a Parquet file, or the bytes of a compressed file.
+///
+/// The file is stdin (see `read::decoder`).
+pub(super) fn read_table(args: &ReadTableArgs) -> Result<Exit, CliError> {
+    const PLACE: &str = "read_table";
+    failpoint::mark(PLACE);
+    let (format, seconds) = (args.format.clone(), args.seconds);
+    let renew = move || {
+        limits::cpu_from_now(seconds)?;
+        failpoint::stall(PLACE);
+        failpoint::escape(PLACE)
+    };
+    let reading = move || {
+        let file = stdin_as_file().map_err(|e| e.to_string())?;
+        decode_table(&format, file, &mut BufWriter::with_capacity(1 << 16, stdout()), &renew)
+    };
+    confined(args.megabytes, reading)?.map_err(CliError::usage)?;
+    Ok(Exit::Ok)
+}
+
+/// The file that is stdin.
+#[cfg(unix)]
+fn stdin_as_file() -> io::Result<File> {
+    std::os::fd::AsFd::as_fd(&stdin()).try_clone_to_owned().map(File::from)
+}
+
+#[cfg(not(unix))]
+fn stdin_as_file() -> io::Result<File> {
+    std::os::windows::io::AsHandle::as_handle(&stdin()).try_clone_to_owned().map(File::from)
 }

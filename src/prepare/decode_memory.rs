@@ -4,7 +4,7 @@
 //! broken headers, because they fail before they allocate. A hostile header may declare more than
 //! any budget, so callers clamp the estimate.
 
-use super::{Sniffed, decode, fenced, jpeg};
+use super::{Sniffed, decode, fenced, frames, jpeg};
 use image::{ColorType, ImageDecoder, ImageFormat};
 
 /// Longest side of pictures sent to any model, in pixels.
@@ -27,7 +27,11 @@ pub fn peak_memory(bytes: &[u8], sniffed: Sniffed) -> usize {
 }
 
 fn image_peak(bytes: &[u8], format: ImageFormat) -> Option<usize> {
-    let header = if format == ImageFormat::Jpeg { jpeg_header(bytes) } else { any_header(bytes, format) }?;
+    let header = match format {
+        ImageFormat::Jpeg => jpeg_header(bytes),
+        ImageFormat::Png => png_header(bytes),
+        _ => any_header(bytes, format),
+    }?;
     let pixels = header.width.saturating_mul(header.height);
     let target = header.width.min(LARGEST_TARGET) * header.height.min(LARGEST_TARGET);
     // Lanczos resizes rows first and columns second.
@@ -62,6 +66,32 @@ fn jpeg_header(bytes: &[u8]) -> Option<Header> {
         bytes_per_pixel: channels + coefficients,
         sent_channels: channels,
         copied_file: bytes.len() as u64,
+    })
+}
+
+/// Reads a PNG header without decompressing anything.
+///
+/// The general decoder would decompress the colour profile, whose size no header limits.
+fn png_header(bytes: &[u8]) -> Option<Header> {
+    const GREY: u8 = 0;
+    const GREY_ALPHA: u8 = 4;
+    const WITH_ALPHA: [u8; 2] = [4, 6];
+    let mut chunks = frames::png_chunks(bytes);
+    let (_, header) = chunks.next().filter(|(name, _)| name == b"IHDR")?;
+    let (width, rest) = header.split_first_chunk()?;
+    let (height, rest) = rest.split_first_chunk()?;
+    let [depth, colour, ..] = *rest else { return None };
+    let is_grey = [GREY, GREY_ALPHA].contains(&colour);
+    let is_transparent = WITH_ALPHA.contains(&colour) || chunks.take_while(|(name, _)| name != b"IDAT").any(|(name, _)| &name == b"tRNS");
+    let channels = if is_grey { 1 } else { 3 };
+    let wide = if depth == 16 { 2 } else { 1 };
+    let flattened = if is_transparent || wide > 1 { channels } else { 0 };
+    Some(Header {
+        width: u32::from_be_bytes(*width).into(),
+        height: u32::from_be_bytes(*height).into(),
+        bytes_per_pixel: (channels + u64::from(is_transparent)) * wide + flattened,
+        sent_channels: channels,
+        copied_file: 0,
     })
 }
 

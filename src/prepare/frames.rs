@@ -64,16 +64,22 @@ fn colour_table(flags: u8) -> usize {
 }
 
 fn png(bytes: &[u8]) -> u32 {
+    // The animation header precedes the first picture.
+    let mut before = png_chunks(bytes).take_while(|(name, _)| name != b"IDAT");
+    let header = before.find_map(|(name, data)| (&name == b"acTL").then_some(data));
+    header.map_or(1, |data| data.first_chunk().map_or(0, |n| u32::from_be_bytes(*n)))
+}
+
+/// The names and data of the chunks of a PNG. The last one may be truncated.
+pub(super) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut rest = bytes.get(8..).unwrap_or_default();
-    while let Some([l3, l2, l1, l0, name @ ..]) = rest.first_chunk::<8>() {
-        match name {
-            b"acTL" => return rest.get(8..12).and_then(|n| n.first_chunk()).map_or(0, |n| u32::from_be_bytes(*n)),
-            // The animation header precedes the first picture.
-            b"IDAT" => return 1,
-            _ => rest = skipped(rest, 12, u32::from_be_bytes([*l3, *l2, *l1, *l0])),
-        }
-    }
-    1
+    std::iter::from_fn(move || {
+        let [l3, l2, l1, l0, name @ ..] = *rest.first_chunk::<8>()?;
+        let length = u32::from_be_bytes([l3, l2, l1, l0]);
+        let data = &rest[8..];
+        rest = skipped(rest, 12, length);
+        Some((name, &data[..data.len().min(length as usize)]))
+    })
 }
 
 fn webp(bytes: &[u8]) -> u32 {

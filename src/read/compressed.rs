@@ -1,11 +1,13 @@
 //! A table or list as a decompressed stream of bytes.
 //!
 //! The first bytes of a file decide its compression, not its name. Memory use stays constant. A
-//! stream that decompresses to implausibly many bytes ends with an error.
+//! confined process decompresses. A stream that decompresses to implausibly many bytes ends with an
+//! error.
 
+use super::decoder::{Decoder, Format};
 use crate::remote::Address;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
@@ -14,10 +16,12 @@ const ALWAYS: u64 = 4_000_000_000;
 /// Beyond [`ALWAYS`], the maximum compression ratio. Repetitive tables reach 100.
 const RATIO: u64 = 250;
 
+/// Decompressed bytes for which a process may use the CPU time of [`Packing::format`].
+const PIECE: usize = 1 << 18;
+
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
-    None,
+pub(super) enum Packing {
     Gzip,
     Zstandard,
 }
@@ -26,7 +30,7 @@ enum Packing {
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     path: PathBuf,
-    packing: Packing,
+    packing: Option<Packing>,
 }
 
 /// A local file, or a stream saved in a temporary file.
@@ -54,18 +58,58 @@ impl Source {
 
     /// A temporary file that is removed when the source is dropped.
     pub fn temporary(file: TempPath) -> Self {
-        Self { packed: Packed { packing: Packing::None, path: file.to_path_buf() }, _spooled: Some(file) }
+        Self { packed: Packed { packing: None, path: file.to_path_buf() }, _spooled: Some(file) }
     }
 }
 
 impl Packing {
-    fn of(first: &[u8]) -> Self {
+    fn of(first: &[u8]) -> Option<Self> {
         match first {
-            [0x1F, 0x8B, ..] => Self::Gzip,
-            [0x28, 0xB5, 0x2F, 0xFD, ..] => Self::Zstandard,
-            _ => Self::None,
+            [0x1F, 0x8B, ..] => Some(Self::Gzip),
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Some(Self::Zstandard),
+            _ => None,
         }
     }
+
+    /// The packing that a process was told.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Gzip, Self::Zstandard].into_iter().find(|packing| packing.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstandard => "zstd",
+        }
+    }
+
+    fn format(self) -> Format {
+        Format { name: self.name(), seconds: 60, advice: "If you trust the file, decompress it yourself" }
+    }
+}
+
+/// Decompresses a file to `out`. Calls `renew` before each piece.
+pub(super) fn unpack(
+    packing: Packing,
+    file: impl Read + 'static,
+    out: &mut impl Write,
+    renew: &dyn Fn() -> io::Result<()>,
+) -> Result<(), String> {
+    let unpacked = || -> io::Result<()> {
+        let mut from: Box<dyn Read> = match packing {
+            Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+            Packing::Zstandard => Box::new(zstd::stream::read::Decoder::new(file)?),
+        };
+        let mut piece = vec![0; PIECE];
+        loop {
+            renew()?;
+            match from.read(&mut piece)? {
+                0 => return Ok(()),
+                read => out.write_all(&piece[..read])?,
+            }
+        }
+    };
+    unpacked().map_err(|e| e.to_string())
 }
 
 impl Packed {
@@ -76,7 +120,7 @@ impl Packed {
 
     /// Whether the file is compressed.
     pub fn is_packed(&self) -> bool {
-        self.packing != Packing::None
+        self.packing.is_some()
     }
 
     /// The extension of its name, without a compression extension.
@@ -89,12 +133,9 @@ impl Packed {
     /// Opens the decompressed bytes.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let file = File::open(&self.path)?;
-        let most = ALWAYS.max(file.metadata()?.len().saturating_mul(RATIO));
-        Ok(match self.packing {
-            Packing::None => Box::new(file),
-            Packing::Gzip => Box::new(Bounded { inner: flate2::read::MultiGzDecoder::new(BufReader::new(file)), left: most }),
-            Packing::Zstandard => Box::new(Bounded { inner: zstd::stream::read::Decoder::new(file)?, left: most }),
-        })
+        let Some(packing) = self.packing else { return Ok(Box::new(file)) };
+        let left = ALWAYS.max(file.metadata()?.len().saturating_mul(RATIO));
+        Ok(Box::new(Bounded { inner: Decoder::of_table(packing.name(), packing.format(), file)?, left }))
     }
 
     /// The first decompressed bytes, at most `most`. Damage after them does not matter.
@@ -146,7 +187,6 @@ pub(super) fn spool(given: &str) -> io::Result<TempPath> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     #[test]
     fn compressed_files_are_recognised_by_content_not_by_name() {
@@ -166,10 +206,14 @@ mod tests {
         ] {
             let path = dir.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            let source = Source::open(path.to_str().unwrap()).unwrap();
+            let Packed { packing, .. } = Source::open(path.to_str().unwrap()).unwrap().packed;
             let mut read = Vec::new();
-            source.packed.open().unwrap().read_to_end(&mut read).unwrap();
-            assert!(read == whole && source.packed.extension() == extension, "{name}: {} bytes", read.len());
+            let mut file = File::open(&path).unwrap();
+            match packing {
+                Some(packing) => unpack(packing, file, &mut read, &|| Ok(())).unwrap(),
+                None => file.read_to_end(&mut read).map(drop).unwrap(),
+            }
+            assert!(read == whole && Packed { path, packing }.extension() == extension, "{name}: {} bytes", read.len());
         }
     }
 

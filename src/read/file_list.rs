@@ -171,12 +171,6 @@ mod tests {
         let wanted = Ok(vec![PathBuf::from("in/d0.txt"), PathBuf::from("in/größe 1.txt")]);
         let text = "in/d0.txt\r\nin/größe 1.txt\r\n";
         let marked = format!("\u{feff}{text}");
-        let gzip = |bytes: &[u8]| {
-            let mut gzip = flate2::read::GzEncoder::new(bytes, flate2::Compression::fast());
-            let mut packed = Vec::new();
-            gzip.read_to_end(&mut packed).unwrap();
-            packed
-        };
         for content in [
             text.as_bytes().to_vec(),
             marked.as_bytes().to_vec(),
@@ -190,7 +184,6 @@ mod tests {
             text.replace("in/", "./in/").replace('\r', "").into_bytes(),
             text.replace("\r\n", "  \r\n\r\n   \n").into_bytes(),
             "\"in/d0.txt\"\n'in/größe 1.txt' \n".as_bytes().to_vec(),
-            gzip(text.as_bytes()),
         ] {
             assert_eq!(list(&content), wanted, "{:?}", String::from_utf8_lossy(&content));
         }

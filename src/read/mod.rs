@@ -6,6 +6,8 @@
 
 mod compressed;
 mod count;
+mod decode_table;
+mod decoder;
 mod directory_entries;
 mod elsewhere;
 mod environment;
@@ -29,6 +31,8 @@ mod text;
 mod walk;
 
 pub use compressed::is_stream;
+pub use decode_table::decode_table;
+pub use decoder::{READ_TABLE, this_program};
 pub use environment::InputEnvironment;
 pub use file::Opened;
 pub use links::FollowLinks;
@@ -40,7 +44,7 @@ pub use record::{
 pub use remote::Remote;
 pub use roots::{InputError, Roots};
 pub use settings::{InputSettings, OnEmpty, ReadSettings, Tables};
-pub use sheet::{READ_SHEET, this_program};
+pub use sheet::READ_SHEET;
 pub use table::is_table_name;
 pub use text::text_file;
 pub use walk::{Found, Walk};

@@ -2,19 +2,18 @@
 //!
 //! The process has limits of memory and time, and writes rows as JSON.
 
+use super::decoder::{Decoder, Format, MEGABYTES};
 use super::text::SAMPLE;
 use crate::prepare::{Sniffed, is_workbook, sniff};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use tempfile::{NamedTempFile, TempPath};
 
 /// The hidden command that starts this process.
 pub const READ_SHEET: &str = "read-sheet";
 
-/// Limits of reading a workbook: memory in megabytes, CPU time in seconds.
-const MEGABYTES: u64 = 2048;
+/// CPU time for reading a workbook, in seconds.
 const SECONDS: u64 = 300;
 
 /// The rows of a sheet.
@@ -53,28 +52,13 @@ pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) ->
     }
     drop(bytes);
     file.rewind().map_err(say)?;
+    let name = id_column.map(|column| format!("--id-column={column}"));
+    let args = [READ_SHEET.to_owned(), MEGABYTES.to_string(), SECONDS.to_string(), reader.format.to_owned()].into_iter().chain(name);
+    let args: Vec<String> = args.chain(["--".to_owned()]).chain(sheet.map(ToOwned::to_owned)).collect();
+    let format = Format { name: reader.name, seconds: SECONDS, advice: "Save the sheet as CSV" };
+    let mut decoder = Decoder::start(format, &args, file).map_err(say)?;
     let mut rows = NamedTempFile::new().map_err(say)?;
-    let mut command = Command::new(this_program().map_err(say)?);
-    command.args([READ_SHEET, &MEGABYTES.to_string(), &SECONDS.to_string(), reader.format]);
-    command.args(id_column.map(|column| format!("--id-column={column}"))).arg("--").args(sheet);
-    command.env_clear().stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(say)?;
-    if let Some(mut from) = child.stdout.take() {
-        // The process writes the names of sheets, to stderr, after the last row.
-        io::copy(&mut from, &mut rows).map_err(say)?;
-    }
-    let done = child.wait_with_output().map_err(say)?;
-    let stderr = String::from_utf8_lossy(&done.stderr);
-    if !done.status.success() {
-        let limit = format!("reading this as {} took more than {MEGABYTES} MB or {SECONDS} s. Save the sheet as CSV", reader.name);
-        let why = stderr.trim().trim_start_matches("docmill: ").to_owned();
-        return Err(if why.is_empty() || done.status.code().is_none() { limit } else { why });
-    }
-    Ok(Some(Rows { file: rows.into_temp_path(), sheets: stderr.lines().map(ToOwned::to_owned).collect() }))
-}
-
-/// The path of the running program, even if its file was replaced.
-pub fn this_program() -> io::Result<PathBuf> {
-    let same = PathBuf::from("/proc/self/exe");
-    if cfg!(target_os = "linux") && same.exists() { Ok(same) } else { std::env::current_exe() }
+    io::copy(&mut decoder, &mut rows).map_err(say)?;
+    // The process writes the names of sheets after the last row.
+    Ok(Some(Rows { file: rows.into_temp_path(), sheets: decoder.notes().lines().map(ToOwned::to_owned).collect() }))
 }

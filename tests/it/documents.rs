@@ -97,6 +97,25 @@ fn documents_over_the_memory_limit_of_readers_fail_alone() {
 }
 
 #[test]
+fn a_colour_profile_that_expands_fails_only_its_image() {
+    let workspace = Workspace::new().set("prepare.document_mb", 100);
+    let mut sound = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(32, 32).write_to(&mut sound, image::ImageFormat::Png).unwrap();
+    let sound = sound.into_inner();
+    let mut profile = flate2::write::ZlibEncoder::new(b"iCCPname\0\0".to_vec(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut profile, &vec![0; 300_000_000]).unwrap();
+    let profile = profile.finish().unwrap();
+    let mut sum = flate2::Crc::new();
+    sum.update(&profile);
+    let length = u32::try_from(profile.len() - 4).unwrap().to_be_bytes();
+    // The first chunk ends at byte 33.
+    let bomb = [&sound[..33], &length, &profile, &sum.sum().to_be_bytes(), &sound[33..]].concat();
+    workspace.doc("a.png", bomb).doc("b.png", sound);
+    let csv = workspace.run(["--job", "material-single"]).exits(3).csv("material-single");
+    assert_eq!(csv.column("failure_code"), ["prepare_limit", ""], "{:?}", csv.rows[0]);
+}
+
+#[test]
 fn a_reader_over_its_cpu_time_fails_and_one_that_hangs_is_retried() {
     let server = ModelServer::start();
     let failure_of = |how: &str| {

@@ -28,6 +28,7 @@ mod existing;
 mod exits;
 mod hostile;
 mod hostile_files;
+mod hostile_tables;
 mod inputs;
 mod jobs;
 mod kills;

@@ -344,6 +344,9 @@ fn compressed_tables_are_read_and_numbers_in_json_keep_their_digits() {
         assert_eq!(csv.column("document"), [format!("{table}#12345678901234567890123"), format!("{table}#1.1")]);
         assert_eq!(csv.column("score"), ["NaN", ""]);
     }
+    workspace.doc("a.txt", "docid:listed").write("list.gz", gzip("docs/a.txt\n"));
+    workspace.run_on(["--files-from", "list.gz", "--job", "echo.toml", "--output", "listed"], "").exits(0);
+    assert!(std::fs::read_to_string(workspace.path("listed/echo/results.csv")).unwrap().contains("said of docid:listed"));
     // A truncated table is reported, and its complete rows are kept.
     let packed = gzip(&(0..20_000).fold("body\n".to_owned(), |table, n| table + &format!("docid:row{n}\n")));
     workspace.write("cut.csv.gz", &packed[..packed.len() / 2]);

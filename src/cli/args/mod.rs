@@ -8,7 +8,7 @@ pub(super) use after::{CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportAr
 pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
 
 use crate::engine::{READ_DOCUMENTS, Sample, Selection};
-use crate::read::READ_SHEET;
+use crate::read::{READ_SHEET, READ_TABLE};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -79,6 +79,9 @@ pub(super) enum Command {
     /// Read a sheet for another docmill process
     #[command(hide = true, name = READ_SHEET)]
     ReadSheet(ReadSheetArgs),
+    /// Decode a table for another docmill process
+    #[command(hide = true, name = READ_TABLE)]
+    ReadTable(ReadTableArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -219,6 +222,16 @@ pub(super) struct SettingsArgs {
 pub(super) struct ReadDocumentsArgs {
     /// Maximum memory, in megabytes
     pub megabytes: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ReadTableArgs {
+    /// Maximum memory, in megabytes
+    pub megabytes: u64,
+    /// Maximum CPU time for a piece of the table, in seconds
+    pub seconds: u64,
+    /// Name of the format
+    pub format: String,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -302,6 +302,21 @@ fn damaged_files_end_as_a_picture_or_as_a_failure() {
     }
 }
 
+#[test]
+fn the_memory_estimate_decompresses_no_colour_profile() {
+    let pixels = [DynamicImage::ImageRgb8(flag(40, 30)), DynamicImage::ImageRgba16(DynamicImage::ImageRgb8(flag(40, 30)).into_rgba16())];
+    for image in pixels {
+        let png = encoded(&image, ImageFormat::Png);
+        let peak = peak_memory(&png, Sniffed::Image(ImageFormat::Png));
+        let pixels = 40 * 30 * usize::from(image.color().bytes_per_pixel());
+        assert!((pixels..pixels * 5).contains(&peak), "{peak} for {pixels}");
+        // A profile that never ends follows the header.
+        let mut endless = png[..33].to_vec();
+        endless.extend([&[0x7F, 0xFF, 0xFF, 0xFF][..], b"iCCPname\0\0", &[0x78, 0x9C], &[0; 1000]].concat());
+        assert_eq!(peak_memory(&endless, Sniffed::Image(ImageFormat::Png)), peak);
+    }
+}
+
 /// A grey progressive JPEG of 64 x 64 pixels whose last scan is repeated.
 fn progressive(scans: usize) -> Vec<u8> {
     let segment = |marker: u8, data: &[u8]| [&[0xFF, marker, 0, u8::try_from(data.len() + 2).unwrap()], data].concat();

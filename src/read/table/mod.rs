@@ -11,6 +11,8 @@ mod parquet_rows;
 mod quotes;
 mod repeats;
 
+pub(super) use parquet_rows::{PARQUET, write as write_parquet_rows};
+
 use super::compressed::{Packed, Source};
 use super::record::{RowColumns, is_made_up};
 use super::sheet;

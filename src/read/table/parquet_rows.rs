@@ -1,19 +1,74 @@
-//! Rows of Parquet files.
+//! Rows of Parquet files, which a confined process decodes.
+//!
+//! The process writes lines of JSON: first the names of the columns, then the values of each row. A
+//! text instead of values says why a row cannot be read.
 
-use super::{Rows, as_text};
+use super::{Fields, MAX_ROW_BYTES, Rows, as_text};
+use crate::read::decoder::{Decoder, Format};
 use jiff::Timestamp;
 use parquet::basic::{Compression, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader as _, SerializedFileReader};
+use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::TypePtr;
 use serde_json::Value;
 use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
+/// The name of the format for the process.
+pub(in crate::read) const PARQUET: &str = "parquet";
+/// Rows for which the process may use the CPU time of [`FORMAT`].
+const PIECE: usize = 256;
+const FORMAT: Format =
+    Format { name: "a Parquet table", seconds: 60, advice: "Write the table with smaller pages and rows, or save it as CSV" };
+
+/// The rows of a file.
 pub(super) fn rows(path: &Path) -> Result<Rows, String> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
+    let decoder = File::open(path).and_then(|file| Decoder::of_table(PARQUET, FORMAT, file));
+    received(decoder.map_err(|e| e.to_string())?)
+}
+
+/// The rows that a process writes.
+fn received(from: impl Read + Send + 'static) -> Result<Rows, String> {
+    let mut lines = BufReader::with_capacity(1 << 16, from);
+    let mut line = Vec::new();
+    let mut next = move || -> Result<Option<Result<Vec<Value>, String>>, String> {
+        line.clear();
+        // A line has one byte more than the largest row.
+        (&mut lines).take(MAX_ROW_BYTES + 1).read_until(b'\n', &mut line).map_err(|e| e.to_string())?;
+        // Values may be nested deeper than this process accepts.
+        let invalid = |e: serde_json::Error| format!("a value cannot be read: {e}");
+        Ok(match line.first() {
+            None => None,
+            Some(b'"') => Some(Err(serde_json::from_slice(&line).unwrap_or_else(invalid))),
+            Some(_) => Some(serde_json::from_slice(&line).map_err(invalid)),
+        })
+    };
+    let names = next()?.unwrap_or_else(|| Ok(Vec::new()))?;
+    let names: Vec<Arc<str>> = names.iter().map(|name| as_text(name).into()).collect();
+    let mut ended = false;
+    let fields = move |values: Vec<Value>| -> Fields { names.iter().map(Arc::clone).zip(values).collect() };
+    Ok(Box::new(std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let row = next().transpose()?;
+        ended = row.is_err();
+        Some(row.map_err(|what| format!("{what}. docmill does not read the rest of the table")).flatten().map(&fields))
+    })))
+}
+
+/// Writes the names of the columns, and the rows. Calls `renew` before each piece.
+pub(in crate::read) fn write(
+    file: impl ChunkReader + 'static,
+    out: &mut impl Write,
+    renew: &dyn Fn() -> io::Result<()>,
+) -> Result<(), String> {
+    renew().map_err(|e| e.to_string())?;
     let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
     let mut columns = reader.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
     // Checked here, because otherwise every row would fail.
@@ -28,24 +83,35 @@ pub(super) fn rows(path: &Path) -> Result<Rows, String> {
         ));
     }
     let schema = reader.metadata().file_metadata().schema_descr().root_schema_ptr();
-    let mut ended = false;
-    let mut rows = reader.into_iter();
-    Ok(Box::new(std::iter::from_fn(move || {
-        if ended {
-            return None;
+    let mut put = |line: Value| -> io::Result<()> {
+        let mut line = serde_json::to_vec(&line)?;
+        if line.len() as u64 > MAX_ROW_BYTES {
+            line = serde_json::to_vec(&format!("the row is longer than {} MB", MAX_ROW_BYTES / 1_000_000))?;
         }
-        // The library panics on types that it does not support, and on damage.
-        let row = catch_unwind(AssertUnwindSafe(|| {
-            let fields = |row: Row| {
-                let columns = row.get_column_iter().zip(schema.get_fields());
-                columns.map(|((name, field), kind)| (name.as_str().into(), value(field, Some(kind)))).collect()
-            };
-            Some(rows.next()?.map(fields).map_err(|e| e.to_string()))
-        }));
-        let row = row.unwrap_or_else(|_| Some(Err("the file is damaged, or has a type that docmill does not support".into())))?;
-        ended = row.is_err();
-        Some(row.map_err(|what| format!("{what}. docmill does not read the rest of the table")))
-    })))
+        line.push(b'\n');
+        out.write_all(&line)
+    };
+    let written = || -> io::Result<()> {
+        put(schema.get_fields().iter().map(|field| Value::from(field.name())).collect())?;
+        let mut rows = RowIter::from_file_into(Box::new(reader));
+        loop {
+            renew()?;
+            for _ in 0..PIECE {
+                // The library panics on types that it does not support, and on damage.
+                let row = catch_unwind(AssertUnwindSafe(|| {
+                    let fields = schema.get_fields();
+                    let values = |row: Row| row.get_column_iter().zip(fields).map(|((_, field), kind)| value(field, Some(kind))).collect();
+                    Some(rows.next()?.map(values).map_err(io::Error::other))
+                }));
+                let damaged = || io::Error::other("the file is damaged, or has a type that docmill does not support");
+                match row.unwrap_or_else(|_| Some(Err(damaged()))) {
+                    Some(row) => put(row?)?,
+                    None => return Ok(()),
+                }
+            }
+        }
+    };
+    written().map_err(|e| e.to_string())
 }
 
 /// A value in its usual notation.
@@ -155,3 +221,6 @@ fn uuid(bytes: &[u8]) -> Value {
     let hyphen = |at: usize| if [4, 6, 8, 10].contains(&at) { "-" } else { "" };
     bytes.iter().enumerate().map(|(at, byte)| format!("{}{byte:02x}", hyphen(at))).collect::<String>().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,4 @@
 use super::*;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
 
 /// Names, and texts or failures, of the rows of a table.
 type Read = Vec<(String, Result<String, String>)>;
@@ -47,76 +41,6 @@ fn the_beginning_decides_the_format_of_a_table() {
     }
 }
 
-/// A Parquet file with these columns, which `fill` fills.
-fn parquet(columns: &str, fill: impl FnOnce(&mut SerializedRowGroupWriter<'_, &mut Vec<u8>>)) -> Vec<u8> {
-    let schema = Arc::new(parse_message_type(&format!("message t {{ {columns} }}")).unwrap());
-    let mut file = Vec::new();
-    let mut writer = SerializedFileWriter::new(&mut file, schema, Arc::new(WriterProperties::builder().build())).unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    fill(&mut group);
-    group.close().unwrap();
-    writer.close().unwrap();
-    file
-}
-
-#[test]
-fn parquet_values_have_their_usual_notation() {
-    let columns =
-        "REQUIRED INT64 n (TIMESTAMP(NANOS,true)); REQUIRED INT64 u (TIMESTAMP(MICROS,true)); REQUIRED FLOAT f; REQUIRED DOUBLE d;";
-    let file = parquet(columns, |group| {
-        for times in [[1_500_000_000_000_000_001, -1], [1_500_000_000_000_000, i64::MAX]] {
-            let mut column = group.next_column().unwrap().unwrap();
-            column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
-            column.close().unwrap();
-        }
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<FloatType>().write_batch(&[0.1, f32::NAN], None, None).unwrap();
-        column.close().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<DoubleType>().write_batch(&[f64::INFINITY, f64::NEG_INFINITY], None, None).unwrap();
-        column.close().unwrap();
-    });
-    let one = "n: 2017-07-14 02:40:00.000000001 +00:00\nu: 2017-07-14 02:40:00.000000 +00:00\nf: 0.1\nd: Infinity\n";
-    let other = "n: 1969-12-31 23:59:59.999999999 +00:00\nu: 9223372036854775807\nf: NaN\nd: -Infinity\n";
-    assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", one), ("t#2", other)])));
-}
-
-/// The text of a Parquet file with one row and one number.
-fn of_number(column: &str, number: i64) -> String {
-    let file = parquet(column, |group| {
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<Int64Type>().write_batch(&[number], None, None).unwrap();
-        column.close().unwrap();
-    });
-    rows("t", &file, &Columns::default()).unwrap().remove(0).1.unwrap()
-}
-
-#[test]
-fn a_time_has_a_zone_only_if_the_file_has_one() {
-    for (column, number, text) in [
-        ("TIMESTAMP(MILLIS,false)", 1_500_000_000_123, "2017-07-14 02:40:00.123"),
-        ("TIMESTAMP(MICROS,false)", 1_500_000_000_123_456, "2017-07-14 02:40:00.123456"),
-        ("TIMESTAMP(NANOS,false)", 1_500_000_000_123_456_789, "2017-07-14 02:40:00.123456789"),
-        ("TIMESTAMP(MILLIS,true)", 1_500_000_000_123, "2017-07-14 02:40:00.123 +00:00"),
-        ("TIMESTAMP(NANOS,true)", -1, "1969-12-31 23:59:59.999999999 +00:00"),
-        ("TIMESTAMP_MICROS", 0, "1970-01-01 00:00:00.000000 +00:00"),
-        ("TIME(MICROS,false)", 45_296_000_007, "12:34:56.000007"),
-        ("TIME(NANOS,true)", 1, "00:00:00.000000001"),
-        ("DECIMAL(18,4)", -123_456, "-12.3456"),
-        ("DECIMAL(18,0)", 123_456_789_012_345_678, "123456789012345678"),
-    ] {
-        assert_eq!(of_number(&format!("REQUIRED INT64 t ({column});"), number), format!("t: {text}\n"), "{column}");
-    }
-    let file = parquet("REQUIRED BYTE_ARRAY text; REQUIRED BYTE_ARRAY raw;", |group| {
-        for bytes in [&b"caf\xC3\xA9"[..], &b"\x00\xFF"[..]] {
-            let mut column = group.next_column().unwrap().unwrap();
-            column.typed::<ByteArrayType>().write_batch(&[ByteArray::from(bytes.to_vec())], None, None).unwrap();
-            column.close().unwrap();
-        }
-    });
-    assert_eq!(rows("t", &file, &Columns::default()), Ok(texts(&[("t#1", "text: café\nraw: AP8=\n")])));
-}
-
 #[test]
 fn json_may_be_lines_an_array_or_multi_line_objects() {
     let wanted = Ok(texts(&[("t#1", "a"), ("t#2", "12345678901234567890123"), ("t#3", "NaN")]));
@@ -137,29 +61,6 @@ fn json_may_be_lines_an_array_or_multi_line_objects() {
     assert!(read.len() == 3 && read[1].1.as_ref().is_err_and(|why| why.contains("line 2: not a JSON object")), "{read:?}");
     let read = rows_of(&format!("[\n{one},\n{{\"body\": \"cut")).unwrap();
     assert!(read.len() == 2 && read[1].1.as_ref().is_err_and(|why| why.contains("begins on line 3 does not end")), "{read:?}");
-}
-
-#[test]
-fn an_unsupported_parquet_codec_is_refused_at_once() {
-    // Written by pyarrow with compression="brotli".
-    let file = "UEFSMRUAFRYVHiwVAhUAFQYVBhwAAAAbCgAApAECBPCGQAE0rHAVBBksNQAYBnNjaGVtYRUCABUMJQIYBGJvZHklAEwcAAAAFgIZHBkcJgAcFQwZJQYAGRgEYm9keRUIFgIWPBZEJghJHBUAFQAVAgA8FgIZBhkmAAIAAAAWPBYCJggWRAAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAiAAAAFBBUjE=";
-    let error = rows("t", &STANDARD.decode(file).unwrap(), &text_of("body")).unwrap_err();
-    assert!(error.contains("does not support Brotli") && error.contains("Write the table with Zstandard"), "{error}");
-}
-
-#[test]
-fn rows_of_parquet_files_are_rows() {
-    let file = parquet("REQUIRED INT64 id; OPTIONAL BYTE_ARRAY body (UTF8);", |group| {
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
-        column.close().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("first")], Some(&[1, 0]), None).unwrap();
-        column.close().unwrap();
-    });
-    let columns = Columns { id: Some("id".into()), ..text_of("body") };
-    assert_eq!(rows("t", &file, &columns), Ok(texts(&[("t#7", "first"), ("t#8", "")])));
-    assert!(rows("t", &file[..file.len() - 10], &columns).is_err(), "cut off");
 }
 
 #[test]
