@@ -1,7 +1,7 @@
 //! Prepares one document as a run would, without sending anything.
 
 use super::isolation::Isolation;
-use super::prepare::{Preparation, Work};
+use super::prepare::{Preparation, Processes, Work};
 use super::route::JobSet;
 use crate::ask::Account;
 use crate::job::{Chunks, Job};
@@ -9,6 +9,7 @@ use crate::model::{Call, Facts, Failure, FailureCode, Fence};
 use crate::prepare::{ImageLimits, PrepareSettings, Sniffed, sniff};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// A document after preparation, with its first calls.
 #[derive(Debug)]
@@ -45,15 +46,16 @@ pub async fn inspect(
     let sniffed = if row.is_some() { Sniffed::Text } else { sniff(&bytes, &extension) };
     let (job, taken) = jobs.route(&bytes, sniffed, &extension, settings.pdf.mode);
     taken?;
+    let isolation = Isolation::new(settings, images).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
     let work = if sniffed.is_read_apart() && !bytes.is_empty() {
-        let isolation = Isolation::new(settings, images).map_err(|e| Failure::new(FailureCode::Internal, e.to_string()))?;
         let extracted = isolation.extract(isolation.slot().await, &bytes, sniffed).await?;
         Work::Extraction(isolation.receive(extracted).await?, bytes, sniffed)
     } else {
         Work::File(bytes, sniffed)
     };
     let preparation = Preparation { settings: settings.clone(), images: *images, longest };
-    let (facts, chunks) = preparation.content(work, &job, true)?;
+    let processes = Processes { isolation, runtime: Handle::current() };
+    let (facts, chunks) = tokio::task::block_in_place(|| preparation.content(work, &job, true, &processes))?;
     let mut calls = job.calls(&chunks, row.as_ref(), &Fence::example(), &account.model, None)?;
     for call in &mut calls {
         account.count_images(call);

@@ -1,4 +1,4 @@
-//! Reads documents and images in separate processes.
+//! Reads documents and images, and divides long texts, in separate processes.
 //!
 //! A library that decodes a file may loop, use all memory or overflow its stack. This process could
 //! not survive that. Therefore each such file is read by a process with limits of memory and CPU
@@ -11,9 +11,10 @@
 
 use crate::failpoint;
 use crate::model::{Failure, FailureCode};
-use crate::prepare::{Extraction, Greeting, ImageLimits, LENGTH_BYTES, PrepareSettings, Sniffed, frame_length};
+use crate::prepare::{Extraction, Greeting, ImageLimits, LENGTH_BYTES, PrepareSettings, Sniffed, divide_request, frame_length};
 use crate::read::this_program;
 use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -92,6 +93,24 @@ impl Isolation {
     /// The content stays in the process until [`Isolation::receive`], so that the caller can wait
     /// for memory.
     pub async fn extract(&self, slot: Slot, bytes: &[u8], sniffed: Sniffed) -> Result<Extracted, Failure> {
+        self.ask(slot, sniffed.format(), bytes, sniffed).await
+    }
+
+    /// Divides a text into chunks of at most `limit` tokens.
+    ///
+    /// The caller limits how many texts are divided at the same time. A slot could wait for memory
+    /// that this text holds.
+    pub async fn divide(&self, text: &str, limit: u64) -> Result<Vec<String>, Failure> {
+        let divided = self.ask(Slot(None), &divide_request(limit), text.as_bytes(), Sniffed::Text).await?;
+        self.take(divided).await
+    }
+
+    /// Takes the content from its process.
+    pub async fn receive(&self, extracted: Extracted) -> Result<Extraction, Failure> {
+        self.take(extracted).await
+    }
+
+    async fn ask(&self, slot: Slot, request: &str, bytes: &[u8], sniffed: Sniffed) -> Result<Extracted, Failure> {
         // A process that is not put back is killed when its value is dropped.
         let process = self.idle.lock().pop();
         let process = match process {
@@ -100,14 +119,13 @@ impl Isolation {
         };
         let mut process = process
             .map_err(|e| Failure::new(FailureCode::Internal, format!("cannot start the process that reads {}: {e}", sniffed.name())))?;
-        match timeout(self.patience(), process.ask(&self.greeting, bytes, sniffed, self.megabytes)).await {
+        match timeout(self.patience(), process.ask(&self.greeting, request, bytes, self.megabytes)).await {
             Ok(Ok(length)) => Ok(Extracted { process, slot, sniffed, length }),
             ended => Err(self.failure(ended.map(drop), process, sniffed).await),
         }
     }
 
-    /// Takes the content from its process.
-    pub async fn receive(&self, extracted: Extracted) -> Result<Extraction, Failure> {
+    async fn take<T: DeserializeOwned>(&self, extracted: Extracted) -> Result<T, Failure> {
         let Extracted { mut process, slot: _slot, sniffed, length } = extracted;
         let reply = match timeout(self.patience(), process.receive(length)).await {
             Ok(Ok(reply)) => reply,
@@ -117,7 +135,7 @@ impl Isolation {
         if process.documents < DOCUMENTS {
             self.idle.lock().push(process);
         }
-        serde_json::from_slice(&reply)
+        serde_json::from_slice::<Result<T, Failure>>(&reply)
             .map_err(|e| Failure::new(FailureCode::Internal, format!("the reader of {} returned an invalid result: {e}", sniffed.name())))?
     }
 
@@ -171,11 +189,11 @@ impl Isolation {
 
 impl Process {
     /// Sends a document. Returns the length of the reply.
-    async fn ask(&mut self, greeting: &[u8], bytes: &[u8], sniffed: Sniffed, megabytes: u64) -> io::Result<u64> {
+    async fn ask(&mut self, greeting: &[u8], request: &str, bytes: &[u8], megabytes: u64) -> io::Result<u64> {
         if self.documents == 0 {
             send(&mut self.requests, greeting).await?;
         }
-        send(&mut self.requests, sniffed.format().as_bytes()).await?;
+        send(&mut self.requests, request.as_bytes()).await?;
         send(&mut self.requests, bytes).await?;
         let mut length = [0; LENGTH_BYTES];
         self.replies.read_exact(&mut length).await?;

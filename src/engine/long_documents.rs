@@ -3,17 +3,23 @@
 use super::document::{Answerer, Subject, Unfinished};
 use crate::job::{Chunks, Job, LongMethod, LongRule, Merged};
 use crate::model::{CallRecord, CallStatus, Chunk, Content, Facts, Failure, FailureCode};
-use crate::prepare::{counted, split, truncate};
+use crate::prepare::{Divide, counted, split, truncate};
 use futures::future::join_all;
 
 /// Share of a limit, in percent, up to which a token estimate is used without counting.
 const SURE_PERCENT: u64 = 85;
 
-/// Divides a document by the rules of its job.
+/// Divides a document by the rules of its job. `divide` divides texts.
 ///
 /// `longest` is the maximum document tokens of a call, if known. May take long, because it counts
 /// tokens near a limit.
-pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: Option<u64>) -> Result<Chunks, Failure> {
+pub(super) fn divided(
+    content: &Content,
+    facts: &mut Facts,
+    job: &Job,
+    longest: Option<u64>,
+    divide: Divide<'_>,
+) -> Result<Chunks, Failure> {
     let rules = job.long_rules(longest);
     let unsure = |rule: &LongRule| content.tokens().saturating_mul(100) > rule.limit.saturating_mul(SURE_PERCENT);
     let content = &if rules.iter().flatten().any(unsure) { counted(content) } else { content.clone() };
@@ -27,7 +33,7 @@ pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: O
         let known = divided.iter().position(|(other, _)| *other == rule);
         of_task.push(known.unwrap_or(divided.len()));
         if known.is_none() {
-            let chunks = rule.map_or_else(|| Ok(vec![whole()]), |rule| apply(rule, content, facts))?;
+            let chunks = rule.map_or_else(|| Ok(vec![whole()]), |rule| apply(rule, content, facts, divide))?;
             divided.push((rule, chunks));
         }
     }
@@ -35,7 +41,7 @@ pub(super) fn divide(content: &Content, facts: &mut Facts, job: &Job, longest: O
 }
 
 /// Applies the rule for long documents to a document above its limit.
-fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chunk>, Failure> {
+fn apply(rule: LongRule, content: &Content, facts: &mut Facts, divide: Divide<'_>) -> Result<Vec<Chunk>, Failure> {
     let LongRule { limit, method, overlap } = rule;
     match method {
         LongMethod::Fail => Err(Failure::new(
@@ -61,7 +67,7 @@ fn apply(rule: LongRule, content: &Content, facts: &mut Facts) -> Result<Vec<Chu
             Ok(vec![Chunk { content, before: None, place: None }])
         }
         LongMethod::Split => {
-            let chunks = split(content, limit, overlap);
+            let chunks = split(content, limit, overlap, divide)?;
             facts.parts = facts.parts.max(u32::try_from(chunks.len()).ok());
             Ok(chunks)
         }
@@ -120,7 +126,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::prepare::{ImageLimits, PdfMode, PdfSettings, PrepareSettings, Sniffed, TextSettings, prepare};
+    use crate::prepare::{ImageLimits, PdfMode, PdfSettings, PrepareSettings, Sniffed, TextSettings, chunks, prepare};
 
     const JOB: &str = "name = 'x'\ninput = 'text'\nlong = { method = 'split', max_input_tokens = LIMIT }\n\
                        [[task]]\nid = 'x'\nprompt = 'Say it.'\nanswer = { x = 'string' }";
@@ -139,7 +145,8 @@ mod tests {
         let prepared = prepare(text.as_bytes(), Sniffed::Text, &settings, &ImageLimits::openai()).unwrap();
         let job = Job::load("x", &JOB.replace("LIMIT", &limit.to_string()), &toml::Table::new(), None).unwrap();
         let (estimate, mut facts) = (prepared.facts.tokens, prepared.facts);
-        let chunks = divide(&prepared.content, &mut facts, &job, None).unwrap();
+        let divide = |text: &str, limit| Ok(chunks(text, limit));
+        let chunks = super::divided(&prepared.content, &mut facts, &job, None, &divide).unwrap();
         (estimate, facts, chunks.sets.concat())
     }
 

@@ -5,20 +5,22 @@
 
 use super::document::{Read, Ready, State};
 use super::isolation::Isolation;
-use super::long_documents::divide;
+use super::long_documents::divided;
 use super::memory::{Budget, Held};
 use super::{Context, JobSet, Plan, RunError};
 use crate::failpoint;
 use crate::job::{Chunks, Job};
 use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
-    Extraction, ImageLimits, PrepareSettings, Sniffed, peak_memory, prepare as prepare_bytes, prepare_extraction, prompt_injections, sniff,
+    Extraction, ImageLimits, PrepareSettings, Sniffed, chunks, peak_memory, prepare as prepare_bytes, prepare_extraction,
+    prompt_injections, sniff,
 };
 use crate::read::OnEmpty;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
@@ -33,7 +35,9 @@ pub(super) struct Preparation {
 
 impl Preparation {
     /// The content of a document, split for `job`. With `flag`, facts name instructions in it.
-    pub fn content(&self, work: Work, job: &Job, flag: bool) -> Result<(Facts, Chunks), Failure> {
+    ///
+    /// Blocks until processes have divided long texts.
+    pub fn content(&self, work: Work, job: &Job, flag: bool, processes: &Processes) -> Result<(Facts, Chunks), Failure> {
         let prepared = match work {
             Work::File(bytes, sniffed) => prepare_bytes(&bytes, sniffed, &self.settings, &self.images),
             Work::Extraction(extraction, bytes, sniffed) => prepare_extraction(extraction, &bytes, sniffed, &self.settings, &self.images),
@@ -42,8 +46,27 @@ impl Preparation {
         if flag {
             facts.orders = prompt_injections(&content);
         }
-        let chunks = divide(&content, &mut facts, job, self.longest)?;
+        let chunks = divided(&content, &mut facts, job, self.longest, &|text, limit| processes.divide(text, limit))?;
         Ok((facts, chunks))
+    }
+}
+
+/// The processes that read documents, for threads that block.
+pub(super) struct Processes {
+    pub isolation: Isolation,
+    pub runtime: Handle,
+}
+
+/// Texts up to this size in bytes are divided in this process.
+const DIVIDED_HERE: usize = 32 * 1024;
+
+impl Processes {
+    /// Divides a text into chunks of at most `limit` tokens.
+    ///
+    /// Some texts take minutes for each megabyte. So processes with a limit of CPU time divide all but
+    /// short ones.
+    fn divide(&self, text: &str, limit: u64) -> Result<Vec<String>, Failure> {
+        if text.len() <= DIVIDED_HERE { Ok(chunks(text, limit)) } else { self.runtime.block_on(self.isolation.divide(text, limit)) }
     }
 }
 
@@ -56,7 +79,7 @@ struct Bench {
     ///
     /// A document asks for its text's memory once, and documents that have it wait for no memory.
     texts: Budget,
-    isolation: Isolation,
+    processes: Processes,
     pool: ThreadPool,
     on_empty: OnEmpty,
     context: Context,
@@ -87,7 +110,10 @@ pub(super) async fn prepare(read: Receiver<Read>, out: Sender<Ready>, plan: Arc<
         recipe: Preparation { settings: plan.prepare.clone(), images: plan.images, longest: plan.longest },
         decoding: Budget::megabytes(plan.prepare.memory_mb),
         texts: Budget::megabytes(plan.prepare.memory_mb),
-        isolation: Isolation::new(&plan.prepare, &plan.images).map_err(|e| RunError::Internal(e.to_string()))?,
+        processes: Processes {
+            isolation: Isolation::new(&plan.prepare, &plan.images).map_err(|e| RunError::Internal(e.to_string()))?,
+            runtime: Handle::current(),
+        },
         pool,
         on_empty: plan.on_empty,
         context: context.clone(),
@@ -210,13 +236,13 @@ fn bytes(chunks: &Chunks) -> u64 {
 /// Reads the content of a file in another process, and waits for memory before taking it.
 async fn extracted(bytes: Vec<u8>, sniffed: Sniffed, held: &mut Option<Held>, bench: &Bench) -> Result<Work, State> {
     let meter = &bench.context.meters.prepare;
-    let slot = bench.isolation.slot().await;
+    let slot = bench.processes.isolation.slot().await;
     let working = meter.working();
-    let extracted = bench.isolation.extract(slot, &bytes, sniffed).await.map_err(State::Failed)?;
+    let extracted = bench.processes.isolation.extract(slot, &bytes, sniffed).await.map_err(State::Failed)?;
     drop(working);
     *held = meter.memory(bench.texts.take(extracted.length.saturating_mul(EXTRACT_COPIES))).await;
     let _working = meter.working();
-    let extraction = bench.isolation.receive(extracted).await.map_err(State::Failed)?;
+    let extraction = bench.processes.isolation.receive(extracted).await.map_err(State::Failed)?;
     Ok(Work::Extraction(extraction, bytes, sniffed))
 }
 
@@ -231,7 +257,10 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
         let _working = shared.context.meters.prepare.working();
         let prepare_one = |work: Work, job: &Job| {
             failpoint::linger("prepare_ms");
-            shared.recipe.content(work, job, job.flag_prompt_injection).map(|(facts, chunks)| State::Prepared(facts, chunks))
+            shared
+                .recipe
+                .content(work, job, job.flag_prompt_injection, &shared.processes)
+                .map(|(facts, chunks)| State::Prepared(facts, chunks))
         };
         let all = work.into_iter().zip(&jobs);
         let states =

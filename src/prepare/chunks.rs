@@ -23,7 +23,7 @@ const LINE_LEAST: usize = 64 * 1024;
 const WINDOW_BYTES: u64 = 1024;
 
 /// Splits a text into chunks of at most `limit` tokens.
-pub(super) fn chunks(text: &str, limit: u64) -> Vec<String> {
+pub fn chunks(text: &str, limit: u64) -> Vec<String> {
     let tables: Vec<Table> =
         tables(text).into_iter().filter(|table| text_tokens::exact(&table.context(text)) <= limit / HEAD_SHARE).collect();
     let most = tables.iter().map(|table| text_tokens::exact(&table.context(text)) + 1).max().unwrap_or(0);

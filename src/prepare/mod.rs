@@ -30,6 +30,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use chunks::chunks;
 pub use decode_memory::peak_memory;
 pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, is_workbook, sheet_rows};
 pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
@@ -40,8 +41,8 @@ pub use picture::SentImage;
 pub use prompt_injection::prompt_injections;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
 pub use sniff::{BINARY, Sniffed, sniff};
-pub use split::{counted, split, truncate};
-pub use wire::{Greeting, LENGTH_BYTES, length as frame_length, serve};
+pub use split::{Divide, counted, split, truncate};
+pub use wire::{Greeting, LENGTH_BYTES, divide_request, length as frame_length, serve};
 
 use crate::model::{Failure, FailureCode, Prepared};
 use serde::{Deserialize, Serialize};

@@ -1,22 +1,25 @@
 //! Splits or truncates documents that are too long for one call.
 //!
 //! The parts in order contain the whole document. Only headers of continued tables repeat.
-//! [`chunks`] divides texts at natural borders. A part exceeds the limit only if a single image
+//! [`super::chunks`] divides texts at natural borders. A part exceeds the limit only if a single image
 //! does. The label of an image stays with it.
 
-use super::chunks::chunks;
 use super::pages::FOLLOWS;
 use super::{text, text_tokens};
-use crate::model::{Chunk, Content, ContentBlock, Text};
+use crate::model::{Chunk, Content, ContentBlock, Failure, Text};
 use std::sync::Arc;
+
+/// Divides a text into chunks of a maximum number of tokens.
+pub type Divide<'a> = &'a dyn Fn(&str, u64) -> Result<Vec<String>, Failure>;
 
 /// Splits a document into parts of at most `limit` tokens.
 ///
-/// Each part has the last `overlap` tokens of the previous one as context.
-pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
+/// Each part has the last `overlap` tokens of the previous one as context. `divide` divides texts.
+pub fn split(content: &Content, limit: u64, overlap: u64, divide: Divide<'_>) -> Result<Vec<Chunk>, Failure> {
     let mut parts: Vec<Vec<ContentBlock>> = Vec::new();
     let mut room = 0;
-    for piece in content.0.iter().flat_map(|piece| pieces(piece, limit)) {
+    let pieces = content.0.iter().map(|piece| pieces(piece, limit, divide)).collect::<Result<Vec<_>, _>>()?;
+    for piece in pieces.into_iter().flatten() {
         match parts.last_mut() {
             Some(part) if piece.tokens() <= room => part.push(piece.clone()),
             _ => {
@@ -32,12 +35,8 @@ pub fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
     let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     let ends = parts.iter().map(|part| part.last().and_then(|piece| end_of(piece, overlap))).collect::<Vec<_>>();
     let befores = std::iter::once(None).chain(ends);
-    parts
-        .into_iter()
-        .zip(befores)
-        .zip(1..)
-        .map(|((part, before), n)| Chunk { content: Content(part), before, place: Some((n, count)) })
-        .collect()
+    let numbered = parts.into_iter().zip(befores).zip(1..);
+    Ok(numbered.map(|((part, before), n)| Chunk { content: Content(part), before, place: Some((n, count)) }).collect())
 }
 
 /// Replaces estimated token counts by exact ones.
@@ -92,12 +91,12 @@ fn beginning(text: &str, limit: u64) -> &str {
 }
 
 /// Splits a block into blocks within the limit.
-fn pieces(piece: &ContentBlock, limit: u64) -> Vec<ContentBlock> {
-    let ContentBlock::Text(whole) = piece else { return vec![piece.clone()] };
+fn pieces(piece: &ContentBlock, limit: u64, divide: Divide<'_>) -> Result<Vec<ContentBlock>, Failure> {
+    let ContentBlock::Text(whole) = piece else { return Ok(vec![piece.clone()]) };
     if whole.tokens <= limit || is_label(piece) {
-        return vec![piece.clone()];
+        return Ok(vec![piece.clone()]);
     }
-    chunks(&whole.body, limit).iter().filter_map(|chunk| text::exact_piece(chunk)).collect()
+    Ok(divide(&whole.body, limit)?.iter().filter_map(|chunk| text::exact_piece(chunk)).collect())
 }
 
 /// Returns about the last `count` tokens of a block.
@@ -122,6 +121,11 @@ mod tests {
 
     use super::*;
     use crate::model::Picture;
+    use crate::prepare::chunks;
+
+    fn split(content: &Content, limit: u64, overlap: u64) -> Vec<Chunk> {
+        super::split(content, limit, overlap, &|text, limit| Ok(chunks(text, limit))).unwrap()
+    }
 
     fn content(body: &str) -> Content {
         Content(text::piece(body).into_iter().collect())

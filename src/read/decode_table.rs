@@ -1,7 +1,7 @@
 //! Decodes tables inside of a confined process (see [`super::decoder`]).
 
 use super::compressed::{Packing, unpack};
-use super::table::{PARQUET, write_parquet_rows};
+use super::table::parquet_rows;
 use std::fs::File;
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use std::io::{self, Write};
 pub fn decode_table(format: &str, file: File, out: &mut impl Write, renew: &dyn Fn() -> io::Result<()>) -> Result<(), String> {
     let done = match Packing::named(format) {
         Some(packing) => unpack(packing, file, out, renew),
-        None if format == PARQUET => write_parquet_rows(file, out, renew),
+        None if format == parquet_rows::PARQUET => parquet_rows::write(file, out, renew),
         None => Err(format!("unknown format \"{format}\"")),
     };
     // What was decoded before an error is sound.

@@ -236,6 +236,24 @@ fn a_long_document_is_divided_and_its_answers_are_merged() {
 }
 
 #[test]
+fn a_text_that_takes_long_to_divide_fails_alone() {
+    let server = ModelServer::script().answer(|_| json!({"said": "yes"})).start();
+    let workspace = Workspace::new().against(&server);
+    let job = LONG.replace("METHOD", "method = \"split\"").replace("= 60", "= 1000").replace("MERGE", "merge = \"concatenate\"");
+    // The splitter measures almost all of a chunk again for each of its lines.
+    let list: String = (0..600).map(|n| format!("{}- x\n", " ".repeat(n * 7 % 2000))).collect();
+    let prose = "docid:prose is a sentence of some words. ".repeat(2500);
+    workspace.write("split.toml", job).doc("a.txt", format!("# t\n\n{list}")).doc("b.txt", "docid:b");
+    let csv = workspace.clone().set("prepare.document_s", 1).run(["--job", "split.toml"]).exits(3).csv("echo");
+    assert_eq!(csv.column("failure_code"), ["prepare_limit", ""], "{:?}", csv.rows[0]);
+    assert!(csv.rows[0]["failure_message"].contains("reading this as a text took more than 1 s (prepare.document_s)"), "{:?}", csv.rows[0]);
+    std::fs::remove_file(workspace.path("docs/a.txt")).unwrap();
+    workspace.doc("c.txt", prose);
+    let run = workspace.run(["--job", "split.toml", "--replace"]).exits(0);
+    assert!(run.jsonl("echo")[1]["input"]["parts"].as_u64().is_some_and(|parts| parts > 20), "{:?}", run.jsonl("echo")[1]);
+}
+
+#[test]
 fn a_chunk_without_an_answer_fails_its_document() {
     let server = ModelServer::script().faults(|ask| if ask.text.contains("Sentence 20 ") { Reply::Refusal } else { Reply::Ok }).start();
     let workspace = Workspace::new().against(&server);

@@ -7,11 +7,9 @@
 mod csv_rows;
 mod json_rows;
 mod json_text;
-mod parquet_rows;
+pub(super) mod parquet_rows;
 mod quotes;
 mod repeats;
-
-pub(super) use parquet_rows::{PARQUET, write as write_parquet_rows};
 
 use super::compressed::{Packed, Source};
 use super::record::{RowColumns, is_made_up};
