@@ -7,10 +7,12 @@ pub fn advice(code: FailureCode) -> &'static str {
     match code {
         FailureCode::Unreadable => "Check the file's permissions and its disk. Then run the same command again.",
         FailureCode::Vanished => "The file moved or was deleted during the run. Run the same command again.",
-        FailureCode::Empty => "Remove the file, or replace it with one that has content.",
+        FailureCode::Empty => "Give the document content, or exclude it. The next run notices the change and asks again.",
         FailureCode::TooLarge => "Raise read.max_file_mb, or split the file.",
-        FailureCode::Undecodable => "Export or download the file again: it is damaged, or its name ending is wrong.",
-        FailureCode::Encrypted => "Save a copy without a password.",
+        FailureCode::Undecodable => {
+            "Export or download the file again: it is damaged, or its name ending is wrong. The next run notices the change."
+        }
+        FailureCode::Encrypted => "Save a copy without a password. The next run notices the change.",
         FailureCode::NoText => "The pages are pictures. Switch on images of pages, or run OCR over the file first.",
         FailureCode::PrepareLimit => "Raise prepare.document_s or prepare.document_mb, or simplify the file.",
         FailureCode::PrepareTimeout => "The machine was busy, or the file hangs. Run the same command again.",
@@ -32,7 +34,7 @@ pub fn advice(code: FailureCode) -> &'static str {
         FailureCode::TimedOut => "Run the same command again, or raise llm.timeout_s.",
         FailureCode::Unreachable => "Check the network and llm.base_url. Then run the same command again.",
         FailureCode::InDoubt => "Run the same command without --in-doubt skip: it asks again.",
-        FailureCode::Cancelled => "Somebody cancelled the document. Ask again if you need it.",
+        FailureCode::Cancelled => "`docmill cancel` cancelled the document. Ask again if you need it.",
         FailureCode::Internal => "This is a fault of docmill. Report the message, and run the same command again.",
     }
 }
@@ -43,9 +45,9 @@ pub fn repeat(command: &str, code: FailureCode) -> Option<String> {
     let kept = command.split(' ').filter(|word| !word.starts_with("--retry-failed"));
     let kept = kept.collect::<Vec<_>>().join(" ");
     match code {
-        _ if kept.is_empty() || code == FailureCode::UnsupportedKind => None,
-        // A changed document is asked again anyway.
-        FailureCode::Empty | FailureCode::Undecodable | FailureCode::Encrypted => Some(kept),
+        _ if kept.is_empty() => None,
+        // Only another document or job helps. The run asks about a changed document anyway.
+        FailureCode::Empty | FailureCode::Undecodable | FailureCode::Encrypted | FailureCode::UnsupportedKind => None,
         code if code.is_transient() => Some(kept),
         code => Some(format!("{kept} --retry-failed={code}")),
     }
@@ -61,6 +63,9 @@ mod tests {
         let command = "docmill run docs --retry-failed=empty --output out";
         assert_eq!(repeat(command, FailureCode::RateLimited).as_deref(), Some("docmill run docs --output out"));
         assert_eq!(repeat(command, FailureCode::TooLong).as_deref(), Some("docmill run docs --output out --retry-failed=too_long"));
-        assert_eq!((repeat(command, FailureCode::UnsupportedKind), repeat("", FailureCode::TooLong)), (None, None));
+        assert_eq!(
+            [repeat(command, FailureCode::UnsupportedKind), repeat(command, FailureCode::Empty), repeat("", FailureCode::TooLong)],
+            [None, None, None]
+        );
     }
 }

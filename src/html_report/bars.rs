@@ -46,8 +46,8 @@ pub enum Key {
     None,
     /// By text in lower case. True and false are texts too.
     Texts(HashMap<String, usize>),
-    /// Lower borders of the bars.
-    Numbers(Vec<f64>),
+    /// Lower borders of the bars, and whether numbers are rounded first.
+    Numbers(Vec<f64>, bool),
     /// Characters of a date that name its bar.
     Dates(usize, HashMap<String, usize>),
 }
@@ -58,20 +58,21 @@ impl Bars {
         let text = |text: &str| match &self.key {
             Key::Texts(places) => places.get(&text.trim().to_lowercase()).copied(),
             Key::Dates(chars, places) => places.get(text.trim().get(..*chars)?).copied(),
-            Key::None | Key::Numbers(_) => None,
+            Key::None | Key::Numbers(..) => None,
         };
         match value {
             Value::Null => self.list.iter().rposition(|bar| bar.label == NONE),
             Value::Bool(value) => text(if *value { "yes" } else { "no" }),
-            Value::Number(number) => self.number(rounded(number.as_f64()?)),
+            Value::Number(number) => self.number(number.as_f64()?),
             Value::String(value) => text(value),
             _ => None,
         }
     }
 
-    /// The bar of a rounded number.
+    /// The bar of a number.
     pub fn number(&self, number: f64) -> Option<usize> {
-        let Key::Numbers(borders) = &self.key else { return None };
+        let Key::Numbers(borders, is_rounded) = &self.key else { return None };
+        let number = if *is_rounded { rounded(number) } else { number };
         Some(borders.partition_point(|border| *border <= number).saturating_sub(1))
     }
 }

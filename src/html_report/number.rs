@@ -25,6 +25,23 @@ pub fn plain(n: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A number with all its digits: `2026`, `12,345.5`. Shorter ones, such as years, have no thousands
+/// separators.
+pub fn exact(n: f64) -> String {
+    const MAX: f64 = 1e15;
+    const SHORT: f64 = 1e4;
+    if n.abs() >= MAX || (n != 0.0 && n.abs() < 1e-8) {
+        return plain(n);
+    }
+    let text = n.abs().to_string();
+    if n.abs() < SHORT {
+        return if n < 0.0 { format!("\u{2212}{text}") } else { text };
+    }
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let whole = count(n.trunc());
+    if fraction.is_empty() { whole } else { format!("{whole}.{fraction}") }
+}
+
 /// A large number, for an axis or a tile: `950`, `1.2k`, `3.45M`.
 pub fn short(n: f64) -> String {
     match n.abs() {
@@ -103,6 +120,8 @@ mod tests {
     fn numbers_have_units_thousands_and_three_digits() {
         let plain_ones = [0.0, 0.012_34, 1.5, 12.34, 123.4, 12_345.6].map(plain);
         assert_eq!(plain_ones, ["0", "0.0123", "1.5", "12.3", "123", "12,346"]);
+        let exact_ones = [0.0, 0.012_345, 1234.0, 56_789.5, -0.25, -12_345.75, 1e-12].map(exact);
+        assert_eq!(exact_ones, ["0", "0.012345", "1234", "56,789.5", "\u{2212}0.25", "\u{2212}12,345.75", "0"]);
         assert_eq!([950.0, 12_300.0, 999_700.0, 3_450_000.0, 2e9].map(short), ["950", "12.3k", "1M", "3.45M", "2G"]);
         let times = [0.0, 0.0012, 0.15, 0.9996, 1.285, 65.0, 125.0, 7199.9, 12_000.0].map(seconds);
         assert_eq!(times, ["0 s", "1.2 ms", "150 ms", "1 s", "1.28 s", "65 s", "2 min 05 s", "120 min 00 s", "3 h 20 min"]);

@@ -2,7 +2,7 @@
 
 use super::bars::{Bar, Bars, Key, LABEL, MAX_BARS, NONE, bar, rounded, texts};
 use super::fields::FieldValues;
-use super::number::{percent, plain, round_step};
+use super::number::{exact, percent, plain, round_step};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,6 +12,8 @@ const MAX_TEXTS: usize = 20_000;
 /// ranges.
 const EXACT: usize = 12;
 const EXACT_FRACTIONS: usize = 5;
+/// Maximum number of distinct numbers with all their digits.
+const EXACT_NUMBERS: usize = 5_000;
 /// Number of ranges that a histogram aims at.
 const RANGES: f64 = 10.0;
 /// Maximum number of months. A longer time has a bar for each year.
@@ -34,8 +36,9 @@ pub struct Tally {
     uncounted: u64,
     /// Texts that are dates.
     dates: u64,
-    /// Numbers at three significant digits, as bits.
+    /// Numbers as bits. If they are many, they have three significant digits.
     numbers: HashMap<u64, u64>,
+    is_rounded: bool,
     booleans: u64,
 }
 
@@ -52,10 +55,7 @@ impl Tally {
         for value in values {
             match value.as_ref() {
                 Value::Number(number) => {
-                    let number = rounded(number.as_f64().unwrap_or(f64::NAN));
-                    if self.numbers.len() < MAX_TEXTS || self.numbers.contains_key(&number.to_bits()) {
-                        *self.numbers.entry(number.to_bits()).or_default() += 1;
-                    }
+                    self.number(number.as_f64().unwrap_or(f64::NAN));
                 }
                 Value::Bool(value) => {
                     self.booleans += 1;
@@ -68,6 +68,21 @@ impl Tally {
         }
         self.documents += u64::from(any);
         self.without += u64::from(!any);
+    }
+
+    fn number(&mut self, number: f64) {
+        if self.numbers.len() == EXACT_NUMBERS && !self.is_rounded {
+            self.is_rounded = true;
+            for (bits, n) in std::mem::take(&mut self.numbers) {
+                *self.numbers.entry(rounded(f64::from_bits(bits)).to_bits()).or_default() += n;
+            }
+        }
+        let number = if self.is_rounded { rounded(number) } else { number };
+        // -0 and 0 have one bar.
+        let bits = (number + 0.0).to_bits();
+        if self.numbers.len() < MAX_TEXTS || self.numbers.contains_key(&bits) {
+            *self.numbers.entry(bits).or_default() += 1;
+        }
     }
 
     fn text(&mut self, text: &str) {
@@ -180,11 +195,12 @@ impl Tally {
                 .map_or(high, |(x, _)| *x)
         };
         let mean = counts.iter().map(|(x, n)| x * *n as f64).sum::<f64>() / all as f64;
-        let note = format!("mean {}, median {}, from {} to {}", plain(mean), plain(quantile(0.5)), plain(low), plain(high));
-        let exact = if counts.iter().all(|(x, _)| x.fract() == 0.0) { EXACT } else { EXACT_FRACTIONS };
-        if counts.len() <= exact {
-            let key = Key::Numbers(counts.iter().map(|(x, _)| *x).collect());
-            return Bars { note, key, list: counts.into_iter().map(|(x, n)| bar((plain(x), n))).collect() };
+        let note = format!("mean {}, median {}, from {} to {}", plain(mean), exact(quantile(0.5)), exact(low), exact(high));
+        let most = if counts.iter().all(|(x, _)| x.fract() == 0.0) { EXACT } else { EXACT_FRACTIONS };
+        let key = |borders: Vec<f64>| Key::Numbers(borders, self.is_rounded);
+        if counts.len() <= most {
+            let key = key(counts.iter().map(|(x, _)| *x).collect());
+            return Bars { note, key, list: counts.into_iter().map(|(x, n)| bar((exact(x), n))).collect() };
         }
         // Outliers must not compress all other values into one bar.
         let (first, last) = (quantile(0.01), quantile(0.99));
@@ -192,17 +208,21 @@ impl Tally {
         let step = round_step((to - from) / RANGES);
         let start = (from / step + 1e-9).floor();
         let borders: Vec<f64> = (0..40).map(|n| (start + f64::from(n)) * step).take_while(|border| *border <= to + step * 1e-9).collect();
-        let key = Key::Numbers(borders.iter().map(|border| border - step * 1e-9).collect());
-        let mut list: Vec<Bar> = borders.iter().map(|border| bar((format!("{} to {}", plain(*border), plain(border + step)), 0))).collect();
+        let key = key(borders.iter().map(|border| border - step * 1e-9).collect());
+        // A border is a multiple of the step, without the errors of arithmetic.
+        let decimals =
+            (0..9).find(|digits| step * 10_f64.powi(*digits) > 0.999).and_then(|digits| usize::try_from(digits).ok()).unwrap_or(9);
+        let shown = |border: f64| format!("{border:.decimals$}").parse().map_or_else(|_| plain(border), exact);
+        let mut list: Vec<Bar> = borders.iter().map(|border| bar((format!("{} to {}", shown(*border), shown(border + step)), 0))).collect();
         if low < from
             && let Some(first) = list.first_mut()
         {
-            first.label = format!("under {}", plain(borders[0] + step));
+            first.label = format!("under {}", shown(borders[0] + step));
         }
         if high > to
             && let (Some(last), Some(border)) = (list.last_mut(), borders.last())
         {
-            last.label = format!("{} and more", plain(*border));
+            last.label = format!("{} and more", shown(*border));
         }
         let mut bars = Bars { note, list, key };
         for (x, n) in counts {
@@ -258,6 +278,10 @@ mod tests {
     fn few_numbers_have_a_bar_each_and_many_are_ranges() {
         let few = bars(None, &[json!(7), json!(7.0), json!(3)]).expect("bars");
         assert_eq!(shown(&few), [("3", 1), ("7", 2)]);
+        let amounts = bars(None, &[json!(1229), json!(1230.0), json!(1234.5), json!(56_789)]).expect("bars");
+        assert_eq!(shown(&amounts), [("1229", 1), ("1230", 1), ("1234.5", 1), ("56,789", 1)]);
+        assert!(amounts.note.ends_with("median 1230, from 1229 to 56,789"), "{}", amounts.note);
+        assert_eq!([1229.0, 1234.5].map(|amount| amounts.find(&json!(amount))), [Some(0), Some(2)]);
         let many: Vec<Value> = (0..200).map(|n| json!(f64::from(n) / 100.0 - 1.0)).collect();
         let mut outlier = many.clone();
         outlier.push(json!(1e9));
