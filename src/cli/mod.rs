@@ -36,9 +36,9 @@ mod watch;
 
 pub use exit::{CliError, Exit};
 
-use crate::manual::{PAGES, Page};
+use crate::manual::{PAGES, Page, for_terminal};
 use crate::model::did_you_mean;
-use crate::progress::{plain_lines, wrapped_for_stdout};
+use crate::progress::{plain_lines, wrapped_for_stderr, wrapped_for_stdout};
 use crate::setup::SetupError;
 use crate::system::{keep_memory_private, make_new_files_private, survive_file_size_limit};
 use args::{Args, Command};
@@ -118,7 +118,8 @@ fn manual_page() -> Option<String> {
     let mut args = Args::command();
     args.build();
     let options = args.find_subcommand_mut(page.topic).map(|command| format!("{}\n", command.render_long_help()));
-    Some(options.unwrap_or_default() + page.text.trim_end())
+    let text = if std::io::stdout().is_terminal() { for_terminal(page.text, wrapped_for_stdout) } else { page.text.trim_end().to_owned() };
+    Some(options.unwrap_or_default() + &text)
 }
 
 /// The error for `docmill help TOPIC` if there is neither a page nor a command of this name.
@@ -190,7 +191,7 @@ fn prompt(question: &str, otherwise: &str) -> Result<String, SetupError> {
     if !std::io::stdin().is_terminal() {
         return Err(SetupError::usage(otherwise));
     }
-    crate::progress::say(question);
+    crate::progress::say(&wrapped_for_stderr(question, 0));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(SetupError::internal)?;
     Ok(answer.trim().to_lowercase())

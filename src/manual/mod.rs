@@ -1,5 +1,9 @@
 //! Pages of the manual: Markdown, embedded. `docmill help TOPIC` prints them.
 
+mod shown;
+
+pub use shown::for_terminal;
+
 /// A page of the manual.
 #[derive(Debug)]
 pub struct Page {

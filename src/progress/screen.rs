@@ -3,6 +3,7 @@
 //! Names of documents, answers of models and errors of providers are foreign. All messages of
 //! docmill pass through here.
 
+use super::fit::wrapped_for_stderr;
 use std::borrow::Cow;
 use std::io::Write as _;
 
@@ -40,7 +41,7 @@ fn is_active(c: char) -> bool {
 
 /// Writes an error of docmill to stderr.
 pub fn complain(message: &str) {
-    say(&format!("docmill: {message}"));
+    say(&wrapped_for_stderr(&format!("docmill: {message}"), 0));
 }
 
 /// Writes a message to stderr. If stderr is closed, the message is lost and the run goes on.
