@@ -6,6 +6,7 @@ use super::{print, settings};
 use crate::ask::{Account, request_preview};
 use crate::engine::{Inspected, Inspection, inspect as inspect_document};
 use crate::model::{ContentBlock, Facts, Nearest, Place, Want, counted};
+use crate::progress::wrapped_for_stdout;
 use crate::read::{InputSettings, Roots};
 use crate::remote::Address;
 use crate::setup::{Environment, NO_ADDRESS, NO_KEY, Settings, in_force, load_jobs};
@@ -123,7 +124,7 @@ fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
 fn shown(inspected: &Inspected, account: &Account, args: &InspectArgs) -> String {
     let Inspected { facts, job, chunks, calls: asked } = inspected;
     let mut text = head(facts);
-    let mut line = |key: &str, value: &str| writeln!(text, "{key:<12}{value}").unwrap_or_default();
+    let mut line = |key: &str, value: &str| writeln!(text, "{}", wrapped_for_stdout(&format!("{key:<12}{value}"), 12)).unwrap_or_default();
     let tokens: u64 = asked.iter().map(|call| call.tokens).sum();
     let calls_of_all = counted((asked.len() + job.combining_calls()) as u64, "call");
     let combining = if job.combining_calls() > 0 { ", one of them to combine the answers (not counted in the tokens)" } else { "" };
@@ -133,7 +134,7 @@ fn shown(inspected: &Inspected, account: &Account, args: &InspectArgs) -> String
         pictures.filter_map(|piece| if let ContentBlock::Picture(image) = piece { Some(image.tokens) } else { None }).collect();
     if !images.is_empty() {
         let (each, rule) = (images.iter().sum::<u64>() / images.len() as u64, account.image_rule(&account.model));
-        line("images", &format!("about {each} tokens each, by the rule of: {rule}"));
+        line("images", &format!("about {} each, counted as for {rule}", counted(each, "token")));
     }
     if let Some(note) = &facts.note {
         line("note", note);

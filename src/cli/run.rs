@@ -58,6 +58,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
             };
             let next = match stop.kind {
                 StopKind::OverBudget => "`docmill status` shows the command that continues",
+                StopKind::Refused => "mend the cause, then run the same command again (`docmill status` shows more)",
                 _ => "run the same command again to continue (`docmill status` shows more)",
             };
             let done = format!("{} {}", counted(outcome.done, "document"), if outcome.done == 1 { "is" } else { "are" });

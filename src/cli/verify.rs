@@ -2,9 +2,9 @@
 
 use super::args::StoreArgs;
 use super::exit::{CliError, Exit};
-use super::print;
 use super::settings::archive;
 use super::status::at_most;
+use super::{print, print_wrapped};
 use crate::model::{Digest, JobColumns, Place, Row, Totals, counted};
 use crate::progress::plain;
 use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
@@ -27,17 +27,17 @@ struct Receipt {
 
 impl Receipt {
     fn right(text: &str) -> Result<(), CliError> {
-        print(&format!("  ok    {text}"))
+        print_wrapped(&format!("  ok    {text}"), 8)
     }
 
     fn wrong(&mut self, text: &str) -> Result<(), CliError> {
         self.wrong += 1;
-        print(&format!("  WRONG {text}"))
+        print_wrapped(&format!("  WRONG {text}"), 8)
     }
 
     fn older(&mut self, text: &str) -> Result<(), CliError> {
         self.older += 1;
-        print(&format!("  older {text}"))
+        print_wrapped(&format!("  older {text}"), 8)
     }
 
     fn say(&mut self, right: bool, text: &str) -> Result<(), CliError> {
@@ -71,7 +71,8 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
         }
         Receipt { wrong: 0, .. } => {
             let is_published = !archive.published().map_err(CliError::internal)?.is_empty();
-            let results = if is_published { "the results are older than the store" } else { "there are no complete results yet" };
+            let results =
+                if is_published { "the results are incomplete, or older than the store" } else { "there are no complete results yet" };
             let message = format!("no check failed, but {results}. Run again to bring them up to date");
             Err(CliError { exit: Exit::StoppedEarly, message })
         }
@@ -97,12 +98,12 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
     unfounded.iter().try_for_each(|document| print(&format!("        {}", plain(document))))?;
     if let (lost @ 1.., bound) = archive.lost().map_err(CliError::internal)? {
-        print(&format!("  note  and {} of runs that died, outcome unknown: {}", counted(lost, "request"), at_most(bound)))?;
+        print_wrapped(&format!("  note  {} more of runs that died, outcome unknown: {}", counted(lost, "request"), at_most(bound)), 8)?;
     }
     let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {
         let bound = at_most(doubts.iter().map(|doubt| doubt.at_most).sum());
-        print(&format!("  note  {} in doubt, {bound}: `docmill status` lists them", counted(doubts.len() as u64, "request")))?;
+        print_wrapped(&format!("  note  {} in doubt, {bound}: `docmill status` lists them", counted(doubts.len() as u64, "request")), 8)?;
     }
     Ok(())
 }
@@ -269,8 +270,7 @@ fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, rec
             "{newer} inputs have changed since, and a later run has read them; run again to bring the results up to date"
         ))?;
     }
-    let unread =
-        if unread > 0 { format!(", {unread} not compared because they had no content (empty or unreadable)") } else { String::new() };
+    let unread = if unread > 0 { format!(", {unread} not compared (empty or unreadable when they were read)") } else { String::new() };
     let text = format!("{same} inputs are unchanged, {} changed, {gone} gone{unread}", changed.len());
     if gone == 0 && changed.is_empty() {
         return Receipt::right(&text);

@@ -172,9 +172,10 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
     for message in end.findings.notes.clone() {
         context.tell(RunEvent::Note { message }).await;
     }
-    // An earlier run over the same documents has shown these warnings.
+    // An earlier run over the same documents has shown these warnings. A run that stopped has not
+    // seen all rows.
     let is_up_to_date = end.results.is_empty() && end.stop.is_none();
-    let repeated_ids = end.findings.repeated_ids.iter().filter(|_| end.findings.changed && !is_up_to_date);
+    let repeated_ids = end.findings.repeated_ids.iter().filter(|_| end.findings.changed && end.stop.is_none() && !is_up_to_date);
     for message in end.findings.warnings.iter().chain(repeated_ids).cloned().collect::<Vec<_>>() {
         context.tell(RunEvent::Warning { message }).await;
     }

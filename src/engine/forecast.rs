@@ -110,7 +110,7 @@ impl<'p> Predictor<'p> {
         let known = self.times * known + each * self.survey.repeated as f64;
         let changed = self.survey.plans.iter().filter(|document| document.had_a_row);
         let because = changed.flat_map(|document| &document.calls).filter(|call| call.past.is_none()).count() as u64;
-        let output = |end: fn(&Length) -> f64| -> f64 { self.times * open().map(|call| end(&self.length(call))).sum::<f64>() };
+        let output = |end: fn(&Length) -> f64| -> f64 { self.times * open().map(|call| end(&self.length(call))).sum::<f64>() + 0.0 };
         let loads: Vec<Vec<Load>> = self.survey.plans.iter().map(|document| self.loads(document)).collect();
         let seconds = (!self.history.seconds().is_empty()).then(|| self.seconds(&loads));
         let per_second = self.play(&loads, |_| 1.0);
@@ -173,7 +173,7 @@ impl<'p> Predictor<'p> {
             let input = whole(self.counted[call.task].at_least_estimated().tokens(call));
             prices.at_most(&self.survey.tasks[call.task].model, tier, input, call.max_output).map(Money::usd)
         };
-        open.map(most).sum::<Option<f64>>().map(|sum| self.times * sum)
+        open.map(most).sum::<Option<f64>>().map(|sum| self.times * sum + 0.0)
     }
 
     /// The cost of all open calls; `None` if a price is unknown.

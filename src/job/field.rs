@@ -218,6 +218,11 @@ fn field_schema(spec: &toml::Value, lists: &Lists) -> Result<(Value, bool), Faul
                 (Some(fields), _) => object_schema(fields, lists).map_err(|fault| fault.at("fields"))?,
                 (None, items) => {
                     let items = items.clone().unwrap_or_else(|| toml::Value::String("string".into()));
+                    if items.as_table().is_some_and(|items| !items.contains_key("type")) {
+                        let why =
+                            "items takes a type, or a field with a type. For a list of objects, write fields = { ... } instead of items";
+                        return Err(Fault::from(why).at("items"));
+                    }
                     if ["optional", "default"].iter().any(|key| items.get(key).is_some()) {
                         return Err(Fault::from("items cannot be optional. Use nullable, or min_items = 0").at("items"));
                     }

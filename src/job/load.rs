@@ -232,7 +232,7 @@ fn variants(task: &TaskFile, lists: &Lists, params: &Map<String, Value>) -> Resu
 fn check_name(what: &str, name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) || name.starts_with('-') {
-        return Err(format!("{what} has the invalid name `{name}`; expected 1 to 64 letters, digits, `_` and `-`"));
+        return Err(format!("{what} has the invalid name `{name}`; expected 1 to 64 of the characters a-z, A-Z, 0-9, `_` and `-`"));
     }
     Ok(())
 }

@@ -44,13 +44,15 @@ impl Template {
         environment.set_formatter(|out, state, value| if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) });
         environment.add_template_owned("prompt", source.to_owned()).map_err(|e| in_words(&e))?;
         let template = Self { environment, values };
-        for name in template.variables()? {
-            if !template.values.contains_key(&name) && !later.contains(&name.as_str()) && !is_global(&name) {
-                let known: Vec<&str> = later.iter().copied().chain(template.values.keys().map(String::as_str)).collect();
-                return Err(format!("the template uses the unknown variable `{name}`; expected {}", known.join(", ")));
-            }
+        let is_known = |name: &String| template.values.contains_key(name) || later.contains(&name.as_str()) || is_global(name);
+        let mut unknown: Vec<String> = template.variables()?.into_iter().filter(|name| !is_known(name)).collect();
+        if unknown.is_empty() {
+            return Ok(template);
         }
-        Ok(template)
+        unknown.sort();
+        let known: Vec<&str> = later.iter().copied().chain(template.values.keys().map(String::as_str)).collect();
+        let variables = if unknown.len() == 1 { "variable" } else { "variables" };
+        Err(format!("the template uses the unknown {variables} `{}`; expected {}", unknown.join("`, `"), known.join(", ")))
     }
 
     fn variables(&self) -> Result<std::collections::HashSet<String>, String> {

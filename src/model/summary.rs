@@ -209,7 +209,7 @@ impl fmt::Display for LeftOut {
             (size_or_date, "by size or date"),
             (repeated, "named twice"),
             (links, "symbolic links that were not followed (input.follow_links)"),
-            (special, "links to directories, broken links or special files"),
+            (special, "not a file (link to a directory, broken link, device)"),
         ];
         let there = all.iter().filter(|(count, _)| *count > 0);
         f.write_str(&there.map(|(count, why)| format!("{count} {why}")).collect::<Vec<_>>().join(", "))

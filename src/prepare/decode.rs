@@ -194,6 +194,9 @@ fn check_scans(scans: u64, (width, height): (u32, u32), max_pixels_mp: u32) -> R
 }
 
 fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {
+    // Messages of decoders may have line breaks.
+    let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let cause = cause.trim_end_matches([' ', '.']);
     Failure::new(
         FailureCode::Undecodable,
         format!("cannot decode this {} image: {cause}. Re-export the file, or exclude it with input.exclude", name(format).to_uppercase()),

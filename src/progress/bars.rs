@@ -67,6 +67,12 @@ impl Bars {
         }
     }
 
+    /// Removes the bars. The summary has all counts, also those of earlier runs.
+    fn clear(&self) {
+        let bars = [&self.read, &self.prepare, &self.ask, &self.write, &self.totals, &self.now];
+        bars.into_iter().chain(&self.stages).for_each(ProgressBar::finish_and_clear);
+    }
+
     fn show(&self, s: &Snapshot) {
         let total = s.documents.unwrap_or(s.read + s.up_to_date);
         let [read, prepared, answered] = [s.read, s.prepared, s.answered].map(|done| done + s.up_to_date);
@@ -117,20 +123,11 @@ impl Watcher for Bars {
             }
             RunEvent::UpToDate(tally) => {
                 self.above(&summary::up_to_date(tally, Some(width())));
-                // Bars are useless if the run had nothing to do.
-                if let Err(error) = self.all.clear() {
-                    say(&format!("cannot write to the terminal: {error}"));
-                }
+                self.clear();
             }
             RunEvent::Finished { jobs, .. } if jobs.is_empty() => {}
             RunEvent::Finished { jobs, results, .. } => {
-                for bar in [&self.read, &self.prepare, &self.ask, &self.write] {
-                    // The bars keep their positions, because the run may have stopped early.
-                    bar.abandon();
-                }
-                for line in [&self.totals, &self.now].into_iter().chain(&self.stages) {
-                    line.finish_and_clear();
-                }
+                self.clear();
                 say(&summary::text(jobs, results, Some(width())));
             }
             other => {

@@ -22,6 +22,9 @@ pub(super) fn text(jobs: &[Summary], results: &[String], width: Option<usize>) -
             line(&mut out, "", &format!("{} with a note on how they were read (column input_note)", totals.noted));
         }
         let tokens = totals.tokens;
+        if totals.calls == 0 {
+            continue;
+        }
         line(
             &mut out,
             "",

@@ -32,6 +32,11 @@ pub(super) fn file_and_sheet(given: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// The result for a file that is not a workbook.
+fn no_workbook(sheet: Option<&str>) -> Result<Option<Rows>, String> {
+    sheet.map_or(Ok(None), |sheet| Err(format!("only workbooks have sheets. Name the file without #{sheet}")))
+}
+
 /// Reads the rows of a sheet. `None` if the file is not a workbook.
 ///
 /// Without a name the first sheet is read. `id_column` identifies rows.
@@ -41,14 +46,14 @@ pub(super) fn rows(path: &Path, sheet: Option<&str>, id_column: Option<&str>) ->
     let mut file = File::open(path).map_err(say)?;
     (&mut file).take(SAMPLE).read_to_end(&mut bytes).map_err(say)?;
     if !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"\xD0\xCF\x11\xE0") {
-        return Ok(None);
+        return no_workbook(sheet);
     }
     // The directory of a ZIP archive is at its end.
     file.read_to_end(&mut bytes).map_err(say)?;
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let Sniffed::Document(reader) = sniff(&bytes, &extension) else { return Ok(None) };
+    let Sniffed::Document(reader) = sniff(&bytes, &extension) else { return no_workbook(sheet) };
     if !is_workbook(reader.format) {
-        return Ok(None);
+        return no_workbook(sheet);
     }
     drop(bytes);
     file.rewind().map_err(say)?;

@@ -216,17 +216,13 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
         let of_jobs = jobs.iter().flat_map(|job| job.csv_columns());
         Row::first_columns().iter().chain(&Row::last_columns()).chain(of_jobs).any(|other| other.name == *name)
     };
-    let twice = keep.iter().enumerate().find(|(at, name)| keep[..*at].contains(name) || taken(name));
-    match twice {
-        Some((_, name)) => Err(SetupError::usage(config.problem(
-            "input.keep_columns",
-            format!(
-                "results already have a column \"{name}\". Remove it from \
-                the list"
-            ),
-        ))),
-        None => Ok(keep.clone()),
+    let twice = keep.iter().enumerate().filter(|(at, name)| keep[..*at].contains(name) || taken(name));
+    let twice: Vec<String> = twice.map(|(_, name)| format!("\"{name}\"")).collect();
+    if twice.is_empty() {
+        return Ok(keep.clone());
     }
+    let why = format!("results already have the columns {}. Leave them out here, or rename them in the table", twice.join(", "));
+    Err(SetupError::usage(config.problem("input.keep_columns", why)))
 }
 
 /// The scenario of the simulator, from the settings.

@@ -36,6 +36,8 @@ pub struct Untrusted {
     file: PathBuf,
     /// Keys with their lines.
     keys: Vec<(String, usize)>,
+    /// The values of the keys; `None` for one that may be a secret.
+    values: Vec<Option<String>>,
     /// A digest of file name, key and value for each key: another value needs trust again.
     digests: Vec<blake3::Hash>,
 }
@@ -66,14 +68,22 @@ impl Untrusted {
             blake3::hash(&[file.as_os_str().as_encoded_bytes(), format!("\0{key}\0{value}").as_bytes()].concat())
         };
         let digests = found.iter().map(digest).collect();
-        let mut keys: Vec<(String, usize)> = found.into_iter().map(|(key, _, line)| (key, line)).collect();
-        keys.sort_by_key(|(_, line)| *line);
-        Some(Self { file, keys, digests })
+        let mut found = found;
+        found.sort_by_key(|(.., line)| *line);
+        // A header or a parameter may hold a key.
+        let shown = |key: &str| DECIDING.contains(&key);
+        let values = found.iter().map(|(key, value, _)| shown(key).then(|| value.to_string())).collect();
+        let keys = found.into_iter().map(|(key, _, line)| (key, line)).collect();
+        Some(Self { file, keys, values, digests })
     }
 
     /// The file and the settings, for messages.
     pub fn what(&self) -> String {
-        let keys: Vec<String> = self.keys.iter().map(|(key, line)| format!("{key} in line {line}")).collect();
+        let shown = |((key, line), value): (&(String, usize), &Option<String>)| {
+            let value = value.as_ref().map_or_else(String::new, |value| format!(" = {value}"));
+            format!("{key}{value} in line {line}")
+        };
+        let keys: Vec<String> = self.keys.iter().zip(&self.values).map(shown).collect();
         format!("{} ({})", self.file.display(), keys.join(", "))
     }
 

@@ -306,7 +306,7 @@ fn labels_are_checked_before_anything_is_sent() {
     let run = with("labels.csv", labels, &["--documents", "4", "--json"]).exits(0);
     let run = run.says(&[
         "3 documents have a label, 1 of them by the end of their path, 5 have no label",
-        "1 names match no document: nobody.txt",
+        "1 name without a document: nobody.txt",
         "no variant can answer \"oak\"",
     ]);
     assert_eq!(

@@ -144,7 +144,7 @@ fn inspect_shows_requests_without_sending_them() {
     assert_eq!(std::fs::read_to_string(workspace.path("seen/002.txt")).unwrap(), "[page 2, the image that follows]");
     assert!(std::fs::read(workspace.path("seen/003.jpg")).unwrap().starts_with(&[0xFF, 0xD8]));
     let mini = shown(&["docs/a.pdf", "--set", "llm.model=gpt-4o-mini"]).exits(0).stdout;
-    assert!(mini.contains("tokens each, by the rule of: OpenAI tiles, gpt-4o-mini"), "{mini}");
+    assert!(mini.contains("tokens each, counted as for OpenAI tiles, gpt-4o-mini"), "{mini}");
     let passed_over = ["docs/a.pdf: unsupported_kind", "a PDF document, which job material does not take", "prepare.pdf.mode"];
     shown(&["--job", "material", "docs/a.pdf"]).exits(3).says(&passed_over);
     let pages = shown(&["--job", "material", "docs/a.pdf", "--set", "prepare.pdf.mode=pages"]).exits(0).stdout;

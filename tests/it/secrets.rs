@@ -79,7 +79,11 @@ fn keys_come_from_a_private_file_or_from_a_command() {
     let ran = workspace.path("ran");
     assert!(!ran.exists());
     workspace.write("pipeline.toml", "[llm]\napi_key_command = \"touch ran\"\n");
-    workspace.env("DOCMILL_TRUST", "").run(["--job", "echo.toml"]).exits(2).says(&["is not trusted", "llm.api_key_command in line 2"]);
+    workspace.env("DOCMILL_TRUST", "").run(["--job", "echo.toml"]).exits(2).says(&[
+        "is not trusted",
+        "llm.api_key_command = ",
+        "in line 2",
+    ]);
     assert!(!ran.exists());
 }
 

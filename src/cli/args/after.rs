@@ -50,8 +50,8 @@ pub(in crate::cli) struct CancelArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Results do not change until there are new answers. The active run may have passed the \
-    document, so the next run asks again.")]
+#[command(after_help = "The next run asks again, and results stay unchanged until then. A run that is active now \
+    may have passed the document.")]
 pub(in crate::cli) struct RequeueArgs {
     /// Names, as in the results
     #[arg(required = true, value_name = "DOCUMENT")]

@@ -5,7 +5,7 @@ use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Sends nothing and writes nothing, unless you pass --pilot. The output names the confidence of its intervals.")]
+#[command(after_help = "Sends nothing and writes nothing, unless you pass --pilot. It says how many of ten bills lie within a range.")]
 pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]
     pub what: WhatArgs,

@@ -118,7 +118,7 @@ pub(super) struct RunArgs {
     /// Format of progress on stderr
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     pub progress: Progress,
-    /// Show only failures
+    /// Show only failures, warnings and notes
     #[arg(long, short)]
     pub quiet: bool,
     /// Write every event as a line of JSON to this file, or - for stdout [default: report.events]

@@ -6,7 +6,7 @@ use crate::cli::table;
 use crate::insight::agreement::Confusion;
 use crate::insight::distribution::quantile;
 use crate::insight::proportion::Share;
-use crate::model::{Money, RowStatus};
+use crate::model::{Money, RowStatus, counted};
 
 /// Confusion tables with more values are not printed. They are in compare.json.
 const MOST_VALUES: usize = 12;
@@ -40,7 +40,7 @@ impl Comparison<'_> {
     }
 
     fn variants_table(&self) -> Vec<String> {
-        let mut heads = vec!["variant", "documents", "not ok", "calls", "cost", "cost each", "median time", "95 % within"];
+        let mut heads = vec!["variant", "documents", "not ok", "calls", "cost", "cost each", "median time", "95 % under"];
         heads.extend(self.labels.map(|_| "accuracy"));
         let row = |(at, answers): (usize, &Answers)| {
             let asked = answers.totals.tally.rows() - answers.totals.tally.count(RowStatus::Skipped);
@@ -86,7 +86,12 @@ impl Comparison<'_> {
         let Some((labels, (unknown, missing))) = self.labels.zip(self.unlabelled()) else { return lines };
         if !unknown.is_empty() {
             let like = self.documents.first().map_or_else(String::new, |(name, _)| format!(" (documents have names such as {name})"));
-            lines.push(format!("  {}: {} labels match no document: {}{like}", labels.file, unknown.len(), some(&unknown)));
+            lines.push(format!(
+                "  {}: {} without a document: {}{like}",
+                labels.file,
+                counted(unknown.len() as u64, "label"),
+                some(&unknown)
+            ));
         }
         if !missing.is_empty() {
             lines.push(format!("  {}: {} documents have no label: {}", labels.file, missing.len(), some(&missing)));

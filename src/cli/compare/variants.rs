@@ -12,7 +12,7 @@ use crate::cli::plan::{ASK_FROM_USD, Report};
 use crate::cli::print;
 use crate::cli::start_run::run_failed;
 use crate::engine::History;
-use crate::model::Schema;
+use crate::model::{Schema, counted};
 use crate::read::Roots;
 use crate::setup::{Assembled, Server};
 use crate::write::cell;
@@ -83,7 +83,7 @@ fn match_labels(labels: &mut Labels, roots: &Roots, dir: &ComparisonDir) -> Resu
     let ends = if by_end > 0 { format!(", {by_end} of them by the end of their path") } else { String::new() };
     dir.say(&format!("compare: labels {file}: {documents} documents have a label{ends}, {without} have no label"));
     if !unknown.is_empty() {
-        dir.say(&format!("compare: labels {file}: {} names match no document: {}", unknown.len(), some(&unknown)));
+        dir.say(&format!("compare: labels {file}: {} without a document: {}", counted(unknown.len() as u64, "name"), some(&unknown)));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::quotes::Records;
 use super::{Fields, Rows};
+use crate::model::counted;
 use crate::read::compressed::Packed;
 use crate::read::text::Text;
 use csv::ByteRecord;
@@ -54,7 +55,11 @@ fn column_name(name: &[u8], number: usize, text: Text) -> Result<Arc<str>, Strin
 
 fn fields(names: &[Arc<str>], record: &ByteRecord, text: Text, line: u64) -> Result<Fields, String> {
     if record.len() != names.len() {
-        return Err(format!("the row has {} fields (line {line}), but the table has {} columns", record.len(), names.len()));
+        return Err(format!(
+            "the row has {} (line {line}), but the table has {}",
+            counted(record.len() as u64, "field"),
+            counted(names.len() as u64, "column")
+        ));
     }
     let field = |(name, field): (&Arc<str>, &[u8])| match text.decode(field) {
         Ok(value) => Ok((Arc::clone(name), Value::String(value))),

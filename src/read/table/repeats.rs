@@ -31,7 +31,7 @@ impl Repeats {
         let (have, example, examples) = self.parts()?;
         Some(format!(
             "table {given}: {have} an id that an earlier row has ({examples}). Each row is a document: the second is \
-                called {example}~2. If you add a later table with --add, its row {example} replaces only the first of them"
+                called {example}~2. In a later table that you add, the second row with this id replaces {example}~2"
         ))
     }
 
