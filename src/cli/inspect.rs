@@ -40,7 +40,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     }
     let row = args.file.to_str().filter(|name| name.contains('#') && !args.file.exists());
     let document = match row {
-        Some(name) => table_row(name, &settings, &jobs.row_columns(), &environment)?,
+        Some(name) => table_row(name, &settings, jobs.row_columns().as_ref(), &environment)?,
         None => Inspection {
             bytes: std::fs::read(&args.file).map_err(|e| unreadable(&args.file, &e))?,
             extension: args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default(),
@@ -69,12 +69,12 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
 }
 
 /// The row called `TABLE#ID`. An id may contain `#`, and so may the name of a sheet.
-fn table_row(name: &str, settings: &Settings, used: &Option<Vec<String>>, environment: &Environment) -> Result<Inspection, CliError> {
+fn table_row(name: &str, settings: &Settings, used: Option<&Vec<String>>, environment: &Environment) -> Result<Inspection, CliError> {
     let mut found = Err(unreadable(Path::new(name), &std::io::ErrorKind::NotFound.into()));
     for (at, _) in name.match_indices('#') {
         let (table, id) = (&name[..at], &name[at + 1..]);
         if found.is_err() && table.split('#').next().is_some_and(|file| Path::new(file).is_file()) {
-            found = row_of(table, id, settings, used.clone(), environment);
+            found = row_of(table, id, settings, used.cloned(), environment);
         }
     }
     found

@@ -59,7 +59,11 @@ impl Weights {
     /// Whether a value of an axis has a weight other than 1. `score` is the name of the weights of
     /// scores.
     pub fn weigh_axes(&self, score: &str) -> bool {
-        self.0.iter().filter(|(group, _)| *group != score).flat_map(|(_, weights)| weights.values()).any(|weight| *weight != 1.0)
+        self.0
+            .iter()
+            .filter(|(group, _)| *group != score)
+            .flat_map(|(_, weights)| weights.values())
+            .any(|weight| (*weight - 1.0).abs() > f64::EPSILON)
     }
 
     fn set(&mut self, group: &str, name: &str, value: &Value) -> Result<(), String> {
