@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn read(script: &str) -> (String, Result<String, String>) {
-        let mut decoder = decoder(script, Duration::from_secs(60));
+        let mut decoder = decoder(script, Duration::from_mins(1));
         let mut out = String::new();
         let read = decoder.read_to_string(&mut out).map_err(|e| e.to_string());
         (out, read.map(|_| decoder.notes().to_owned()))
@@ -209,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_process_ends_when_nobody_wants_its_output() {
-        let mut decoder = decoder("yes", Duration::from_secs(60));
-        decoder.read_exact(&mut [0; 1_000_000]).unwrap();
+        let mut decoder = decoder("yes", Duration::from_mins(1));
+        decoder.read_exact(&mut vec![0; 1_000_000]).unwrap();
         let id = rustix::process::Pid::from_child(&decoder.child);
         drop(decoder);
         assert!(rustix::process::test_kill_process(id).is_err());
