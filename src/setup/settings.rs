@@ -1,6 +1,6 @@
 //! Loads settings from files, environment and flags, and checks them.
 
-use super::trust::Untrusted;
+use super::trust::{TRUSTED, Untrusted};
 use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Problem, Problems};
@@ -45,6 +45,10 @@ impl SettingsSource {
         let (config, settings) = self.load_to_look(environment)?;
         let found = self.found_file(environment).filter(|_| self.file.is_none());
         match found.and_then(|file| Untrusted::of(&config, &file)).filter(|untrusted| !untrusted.is_trusted(environment)) {
+            Some(untrusted) if !Untrusted::can_be_recorded(environment) => Err(SetupError::usage(format!(
+                "{untrusted}. HOME and XDG_DATA_HOME are not set, so docmill cannot look up whether you trust it. Set HOME, or {TRUSTED}=DIR, \
+                or name the file with --config. Nothing was sent"
+            ))),
             Some(untrusted) => Err(SetupError::Untrusted(Box::new(untrusted))),
             None => Ok((config, settings)),
         }

@@ -27,7 +27,7 @@ const DECIDING: [&str; 10] = [
 ];
 
 /// Tables of such settings.
-const DECIDING_TABLES: [&str; 2] = ["llm.headers.", "llm.query."];
+const DECIDING_TABLES: [&str; 3] = ["llm.headers.", "llm.query.", "serve."];
 
 /// The settings of a file that need trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,11 @@ impl Untrusted {
             .any(|directory| std::fs::canonicalize(environment.path(directory)).is_ok_and(|directory| self.file.starts_with(directory)));
         let is_recorded = |directory: PathBuf| self.digests.iter().all(|digest| directory.join(digest.to_hex().as_str()).is_file());
         in_one || records(environment).is_some_and(is_recorded)
+    }
+
+    /// Whether docmill can look up what the user has trusted.
+    pub(super) fn can_be_recorded(environment: &Environment) -> bool {
+        records(environment).is_some()
     }
 
     /// Records that the user trusts these settings.

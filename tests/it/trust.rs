@@ -108,3 +108,17 @@ fn links_out_of_the_input_directory_are_not_followed() {
     let listed = workspace.run(["--files-from", "list", "--job", "echo.toml", "--replace"]).exits(3);
     assert_eq!(listed.csv("echo").column("failure_code"), ["", "", "", "", "", "unreadable"]);
 }
+
+#[test]
+fn the_message_names_a_missing_home() {
+    let server = ModelServer::start();
+    let workspace = of_a_stranger(&server).env("HOME", "");
+    workspace.docmill(RUN).exits(2).says(&["HOME and XDG_DATA_HOME are not set", "Nothing was sent"]);
+}
+
+#[test]
+fn a_found_settings_file_opens_no_server_until_it_is_trusted() {
+    let workspace = Workspace::new().env("DOCMILL_TRUST", "");
+    workspace.write("pipeline.toml", "[serve]\nbind = \"0.0.0.0:0\"\nkeys = \"keys.toml\"\n").write("keys.toml", "");
+    workspace.docmill(["serve"]).exits(2).says(&["serve.bind", "serve.keys", "docmill trust"]);
+}
