@@ -56,7 +56,7 @@ pub use reader::{AnswerReader, Known};
 pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
 pub use run::{EndedRun, NewRun, Store};
 pub use settings::StoreSettings;
-pub use timeline::{Pace, Request};
+pub use timeline::{Attempted, Pace, Request};
 pub use unite::{Kept, Placed};
 pub use view::{StoredRow, View, ViewReader};
 pub use writer::{OnCommit, StoreWriter};

@@ -22,6 +22,25 @@ pub struct Request<'s> {
     pub answered: bool,
 }
 
+/// A request of an attempt, which may still be in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// Number of the attempt. Later attempts have greater numbers.
+    pub id: i64,
+    /// Name of the document.
+    pub document: String,
+    /// Task and axes.
+    pub call: String,
+    /// Number within its call, from 1.
+    pub attempt: u32,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_ms: i64,
+    /// When it ended, in milliseconds since 1970; `None` if it has not.
+    pub ended_ms: Option<i64>,
+    /// Whether it gave an answer.
+    pub answered: bool,
+}
+
 /// Totals over the requests of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pace {
@@ -57,6 +76,26 @@ impl Archive {
                 });
             }
             Ok(())
+        })
+    }
+
+    /// The attempts of all runs after number `id`, at most `most`.
+    pub fn attempts_after(&self, id: i64, most: u32) -> Result<Vec<Attempted>, StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT a.id, d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, ifnull(a.outcome = 'answered', 0) FROM attempts a
+                JOIN documents d ON d.id = a.document WHERE a.id > ?1 ORDER BY a.id LIMIT ?2";
+            let attempted = |row: &rusqlite::Row<'_>| {
+                Ok(Attempted {
+                    id: row.get(0)?,
+                    document: row.get(1)?,
+                    call: row.get(2)?,
+                    attempt: row.get(3)?,
+                    sent_ms: row.get(4)?,
+                    ended_ms: row.get(5)?,
+                    answered: row.get(6)?,
+                })
+            };
+            self.connection().prepare_cached(sql)?.query_map((id, most), attempted)?.collect()
         })
     }
 
