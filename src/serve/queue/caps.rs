@@ -1,0 +1,62 @@
+//! Caps on money that several runs share.
+//!
+//! A run gets its share when it begins, so the runs together never exceed a cap. A run without a cap
+//! of its own gets everything that is left, and further runs wait until it has ended.
+
+use crate::model::Money;
+use rusqlite::Connection;
+
+/// The caps of a server.
+#[derive(Clone, Copy)]
+pub struct Caps<'c> {
+    /// Cap on the money of all runs.
+    pub server: Option<Money>,
+    /// Cap on the money of all runs of an owner.
+    pub owner: &'c (dyn Fn(&str) -> Option<Money> + Sync),
+}
+
+/// The money that a run may still spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// No cap applies.
+    Unlimited,
+    /// This amount.
+    Money(Money),
+    /// Nothing is left until another run has ended.
+    Later,
+    /// Nothing is left.
+    None,
+}
+
+impl Caps<'_> {
+    /// The room for another run of `owner`.
+    pub(super) fn room(&self, connection: &Connection, owner: &str) -> rusqlite::Result<Room> {
+        let mut least = Room::Unlimited;
+        for (cap, owner) in [(self.server, None), ((self.owner)(owner), Some(owner))] {
+            let Some(cap) = cap else { continue };
+            let (spent, reserved) = used(connection, owner)?;
+            let left = cap - spent - reserved;
+            let room = match (left, reserved) {
+                (Money::ZERO, Money::ZERO) => Room::None,
+                (Money::ZERO, _) => Room::Later,
+                (left, _) => Room::Money(left),
+            };
+            least = match (least, room) {
+                (Room::None, _) | (_, Room::None) => Room::None,
+                (Room::Later, _) | (_, Room::Later) => Room::Later,
+                (Room::Money(a), Room::Money(b)) => Room::Money(a.min(b)),
+                (Room::Unlimited, room) | (room, Room::Unlimited) => room,
+            };
+        }
+        Ok(least)
+    }
+}
+
+/// Money spent and reserved by the runs of an owner, or of all.
+fn used(connection: &Connection, owner: Option<&str>) -> rusqlite::Result<(Money, Money)> {
+    let sql = "SELECT ifnull(sum(spent_pico_usd), 0), ifnull(sum(reserved_pico_usd), 0) FROM runs WHERE ?1 IS NULL OR owner = ?1";
+    let (spent, reserved): (u64, u64) = connection.prepare_cached(sql)?.query_row([owner], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = "SELECT ifnull(sum(spent_pico_usd), 0) FROM removed WHERE ?1 IS NULL OR owner = ?1";
+    let removed: u64 = connection.prepare_cached(sql)?.query_row([owner], |row| row.get(0))?;
+    Ok((Money::from_pico(spent + removed), Money::from_pico(reserved)))
+}

@@ -1,0 +1,297 @@
+//! The queue: one SQLite file with all submitted runs.
+//!
+//! Documents, answers and rows of a run are in its own run store. The queue knows only its
+//! submission, state and totals. All functions block, so callers use [`super::blocking`].
+
+mod caps;
+mod next;
+mod record;
+
+pub use caps::Caps;
+pub use record::{QueuedRun, RunId, State, Totals};
+
+use super::problem::Problem;
+use crate::model::Money;
+use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::path::Path;
+use std::time::Duration;
+
+/// Name of the file in the directory of the server.
+const FILE_NAME: &str = "queue.db";
+/// Version of the tables.
+const VERSION: i64 = 1;
+/// Marks the file for SQLite tools ("docq" in ASCII).
+const APPLICATION_ID: i64 = 0x646f_6371;
+
+const COLUMNS: &str = "id, owner, state, held, priority, created_ms, started_ms, ended_ms, submission, message, cap_pico_usd, done, failed,
+    pending, requests, spent_pico_usd, unpriced";
+
+/// The queue. Reading does not wait for the disk.
+#[derive(Debug)]
+pub struct Queue {
+    write: Mutex<Connection>,
+    read: Mutex<Connection>,
+}
+
+/// A submission for the queue.
+#[derive(Debug)]
+pub struct NewRun<'s> {
+    /// Its id.
+    pub id: &'s RunId,
+    /// Name of the key that owns it.
+    pub owner: &'s str,
+    /// Whether it waits until a client resumes it.
+    pub held: bool,
+    /// Runs with a higher priority go first.
+    pub priority: i64,
+    /// The submission as JSON.
+    pub submission: &'s str,
+    /// Cap on money.
+    pub cap: Option<Money>,
+    /// The header Idempotency-Key.
+    pub idempotency_key: Option<&'s str>,
+    /// A hash of everything that was submitted.
+    pub hash: blake3::Hash,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub enum Submitted {
+    /// It is in the queue.
+    New(QueuedRun),
+    /// The same submission came earlier, with the same idempotency key.
+    Known(QueuedRun),
+}
+
+/// Selects runs.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only runs in this state.
+    pub state: Option<State>,
+    /// Only runs older than this one.
+    pub before: Option<RunId>,
+    /// Maximum number of runs.
+    pub limit: u32,
+}
+
+impl Queue {
+    /// Opens or creates the queue in `directory`. Runs that were at work are queued again.
+    pub fn open(directory: &Path) -> Result<Self, Problem> {
+        let path = directory.join(FILE_NAME);
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(Duration::from_secs(10))?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+            Ok(connection)
+        };
+        let write = open()?;
+        let version: i64 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        match version {
+            VERSION => {}
+            0 => {
+                let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
+                write.execute_batch(&format!("BEGIN IMMEDIATE; {} {marks} COMMIT;", include_str!("schema.sql")))?;
+            }
+            other => {
+                let shown = path.display();
+                return Err(Problem::internal(format!(
+                    "{shown}: a newer docmill wrote the queue (version {other}). Use the newer docmill"
+                )));
+            }
+        }
+        write.pragma_update(None, "journal_mode", "WAL")?;
+        // A submission is on disk before the client is told.
+        write.pragma_update(None, "synchronous", "FULL")?;
+        write.execute("UPDATE runs SET state = 'queued', reserved_pico_usd = NULL WHERE state = 'running'", ())?;
+        let read = open()?;
+        Ok(Self { write: Mutex::new(write), read: Mutex::new(read) })
+    }
+
+    fn write(&self) -> MutexGuard<'_, Connection> {
+        self.write.lock()
+    }
+
+    /// Puts a submission into the queue, unless it came before or `most` runs wait.
+    pub fn submit(&self, new: &NewRun<'_>, most: u64) -> Result<Submitted, Problem> {
+        let mut connection = self.write();
+        let transaction = connection.transaction()?;
+        if let Some(known) = new.idempotency_key {
+            let sql = format!("SELECT submission_hash, {COLUMNS} FROM runs WHERE owner = ?1 AND idempotency_key = ?2");
+            let same =
+                transaction.query_row(&sql, (new.owner, known), |row| Ok((row.get::<_, Vec<u8>>(0)?, queued_run(row, 1)?))).optional()?;
+            match same {
+                Some((hash, run)) if hash == new.hash.as_bytes() => return Ok(Submitted::Known(run)),
+                Some((_, run)) => {
+                    let why = format!("this Idempotency-Key came with another submission, run {}. Use a new key", run.id);
+                    return Err(Problem::invalid(why));
+                }
+                None => {}
+            }
+        }
+        let sql = "SELECT count(*) FROM runs WHERE state IN ('queued', 'running')";
+        if transaction.query_row(sql, (), |row| row.get::<_, u64>(0))? >= most {
+            return Err(Problem::full(format!("{most} runs wait already (serve.queue). Submit again later")));
+        }
+        transaction.execute(
+            "INSERT INTO runs (id, owner, state, held, priority, created_ms, submission, cap_pico_usd, idempotency_key, submission_hash)
+            VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                new.id.as_str(),
+                new.owner,
+                new.held,
+                new.priority,
+                now_ms(),
+                new.submission,
+                new.cap.map(Money::pico),
+                new.idempotency_key,
+                new.hash.as_bytes()
+            ],
+        )?;
+        let run = get(&transaction, new.id)?;
+        transaction.commit()?;
+        run.map(Submitted::New).ok_or_else(|| Problem::internal("the submission is not in the queue"))
+    }
+
+    /// A run by its id.
+    pub fn get(&self, id: &RunId) -> Result<Option<QueuedRun>, Problem> {
+        Ok(get(&self.read.lock(), id)?)
+    }
+
+    /// The runs of an owner, newest first.
+    pub fn list(&self, owner: &str, filter: &Filter) -> Result<Vec<QueuedRun>, Problem> {
+        let connection = self.read.lock();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE owner = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let before = filter.before.as_ref().map(RunId::as_str);
+        let runs = statement.query_map(params![owner, filter.state, before, filter.limit], |row| queued_run(row, 0))?;
+        Ok(runs.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Number of runs by state.
+    pub fn counts(&self) -> Result<Vec<(State, u64)>, Problem> {
+        let connection = self.read.lock();
+        let mut statement = connection.prepare_cached("SELECT state, count(*) FROM runs GROUP BY state")?;
+        let counts = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(counts.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Changes the state of a run that is in one of `from`. Returns whether it was.
+    pub fn turn(&self, id: &RunId, from: &[State], to: State, message: &str) -> Result<bool, Problem> {
+        let connection = self.write();
+        let from = from.iter().map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ");
+        let ended = to.has_ended().then(now_ms);
+        let sql = format!("UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, held = 0 WHERE id = ?1 AND state IN ({from})");
+        Ok(connection.execute(&sql, params![id.as_str(), to, message, ended])? > 0)
+    }
+
+    /// Makes a run wait until a client resumes it, or lets it go.
+    pub fn hold(&self, id: &RunId, held: bool) -> Result<(), Problem> {
+        self.write().execute("UPDATE runs SET held = ?2 WHERE id = ?1", params![id.as_str(), held])?;
+        Ok(())
+    }
+
+    /// Ends the work on a run. The new state `Queued` means that it goes on later.
+    pub fn end(&self, id: &RunId, state: State, message: &str, totals: &Totals) -> Result<(), Problem> {
+        self.write().execute(
+            "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, done = ?5, failed = ?6, pending = ?7, requests = ?8,
+                spent_pico_usd = ?9, unpriced = ?10, reserved_pico_usd = NULL WHERE id = ?1",
+            params![
+                id.as_str(),
+                state,
+                message,
+                state.has_ended().then(now_ms),
+                totals.done,
+                totals.failed,
+                totals.pending,
+                totals.requests,
+                totals.spent.pico(),
+                totals.unpriced
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Removes an ended run. Its money still counts for the caps.
+    pub fn remove(&self, id: &RunId) -> Result<bool, Problem> {
+        let mut connection = self.write();
+        let transaction = connection.transaction()?;
+        transaction.execute(
+            "INSERT INTO removed (owner, spent_pico_usd) SELECT owner, spent_pico_usd FROM runs
+                WHERE id = ?1 AND state NOT IN ('queued', 'running')
+            ON CONFLICT (owner) DO UPDATE SET spent_pico_usd = spent_pico_usd + excluded.spent_pico_usd",
+            [id.as_str()],
+        )?;
+        let removed = transaction.execute("DELETE FROM runs WHERE id = ?1 AND state NOT IN ('queued', 'running')", [id.as_str()])?;
+        transaction.commit()?;
+        Ok(removed > 0)
+    }
+
+    /// Ended runs, the earliest first.
+    pub fn ended(&self) -> Result<Vec<(RunId, Timestamp)>, Problem> {
+        let connection = self.read.lock();
+        let sql = "SELECT id, ended_ms FROM runs WHERE state NOT IN ('queued', 'running') AND ended_ms IS NOT NULL ORDER BY ended_ms";
+        let mut statement = connection.prepare_cached(sql)?;
+        let runs = statement.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let mut ended = Vec::new();
+        for run in runs {
+            let (id, ms) = run?;
+            ended.extend(RunId::parse(&id).map(|id| (id, time(ms))));
+        }
+        Ok(ended)
+    }
+
+    /// Whether a run is in the queue.
+    pub fn has(&self, id: &RunId) -> Result<bool, Problem> {
+        Ok(self.read.lock().query_row("SELECT count(*) FROM runs WHERE id = ?1", [id.as_str()], |row| row.get::<_, u64>(0))? > 0)
+    }
+}
+
+fn get(connection: &Connection, id: &RunId) -> rusqlite::Result<Option<QueuedRun>> {
+    let sql = format!("SELECT {COLUMNS} FROM runs WHERE id = ?1");
+    connection.prepare_cached(&sql)?.query_row([id.as_str()], |row| queued_run(row, 0)).optional()
+}
+
+/// Reads the columns [`COLUMNS`], which begin at column `at`.
+fn queued_run(row: &Row<'_>, at: usize) -> rusqlite::Result<QueuedRun> {
+    let id: String = row.get(at)?;
+    let id = RunId::parse(&id).ok_or_else(|| rusqlite::Error::InvalidColumnName(format!("id {id}")))?;
+    let totals = Totals {
+        done: row.get(at + 11)?,
+        failed: row.get(at + 12)?,
+        pending: row.get(at + 13)?,
+        requests: row.get(at + 14)?,
+        spent: Money::from_pico(row.get(at + 15)?),
+        unpriced: row.get(at + 16)?,
+    };
+    Ok(QueuedRun {
+        id,
+        owner: row.get(at + 1)?,
+        state: row.get(at + 2)?,
+        held: row.get(at + 3)?,
+        priority: row.get(at + 4)?,
+        created: time(row.get(at + 5)?),
+        started: row.get::<_, Option<i64>>(at + 6)?.map(time),
+        ended: row.get::<_, Option<i64>>(at + 7)?.map(time),
+        submission: row.get(at + 8)?,
+        message: row.get(at + 9)?,
+        cap: row.get::<_, Option<u64>>(at + 10)?.map(Money::from_pico),
+        totals,
+    })
+}
+
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+fn time(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests;

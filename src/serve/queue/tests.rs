@@ -1,0 +1,148 @@
+//! Tests of the queue.
+
+use super::*;
+
+const NO_CAPS: Caps<'static> = Caps { server: None, owner: &|_| None };
+
+fn queue() -> (tempfile::TempDir, Queue) {
+    let directory = tempfile::tempdir().unwrap();
+    let queue = Queue::open(directory.path()).unwrap();
+    (directory, queue)
+}
+
+fn submit(queue: &Queue, owner: &str, priority: i64, cap: Option<f64>) -> RunId {
+    let id = RunId::new();
+    let new = NewRun {
+        id: &id,
+        owner,
+        held: false,
+        priority,
+        submission: "{}",
+        cap: cap.map(Money::from_usd),
+        idempotency_key: None,
+        hash: blake3::hash(b""),
+    };
+    assert!(matches!(queue.submit(&new, 100).unwrap(), Submitted::New(_)));
+    id
+}
+
+fn next(queue: &Queue) -> Option<RunId> {
+    queue.next(NO_CAPS).unwrap().map(|run| run.id)
+}
+
+fn spent(usd: f64) -> Totals {
+    Totals { spent: Money::from_usd(usd), ..Totals::default() }
+}
+
+#[test]
+fn priorities_go_first_then_owners_take_turns_then_the_oldest() {
+    let (_directory, queue) = queue();
+    let greedy: Vec<RunId> = (0..3).map(|_| submit(&queue, "greedy", 0, None)).collect();
+    let modest = submit(&queue, "modest", 0, None);
+    let urgent = submit(&queue, "greedy", 5, None);
+    let order: Vec<RunId> = std::iter::from_fn(|| next(&queue)).collect();
+    assert_eq!(order, [&urgent, &modest, &greedy[0], &greedy[1], &greedy[2]].map(Clone::clone));
+}
+
+#[test]
+fn held_runs_wait_until_they_are_let_go() {
+    let (_directory, queue) = queue();
+    let id = submit(&queue, "", 0, None);
+    queue.hold(&id, true).unwrap();
+    assert_eq!(next(&queue), None);
+    queue.hold(&id, false).unwrap();
+    assert_eq!(next(&queue), Some(id));
+}
+
+#[test]
+fn runs_at_work_are_queued_again_after_a_restart() {
+    let (directory, queue) = queue();
+    let id = submit(&queue, "", 0, None);
+    assert_eq!(next(&queue).as_ref(), Some(&id));
+    drop(queue);
+    let queue = Queue::open(directory.path()).unwrap();
+    assert_eq!(next(&queue), Some(id));
+}
+
+#[test]
+fn runs_together_never_get_more_than_a_cap() {
+    let (_directory, queue) = queue();
+    let caps = Caps { server: None, owner: &|owner| (owner == "a").then(|| Money::from_usd(10.0)) };
+    let take = || queue.next(caps).unwrap().map(|run| (run.id, run.cap.map(Money::usd)));
+    let [small, whole, waits] = [Some(3.0), None, None].map(|cap| submit(&queue, "a", 0, cap));
+    let other = submit(&queue, "b", 0, None);
+    assert_eq!(take(), Some((small.clone(), Some(3.0))));
+    assert_eq!(take(), Some((other, None)), "another owner has no cap");
+    assert_eq!(take(), Some((whole.clone(), Some(7.0))));
+    assert_eq!(take(), None, "nothing is left until a run ends");
+    queue.end(&whole, State::Complete, "", &spent(2.0)).unwrap();
+    assert_eq!(take(), Some((waits.clone(), Some(5.0))));
+    queue.end(&small, State::Complete, "", &spent(3.0)).unwrap();
+    queue.end(&waits, State::Stopped, "", &spent(5.0)).unwrap();
+    // The money of removed runs is spent all the same.
+    assert!(queue.remove(&whole).unwrap());
+    let late = submit(&queue, "a", 0, None);
+    assert_eq!(take(), None);
+    let late = queue.get(&late).unwrap().unwrap();
+    assert!(late.state == State::Stopped && late.message.contains("cap on money of key a"), "{late:?}");
+}
+
+#[test]
+fn a_resumed_run_may_spend_its_own_cap_including_what_it_spent() {
+    let (_directory, queue) = queue();
+    let caps = Caps { server: Some(Money::from_usd(10.0)), owner: &|_| None };
+    let id = submit(&queue, "", 0, None);
+    assert_eq!(queue.next(caps).unwrap().unwrap().cap, Some(Money::from_usd(10.0)));
+    queue.end(&id, State::Cancelled, "", &spent(4.0)).unwrap();
+    assert!(queue.turn(&id, &[State::Cancelled], State::Queued, "").unwrap());
+    assert_eq!(queue.next(caps).unwrap().unwrap().cap, Some(Money::from_usd(10.0)));
+}
+
+#[test]
+fn the_same_submission_with_the_same_key_is_the_same_run() {
+    let (_directory, queue) = queue();
+    let submit = |owner: &str, text: &str| {
+        let id = RunId::new();
+        let hash = blake3::hash(text.as_bytes());
+        let new = NewRun { id: &id, owner, held: false, priority: 0, submission: text, cap: None, idempotency_key: Some("k"), hash };
+        queue.submit(&new, 100)
+    };
+    let Ok(Submitted::New(first)) = submit("a", "x") else { panic!("not new") };
+    assert!(matches!(submit("a", "x"), Ok(Submitted::Known(again)) if again.id == first.id));
+    assert_eq!(submit("a", "y").unwrap_err().status, 422);
+    assert!(matches!(submit("b", "y"), Ok(Submitted::New(_))), "keys of another owner are others");
+}
+
+#[test]
+fn the_queue_is_bounded_and_only_ended_runs_are_removed() {
+    let (_directory, queue) = queue();
+    let id = submit(&queue, "", 0, None);
+    let new = NewRun {
+        id: &RunId::new(),
+        owner: "",
+        held: false,
+        priority: 0,
+        submission: "{}",
+        cap: None,
+        idempotency_key: None,
+        hash: blake3::hash(b""),
+    };
+    assert_eq!(queue.submit(&new, 1).unwrap_err().status, 503);
+    assert!(!queue.remove(&id).unwrap());
+    queue.end(&id, State::Failed, "why", &Totals::default()).unwrap();
+    assert_eq!(queue.ended().unwrap().len(), 1);
+    assert!(queue.remove(&id).unwrap() && !queue.has(&id).unwrap());
+    assert!(matches!(queue.submit(&new, 1), Ok(Submitted::New(_))));
+}
+
+#[test]
+fn runs_are_listed_by_owner_and_state_newest_first() {
+    let (_directory, queue) = queue();
+    let ids: Vec<RunId> = (0..5).map(|_| submit(&queue, "a", 0, None)).collect();
+    submit(&queue, "b", 0, None);
+    queue.end(&ids[1], State::Complete, "", &Totals::default()).unwrap();
+    let list = |filter: &Filter| queue.list("a", filter).unwrap().into_iter().map(|run| run.id).collect::<Vec<_>>();
+    assert_eq!(list(&Filter { limit: 2, ..Filter::default() }), [ids[4].clone(), ids[3].clone()]);
+    assert_eq!(list(&Filter { before: Some(ids[3].clone()), limit: 9, ..Filter::default() }), [2, 1, 0].map(|at| ids[at].clone()));
+    assert_eq!(list(&Filter { state: Some(State::Complete), limit: 9, ..Filter::default() }), [ids[1].clone()]);
+}
