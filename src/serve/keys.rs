@@ -1,0 +1,177 @@
+//! Keys of clients.
+//!
+//! The key file holds only hashes. A key has 256 random bits, so a fast hash is enough.
+
+use super::problem::Problem;
+use crate::model::Money;
+use axum::http::{HeaderMap, header::AUTHORIZATION};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use std::path::Path;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+/// All keys of the key file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    #[serde(default)]
+    key: Vec<Key>,
+}
+
+/// A key of the key file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    name: String,
+    hash: String,
+    #[serde(default)]
+    role: Role,
+    #[serde(default)]
+    max_usd: Option<f64>,
+    #[serde(default)]
+    jobs: Option<Vec<String>>,
+}
+
+/// What a key allows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// To submit and control runs.
+    #[default]
+    Run,
+    /// To see runs and results.
+    Read,
+}
+
+/// The sender of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    /// Name of the key, which owns the runs; empty on a server without keys.
+    pub name: String,
+    /// What the key allows.
+    pub role: Role,
+    /// Cap on the money that all runs of the key may spend.
+    pub max_usd: Option<Money>,
+    /// Jobs that the key may run; `None` for all.
+    pub jobs: Option<Vec<String>>,
+}
+
+/// Beginning of a key, so that tools that look for leaked secrets find it.
+const PREFIX: &str = "dmk_";
+
+impl Keys {
+    /// Reads a key file.
+    pub fn load(file: &Path) -> Result<Self, String> {
+        let error = |why: String| format!("key file {}: {why}", file.display());
+        let text = crate::read::text_file(file).map_err(|e| error(format!("{e}. Create it with `docmill serve --new-key NAME`")))?;
+        let keys: Self = toml::from_str(&text).map_err(|e| error(e.to_string()))?;
+        for (at, key) in keys.key.iter().enumerate() {
+            if key.name.is_empty() || keys.key[..at].iter().any(|other| other.name == key.name) {
+                return Err(error(format!("key {}: each key needs a name of its own, but its name is \"{}\"", at + 1, key.name)));
+            }
+            if blake3::Hash::from_hex(&key.hash).is_err() {
+                return Err(error(format!("key {}: hash must be 64 hexadecimal digits", key.name)));
+            }
+            if key.max_usd.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
+                return Err(error(format!("key {}: max_usd must be a positive amount of US dollars", key.name)));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Adds a new key to the text of a key file. Returns the text and the key, which is not kept.
+    pub fn with_new(text: &str, name: &str) -> Result<(String, String), String> {
+        let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.to_string())?;
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|e| e.to_string())?;
+        let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+        let mut table = Table::new();
+        table.insert("name", value(name));
+        table.insert("hash", value(blake3::hash(key.as_bytes()).to_hex().as_str()));
+        let list = document.entry("key").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+        let list = list.as_array_of_tables_mut().ok_or("key: expected tables under [[key]]")?;
+        if list.iter().any(|key| key.get("name").and_then(Item::as_str) == Some(name)) {
+            return Err(format!("a key named \"{name}\" exists. Choose another name, or remove that key first"));
+        }
+        list.push(table);
+        Ok((document.to_string(), key))
+    }
+
+    /// The sender of a request with these headers.
+    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+        let given = bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()));
+        let given = given.ok_or_else(|| Problem::unauthorized("no key. Send it as `Authorization: Bearer KEY`"))?;
+        let hash = blake3::hash(given.trim().as_bytes());
+        // Comparing with a hash takes constant time.
+        let matching = |key: &&Key| blake3::Hash::from_hex(&key.hash).is_ok_and(|own| own == hash);
+        let key = self.key.iter().find(matching).ok_or_else(|| Problem::unauthorized("the key is not valid for this server"))?;
+        Ok(Caller { name: key.name.clone(), role: key.role, max_usd: key.max_usd.map(Money::from_usd), jobs: key.jobs.clone() })
+    }
+
+    /// The cap on the money of a key.
+    pub fn cap(&self, name: &str) -> Option<Money> {
+        self.key.iter().find(|key| key.name == name)?.max_usd.map(Money::from_usd)
+    }
+}
+
+impl Caller {
+    /// The sender of requests to a server without keys.
+    pub fn anyone() -> Self {
+        Self { name: String::new(), role: Role::Run, max_usd: None, jobs: None }
+    }
+
+    /// Checks that the sender may submit and control runs.
+    pub fn check_may_run(&self) -> Result<(), Problem> {
+        match self.role {
+            Role::Run => Ok(()),
+            Role::Read => Err(Problem::forbidden(format!("key {} may only read. Use a key with the role \"run\"", self.name))),
+        }
+    }
+
+    /// Checks that the sender may run a job. `None` is a job of the sender's own.
+    pub fn check_job(&self, job: Option<&str>) -> Result<(), Problem> {
+        let Some(jobs) = &self.jobs else { return Ok(()) };
+        match job {
+            Some(job) if jobs.iter().any(|own| own == job) => Ok(()),
+            _ => Err(Problem::forbidden(format!("key {} may run only these jobs: {}", self.name, jobs.join(", ")))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn with(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn a_new_key_is_accepted_and_only_its_hash_is_kept() {
+        let (text, key) = Keys::with_new("# our keys\n", "ci").unwrap();
+        assert!(text.contains("# our keys\n") && !text.contains(&key));
+        let keys: Keys = toml::from_str(&text).unwrap();
+        assert_eq!(keys.caller(&with("authorization", &format!("Bearer {key}"))).unwrap().name, "ci");
+        assert_eq!(keys.caller(&with("x-api-key", &key)).unwrap().role, Role::Run);
+        for wrong in ["Bearer dmk_x", "Basic abc", ""] {
+            assert_eq!(keys.caller(&with("authorization", wrong)).unwrap_err().status, 401, "{wrong}");
+        }
+        assert!(Keys::with_new(&text, "ci").unwrap_err().contains("exists"));
+    }
+
+    #[test]
+    fn a_key_limits_roles_and_jobs() {
+        let hash = blake3::hash(b"k").to_hex();
+        let text = format!("[[key]]\nname = \"a\"\nhash = \"{hash}\"\nrole = \"read\"\njobs = [\"text\"]\nmax_usd = 2.5\n");
+        let keys: Keys = toml::from_str(&text).unwrap();
+        let caller = keys.caller(&with("x-api-key", "k")).unwrap();
+        assert_eq!(caller.check_may_run().unwrap_err().status, 403);
+        assert!(caller.check_job(Some("text")).is_ok());
+        assert_eq!(caller.check_job(Some("material")).unwrap_err().status, 403);
+        assert_eq!(caller.check_job(None).unwrap_err().status, 403);
+        assert_eq!(keys.cap("a"), Some(Money::from_usd(2.5)));
+    }
+}

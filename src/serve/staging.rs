@@ -1,0 +1,270 @@
+//! The directories of a run, and how its documents get there.
+//!
+//! `runs/ID` holds the run store and the results, so every command works on it. `inputs/ID` holds
+//! what was submitted. A submission is staged in `incoming/ID`, and moved when it is complete.
+
+use super::problem::Problem;
+use super::queue::RunId;
+use super::submission::{Submission, Text};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The directories of a server.
+#[derive(Debug, Clone)]
+pub struct Directories(PathBuf);
+
+impl Directories {
+    /// Creates the directories. Removes submissions that were not complete.
+    pub fn create(root: &Path) -> io::Result<Self> {
+        let root = std::path::absolute(root)?;
+        match fs::remove_dir_all(root.join("incoming")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for part in ["runs", "inputs", "incoming"] {
+            fs::create_dir_all(root.join(part))?;
+        }
+        Ok(Self(root))
+    }
+
+    /// The output directory of a run.
+    pub fn run(&self, id: &RunId) -> PathBuf {
+        self.0.join("runs").join(id.as_str())
+    }
+
+    /// What was submitted.
+    pub fn input(&self, id: &RunId) -> Input {
+        Input(self.0.join("inputs").join(id.as_str()))
+    }
+
+    /// Begins a submission.
+    pub fn stage(&self, id: &RunId) -> io::Result<Staged> {
+        let input = Input(self.0.join("incoming").join(id.as_str()));
+        fs::create_dir_all(input.documents())?;
+        Ok(Staged { input, names: BTreeSet::new(), hash: blake3::Hasher::new(), bytes: 0 })
+    }
+
+    /// Removes a run and its inputs.
+    pub fn remove(&self, id: &RunId) -> io::Result<()> {
+        for directory in [self.run(id), self.input(id).0] {
+            match fs::remove_dir_all(directory) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Ids with files.
+    pub fn with_files(&self) -> BTreeSet<RunId> {
+        let entries = ["inputs", "runs"].into_iter().flat_map(|part| fs::read_dir(self.0.join(part))).flatten().flatten();
+        entries.filter_map(|entry| RunId::parse(entry.file_name().to_str()?)).collect()
+    }
+
+    /// Size of all files in bytes.
+    pub fn size(&self) -> u64 {
+        size_of(&self.0)
+    }
+
+    /// Size of a run and its inputs in bytes.
+    pub fn size_of_run(&self, id: &RunId) -> u64 {
+        size_of(&self.run(id)) + size_of(&self.input(id).0)
+    }
+}
+
+fn size_of(directory: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(directory).into_iter().flatten();
+    files.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
+}
+
+/// What was submitted for a run.
+#[derive(Debug, Clone)]
+pub struct Input(PathBuf);
+
+impl Input {
+    /// Directory of documents.
+    pub fn documents(&self) -> PathBuf {
+        self.0.join("documents")
+    }
+
+    /// Table of the rows.
+    pub fn rows(&self) -> PathBuf {
+        self.0.join("rows.jsonl")
+    }
+
+    /// The job file.
+    pub fn job(&self) -> PathBuf {
+        self.0.join("job.toml")
+    }
+}
+
+/// A submission on its way. Dropping it removes its files.
+#[derive(Debug)]
+pub struct Staged {
+    input: Input,
+    names: BTreeSet<PathBuf>,
+    /// Hash of everything that was submitted.
+    hash: blake3::Hasher,
+    bytes: u64,
+}
+
+/// Maximum number of documents that come with a submission.
+const DOCUMENTS: usize = 100_000;
+/// Maximum length of a name in bytes.
+const NAME: usize = 1_000;
+/// Maximum length of a part of a name in bytes.
+const PART: usize = 200;
+
+impl Staged {
+    /// The files so far.
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// Creates the file of a document with this name.
+    pub fn create(&mut self, name: &str) -> Result<fs::File, Problem> {
+        let relative = file_name(name)?;
+        if self.names.len() >= DOCUMENTS {
+            return Err(Problem::too_large(format!("a submission has at most {DOCUMENTS} documents. Submit several runs")));
+        }
+        if !self.names.insert(relative.clone()) {
+            return Err(Problem::invalid(format!("two documents have the name {name}")));
+        }
+        self.hash.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+        let path = self.input.documents().join(relative);
+        let created = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::File::create_new(&path));
+        created.map_err(|error| match error.kind() {
+            // A name cannot be a directory and a file at the same time.
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+                Problem::invalid(format!("document {name}: another document has this name or lies below it"))
+            }
+            _ => error.into(),
+        })
+    }
+
+    /// Counts bytes of a document against the limit.
+    pub fn count(&mut self, bytes: &[u8], most: u64) -> Result<(), Problem> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        if self.bytes > most {
+            return Err(Problem::too_large(format!("the submission is larger than {} MB (serve.max_upload_mb)", most / 1_000_000)));
+        }
+        Ok(())
+    }
+
+    /// Writes texts, rows and job file of a submission. `job` is a job file of the server.
+    pub fn write(&mut self, submission: &Submission, job: Option<&str>) -> Result<(), Problem> {
+        for (at, text) in submission.texts.iter().enumerate() {
+            let (name, text) = match text {
+                Text::Plain(text) => (format!("text-{:06}.txt", at + 1), text),
+                Text::Named { name, text } => (name.clone(), text),
+            };
+            self.create(&name)?.write_all(text.as_bytes())?;
+        }
+        if !submission.rows.is_empty() {
+            let mut file = BufWriter::new(fs::File::create_new(self.input.rows())?);
+            for row in &submission.rows {
+                serde_json::to_writer(&mut file, row).map_err(io::Error::from)?;
+                file.write_all(b"\n")?;
+            }
+            file.flush()?;
+        }
+        if let Some(job) = submission.job_file.as_deref().or(job) {
+            fs::write(self.input.job(), job)?;
+        }
+        let whole = serde_json::to_vec(submission).map_err(io::Error::from)?;
+        self.hash.update(&whole);
+        if self.names.is_empty() && submission.rows.is_empty() && submission.addresses.is_empty() {
+            return Err(Problem::invalid("the submission has no documents. Send texts, rows, addresses or files"));
+        }
+        Ok(())
+    }
+
+    /// Hash of everything that was submitted.
+    pub fn hash(&self) -> blake3::Hash {
+        self.hash.finalize()
+    }
+
+    /// Moves the complete submission to its place, durably.
+    pub fn keep(self, place: &Input) -> io::Result<()> {
+        for entry in walkdir::WalkDir::new(&self.input.0) {
+            let entry = entry.map_err(io::Error::from)?;
+            fs::File::open(entry.path())?.sync_all()?;
+        }
+        fs::rename(&self.input.0, &place.0)?;
+        place.0.parent().map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After `keep` there is nothing to remove. What stays is removed at the next start.
+        let _gone = fs::remove_dir_all(&self.input.0);
+    }
+}
+
+/// The relative path for a document with this name.
+///
+/// Refuses names that could lie outside a directory, and names that a walk of the directory leaves
+/// out.
+fn file_name(name: &str) -> Result<PathBuf, Problem> {
+    let shown: String = name.chars().take(100).flat_map(char::escape_debug).collect();
+    let wrong = |why: &str| Problem::invalid(format!("document \"{shown}\": {why}"));
+    if name.is_empty() || name.len() > NAME {
+        return Err(wrong("a name has 1 to 1,000 bytes"));
+    }
+    if name.chars().any(|c| c.is_control() || c == '\\') {
+        return Err(wrong("a name has no control characters and no backslashes"));
+    }
+    for part in name.split('/') {
+        if part.is_empty() || part.starts_with('.') || part.ends_with('~') {
+            return Err(wrong("a name is a relative path, without .. and hidden parts"));
+        }
+        if part.len() > PART {
+            return Err(wrong("a part of its name is longer than 200 bytes"));
+        }
+    }
+    Ok(name.split('/').collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_inside_the_directory() {
+        for name in ["a.txt", "b/c d/é.png", "..a".trim_start_matches('.'), "a..b", "C:x"] {
+            assert!(file_name(name).is_ok(), "{name}");
+        }
+        let long = "x".repeat(201);
+        for name in ["", "..", "../a", "a/../b", "/etc/passwd", "a//b", "a/", ".hidden", "a\\b", "a\0b", "a\nb", "./a", &long] {
+            assert_eq!(file_name(name).unwrap_err().status, 422, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_submission_is_complete_or_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let directories = Directories::create(root.path()).unwrap();
+        let id = RunId::new();
+        let text = |name: &str| Text::Named { name: name.into(), text: "t".into() };
+        let submission = Submission { texts: vec![Text::Plain("a".into()), text("x/y.txt")], ..Submission::default() };
+        let mut staged = directories.stage(&id).unwrap();
+        staged.write(&submission, None).unwrap();
+        staged.keep(&directories.input(&id)).unwrap();
+        let documents = directories.input(&id).documents();
+        assert_eq!(fs::read_to_string(documents.join("text-000001.txt")).unwrap(), "a");
+        assert_eq!(fs::read_to_string(documents.join("x/y.txt")).unwrap(), "t");
+
+        for wrong in [vec![text("a"), text("a")], vec![text("a"), text("a/b")], vec![text("../x")], vec![]] {
+            let mut staged = directories.stage(&RunId::new()).unwrap();
+            assert_eq!(staged.write(&Submission { texts: wrong, ..Submission::default() }, None).unwrap_err().status, 422);
+            drop(staged);
+            assert_eq!(fs::read_dir(root.path().join("incoming")).unwrap().count(), 0);
+        }
+        directories.remove(&id).unwrap();
+        assert!(directories.with_files().is_empty());
+    }
+}

@@ -1,0 +1,269 @@
+//! What a client submits.
+
+use super::problem::Problem;
+use super::settings::ServeSettings;
+use crate::job::{AUTO, BUILTIN};
+use crate::model::{Money, did_you_mean};
+use crate::read::text_file;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+use utoipa::ToSchema;
+
+/// A run that a client wants. Its documents are texts, rows, addresses, uploaded files, or several
+/// of them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Submission {
+    /// Name of a job: built in, or of a job file of the server. Default: the job of the server's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// A job file as text, instead of a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_file: Option<String>,
+    /// Texts, each a document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<Text>,
+    /// Rows of a table, each a document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub rows: Vec<Map<String, Value>>,
+    /// Addresses of documents. The server's settings must allow them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// Settings by key, such as `llm.model`. The server allows some of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    pub settings: BTreeMap<String, Value>,
+    /// Cap on money in US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_usd: Option<f64>,
+    /// Runs with a higher priority go first, from -100 to 100. Default: 0.
+    pub priority: i64,
+    /// A name for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// Whether the run waits until a client resumes it, for example after a look at its estimate.
+    pub held: bool,
+}
+
+/// A text to ask about.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Text {
+    /// Without a name.
+    Plain(String),
+    /// With a name.
+    Named {
+        /// Name of the document, such as `letters/7.txt`.
+        name: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// Settings that clients can change. They decide neither where data and keys go, nor what runs, nor
+/// which files of the server are read.
+const ALLOWED: [&str; 27] = [
+    "input.id_column",
+    "input.keep_columns",
+    "input.on_empty",
+    "input.tables",
+    "input.text_column",
+    "job.combine",
+    "job.tasks",
+    "llm.concurrency",
+    "llm.documents",
+    "llm.effort",
+    "llm.hedge",
+    "llm.model",
+    "llm.prime",
+    "llm.service_tier",
+    "llm.share_identical_calls",
+    "llm.stream",
+    "llm.thinking_tokens",
+    "output.csv_bom",
+    "output.formats",
+    "prepare.image.jpeg_quality",
+    "prepare.image.max_edge",
+    "prepare.pdf.max_pages",
+    "prepare.pdf.mode",
+    "prepare.text.clean",
+    "simulator.jitter_ms",
+    "simulator.latency_ms",
+    "simulator.seed",
+];
+
+/// Such settings with names that the job chooses.
+const PARAMETERS: &str = "job.params.";
+
+/// Priorities from `-PRIORITIES` to `PRIORITIES`.
+const PRIORITIES: i64 = 100;
+/// Maximum length of a label in bytes.
+const LABEL: usize = 200;
+
+impl Submission {
+    /// Parses a submission.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        serde_json::from_slice(bytes).map_err(|error| Problem::bad_request(format!("the submission is not valid: {error}")))
+    }
+
+    /// Checks everything that needs only the settings of the server.
+    pub fn check(&self, serve: &ServeSettings) -> Result<(), Problem> {
+        if self.job.is_some() && self.job_file.is_some() {
+            return Err(Problem::invalid("job and job_file: only one of them can be given"));
+        }
+        if !(-PRIORITIES..=PRIORITIES).contains(&self.priority) {
+            return Err(Problem::invalid(format!("priority: expected a number from -{PRIORITIES} to {PRIORITIES}, not {}", self.priority)));
+        }
+        if self.label.len() > LABEL {
+            return Err(Problem::invalid(format!("label: longer than {LABEL} bytes")));
+        }
+        if self.max_usd.is_some_and(|usd| !usd.is_finite() || usd <= 0.0) {
+            return Err(Problem::invalid("max_usd: expected a positive amount of US dollars"));
+        }
+        for address in &self.addresses {
+            if !serve.urls.iter().any(|allowed| is_below(address, allowed)) {
+                let why = format!("addresses: this server does not read {address}. The setting serve.urls lists what it reads");
+                return Err(Problem::forbidden(why));
+            }
+        }
+        for key in self.settings.keys() {
+            let is_allowed = ALLOWED.contains(&key.as_str()) || key.starts_with(PARAMETERS);
+            if !is_allowed && !serve.settings.contains(key) {
+                let hint = did_you_mean(key, ALLOWED);
+                return Err(Problem::forbidden(format!(
+                    "settings: clients cannot change {key}{hint}. The setting serve.settings allows more"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of the named job, if it is a job file of the server.
+    ///
+    /// `default` is the job of the server's settings.
+    pub fn job_of_server(&self, serve: &ServeSettings, default: &str) -> Result<Option<String>, Problem> {
+        let Some(name) = self.job.as_deref().filter(|name| *name != default) else { return Ok(None) };
+        let known: Vec<&str> = AUTO.iter().map(|(name, _)| *name).chain(BUILTIN.iter().map(|(name, _)| *name)).collect();
+        if known.contains(&name) {
+            return Ok(None);
+        }
+        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') && !name.is_empty();
+        let file = Path::new(&serve.jobs).join(format!("{name}.toml"));
+        if is_name && !serve.jobs.is_empty() && file.is_file() {
+            return text_file(&file).map(Some).map_err(|error| Problem::internal(format!("job {name}: {error}")));
+        }
+        let hint = did_you_mean(name, known.iter().copied());
+        Err(Problem::invalid(format!("job: unknown job \"{name}\"{hint}; built in: {}", known.join(", "))))
+    }
+
+    /// The settings as arguments of a command line.
+    pub fn flags(&self) -> Result<Vec<(String, String, String)>, Problem> {
+        let mut flags = Vec::new();
+        for (key, value) in &self.settings {
+            let value = toml::Value::try_from(value)
+                .map_err(|_| Problem::invalid(format!("settings: {key} cannot be null. Leave it out for its default")))?;
+            flags.push((key.clone(), value.to_string(), "the submission".to_owned()));
+        }
+        Ok(flags)
+    }
+
+    /// The cap on money.
+    pub fn cap(&self) -> Option<Money> {
+        self.max_usd.map(Money::from_usd)
+    }
+
+    /// The submission without its documents, for the queue.
+    pub fn without_documents(&self) -> Self {
+        Self { texts: Vec::new(), rows: Vec::new(), ..self.clone() }
+    }
+}
+
+/// Whether an address lies below another one. The allowed address ends at a border of the path, so
+/// that `https://a.example` does not allow `https://a.example.net`.
+fn is_below(address: &str, allowed: &str) -> bool {
+    let Some(rest) = address.strip_prefix(allowed) else { return false };
+    let is_border = allowed.ends_with('/') || rest.is_empty() || rest.starts_with(['/', '?']);
+    let leaves = rest.split(['/', '\\']).any(|part| matches!(part.to_ascii_lowercase().as_str(), ".." | "%2e%2e" | ".%2e" | "%2e."));
+    // After a bare host, `@` and `:` would name another one.
+    is_border && !leaves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn server() -> ServeSettings {
+        let default = Config::from_layers(&[]).unwrap().section::<ServeSettings>("serve").unwrap();
+        ServeSettings { urls: vec!["https://files.example".into(), "s3://bucket/in/".into()], ..default }
+    }
+
+    #[test]
+    fn only_addresses_below_an_allowed_one_are_read() {
+        let check = |address: &str| Submission { addresses: vec![address.to_owned()], ..Submission::default() }.check(&server());
+        for allowed in ["https://files.example/a.txt", "https://files.example", "s3://bucket/in/x/y", "https://files.example?x=1"] {
+            assert!(check(allowed).is_ok(), "{allowed}");
+        }
+        for refused in [
+            "https://files.example.net/a",
+            "https://files.example@evil.net/",
+            "https://files.example:81/",
+            "http://files.example/a",
+            "s3://bucket/input",
+            "s3://bucket/in/../secret",
+            "s3://bucket/in/%2E%2e/secret",
+            "/etc/passwd",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(check(refused).unwrap_err().status, 403, "{refused}");
+        }
+    }
+
+    #[test]
+    fn allowed_settings_exist() {
+        let config = Config::from_layers(&[]).unwrap();
+        assert!(ALLOWED.iter().all(|key| config.get(key).is_some()));
+    }
+
+    #[test]
+    fn clients_change_only_allowed_settings() {
+        let with = |key: &str| Submission { settings: BTreeMap::from([(key.to_owned(), Value::from(1))]), ..Submission::default() };
+        for allowed in ["llm.concurrency", "prepare.image.max_edge", "job.params.language"] {
+            assert!(with(allowed).check(&server()).is_ok(), "{allowed}");
+        }
+        for refused in [
+            "llm.base_url",
+            "llm.api_key_command",
+            "output.dir",
+            "input.paths",
+            "alert",
+            "serve.keys",
+            "simulator.scenario",
+            "prepare.document_mb",
+        ] {
+            assert_eq!(with(refused).check(&server()).unwrap_err().status, 403, "{refused}");
+        }
+        let own = ServeSettings { settings: vec!["llm.timeout_s".into()], ..server() };
+        assert!(with("llm.timeout_s").check(&own).is_ok());
+    }
+
+    #[test]
+    fn jobs_are_named_and_never_paths() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("mine.toml"), "name = \"mine\"").unwrap();
+        std::fs::write(dir.path().join("secret.toml"), "x").unwrap();
+        let jobs = dir.path().join("jobs");
+        std::fs::create_dir(&jobs).unwrap();
+        std::fs::rename(dir.path().join("mine.toml"), jobs.join("mine.toml")).unwrap();
+        let server = ServeSettings { jobs: jobs.display().to_string(), ..server() };
+        let job = |name: &str| Submission { job: Some(name.to_owned()), ..Submission::default() }.job_of_server(&server, "text");
+        assert_eq!(job("mine").unwrap().as_deref(), Some("name = \"mine\""));
+        assert_eq!(job("material").unwrap(), None);
+        for wrong in ["../secret", "secret", "/etc/passwd", "", "mine.toml"] {
+            assert_eq!(job(wrong).unwrap_err().status, 422, "{wrong}");
+        }
+    }
+}
