@@ -1,0 +1,44 @@
+//! Removes the oldest ended runs.
+
+use super::app::App;
+use super::problem::Problem;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_mins(10);
+
+/// Removes ended runs that are too old, or that exceed the size limit, until it is dropped.
+pub async fn keep_within_limits(app: Arc<App>) {
+    loop {
+        if let Err(problem) = app.blocking(remove_excess).await {
+            crate::progress::complain(&format!("retention: {}", problem.detail));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn remove_excess(app: &App) -> Result<(), Problem> {
+    let (days, most) = (app.settings.retention_days, app.settings.retention_mb.saturating_mul(1_000_000));
+    if days == 0 && most == 0 {
+        return Ok(());
+    }
+    let ended = app.queue.ended()?;
+    let age = SignedDuration::from_hours(i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(24));
+    let mut size = if most == 0 { 0 } else { app.directories.size() };
+    for (id, at) in ended {
+        let is_old = days > 0 && Timestamp::now().duration_since(at) > age;
+        let is_excess = most > 0 && size > most;
+        if !is_old && !is_excess {
+            break;
+        }
+        let own = app.directories.size_of_run(&id);
+        if app.queue.remove(&id)? {
+            app.directories.remove(&id)?;
+            size = size.saturating_sub(own);
+            app.tell_change();
+        }
+    }
+    Ok(())
+}

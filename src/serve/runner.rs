@@ -1,0 +1,199 @@
+//! Does the work of one run of the queue.
+
+use super::app::App;
+use super::live::Live;
+use super::problem::Problem;
+use super::queue::{QueuedRun, State, Totals};
+use super::staging::Input;
+use super::submission::Submission;
+use crate::ask::StopKind;
+use crate::config::Config;
+use crate::control::ControlServer;
+use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
+use crate::setup::{Assembled, Environment, Flag, RunOptions, Server, Settings, assemble};
+use crate::store::Archive;
+use futures::FutureExt as _;
+use jiff::Zoned;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use toml::Value;
+
+/// Reason of a stop by a client.
+pub const CANCELLED: &str = "cancelled by a client";
+/// Reason of a stop by the server.
+pub const SERVER_STOPS: &str = "the server stops; it goes on when the server starts again";
+
+/// How the work on a run ended.
+struct Ended {
+    state: State,
+    message: String,
+}
+
+/// Does the work of a run, and records how it ended.
+pub async fn work(app: Arc<App>, run: QueuedRun) {
+    let id = run.id.clone();
+    app.tell_change();
+    let worked = AssertUnwindSafe(attempt(&app, &run)).catch_unwind().await;
+    let ended = worked.unwrap_or_else(|_| Ended { state: State::Failed, message: "internal error: the run panicked".to_owned() });
+    let live = app.live.lock().remove(&id);
+    let recorded = app.blocking(move |app| {
+        let totals = totals(&app.directories.run(&id), run.totals)?;
+        app.queue.end(&id, ended.state, &ended.message, &totals)
+    });
+    // If the queue cannot be written, the run stays "running" and goes on after a restart.
+    if let Err(problem) = recorded.await {
+        crate::progress::complain(&format!("run {}: {}", run.id, problem.detail));
+    }
+    if let Some(live) = live {
+        live.close();
+    }
+    app.tell_change();
+    app.wake.notify_one();
+}
+
+async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
+    match try_to_run(app, run).await {
+        Ok(Ok(outcome)) => how_it_ended(&outcome),
+        Ok(Err(error)) => {
+            let advice = error.no_room().map(|advice| format!(". {advice}")).unwrap_or_default();
+            Ended { state: State::Failed, message: format!("{error}{advice}") }
+        }
+        Err(problem) => Ended { state: State::Failed, message: problem.detail },
+    }
+}
+
+fn how_it_ended(outcome: &Outcome) -> Ended {
+    let copied = outcome.not_copied.clone();
+    match &outcome.stop {
+        None => Ended { state: State::Complete, message: copied.unwrap_or_default() },
+        Some(stop) if stop.kind == StopKind::Requested && stop.message == CANCELLED => {
+            Ended { state: State::Cancelled, message: stop.message.clone() }
+        }
+        Some(stop) if stop.kind == StopKind::Requested => Ended { state: State::Queued, message: stop.message.clone() },
+        Some(stop) => Ended { state: State::Stopped, message: stop.message.clone() },
+    }
+}
+
+/// Runs the plan. The outer error is one of settings and inputs.
+async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, RunError>, Problem> {
+    let submission = Submission::parse(run.submission.as_bytes())?;
+    let (environment, config, settings) = prepare(app, run, &submission, &app.directories.input(&run.id)).await?;
+    let Assembled { mut plan, simulator, .. } = assemble(&environment, &config, settings, RunOptions::default()).await?;
+    plan.report_each = true;
+    let (directory, drain) = (plan.output.dir.clone(), plan.llm.drain_s);
+    let (controls, requests) = Controls::new(&app.accounts);
+    let live = Arc::new(Live::new(controls.stop.clone(), requests));
+    app.live.lock().insert(run.id.clone(), Arc::clone(&live));
+    if app.stop.is_cancelled() {
+        live.stop.stop(SERVER_STOPS);
+    }
+    let abandon = controls.abandon.clone();
+    let working = engine::run(plan, controls, Arc::clone(&live) as Arc<dyn Watcher>);
+    let outcome = tokio::select! {
+        outcome = working => outcome,
+        never = serve_other_terminals(&live, &directory) => match never {},
+        never = abandon_late(&live, drain, abandon) => match never {},
+    };
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    Ok(outcome)
+}
+
+/// Aborts requests in flight if the run has not drained in time.
+async fn abandon_late(live: &Live, drain_s: u64, abandon: tokio_util::sync::CancellationToken) -> std::convert::Infallible {
+    live.stop.stopped().await;
+    tokio::time::sleep(std::time::Duration::from_secs(drain_s + 1)).await;
+    abandon.cancel();
+    std::future::pending().await
+}
+
+/// Lets `docmill status --watch`, `pause`, `set` and `cancel` reach the run. Failure costs only that.
+async fn serve_other_terminals(live: &Live, directory: &Path) -> std::convert::Infallible {
+    let mut changes = live.changes();
+    let hello = loop {
+        if let Some(started) = live.started.get() {
+            break started.clone();
+        }
+        if changes.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    };
+    if let Ok(server) = ControlServer::open(directory).await {
+        server.serve(live.requests(), hello, Arc::clone(&live.counters), live.over.clone()).await;
+    }
+    std::future::pending().await
+}
+
+/// The settings of a run: those of the server, those of the submission, and the directories.
+async fn prepare(
+    app: &Arc<App>,
+    run: &QueuedRun,
+    submission: &Submission,
+    input: &Input,
+) -> Result<(Environment, Config, Settings), Problem> {
+    let mut source = app.source.clone();
+    source.flags.extend(submission.flags()?);
+    let (run, submission, input) = (run.clone(), submission.clone(), input.clone());
+    app.blocking(move |app| {
+        source.flags.extend(forced(app, &run, &submission, &input));
+        let environment = Environment { now: Zoned::now(), ..app.environment.clone() };
+        let (config, settings) = source.load(&environment)?;
+        Ok((environment, config, settings))
+    })
+    .await
+}
+
+/// Settings that no other source can change.
+fn forced(app: &App, run: &QueuedRun, submission: &Submission, input: &Input) -> Vec<Flag> {
+    let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    let list = |items: Vec<String>| Value::from(items.into_iter().map(Value::from).collect::<Vec<_>>());
+    let documents = input.documents();
+    let has_documents = std::fs::read_dir(&documents).is_ok_and(|mut entries| entries.next().is_some());
+    let paths: Vec<String> = has_documents.then(|| text(documents)).into_iter().chain(submission.addresses.iter().cloned()).collect();
+    let rows: Vec<String> = Some(input.rows()).filter(|rows| rows.exists()).map(text).into_iter().collect();
+    let mut settings = vec![
+        ("output.dir", Value::from(text(app.directories.run(&run.id)))),
+        ("output.copy_to", Value::from("")),
+        ("output.existing", Value::from("replace")),
+        ("input.paths", list(paths)),
+        ("input.rows", list(rows)),
+        ("input.files_from", Value::from("")),
+        ("input.follow_links", Value::from("never")),
+        ("report.events", Value::from("")),
+        ("report.metrics", Value::from("")),
+    ];
+    if let Some(cap) = run.cap {
+        settings.push(("budget.max_usd", Value::from(cap.usd())));
+    }
+    let job = Some(input.job()).filter(|job| job.exists()).map(text).or_else(|| submission.job.clone());
+    settings.extend(job.map(|job| ("job.use", Value::from(job))));
+    settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_string(), "docmill serve".to_owned())).collect()
+}
+
+/// Checks settings, job and inputs of a run without sending anything.
+///
+/// `input` is where its documents are.
+pub async fn check(app: &Arc<App>, run: &QueuedRun, submission: &Submission, input: &Input) -> Result<Plan, Problem> {
+    let (environment, config, settings) = prepare(app, run, submission, input).await?;
+    let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
+    Ok(assemble(&environment, &config, settings, options).await?.plan)
+}
+
+/// The totals of a run store.
+pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
+    let Some(archive) = Archive::open(directory)? else { return Ok(before) };
+    let (requests, bill) = archive.bill(None)?;
+    let (_, lost) = archive.lost()?;
+    let mut totals = Totals { requests, spent: bill.usd + lost.unwrap_or_default(), unpriced: bill.unpriced_calls, ..Totals::default() };
+    let runs = archive.runs()?;
+    if let Some(last) = runs.last() {
+        let counted = archive.run_counts(&runs, last)?;
+        let tally = counted.counts.all();
+        totals.done = tally.rows();
+        totals.failed = tally.failures.values().sum();
+        totals.pending = counted.counted.then(|| counted.pending());
+    }
+    Ok(totals)
+}
