@@ -17,7 +17,7 @@
 //! plan of settings, job and environment, and `engine::pipeline` shows every stage and channel. Then
 //! come [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`] and
 //! [`mod@write`]. [`progress`] watches a run, [`html_report`] shows it afterwards, and through
-//! [`control`] other terminals talk to it. The page `src/manual/architecture.md` leads from a
+//! [`control`] other terminals talk to it. [`serve`] runs jobs for clients over HTTP. The page `src/manual/architecture.md` leads from a
 //! behaviour to its file, and explains decisions that are not obvious.
 //!
 //! Modules may use those below them, and never those above or beside:
@@ -31,7 +31,8 @@
 //! | 3 | [`engine`]; beside it [`html_report`] | levels 0 to 2 |
 //! | beside 3 | [`progress`] | [`event`], [`model`], [`system`] |
 //! | 4 | [`setup`] | levels 0 to 3 |
-//! | 5 | [`cli`] | all |
+//! | 5 | [`serve`] | levels 0 to 4 |
+//! | 6 | [`cli`] | all |
 //!
 //! Inside a module no file imports itself through others. `tests/it/circles.rs` holds that.
 
@@ -52,6 +53,7 @@ pub mod progress;
 pub mod read;
 pub mod remote;
 pub mod repair;
+pub mod serve;
 pub mod setup;
 pub mod simulator;
 pub mod store;

@@ -22,6 +22,7 @@ mod rehearse;
 mod report;
 mod run;
 mod runs;
+mod serve;
 mod settings;
 mod signals;
 mod simulate;
@@ -95,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Config(config) => config::config(&config),
         Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Trust(trust) => trust::trust(&trust),
+        Command::Serve(serve) => serve::serve(&serve),
         Command::Simulate(simulate) => simulate::simulate(&simulate),
         Command::ReadDocuments(read) => read_documents::read_documents(&read),
         Command::ReadSheet(read) => read_documents::read_sheet(&read),

@@ -3,7 +3,7 @@
 use crate::support::sources::{Source, fail_on, sources};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 25] = [
+const LEVELS: [(&str, u32); 26] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -27,8 +27,9 @@ const LEVELS: [(&str, u32); 25] = [
     ("html_report", 3),
     ("progress", 3),
     ("setup", 4),
-    ("cli", 5),
-    ("lib", 6),
+    ("serve", 5),
+    ("cli", 6),
+    ("lib", 7),
 ];
 
 /// Imports allowed despite the levels. Events and repairs use the model's types.

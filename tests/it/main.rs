@@ -53,6 +53,7 @@ mod sample_run;
 mod sandbox;
 mod schemas;
 mod secrets;
+mod serve;
 mod snapshots;
 mod speed;
 mod stopping;

@@ -71,6 +71,8 @@ pub(super) enum Command {
     Doctor(DoctorArgs),
     /// Trust the settings file of a directory: its addresses, headers and commands
     Trust(TrustArgs),
+    /// Serve a queue of runs to clients: submit, follow, fetch results
+    Serve(ServeArgs),
     /// Run the built-in model server alone
     Simulate(SimulateArgs),
     /// Read documents for another docmill process
@@ -321,6 +323,21 @@ pub(super) enum ConfigCommand {
 pub(super) struct TrustArgs {
     /// A settings file, or a directory with a pipeline.toml [default: pipeline.toml]
     pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ServeArgs {
+    /// Directory of the queue and all runs (the same as --set serve.dir=DIR)
+    #[arg(value_name = "DIR")]
+    pub directory: Option<String>,
+    /// Listen on this port of 127.0.0.1, or on ADDRESS:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<String>,
+    /// Add a key to the key file (serve.keys), print it, and end
+    #[arg(long, value_name = "NAME")]
+    pub new_key: Option<String>,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -8,6 +8,7 @@ mod hostile;
 mod ledger;
 mod s3;
 mod server;
+pub mod serving;
 pub mod sources;
 mod wire;
 mod workspace;

@@ -1,0 +1,82 @@
+//! `docmill serve`: a server that runs jobs for clients.
+
+use super::args::ServeArgs;
+use super::exit::{CliError, Exit};
+use super::signals::{Signal, Signals};
+use super::{print, settings};
+use crate::progress::say;
+use crate::serve::{Keys, Origin, ServeSettings, Server};
+use crate::setup::Environment;
+use crate::system::beside;
+use std::io::Write as _;
+use std::path::Path;
+use tokio_util::sync::CancellationToken;
+
+pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
+    let mut flags = Vec::new();
+    for (key, value, name) in [("serve.dir", &args.directory, "DIR"), ("serve.bind", &args.bind, "--bind")] {
+        let value = value.as_ref().map(|value| toml::Value::String(value.clone()).to_string());
+        flags.extend(value.map(|value| (key.to_owned(), value, name.to_owned())));
+    }
+    let (config, loaded) = settings::load(&args.settings, flags.clone())?;
+    let serve: ServeSettings = config.section("serve").map_err(CliError::usage)?;
+    let environment = Environment::of_process();
+    if let Some(name) = &args.new_key {
+        return new_key(&serve, &environment, name);
+    }
+    let origin = Origin { source: settings::source(&args.settings, flags), environment, job: loaded.job.r#use };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let served = runtime.block_on(async {
+        let mut signals = Signals::new();
+        let server = Server::open(serve, origin).await.map_err(CliError::usage)?;
+        let (address, stop) = (server.address().map_err(CliError::internal)?, server.stop());
+        print(&format!("docmill serves on http://{address} (API: /openapi.json); Ctrl-C stops it"))?;
+        tokio::select! {
+            () = server.run() => {}
+            never = obey(&mut signals, &stop) => match never {},
+        }
+        Ok(Exit::Ok)
+    });
+    runtime.shutdown_background();
+    served
+}
+
+/// Obeys signals: the first one drains the runs, the second one ends the program.
+#[expect(clippy::exit, reason = "a run that hangs must not hold the program up")]
+async fn obey(signals: &mut Signals, stop: &CancellationToken) -> std::convert::Infallible {
+    loop {
+        match signals.next().await {
+            Signal::Reload => {}
+            Signal::Stop(code) if stop.is_cancelled() => std::process::exit(code),
+            Signal::HungUp if stop.is_cancelled() => {}
+            Signal::Stop(_) | Signal::HungUp => {
+                say("stopping: calls in flight may finish. Press Ctrl-C again to stop at once");
+                stop.cancel();
+            }
+        }
+    }
+}
+
+/// Adds a key to the key file and prints it.
+fn new_key(serve: &ServeSettings, environment: &Environment, name: &str) -> Result<Exit, CliError> {
+    if serve.keys.is_empty() {
+        return Err(CliError::usage("serve.keys names no key file. Set it, such as --set serve.keys=keys.toml"));
+    }
+    let file = environment.path(&serve.keys);
+    let error = |why: &dyn std::fmt::Display| CliError::usage(format!("key file {}: {why}", file.display()));
+    let text = match std::fs::read_to_string(&file) {
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|e| error(&e))?,
+    };
+    let (text, key) = Keys::with_new(&text, name).map_err(|e| error(&e))?;
+    write(&file, &text).map_err(|e| error(&e))?;
+    print(&key)?;
+    say("The key is shown only now: the file holds its hash. A running server knows it after a restart");
+    Ok(Exit::Ok)
+}
+
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut new = beside(file, ".docmill-keys-")?;
+    new.write_all(text.as_bytes())?;
+    new.persist(file).map(drop).map_err(|error| error.error)
+}

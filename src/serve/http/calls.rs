@@ -1,0 +1,78 @@
+//! Calls of a run with their times, also those in flight.
+
+use super::find;
+use crate::serve::app::App;
+use crate::serve::keys::Caller;
+use crate::serve::problem::Problem;
+use crate::store::{Archive, Attempted};
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// Maximum number of calls in a response.
+const PAGE: u32 = 1000;
+
+/// Which calls.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CallsQuery {
+    /// Calls after this one. Default: from the first.
+    #[serde(default)]
+    after: i64,
+}
+
+/// A request to the model.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CallTimes {
+    /// Its number.
+    id: i64,
+    /// Name of its document.
+    document: String,
+    /// Task and axes.
+    call: String,
+    /// Number of the attempt within the call, from 1.
+    attempt: u32,
+    /// When it was sent, in milliseconds since 1970.
+    sent_ms: i64,
+    /// When it ended, in milliseconds since 1970; null while it is in flight.
+    ended_ms: Option<i64>,
+    /// Whether it gave an answer.
+    answered: bool,
+}
+
+/// Calls in the order in which they were sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Calls {
+    /// The calls.
+    calls: Vec<CallTimes>,
+    /// The value of `after` for the next request. Calls in flight come again.
+    next: i64,
+}
+
+/// Fetch the calls of a run with their times
+#[utoipa::path(get, path = "/api/runs/{id}/calls", params(("id" = String, Path), CallsQuery),
+    responses((status = OK, body = Calls), (status = "default", body = Problem)))]
+pub async fn calls(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    Query(query): Query<CallsQuery>,
+) -> Result<Json<Calls>, Problem> {
+    let run = find(&app, &caller, &id).await?;
+    let after = query.after;
+    let attempted = app.blocking(move |app| match Archive::open(&app.directories.run(&run.id))? {
+        Some(archive) => Ok(archive.attempts_after(after, PAGE)?),
+        None => Ok(Vec::new()),
+    });
+    let attempted = attempted.await?;
+    let open = attempted.iter().find(|one| one.ended_ms.is_none()).map(|one| one.id - 1);
+    let next = open.or(attempted.last().map(|one| one.id)).unwrap_or(after);
+    let times = |one: Attempted| {
+        let Attempted { id, document, call, attempt, sent_ms, ended_ms, answered } = one;
+        CallTimes { id, document, call, attempt, sent_ms, ended_ms, answered }
+    };
+    Ok(Json(Calls { calls: attempted.into_iter().map(times).collect(), next }))
+}

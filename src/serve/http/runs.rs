@@ -1,0 +1,180 @@
+//! Runs: list, look, remove.
+
+use super::find;
+use crate::model::Money;
+use crate::serve::app::App;
+use crate::serve::keys::Caller;
+use crate::serve::problem::Problem;
+use crate::serve::queue::{Filter, QueuedRun, RunId, State as RunState};
+use crate::serve::submission::Submission;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// Its state.
+    pub state: RunState,
+    /// Whether it waits until a client resumes it.
+    pub held: bool,
+    /// Its job; absent for the job of the server's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// Its name for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// Runs with a higher priority go first.
+    pub priority: i64,
+    /// When it was submitted.
+    #[schema(format = DateTime)]
+    pub created: String,
+    /// When its work began.
+    #[schema(format = DateTime)]
+    pub started: Option<String>,
+    /// When it ended.
+    #[schema(format = DateTime)]
+    pub ended: Option<String>,
+    /// Why it ended early; empty if it did not.
+    pub message: String,
+    /// Cap on its money in US dollars.
+    pub max_usd: Option<f64>,
+    /// Counts of documents when the run last stopped or ended. A running run has them in `progress`.
+    pub documents: Documents,
+    /// Requests to the model.
+    pub requests: u64,
+    /// Cost of requests with a known price, in US dollars.
+    pub cost_usd: f64,
+    /// Requests with an unknown price.
+    pub unpriced_requests: u64,
+    /// Counters of a running run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub progress: Option<Value>,
+}
+
+/// Counts of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Documents {
+    /// With a row.
+    pub done: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Without a row; absent if they were not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<u64>,
+}
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Runs {
+    /// Runs, newest first.
+    pub runs: Vec<Run>,
+    /// The value of `before` for the next page; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Run {
+    /// A run as the API shows it, without progress.
+    pub fn of(run: QueuedRun) -> Self {
+        let submission = Submission::parse(run.submission.as_bytes()).unwrap_or_default();
+        let totals = run.totals;
+        let job = submission.job.or_else(|| submission.job_file.map(|_| "job_file".to_owned()));
+        Self {
+            id: run.id.to_string(),
+            state: run.state,
+            held: run.held,
+            job,
+            label: submission.label,
+            priority: run.priority,
+            created: run.created.to_string(),
+            started: run.started.as_ref().map(Timestamp::to_string),
+            ended: run.ended.as_ref().map(Timestamp::to_string),
+            message: run.message,
+            max_usd: run.cap.map(Money::usd),
+            documents: Documents { done: totals.done, failed: totals.failed, pending: totals.pending },
+            requests: totals.requests,
+            cost_usd: totals.spent.usd(),
+            unpriced_requests: totals.unpriced,
+            progress: None,
+        }
+    }
+
+    /// A run with its progress, if it is at work.
+    pub fn with_progress(app: &App, run: QueuedRun) -> Self {
+        let live = app.live(&run.id);
+        let progress = live.and_then(|live| serde_json::from_str(&live.counters.borrow()).ok());
+        Self { progress, ..Self::of(run) }
+    }
+}
+
+/// Which runs to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only runs in this state.
+    state: Option<RunState>,
+    /// Only runs older than this one.
+    before: Option<String>,
+    /// Maximum number of runs, at most 100. Default: 20.
+    limit: Option<u32>,
+}
+
+/// List runs, newest first
+#[utoipa::path(get, path = "/api/runs", params(ListQuery), responses((status = OK, body = Runs), (status = "default", body = Problem)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Runs>, Problem> {
+    let limit = query.limit.unwrap_or(20).clamp(1, 100);
+    let before = query.before.map(|id| RunId::parse(&id).ok_or_else(|| Problem::bad_request("before: not the id of a run"))).transpose()?;
+    let filter = Filter { state: query.state, before, limit: limit + 1 };
+    let mut runs = app.blocking(move |app| app.queue.list(&caller.name, &filter)).await?;
+    let has_more = runs.len() > limit as usize;
+    runs.truncate(limit as usize);
+    let next = runs.last().filter(|_| has_more).map(|run| run.id.to_string());
+    Ok(Json(Runs { runs: runs.into_iter().map(|run| Run::with_progress(&app, run)).collect(), next }))
+}
+
+/// Look at a run
+#[utoipa::path(get, path = "/api/runs/{id}", params(("id" = String, Path)),
+    responses((status = OK, body = Run), (status = "default", body = Problem)))]
+pub async fn get(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, Path(id): Path<String>) -> Result<Json<Run>, Problem> {
+    let run = find(&app, &caller, &id).await?;
+    Ok(Json(Run::with_progress(&app, run)))
+}
+
+/// Remove an ended run with its documents and results
+#[utoipa::path(delete, path = "/api/runs/{id}", params(("id" = String, Path)),
+    responses((status = NO_CONTENT), (status = "default", body = Problem)))]
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    caller.check_may_run()?;
+    let run = find(&app, &caller, &id).await?;
+    let removed = app.blocking(move |app| {
+        let removed = app.queue.remove(&run.id)?;
+        // What stays is removed at the next start.
+        if removed && let Err(error) = app.directories.remove(&run.id) {
+            crate::progress::complain(&format!("run {}: cannot remove its files: {error}", run.id));
+        }
+        Ok(removed)
+    });
+    if !removed.await? {
+        return Err(Problem::conflict("the run has not ended. Cancel it first"));
+    }
+    app.tell_change();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,156 @@
+//! A server that runs jobs for clients: a queue, a REST API, events and results.
+//!
+//! ```text
+//!  client ──> http ──> staging ──> queue ──> scheduler ──> runner ──> engine::run
+//!    ^         (checks)  (files)   (SQLite)   (serve.runs)     │          │
+//!    └── rows, results, events <── run store, live <───────────┴──────────┘
+//! ```
+//!
+//! A run is a directory with its own run store, so all commands work on it: `docmill status --output
+//! DIR/runs/ID`. The queue knows only submissions and states. After a restart, runs that were at
+//! work go on from their run stores: nothing is lost, and no answered call is paid again.
+//!
+//! | files | what they do |
+//! |---|---|
+//! | `settings`, `keys` | the section `[serve]`; who may do what |
+//! | `submission`, `staging` | what a client submits, and its files |
+//! | `queue` | states, order and caps of runs |
+//! | `scheduler`, `runner`, `live` | start runs; do the work of one; its controls and events |
+//! | `http` | routes, checks of requests, and their description |
+//! | `page/` | the page for people: HTML, style and script |
+
+mod app;
+mod http;
+mod keys;
+mod live;
+mod problem;
+mod queue;
+mod report;
+mod retention;
+mod runner;
+mod scheduler;
+mod settings;
+mod staging;
+mod submission;
+
+pub use keys::Keys;
+pub use settings::ServeSettings;
+
+use crate::ask::Accounts;
+use crate::setup::{Environment, SettingsSource};
+use crate::store::RunLock;
+use app::App;
+use parking_lot::Mutex;
+use queue::Queue;
+use staging::Directories;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Estimates at a time.
+const ESTIMATES: usize = 2;
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    _lock: RunLock,
+}
+
+/// Where a server gets the settings of its runs.
+#[derive(Debug)]
+pub struct Origin {
+    /// Settings files and arguments.
+    pub source: SettingsSource,
+    /// Variables and working directory.
+    pub environment: Environment,
+    /// The job of the settings.
+    pub job: String,
+}
+
+impl Server {
+    /// Opens the directory and the port. The error names the cause and the cure.
+    pub async fn open(settings: ServeSettings, origin: Origin) -> Result<Self, String> {
+        let address = settings.address()?;
+        let Origin { mut source, environment, job } = origin;
+        let keys = Some(&settings.keys).filter(|keys| !keys.is_empty()).map(|file| Keys::load(&environment.path(file))).transpose()?;
+        let root = environment.path(&settings.dir);
+        let opening = tokio::task::spawn_blocking(move || open(&root)).await.map_err(|error| error.to_string())?;
+        let (lock, directories, queue) = opening?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("serve.bind: cannot listen on {address}: {error}. Choose another port, or 0 for any free port"))?;
+        // Relative settings of runs mean the directory of the server's process.
+        source.flags.append(&mut flags_of(&source.set));
+        source.set.clear();
+        let app = App {
+            settings,
+            source,
+            environment,
+            default_job: job,
+            keys,
+            queue,
+            directories,
+            accounts: Arc::new(Accounts::default()),
+            live: Mutex::new(HashMap::new()),
+            wake: Notify::new(),
+            changed: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            estimates: Semaphore::new(ESTIMATES),
+        };
+        Ok(Self { app: Arc::new(app), listener, _lock: lock })
+    }
+
+    /// The address on which the server listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Cancelled to stop the server. Runs at work then finish their requests in flight.
+    pub fn stop(&self) -> CancellationToken {
+        self.app.stop.clone()
+    }
+
+    /// Serves requests and works on the queue until the server is stopped.
+    pub async fn run(self) {
+        let Self { app, listener, _lock } = self;
+        let router = http::router(&app);
+        let over = CancellationToken::new();
+        let mut beside = JoinSet::new();
+        beside.spawn(retention::keep_within_limits(Arc::clone(&app)));
+        let work = async {
+            scheduler::schedule(Arc::clone(&app)).await;
+            over.cancel();
+        };
+        tokio::join!(work, http::listen(&listener, &router, app.settings.connections, &over));
+        beside.shutdown().await;
+    }
+}
+
+/// Opens the directory of a server. Removes files of runs that are not in the queue.
+fn open(root: &Path) -> Result<(RunLock, Directories, Queue), String> {
+    let error = |why: &dyn std::fmt::Display| format!("serve.dir {}: {why}", root.display());
+    std::fs::create_dir_all(root).map_err(|e| error(&e))?;
+    let lock = RunLock::acquire(root).map_err(|e| error(&e))?;
+    lock.say("docmill serve").map_err(|e| error(&e))?;
+    let directories = Directories::create(root).map_err(|e| error(&e))?;
+    let queue = Queue::open(root).map_err(|problem| error(&problem.detail))?;
+    for id in directories.with_files() {
+        if !queue.has(&id).map_err(|problem| error(&problem.detail))? {
+            directories.remove(&id).map_err(|e| error(&e))?;
+        }
+    }
+    Ok((lock, directories, queue))
+}
+
+/// Settings given as `KEY=VALUE`, as arguments that later ones override.
+fn flags_of(set: &[String]) -> Vec<(String, String, String)> {
+    let split = set.iter().filter_map(|set| set.split_once('='));
+    split.map(|(key, value)| (key.trim().to_owned(), value.to_owned(), "--set".to_owned())).collect()
+}

@@ -1,0 +1,175 @@
+//! A docmill server, and a client that is not docmill.
+
+use super::{Running, Workspace};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// Maximum time to wait for a state.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A running `docmill serve`, with an HTTP client.
+pub struct Serving {
+    /// The process.
+    pub process: Running,
+    base: String,
+    runtime: Runtime,
+    client: reqwest::Client,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// A response.
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub text: String,
+    headers: reqwest::header::HeaderMap,
+}
+
+impl Response {
+    /// Checks the status.
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+impl Serving {
+    /// Starts `docmill serve server` with the settings of the workspace.
+    pub fn start(workspace: &Workspace) -> Self {
+        let process = workspace.start_with(["serve", "server", "--bind", "0"]);
+        let deadline = Instant::now() + PATIENCE;
+        let base = loop {
+            let heard = process.heard();
+            if let Some((_, rest)) = heard.split_once("http://") {
+                break format!("http://{}", rest.split_whitespace().next().unwrap());
+            }
+            assert!(Instant::now() < deadline, "the server did not start:\n{}", process.said());
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { process, base, runtime, client, headers: Vec::new() }
+    }
+
+    /// Sends this header with all requests.
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.retain(|(own, _)| *own != name);
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    fn send(&self, mut request: reqwest::RequestBuilder) -> Response {
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        self.runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            Response { status, headers, text: response.text().await.unwrap() }
+        })
+    }
+
+    /// Sends a GET request.
+    pub fn get(&self, path: &str) -> Response {
+        self.send(self.client.get(format!("{}{path}", self.base)))
+    }
+
+    /// Sends a POST request with a JSON body.
+    pub fn post(&self, path: &str, body: &Value) -> Response {
+        self.post_with(path, &[("content-type", "application/json")], body.to_string())
+    }
+
+    /// Sends a POST request with these headers and this body.
+    pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Response {
+        let request = self.client.post(format!("{}{path}", self.base)).body(body);
+        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
+    }
+
+    /// Sends a DELETE request.
+    pub fn delete(&self, path: &str) -> Response {
+        self.send(self.client.delete(format!("{}{path}", self.base)))
+    }
+
+    /// Submits texts to a job, each with its name. Returns the id of the run.
+    pub fn submit(&self, job: &str, texts: &[(&str, &str)]) -> String {
+        let texts: Vec<Value> = texts.iter().map(|(name, text)| json!({"name": name, "text": text})).collect();
+        let response = self.post("/api/runs", &json!({"job": job, "texts": texts})).is(202);
+        response.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a run satisfies a condition.
+    pub fn wait(&self, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let run = self.get(&format!("/api/runs/{id}")).is(200).json();
+            if is_so(&run) {
+                return run;
+            }
+            assert!(Instant::now() < deadline, "waited in vain until {what}: {run:#}\n{}", self.process.said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until a run is in this state.
+    pub fn wait_for(&self, id: &str, state: &str) -> Value {
+        self.wait(id, state, |run| run["state"] == state)
+    }
+
+    /// Reads the events of a run from their beginning, or after an event, until `enough`.
+    pub fn events(&self, id: &str, after: Option<&str>, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+        let mut request = self.client.get(format!("{}/api/runs/{id}/events", self.base));
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        self.runtime.block_on(async {
+            let mut response = request.send().await.unwrap();
+            assert_eq!(response.status().as_u16(), 200);
+            let (mut text, mut events) = (String::new(), Vec::new());
+            while let Some(piece) = tokio::time::timeout(PATIENCE, response.chunk()).await.unwrap().unwrap() {
+                text.push_str(std::str::from_utf8(&piece).unwrap());
+                while let Some((block, rest)) = text.split_once("\n\n") {
+                    events.extend(Event::parse(block));
+                    text = rest.to_owned();
+                }
+                if enough(&events) {
+                    break;
+                }
+            }
+            events
+        })
+    }
+}
+
+/// A server-sent event.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// Its id, if it has one.
+    pub id: Option<String>,
+    /// Its data.
+    pub data: Value,
+}
+
+impl Event {
+    fn parse(block: &str) -> Option<Self> {
+        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(ToOwned::to_owned);
+        Some(Self { name: field("event")?, id: field("id"), data: serde_json::from_str(&field("data")?).unwrap() })
+    }
+}
