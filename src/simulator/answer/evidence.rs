@@ -10,6 +10,10 @@ use crate::simulator::reading::text::Text;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+/// What stands for a picture that cannot be looked at. Otherwise the instructions would count as the
+/// document.
+const UNSEEN: &str = "The picture is too small, or its format is unknown.";
+
 /// The parts of a request.
 #[derive(Debug)]
 pub struct Parts<'a> {
@@ -36,6 +40,8 @@ impl<'a> Parts<'a> {
             (all, Cow::Owned(records.text()))
         } else if looks.is_some() {
             (all, Cow::Borrowed(""))
+        } else if ask.picture.is_some() {
+            (all, Cow::Borrowed(UNSEEN))
         } else {
             (all, Cow::Borrowed(ask.document()))
         };

@@ -35,6 +35,16 @@ fn is_valid(schema: &Value, answer: &Value) -> bool {
 }
 
 #[test]
+fn a_picture_that_cannot_be_looked_at_is_no_reason_to_quote_the_instructions() {
+    let schema = closed(&json!({ "strengths": { "type": "array", "items": { "type": "string" } }, "summary": { "type": "string" } }));
+    let mut builder = AskBuilder::new(0, "simulated-small", Form::Schema(&schema), &[]);
+    builder.picture("data", "aGVsbG8=", 10);
+    builder.text("user", "Look at the part. Name its three most useful strengths, and recommend it if it is good.");
+    let found = write(&builder.finish(10_000, Delivery::default()), None, 0.0);
+    assert!(!found.contains("recommend") && found.contains("The picture is too small"), "{found}");
+}
+
+#[test]
 fn values_are_found_by_the_words_of_their_fields() {
     let found = answer(
         INVOICE,

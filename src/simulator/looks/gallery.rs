@@ -1,6 +1,6 @@
 //! Looks at the pictures of requests, each once.
 
-use super::{Looks, Pixels, SIDE, looks};
+use super::{LEAST, Looks, Pixels, SIDE, looks};
 use crate::simulator::picture;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,18 +49,21 @@ fn decoded(base64: &str) -> Option<Looks> {
     }
     let bytes = STANDARD.decode(base64).ok()?;
     // A decoder that panics on a damaged file must not close the connection.
-    let pixels = catch_unwind(AssertUnwindSafe(|| if bytes.starts_with(&[0xFF, 0xD8]) { jpeg(&bytes) } else { other(&bytes) })).ok()??;
+    let pixels =
+        catch_unwind(AssertUnwindSafe(|| if bytes.starts_with(&[0xFF, 0xD8]) { jpeg(&bytes, (width, height)) } else { other(&bytes) }))
+            .ok()??;
     Some(looks(&pixels))
 }
 
 /// Decodes a JPEG at an eighth of its size, if that is not too small: a fraction of the work.
-fn jpeg(bytes: &[u8]) -> Option<Pixels> {
+fn jpeg(bytes: &[u8], (width, height): (u32, u32)) -> Option<Pixels> {
     const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
     if bytes.windows(2).filter(|pair| *pair == START_OF_SCAN).count() > MAX_SCANS {
         return None;
     }
     let mut decoder = Decoder::new(bytes);
-    let least = u16::try_from(SIDE).ok()?;
+    let (short, long) = (width.min(height).max(1), width.max(height));
+    let least = u16::try_from(SIDE.max(long * LEAST / short + 1)).unwrap_or(u16::MAX);
     decoder.scale(least, least).ok()?;
     let pixels = decoder.decode().ok()?;
     let info = decoder.info()?;

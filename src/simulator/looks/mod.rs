@@ -10,6 +10,9 @@ use mask::subject;
 /// Longest side of the picture that is looked at, in pixels.
 pub const SIDE: u32 = 112;
 
+/// Shortest side of a picture that can be looked at, in pixels.
+pub const LEAST: u32 = 8;
+
 /// Names of the features, in the order of [`Looks`].
 pub const FEATURES: [&str; 23] = [
     "red", "orange", "brown", "cream", "yellow", "green", "cyan", "blue", "purple", "pink", "white", "grey", "black", "russet", "light",
@@ -39,13 +42,15 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// Reduces 8-bit RGB to at most [`SIDE`] pixels a side, by averages. `None` if the data does not
-    /// fit the size.
+    /// Reduces 8-bit RGB to about [`SIDE`] pixels on the longer side, by averages. `None` if the data
+    /// does not fit the size, or if the picture is too small.
     pub fn reduced(width: usize, height: usize, bytes: &[u8]) -> Option<Self> {
-        if width < 8 || height < 8 || bytes.len() < width * height * 3 {
+        let least = LEAST as usize;
+        if width < least || height < least || bytes.len() < width * height * 3 {
             return None;
         }
-        let step = width.max(height).div_ceil(SIDE as usize);
+        // The shorter side of a narrow picture keeps enough pixels.
+        let step = width.max(height).div_ceil(SIDE as usize).min(width.min(height) / least);
         let (small_width, small_height) = (width / step, height / step);
         let area = (step * step) as f32 * 255.0;
         let pixel = |index: usize| {
@@ -58,11 +63,7 @@ impl Pixels {
             }
             sum.map(|sum| sum as f32 / area)
         };
-        (small_width >= 8 && small_height >= 8).then(|| Self {
-            width: small_width,
-            height: small_height,
-            rgb: (0..small_width * small_height).map(pixel).collect(),
-        })
+        Some(Self { width: small_width, height: small_height, rgb: (0..small_width * small_height).map(pixel).collect() })
     }
 
     fn luma(&self, x: usize, y: usize) -> f32 {
@@ -225,5 +226,7 @@ mod tests {
             }
         }
         assert!(Pixels::reduced(100, 100, &[0; 10]).is_none());
+        let narrow = Pixels::reduced(33, 900, &vec![90; 33 * 900 * 3]).unwrap();
+        assert_eq!((narrow.width, narrow.height), (8, 225));
     }
 }
