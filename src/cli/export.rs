@@ -100,7 +100,12 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
         if in_place.is_some() {
             archive.published_by(view.run, &made.files).map_err(CliError::internal)?;
         }
-        let partial = if view.complete { "" } else { " (incomplete run)" };
+        let newest = archive.view(Some(job), true).map_err(CliError::internal)?.filter(|newest| view.complete && newest.run > view.run);
+        let partial = match newest {
+            _ if !view.complete => " (incomplete run)".to_owned(),
+            Some(newest) => format!(" (run {} is newer and incomplete; --partial writes its rows)", newest.run),
+            None => String::new(),
+        };
         print(&format!("{job}: {} rows of run {}{partial}", made.totals.tally.rows(), view.run))?;
         for file in &made.files {
             print(&format!("  {}", output.dir.join(&file.path).display()))?;

@@ -1,15 +1,18 @@
 //! Runs a plan in this process: handles signals, serves other terminals, and passes events on.
 
 use super::exit::Exit;
-use super::signals::{Signal, Signals};
+use super::signals::{INTERRUPTED, Signal, Signals};
 use crate::control::{Answer, Asked, ControlServer, Request};
 use crate::engine::{Plan, StopToken, Watcher};
 use crate::event::{RunEvent, line};
+use crate::model::command_in;
+use crate::progress::say;
 use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -61,7 +64,8 @@ impl Host {
         let listening = CancellationToken::new();
         let (stop, over, until) = (stop.clone(), self.over.clone(), listening.clone());
         let most = Duration::from_secs(drain_s) + MARGIN;
-        let obey = move || runtime.block_on(until.run_until_cancelled(obey(signals, stop, reload, over, most)));
+        let next = format!("Run the same command again to continue (`{}` shows more)", command_in(&self.directory, "status"));
+        let obey = move || runtime.block_on(until.run_until_cancelled(obey(signals, stop, reload, over, (most, next))));
         std::thread::Builder::new().name("docmill-signals".to_owned()).spawn(obey)?;
         Ok(listening.drop_guard())
     }
@@ -124,9 +128,9 @@ const MARGIN: Duration = Duration::from_secs(4);
 /// Obeys signals. The first stops the run. A second one, or one after the run, ends the program at
 /// once: calls in flight are in doubt then, and committed data is safe. A closed terminal may signal
 /// twice, by its shell and by itself, so SIGHUP never counts as the second. The program also ends
-/// if the run has not ended `most` after the first signal.
+/// if the run has not ended `most` after the first signal. `next` says how to continue.
 #[expect(clippy::exit, reason = "tasks and threads that hang must not hold the program up")]
-async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: CancellationToken, most: Duration) {
+async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: CancellationToken, (most, next): (Duration, String)) {
     let mut latest = None;
     loop {
         let signal = match latest {
@@ -134,9 +138,9 @@ async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: 
             Some(latest) => match timeout_at(latest, signals.next()).await {
                 Ok(signal) => signal,
                 Err(_late) => {
-                    crate::progress::complain(&format!(
-                        "the run did not end within {} s of the signal: a read or write hangs. Committed work is kept; run the same command again to go on",
-                        most.as_secs()
+                    let seconds = most.as_secs();
+                    last_words(format!(
+                        "the run did not end within {seconds} s of the signal: a read or write hangs. Committed work is kept. {next}"
                     ));
                     std::process::exit(Exit::StoppedEarly as i32);
                 }
@@ -145,14 +149,32 @@ async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: 
         let is_ending = stop.is_stopped() || over.is_cancelled();
         match signal {
             Signal::Reload => reload.notify_one(),
-            Signal::Stop(exit_code) if is_ending => std::process::exit(exit_code),
+            Signal::Stop(exit_code) if is_ending => {
+                last_words(format!("stopped at once. Committed work is kept, and requests in flight are in doubt. {next}"));
+                std::process::exit(exit_code)
+            }
             Signal::HungUp if is_ending => {}
-            Signal::Stop(_) => stop.stop("stopped by a signal"),
-            Signal::HungUp => stop.stop("stopped: the terminal was closed"),
+            Signal::Stop(INTERRUPTED) => stop.stop("stopped by Ctrl-C"),
+            Signal::Stop(_) => stop.stop("stopped by SIGTERM"),
+            Signal::HungUp => stop.stop("stopped because the terminal was closed"),
         }
         if stop.is_stopped() {
             latest.get_or_insert_with(|| Instant::now() + most);
         }
+    }
+}
+
+/// Writes a message before the program ends. Waits only briefly, because stderr may hang.
+fn last_words(message: String) {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    let (said, is_said) = sync_channel(1);
+    let say = move || {
+        // The bars and the line of `^C` stay above the message.
+        say(&format!("\ndocmill: {message}"));
+        said.send(()).ok();
+    };
+    if std::thread::Builder::new().spawn(say).is_ok() {
+        is_said.recv_timeout(PATIENCE).ok();
     }
 }
 

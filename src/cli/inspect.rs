@@ -10,6 +10,7 @@ use crate::progress::wrapped_for_stdout;
 use crate::read::{InputSettings, Roots};
 use crate::remote::Address;
 use crate::setup::{Environment, NO_ADDRESS, NO_KEY, Settings, in_force, load_jobs};
+use crate::system::make_directory;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
@@ -117,8 +118,19 @@ fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
         let name = PathBuf::from(entry.file_name());
         nearest.see(&directory.map_or(name.clone(), |directory| directory.join(&name)).display().to_string());
     }
+    if file.is_dir() {
+        let example = some_file(file).map_or_else(String::new, |file| format!(", such as {}", file.display()));
+        return CliError::usage(format!("{given} is a directory. Name a file in it{example}"));
+    }
     let hint = if error.kind() == std::io::ErrorKind::NotFound { nearest.hint() } else { String::new() };
     CliError::usage(format!("{given}: cannot read the file: {error}{hint}"))
+}
+
+/// The first visible file of a directory, by name.
+fn some_file(directory: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
+    let is_hidden = |path: &Path| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    entries.filter(|path| path.is_file() && !is_hidden(path)).min()
 }
 
 fn shown(inspected: &Inspected, account: &Account, args: &InspectArgs) -> String {
@@ -205,7 +217,7 @@ fn head(facts: &Facts) -> String {
 /// Writes texts and images as files, numbered in their order.
 fn save(inspected: &Inspected, directory: &Path) -> Result<(), CliError> {
     let say = |e: std::io::Error| CliError::usage(format!("{}: {e}", directory.display()));
-    std::fs::create_dir_all(directory).map_err(say)?;
+    make_directory(directory).map_err(say)?;
     let pieces = inspected.chunks.sets.iter().max_by_key(|set| set.len()).into_iter().flatten().flat_map(|portion| &portion.content.0);
     let file = |(n, piece): (usize, &ContentBlock)| {
         let (extension, bytes) = match piece {

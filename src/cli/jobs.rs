@@ -55,5 +55,15 @@ fn check(name: &str) -> Result<(), CliError> {
     let job = Job::load(name, &text, &toml::Table::new(), None).map_err(CliError::usage)?;
     let columns: Vec<&str> = job.csv_columns().iter().map(|column| column.name.as_str()).collect();
     let calls = counted(job.calls_per_document() as u64, "call");
-    print_wrapped(&format!("{name}: ok: job {}, {calls} for each document, columns {}", job.name, columns.join(", ")), 2)
+    print_wrapped(&format!("{name}: ok: job {}, {calls} for each document, columns {}", job.name, columns.join(", ")), 2)?;
+    if builtin(name).is_none() && builtin(&job.name).is_some() {
+        let own = &job.name;
+        print_wrapped(
+            &format!(
+                "  note: a built-in job is also called {own}. Both write to {own}/ in the output directory. To keep their results apart, change name"
+            ),
+            2,
+        )?;
+    }
+    Ok(())
 }

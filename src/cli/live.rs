@@ -7,19 +7,20 @@ use super::settings::{archive_in, load_for_directory};
 use crate::control::{Answer, CallError, Request, call};
 use crate::model::Nearest;
 use crate::progress::plain;
-use crate::store::{LockError, RunLock};
+use crate::store::{Archive, LockError, RunLock};
+use crate::write::unguarded;
 use std::path::Path;
 
 pub(super) fn pause(args: &StoreArgs) -> Result<Exit, CliError> {
-    ask(args, Request::Pause)
+    ask(args, &Request::Pause)
 }
 
 pub(super) fn resume(args: &StoreArgs) -> Result<Exit, CliError> {
-    ask(args, Request::Resume)
+    ask(args, &Request::Resume)
 }
 
 pub(super) fn reload(args: &StoreArgs) -> Result<Exit, CliError> {
-    ask(args, Request::Reload)
+    ask(args, &Request::Reload)
 }
 
 pub(super) fn set(args: &SetArgs) -> Result<Exit, CliError> {
@@ -31,12 +32,15 @@ pub(super) fn set(args: &SetArgs) -> Result<Exit, CliError> {
     };
     let wrong = |setting: &String| CliError::usage(format!("{setting}: expected KEY=VALUE, such as llm.concurrency=64"));
     let settings = args.settings.iter().map(|setting| parse(setting).ok_or_else(|| wrong(setting))).collect::<Result<Vec<_>, _>>()?;
-    ask(&store, Request::Set { settings })
+    ask(&store, &Request::Set { settings })
 }
 
 pub(super) fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
-    let requests: Vec<Request> = args.documents.iter().map(|document| Request::Cancel { document: document.clone() }).collect();
-    ask_all(&args.store, &requests)
+    let directory = load_for_directory(&args.store)?.output.dir;
+    at_work(&directory)?;
+    let archive = Archive::open(&directory).map_err(CliError::usage)?;
+    let cancel = |document: &String| tell(&directory, &Request::Cancel { document: meant(archive.as_ref(), document)? });
+    args.documents.iter().try_for_each(cancel).map(|()| Exit::Ok)
 }
 
 pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
@@ -44,8 +48,9 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
     let directory = &settings.output.dir;
     let lock = match RunLock::acquire(directory) {
         Err(LockError::Held { .. } | LockError::Removed { .. }) => {
-            let request = |document: &String| Request::Requeue { document: document.clone(), all: args.all };
-            return args.documents.iter().map(request).try_for_each(|request| tell(directory, &request)).map(|()| Exit::Ok);
+            let requeue =
+                |document: &String| tell(directory, &Request::Requeue { document: meant(Some(&archive), document)?, all: args.all });
+            return args.documents.iter().try_for_each(requeue).map(|()| Exit::Ok);
         }
         lock => lock.map_err(|error| CliError::lock(&error))?,
     };
@@ -55,6 +60,7 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
     for document in &args.documents {
         // `requeue` opens the store for writing and closes this reader.
         let (_, archive) = archive_in(&args.store)?;
+        let document = &meant(Some(&archive), document)?;
         let Some(row) = archive.row_of(document, recipe).map_err(CliError::internal)? else {
             let mut nearest = Nearest::new(document);
             let (ending, mut rows) = (format!("#{document}"), Vec::new());
@@ -79,13 +85,18 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-fn ask(args: &StoreArgs, request: Request) -> Result<Exit, CliError> {
-    ask_all(args, &[request])
+fn ask(args: &StoreArgs, request: &Request) -> Result<Exit, CliError> {
+    let settings = load_for_directory(args)?;
+    tell(&settings.output.dir, request).map(|()| Exit::Ok)
 }
 
-fn ask_all(args: &StoreArgs, requests: &[Request]) -> Result<Exit, CliError> {
-    let settings = load_for_directory(args)?;
-    requests.iter().try_for_each(|request| tell(&settings.output.dir, request)).map(|()| Exit::Ok)
+/// The name of a document that a user has copied from a CSV file, which guards some names with `'`.
+fn meant(archive: Option<&Archive>, document: &str) -> Result<String, CliError> {
+    let has = |name: &str| archive.map_or(Ok(false), |archive| archive.has_document(name)).map_err(CliError::internal);
+    match unguarded(document) {
+        Some(bare) if !has(document)? => Ok(bare.to_owned()),
+        _ => Ok(document.to_owned()),
+    }
 }
 
 fn tell(directory: &Path, request: &Request) -> Result<(), CliError> {

@@ -2,10 +2,10 @@
 
 use crate::ask::StopKind;
 use crate::engine::Outcome;
-use crate::html_report::repeat;
-use crate::model::{FailureCode, Tally, counted};
+use crate::html_report::{advice, repeat};
+use crate::model::{FailureCode, Tally, command_in, counted};
 use std::cmp::Reverse;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Maximum number of commands.
 const MOST: usize = 3;
@@ -24,9 +24,7 @@ pub(super) struct Done {
 
 /// At most three commands, each with what it does. The most useful one comes first.
 pub(super) fn next(Done { outcome, command, output, accepted }: &Done) -> Vec<(String, String)> {
-    let output = output.display().to_string();
-    let output = shell_words::quote(&output);
-    let about = |name: &str, what: &str| (format!("docmill {name} --output {output}"), what.to_owned());
+    let about = |name: &str, what: &str| (command_in(output, name), what.to_owned());
     let report = about("report", "makes a page with charts, pictures, failures and the bill");
     let status = about("status", "lists what is done, failed and pending");
     let verify = about("verify", "checks results, store and bill, and prints a receipt");
@@ -40,11 +38,14 @@ pub(super) fn next(Done { outcome, command, output, accepted }: &Done) -> Vec<(S
         Some(StopKind::Parked | StopKind::Requested | StopKind::Deferred) => {
             return vec![again("continues; finished documents are kept"), status, report];
         }
-        Some(StopKind::Sampled) => next.extend(of_all(command).map(|all| (all, "runs all documents; finished ones are kept".to_owned()))),
+        Some(StopKind::Sampled) => {
+            next.extend(rows_of_trial(outcome, output));
+            let all = of_all(command).filter(|_| !has_all(outcome));
+            next.extend(all.map(|all| (all, "runs all documents; finished ones are kept".to_owned())));
+        }
         None => {}
     }
-    let mut tally = Tally::default();
-    outcome.summaries.iter().for_each(|summary| tally += &summary.totals.tally);
+    let tally = tally(outcome);
     let failures = tally.failures.iter().filter(|(code, _)| !accepted.contains(code));
     let failures = failures.filter_map(|(code, n)| Some((repeated(command, *code)?, *code, *n)));
     if let Some((command, code, n)) = failures.min_by_key(|(_, code, n)| (Reverse(*n), *code)) {
@@ -56,12 +57,38 @@ pub(super) fn next(Done { outcome, command, output, accepted }: &Done) -> Vec<(S
     next
 }
 
-/// The command that asks again about documents with a failure code. `None` if the document must
-/// change first, or if the command has just done that without success.
+/// What must change before failed documents can succeed, most frequent code first.
+pub(super) fn to_mend(Done { outcome, accepted, .. }: &Done) -> Vec<String> {
+    let tally = tally(outcome);
+    let failures = tally.failures.iter().filter(|(code, _)| !code.may_pass() && !accepted.contains(code));
+    let mut failures: Vec<_> = failures.collect();
+    failures.sort_by_key(|(_, n)| Reverse(**n));
+    failures.into_iter().take(MOST).map(|(code, n)| format!("{n} {code}: {}", advice(*code))).collect()
+}
+
+/// Whether results of an earlier run contain all documents, of which this run was a trial.
+pub(super) fn has_all(outcome: &Outcome) -> bool {
+    !outcome.kept.is_empty() && outcome.kept.iter().all(|results| results.have_all)
+}
+
+/// The command that shows the rows of a trial, if the result files are those of an earlier run.
+fn rows_of_trial(outcome: &Outcome, output: &Path) -> Option<(String, String)> {
+    let results = outcome.kept.iter().find(|results| !results.have_this)?;
+    // A directory beside the output directory, which is not taken for results of a job.
+    let to = format!("{}-trial", output.display().to_string().trim_end_matches('/'));
+    let command = command_in(output, &format!("export --partial --to {}", shell_words::quote(&to)));
+    Some((command, format!("writes the rows of this run; {} keeps those of run {}", results.file, results.run)))
+}
+
+fn tally(outcome: &Outcome) -> Tally {
+    let mut tally = Tally::default();
+    outcome.summaries.iter().for_each(|summary| tally += &summary.totals.tally);
+    tally
+}
+
+/// The command that asks again about documents with a failure code. `None` if that cannot help, or
+/// if the command has just done it without success.
 fn repeated(command: &str, code: FailureCode) -> Option<String> {
-    if matches!(code, FailureCode::Empty | FailureCode::Undecodable | FailureCode::Encrypted) {
-        return None;
-    }
     let retried = |word: &str| word == "--retry-failed" || word == "--retry-failed=all" || word == format!("--retry-failed={code}");
     let was_retried = !code.is_transient() && command.split(' ').any(retried);
     repeat(command, code).filter(|_| !was_retried)
@@ -86,6 +113,7 @@ mod tests {
     use super::*;
     use crate::ask::RunStop;
     use crate::cli::args::Args;
+    use crate::engine::KeptResults;
     use crate::model::{RowStatus, RunFigures, Summary, Totals};
     use clap::Parser as _;
 
@@ -111,6 +139,7 @@ mod tests {
         let outcome = Outcome {
             summaries: vec![summary],
             results: Vec::new(),
+            kept: Vec::new(),
             stop: kind.map(|kind| RunStop { kind, message: String::new() }),
             unanswered: 0,
             done: 1,
@@ -150,13 +179,34 @@ mod tests {
         assert_eq!(first(run, FailureCode::Refused), "docmill run docs --retry-failed=refused");
         assert_eq!(first(run, FailureCode::TimedOut), run);
         // Accepted, hopeless without a change of the document, or just tried.
-        for code in [FailureCode::NoText, FailureCode::Empty, FailureCode::Undecodable, FailureCode::Encrypted] {
+        for code in [FailureCode::NoText, FailureCode::Empty, FailureCode::TooManyPixels, FailureCode::PrepareLimit, FailureCode::TooLong] {
             assert_eq!(first(run, code), report);
         }
         for tried in ["--retry-failed", "--retry-failed=all", "--retry-failed=refused"] {
             assert_eq!(first(&format!("{run} {tried}"), FailureCode::Refused), report);
         }
-        assert_eq!(first(&format!("{run} --retry-failed=refused"), FailureCode::TooLong), "docmill run docs --retry-failed=too_long");
+        assert_eq!(first(&format!("{run} --retry-failed=refused"), FailureCode::Filtered), "docmill run docs --retry-failed=filtered");
+    }
+
+    #[test]
+    fn a_failure_that_cannot_pass_names_the_setting() {
+        let codes = [FailureCode::TooManyPixels, FailureCode::NoText, FailureCode::Refused, FailureCode::TimedOut];
+        let lines = to_mend(&done("docmill run docs", None, &codes));
+        assert_eq!(lines, ["1 too_many_pixels: Raise prepare.image.max_pixels_mp, or scale the picture down."]);
+    }
+
+    #[test]
+    fn a_trial_shows_its_rows_or_that_nothing_is_left_to_do() {
+        let kept = |have_this, have_all| KeptResults { job: "text".into(), file: "o/r".into(), run: 1, rows: 9, have_this, have_all };
+        let of = |kept| {
+            let mut done = done("docmill run docs --limit 3", Some(StopKind::Sampled), &[]);
+            done.outcome.kept = vec![kept];
+            commands(&done)
+        };
+        let export = "docmill export --partial --to 'an output-trial' --output 'an output'";
+        assert_eq!(of(kept(false, false))[..2], [export, "docmill run docs"]);
+        assert_eq!(of(kept(true, false))[0], "docmill run docs");
+        assert_eq!(of(kept(true, true)), ["docmill report --output 'an output'", "docmill verify --output 'an output'"]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ async fn latencies(args: &RehearseArgs) -> Result<(Vec<f64>, String, History), C
     } else {
         let measured = history.seconds();
         let Some(last) = measured.len().checked_sub(1) else {
-            let message = "response times are unknown. Set --latency-ms, or measure them with `docmill plan --pilot 30`.";
+            let message = "response times are unknown. Set --latency-ms, or measure them with --pilot 30 of `docmill plan`.";
             return Err(CliError::usage(message));
         };
         let quantiles = (0..QUANTILES).filter_map(|n| measured.get(n * last / (QUANTILES - 1))).map(|seconds| seconds * 1000.0);

@@ -6,6 +6,7 @@ use super::print;
 use super::settings::archive;
 use crate::engine::pictures;
 use crate::html_report::{self, FILE_NAME, PageError, Report, Subject, Thumbnails};
+use crate::model::command_in;
 use crate::prepare::PrepareSettings;
 use crate::read::{InputSettings, Roots};
 use crate::setup::Environment;
@@ -29,8 +30,8 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
     let report = Report::gather(&archive, &subject).map_err(CliError::internal)?.ok_or_else(|| {
         let store = archive.path().display();
         CliError::usage(args.run.map_or_else(
-            || format!("{store} contains no run yet. Start one with `docmill run`"),
-            |run| format!("{store} contains no run {run}. List all runs with `docmill runs`"),
+            || format!("{store} contains no run yet. Start one with `{}`", command_in(directory, "run")),
+            |run| format!("{store} contains no run {run}. List all runs with `{}`", command_in(directory, "runs")),
         ))
     })?;
     if args.json {

@@ -3,10 +3,10 @@
 use super::args::{InDoubt, Progress, RunArgs};
 use super::exit::{CliError, Exit};
 use super::flags::{flags, list};
-use super::next::{Done, next};
+use super::next::{Done, has_all, next, to_mend};
 use super::{prompt, settings};
 use crate::ask::StopKind;
-use crate::model::{FailureCode, counted};
+use crate::model::{FailureCode, command_in, counted};
 use crate::progress::{Style, say, wrapped_for_stderr};
 use crate::setup::{Environment, Guard, RunOptions, assemble};
 use crate::store::Retry;
@@ -33,18 +33,22 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     // A read that hangs, such as on a lost network disk, must not hold the program up.
     runtime.shutdown_background();
     let done = done?;
-    style.advise(&next(&done));
-    let outcome = done.outcome;
+    style.advise(&to_mend(&done), &next(&done));
+    let (outcome, status) = (done.outcome, command_in(&done.output, "status"));
     let exit = Exit::of(&outcome);
     if let Some(why) = outcome.not_copied {
         let next = "The local results are complete. Fix the cause and run the same command again: it copies the \
             results and sends nothing else";
         return Err(CliError { exit, message: format!("the run is complete, but the copy failed: {why}. {next}") });
     }
-    match outcome.stop {
+    match outcome.stop.clone() {
         Some(stop) if stop.kind == StopKind::Sampled => {
             if !args.quiet {
-                let next = "The same command without --limit and --sample runs the others, and pays for these only once";
+                let next = if has_all(&outcome) {
+                    "The results of an earlier run already have all of them"
+                } else {
+                    "The same command without --limit and --sample runs the others, and pays for these only once"
+                };
                 say(&wrapped_for_stderr(&format!("{}. {next}", stop.message), 0));
             }
             Ok(exit)
@@ -57,9 +61,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
                 n => format!(", {n} calls are in doubt"),
             };
             let next = match stop.kind {
-                StopKind::OverBudget => "`docmill status` shows the command that continues",
-                StopKind::Refused => "mend the cause, then run the same command again (`docmill status` shows more)",
-                _ => "run the same command again to continue (`docmill status` shows more)",
+                StopKind::OverBudget => format!("`{status}` shows the command that continues"),
+                StopKind::Refused => format!("mend the cause, then run the same command again (`{status}` shows more)"),
+                _ => format!("run the same command again to continue (`{status}` shows more)"),
             };
             let done = format!("{} {}", counted(outcome.done, "document"), if outcome.done == 1 { "is" } else { "are" });
             let message = format!("{}\n{done} done and kept{pending}{doubt}; {next}", stop.message);

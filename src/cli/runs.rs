@@ -4,18 +4,47 @@ use super::args::RunsArgs;
 use super::compare::{Spent, spent_in};
 use super::exit::{CliError, Exit};
 use super::regressions::{Past, regressions};
-use super::settings::archive_in;
+use super::settings::archive_or_comparisons;
 use super::{print, print_wrapped, table};
 use crate::engine::LIVE_CHANGES;
-use crate::model::counted;
+use crate::model::{RowStatus, command_in, counted};
 use crate::setup::{changes, kept};
-use crate::store::{Pace, RunLock, RunRecord};
+use crate::store::{Archive, Pace, RunLock, RunRecord};
 use serde_json::{Map, Value, json};
+use std::path::Path;
 
 pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
-    let (settings, archive) = archive_in(&args.store)?;
+    let (settings, archive) = archive_or_comparisons(&args.store)?;
+    let comparisons = spent_in(&settings.output.dir).map_err(CliError::internal)?;
+    match archive {
+        Some(archive) => of_store(args, &archive, &settings.output.dir, &comparisons),
+        None if args.json => print_json(&comparisons.iter().map(Spent::json).collect::<Vec<_>>()),
+        None => compared(&comparisons),
+    }
+}
+
+fn print_json(lines: &[Value]) -> Result<Exit, CliError> {
+    print(&serde_json::to_string_pretty(lines).map_err(CliError::internal)?).map(|()| Exit::Ok)
+}
+
+/// Prints what comparisons have cost.
+fn compared(comparisons: &[Spent]) -> Result<Exit, CliError> {
+    for spent in comparisons {
+        let directory = spent.directory.display();
+        print(&format!(
+            "comparison {}: {}, {}, {} ({directory})",
+            spent.name,
+            counted(spent.runs as u64, "run"),
+            counted(spent.requests, "request"),
+            spent.bill
+        ))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn of_store(args: &RunsArgs, archive: &Archive, directory: &Path, comparisons: &[Spent]) -> Result<Exit, CliError> {
     let runs = archive.runs().map_err(CliError::internal)?;
-    let at_work = RunLock::holder(&settings.output.dir);
+    let at_work = RunLock::holder(directory);
     let paces = archive.paces().map_err(CliError::internal)?;
     let mut past = Vec::new();
     let mut lines = Vec::new();
@@ -34,12 +63,9 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         line["regressions"] = json!(regressions(&past, run.id));
         lines.push(line);
     }
-    let comparisons = spent_in(&settings.output.dir).map_err(CliError::internal)?;
     if args.json {
         lines.extend(comparisons.iter().map(Spent::json));
-        let text = serde_json::to_string_pretty(&lines).map_err(CliError::internal)?;
-        print(&text)?;
-        return Ok(Exit::Ok);
+        return print_json(&lines);
     }
     let heads = ["run", "started (UTC)", "ended", "documents", "not ok", "up to date", "requests", "wall", "requests/s", "cost", "jobs"];
     let table: Vec<Vec<String>> = [heads.map(str::to_owned).to_vec()].into_iter().chain(lines.iter().map(cells)).collect();
@@ -59,19 +85,9 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         }
     }
     if OPTIONAL.iter().any(|column| !shown[0].contains(column)) {
-        print("     docmill runs --json shows all figures")?;
+        print_wrapped(&format!("     `{}` shows all figures", command_in(directory, "runs --json")), 5)?;
     }
-    for spent in &comparisons {
-        let directory = spent.directory.display();
-        print(&format!(
-            "comparison {}: {}, {}, {} ({directory})",
-            spent.name,
-            counted(spent.runs as u64, "run"),
-            counted(spent.requests, "request"),
-            spent.bill
-        ))?;
-    }
-    Ok(Exit::Ok)
+    compared(comparisons)
 }
 
 /// Columns that the table has only if there is room for them, the most important first.
@@ -114,7 +130,7 @@ fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>
         "version": run.version,
         "command": run.command,
         "jobs": run.jobs.iter().map(|job| &job.name).collect::<Vec<_>>(),
-        "documents": run.documents,
+        "documents": run.documents.or_else(|| tried(run, figures, count)),
         "not_ok": count(&["partial", "failed", "refused"]),
         "up_to_date": figures["up_to_date"],
         "requests": pace.requests,
@@ -128,6 +144,12 @@ fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>
         "changed": before.map_or_else(Map::new, |before| changes(&before.settings, &run.settings)),
         LIVE_CHANGES: kept(&run.settings).remove(LIVE_CHANGES).unwrap_or_else(|| json!([])),
     })
+}
+
+/// Number of documents of a trial. It has no listing of all documents.
+fn tried(run: &RunRecord, figures: &Value, count: impl Fn(&[&str]) -> u64) -> Option<u64> {
+    let rows = count(&RowStatus::ALL.map(RowStatus::as_str));
+    (run.outcome.as_deref() == Some("sample")).then(|| rows.max(figures["up_to_date"].as_u64().unwrap_or_default()))
 }
 
 /// Whether a complete run found all results current. Only the store has its counts then.

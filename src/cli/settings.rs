@@ -2,8 +2,10 @@
 
 use super::agreed;
 use super::args::{SettingsArgs, StoreArgs};
+use super::compare::spent_in;
 use super::exit::CliError;
 use crate::config::Config;
+use crate::model::command_in;
 use crate::setup::{Environment, Flag, Settings, SettingsSource, SetupError};
 use crate::store::Archive;
 use crate::system::set_permission_mask;
@@ -67,17 +69,27 @@ pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), CliError>
     archive_of(load_to_look(&args.settings, output_flag(args.output.as_deref()))?.1)
 }
 
+/// Loads settings like [`archive_in`]. `None` instead of a store if the directory contains only
+/// comparisons.
+pub(super) fn archive_or_comparisons(args: &StoreArgs) -> Result<(Settings, Option<Archive>), CliError> {
+    let settings = load_for_directory(args)?;
+    let directory = &settings.output.dir;
+    if Archive::open(directory).map_err(CliError::usage)?.is_none() && !spent_in(directory).map_err(CliError::internal)?.is_empty() {
+        return Ok((settings, None));
+    }
+    archive_of(settings).map(|(settings, archive)| (settings, Some(archive)))
+}
+
 fn archive_of(settings: Settings) -> Result<(Settings, Archive), CliError> {
     let directory = &settings.output.dir;
     let archive = Archive::open(directory).map_err(CliError::usage)?;
     let nothing = || {
         let shown = directory.display();
-        let compared = super::compare::spent_in(directory).unwrap_or_default();
-        let compared = compared.iter().map(|spent| format!("\n  comparison {}: {} requests, {}", spent.name, spent.requests, spent.bill));
-        let compared = compared.collect::<String>();
+        let compares = spent_in(directory).is_ok_and(|compared| !compared.is_empty());
+        let compared = if compares { ", but comparisons (docmill runs shows their cost)" } else { "" };
         CliError::usage(format!(
-            "no run store in {shown}. Create one with `docmill run`, or name another directory \
-            with --output{compared}"
+            "no run store in {shown}{compared}. Create one with `{}`, or name another directory with --output",
+            command_in(directory, "run")
         ))
     };
     archive.ok_or_else(nothing).map(|archive| (settings, archive))

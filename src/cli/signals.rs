@@ -16,7 +16,7 @@ pub enum Signal {
 }
 
 /// Exit codes that shells expect after a signal.
-const INTERRUPTED: i32 = 130;
+pub(super) const INTERRUPTED: i32 = 130;
 #[cfg(unix)]
 const TERMINATED: i32 = 143;
 

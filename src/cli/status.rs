@@ -4,16 +4,18 @@ use super::args::StatusArgs;
 use super::compare::{Spent, spent_in};
 use super::exit::{CliError, Exit};
 use super::print;
-use super::settings::archive_in;
+use super::settings::archive_or_comparisons;
 use crate::ask::larger_cap;
 use crate::event::line;
-use crate::model::{FailureCode, Money, RowStatus, Tally, counted};
+use crate::html_report::advice;
+use crate::model::{FailureCode, Money, RowStatus, Tally, command_in, counted};
 use crate::progress::{plain, wrapped_for_stdout};
 use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Calls in doubt that are listed before the rest is counted.
 const SHOWN: usize = 20;
@@ -29,10 +31,15 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     if args.watch && !super::watch::watch(args)? {
         return Ok(Exit::Ok);
     }
-    let (settings, archive) = archive_in(&args.store)?;
+    let (settings, archive) = archive_or_comparisons(&args.store)?;
+    let Some(archive) = archive else { return compared_only(&settings.output.dir, args.json) };
     let runs = archive.runs().map_err(CliError::internal)?;
     let Some(last) = runs.last() else {
-        return Err(CliError::usage(format!("{} contains no run yet. Start one with `docmill run`", archive.path().display())));
+        return Err(CliError::usage(format!(
+            "{} contains no run yet. Start one with `{}`",
+            archive.path().display(),
+            command_in(&settings.output.dir, "run")
+        )));
     };
     let at_work = RunLock::holder(&settings.output.dir);
     let comparisons = spent_in(&settings.output.dir).map_err(CliError::internal)?;
@@ -44,6 +51,21 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
         print(&text)?;
     } else {
         print(status.text().trim_end())?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Prints the cost of comparisons in a directory without a run.
+fn compared_only(directory: &Path, as_json: bool) -> Result<Exit, CliError> {
+    let comparisons = spent_in(directory).map_err(CliError::internal)?;
+    if as_json {
+        let status = json!({"run": null, "comparisons": comparisons.iter().map(Spent::json).collect::<Vec<_>>()});
+        print(&serde_json::to_string_pretty(&status).map_err(CliError::internal)?)?;
+        return Ok(Exit::Ok);
+    }
+    print(&format!("     store  {}: no run, only comparisons", directory.display()))?;
+    for Spent { name, requests, bill, .. } in &comparisons {
+        print(&format!("     spent  comparison {name}: {}, {bill}", counted(*requests, "request")))?;
     }
     Ok(Exit::Ok)
 }
@@ -106,7 +128,10 @@ impl<'s> Status<'s> {
             (Some(Holder { process, doing }), None) if doing.is_empty() => format!("running (process {process})"),
             (Some(Holder { process, doing }), None) => format!("running (process {process}): {doing}"),
             (None, None) => "did not end: it was killed or interrupted twice, or the machine went down".to_owned(),
-            (_, Some(early @ ("stopped" | "sample"))) => format!("{early}: {}", self.run.stopped.as_deref().unwrap_or("")),
+            (_, Some(early @ ("stopped" | "sample"))) => match self.run.stopped.as_deref().unwrap_or_default() {
+                why if why.starts_with(early) => why.to_owned(),
+                why => format!("{early}: {why}"),
+            },
             (_, Some(outcome)) => outcome.to_owned(),
         }
     }
@@ -140,8 +165,10 @@ impl<'s> Status<'s> {
         for (code, n) in &tally.failures {
             let again = if Retry::Transient.takes(code.as_str()) {
                 "the next run tries again".to_owned()
-            } else {
+            } else if code.may_pass() {
                 format!("retried only with --retry-failed={code}, or when the document changes")
+            } else {
+                advice(*code).to_owned()
             };
             line("failed", &format!("{n} {code}: {again}"));
         }

@@ -162,7 +162,7 @@ fn shown(rounds: &[Round], recommended: &[Change]) -> String {
         lines.push("recommended (--write puts them into the settings file):".to_owned());
         lines.extend(recommended.iter().map(|change| format!("    {} = {}    # was {}", change.key, change.to, change.from)));
     }
-    lines.push("The run store keeps the answers: `docmill run` continues from there.".to_owned());
+    lines.push("The run store keeps the answers, and a run with the same input and job uses them.".to_owned());
     lines.join("\n")
 }
 

@@ -1,19 +1,19 @@
 //! `docmill verify`: checks store, result files, inputs and bill against each other.
 
+mod inputs;
+
 use super::args::StoreArgs;
 use super::exit::{CliError, Exit};
 use super::settings::archive;
 use super::status::at_most;
 use super::{print, print_wrapped};
-use crate::model::{Digest, JobColumns, Place, Row, Totals, counted};
+use crate::model::{Digest, JobColumns, Row, Totals, command_in, counted};
 use crate::progress::plain;
-use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
-use crate::setup::{self, ADDED_TO, ROOTS, USED_COLUMNS};
-use crate::store::{Archive, Bookkeeping, Content, RunLock, RunRecord, View};
-use crate::write::{Hashed, OutputSettings, Sink, sinks};
+use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
+use crate::write::{OutputSettings, Sink, sinks};
+use inputs::inputs;
+pub(super) use inputs::inputs_of;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
 use std::path::Path;
 
 /// Prints the findings, and counts them.
@@ -50,7 +50,7 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
     print(&format!("{}", archive.path().display()))?;
     let mut receipt = Receipt::default();
     store(&archive, &mut receipt)?;
-    books(&archive, &mut receipt)?;
+    books(&archive, &settings.output.dir, &mut receipt)?;
     let runs = archive.runs().map_err(CliError::internal)?;
     let names: BTreeSet<&str> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.as_str()).collect();
     let at_work = RunLock::holder(&settings.output.dir).is_some();
@@ -71,8 +71,11 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
         }
         Receipt { wrong: 0, .. } => {
             let is_published = !archive.published().map_err(CliError::internal)?.is_empty();
-            let results =
-                if is_published { "the results are incomplete, or older than the store" } else { "there are no complete results yet" };
+            let results = if is_published {
+                "the results are incomplete, or older than the store or the inputs"
+            } else {
+                "there are no complete results yet"
+            };
             let message = format!("no check failed, but {results}. Run again to bring them up to date");
             Err(CliError { exit: Exit::StoppedEarly, message })
         }
@@ -89,7 +92,7 @@ fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     damages.iter().try_for_each(|damage| print(&format!("        {damage}")))
 }
 
-fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
+fn books(archive: &Archive, directory: &Path, receipt: &mut Receipt) -> Result<(), CliError> {
     let Bookkeeping { answers, unsettled, unfounded } = archive.bookkeeping().map_err(CliError::internal)?;
     let (requests, bill) = archive.bill(None).map_err(CliError::internal)?;
     let text = format!("{} and their attempts in the ledger: {}, {bill}", counted(answers, "answer"), counted(requests, "request"));
@@ -103,7 +106,8 @@ fn books(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
     let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {
         let bound = at_most(doubts.iter().map(|doubt| doubt.at_most).sum());
-        print_wrapped(&format!("  note  {} in doubt, {bound}: `docmill status` lists them", counted(doubts.len() as u64, "request")), 8)?;
+        let (calls, status) = (counted(doubts.len() as u64, "request"), command_in(directory, "status"));
+        print_wrapped(&format!("  note  {calls} in doubt, {bound}: `{status}` lists them"), 8)?;
     }
     Ok(())
 }
@@ -117,12 +121,15 @@ struct Published<'a> {
 }
 
 impl Published<'_> {
+    fn is_of(&self, run: &RunRecord) -> bool {
+        run.jobs.iter().any(|job| job.name == self.job)
+    }
+
     /// The newest incomplete run of this job, from run `run` on.
     ///
     /// It may have changed rows. The next complete run updates the results.
     fn unfinished_from(&self, run: i64) -> Option<&RunRecord> {
-        let of_job = |run: &&RunRecord| run.jobs.iter().any(|job| job.name == self.job);
-        self.runs.iter().rev().filter(of_job).find(|later| later.id >= run && later.outcome.as_deref() != Some("complete"))
+        self.runs.iter().rev().filter(|run| self.is_of(run)).find(|later| later.id >= run && later.outcome.as_deref() != Some("complete"))
     }
 
     /// Makes the results of a sink again without writing them. Returns their digest, and sums over
@@ -158,6 +165,15 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
         let what = if view.complete { format!("the results are from run {}", view.run) } else { "the results are incomplete".to_owned() };
         receipt.older(&format!("{}: run {} is incomplete, and {what}; run the same command again", published.job, run.id))?;
     }
+    let export = command_in(&published.output.dir, "export");
+    let newer = published.runs.iter().rev().find(|run| run.id > view.run && run.recipe != view.recipe && published.is_of(run));
+    if let Some(run) = newer.filter(|run| run.outcome.as_deref() == Some("sample")) {
+        let partial = command_in(&published.output.dir, "export --partial --to DIR");
+        print(&format!(
+            "  note  {}: run {} was a trial with another job or other settings. Its rows are not in the results: `{partial}` writes them",
+            published.job, run.id
+        ))?;
+    }
     let mut totals = None;
     for sink in sinks(published.output, published.job) {
         let Some((known, run)) = known.iter().find(|(file, _)| file.path == sink.path()) else { continue };
@@ -166,21 +182,20 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
         let shown = path.display();
         let unfinished = published.unfinished_from(*run).filter(|_| *run > 0);
         match sink.digest() {
-            Err(error) => receipt.wrong(&format!("{shown}: {error}; `docmill export` writes it again"))?,
+            Err(error) => receipt.wrong(&format!("{shown}: {error}; `{export}` writes it again"))?,
             Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {}, BLAKE3 {on_disk}", counted(sums.tally.rows(), "row")))?,
             Ok(on_disk) if on_disk == known.digest && (*run == 0 || unfinished.is_some()) => {
                 receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"))?;
             }
             Ok(on_disk) if on_disk == known.digest => {
-                receipt.wrong(&format!(
-                    "{shown} is unchanged since it was published, but differs from the store; `docmill export` updates it"
-                ))?;
+                receipt
+                    .wrong(&format!("{shown} is unchanged since it was published, but differs from the store; `{export}` updates it"))?;
             }
             // A run has written the file, and died before it could record that.
             Ok(on_disk) if is_of_the_newest(published, &*sink, on_disk)? => {
                 receipt.older(&format!("{shown} is from an incomplete run; run again to bring all results up to date"))?;
             }
-            Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `docmill export` writes it again"))?,
+            Ok(_) => receipt.wrong(&format!("{shown} was changed after it was published; `{export}` writes it again"))?,
         }
         totals = Some(sums);
     }
@@ -205,106 +220,4 @@ fn summary(published: &Published<'_>, totals: &Totals, receipt: &mut Receipt) ->
         return receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"));
     }
     receipt.say(same, &format!("{shown}: {}, {}, {}", counted(totals.calls, "call"), counted(totals.attempts, "attempt"), totals.cost))
-}
-
-/// Compares the inputs with the digests from which the results were made.
-fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output: &Path, receipt: &mut Receipt) -> Result<(), CliError> {
-    // For inputs in object storage.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
-    let _inside = runtime.enter();
-    // Several runs may have added documents. The newest comes first.
-    let environment = setup::Environment::of_process().of_inputs();
-    let (mut next, mut all) = (Some(view.run), Vec::new());
-    while let Some(run) = next.and_then(|id| runs.iter().find(|run| run.id == id)) {
-        next = setup::added_to(run).filter(|before| *before < run.id);
-        let before = next.and_then(|id| runs.iter().find(|run| run.id == id)).map(setup::records).unwrap_or_default();
-        let Some((input, used)) = inputs_of(run) else {
-            return print(&format!("  note  inputs were not compared: run {} read them from a pipe", run.id));
-        };
-        match Roots::open_beside(&input, &environment, used, output, &before) {
-            Ok(roots) => all.push(roots),
-            Err(error) => {
-                return print(&format!("  note  inputs were not compared: {error} (run {} may have used another directory)", run.id));
-            }
-        }
-    }
-    let (mut same, mut gone, mut changed, mut newer, mut delivered, mut unread) = (0_u64, 0_u64, Vec::new(), 0_u64, 0_u64, 0_u64);
-    let deliveries = deliveries(view, runs, &all);
-    let is_delivered = |name: &str| deliveries.iter().any(|table| name.strip_prefix(table).is_some_and(|rest| rest.starts_with('#')));
-    let now = |roots: &Roots, place: &Place| match place {
-        Place::File(path) => digest(path),
-        Place::Row(row) => Ok(row.digest),
-        object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
-    };
-    let size = |roots: &Roots, name: &str| roots.stamp_of(&roots.locate(name)?).map(|stamp| stamp.size);
-    let each = |name: &str, content: Content| {
-        let known = match content {
-            Content::Known(digest) => digest,
-            Content::Empty if all.iter().any(|roots| size(roots, name).is_some_and(|bytes| bytes > 0)) => {
-                return changed.push(name.to_owned());
-            }
-            // An unreadable document may be a pipe without a writer, so it is not opened.
-            Content::Empty | Content::Unknown => {
-                unread += 1;
-                return;
-            }
-        };
-        let found: Vec<_> = all.iter().filter_map(|roots| roots.locate(name).and_then(|place| now(roots, &place).ok())).collect();
-        match found.first() {
-            Some(_) if found.contains(&known) => same += 1,
-            // A later, incomplete run has read it.
-            Some(now) if archive.knows(name, *now).unwrap_or(false) => newer += 1,
-            Some(_) => changed.push(name.to_owned()),
-            None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
-            None if is_delivered(name) => delivered += 1,
-            None if all.iter().any(|roots| roots.has_row(name)) => changed.push(name.to_owned()),
-            None => gone += 1,
-        }
-    };
-    archive.contents(view, each).map_err(CliError::internal)?;
-    if delivered > 0 {
-        print(&format!("  note  {delivered} rows come from deliveries whose files contain other rows now"))?;
-    }
-    if newer > 0 {
-        receipt.older(&format!(
-            "{newer} inputs have changed since, and a later run has read them; run again to bring the results up to date"
-        ))?;
-    }
-    let unread = if unread > 0 { format!(", {unread} not compared (empty or unreadable when they were read)") } else { String::new() };
-    let text = format!("{same} inputs are unchanged, {} changed, {gone} gone{unread}", changed.len());
-    if gone == 0 && changed.is_empty() {
-        return Receipt::right(&text);
-    }
-    // A table may contain the next delivery.
-    let otherwise = if all.iter().any(Roots::has_rows) { ", or `docmill run --add` if a table contains the next delivery" } else { "" };
-    receipt.wrong(&format!("{text}; `docmill run` brings the results up to date{otherwise}"))?;
-    changed.iter().take(10).try_for_each(|name| print(&format!("        {}", plain(name))))
-}
-
-/// Row name prefixes of added tables that are unchanged since their last delivery.
-///
-/// Rows with such a prefix that the file does not contain are of earlier deliveries.
-fn deliveries(view: &View, runs: &[RunRecord], now: &[Roots]) -> Vec<String> {
-    let there = runs.iter().find(|run| run.id == view.run && setup::added_to(run).is_some()).map(setup::records).unwrap_or_default();
-    let now: Vec<InputRecord> = now.iter().flat_map(Roots::records).collect();
-    let is_as_delivered = |old: &InputRecord| now.iter().any(|new| new.kind == old.kind && new.path == old.path && new.stamp == old.stamp);
-    there.into_iter().filter(|old| old.kind == InputKind::Table && is_as_delivered(old)).map(|old| old.prefix).collect()
-}
-
-/// The inputs of a run, and the columns that its prompts used; `None` if it read standard input.
-pub(super) fn inputs_of(run: &RunRecord) -> Option<(InputSettings, Option<Vec<String>>)> {
-    let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
-    let of_input = settings.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix("input.")?, value)));
-    let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
-    for ours in [ROOTS, ADDED_TO] {
-        input.remove(ours.trim_start_matches("input."));
-    }
-    let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
-    let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
-    let gone = is_stream(&input.files_from) || input.rows.iter().chain(&input.paths).any(|given| is_stream(given));
-    (!gone).then_some((input, used))
-}
-
-fn digest(path: &Path) -> io::Result<Digest> {
-    Hashed::file(File::open(path)?).map(|(_, digest)| digest)
 }

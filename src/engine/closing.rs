@@ -1,6 +1,7 @@
 //! The end of a run: result files, summaries, history.
 
 use super::breaker::Breaker;
+use super::kept_results::kept_results;
 use super::list::Findings;
 use super::meter::Meters;
 use super::summary::{End, now};
@@ -181,17 +182,22 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
     }
     let kept = &end.findings.up_to_date;
     let (mut unanswered, mut done) = (0, 0);
-    if is_up_to_date {
+    let is_tried = end.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Sampled);
+    if is_up_to_date || (end.results.is_empty() && is_tried) {
         (unanswered, done) = (kept.unanswered_beyond(&plan.accepted), kept.rows());
         context.tell(RunEvent::UpToDate(kept.clone())).await;
     }
-    if end.results.is_empty() && end.stop.is_some() {
+    if end.results.is_empty() && end.stop.is_some() && !is_tried {
         // The disk was full. The finished rows are in the store, but not in the results.
         done = store.done()?;
     }
     for summary in &summaries {
         unanswered += summary.totals.tally.unanswered_beyond(&plan.accepted);
         done += summary.totals.tally.rows();
+    }
+    let left = kept_results(&end, plan, store, meters)?;
+    for note in left.iter().filter(|results| !results.have_this).map(|results| results.note(plan)) {
+        context.tell(RunEvent::Note { message: note }).await;
     }
     let (mut results, mut not_copied) = (end.directories(plan), None);
     if end.stop.is_none() {
@@ -203,7 +209,7 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
     }
     let pending = meters.documents().map(|documents| documents.saturating_sub(done));
     let in_doubt = store.in_doubt()?.values().map(Vec::len).sum();
-    Ok(Outcome { summaries, results, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
+    Ok(Outcome { summaries, results, kept: left, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
 }
 
 /// Copies finished results to `plan.copy`. Returns the addresses of the copies.

@@ -10,7 +10,7 @@
 //! | `isolation`, `long_documents` | read documents in separate processes; divide long ones |
 //! | `document_calls`, `stored_answers` | make the calls of a document; look calls up before they are sent |
 //! | `ledger`, `prompt_cache`, `breaker` | record attempts; send one call of several first; stop on systemic failures |
-//! | `opening`, `closing` | begin a run in the store; complete results and history |
+//! | `opening`, `closing`, `kept_results` | begin a run in the store; complete results and history; results that stay |
 //! | `conductor`, `runtime_control`, `active` | report counters and drain a run; answer requests; cancel documents |
 //! | `controls`, `watcher` | the caller's side of a run; the caller owns signals, ports and terminals |
 //! | `inspect`, `pictures` | prepare one document; pictures of image files; both send nothing |
@@ -32,6 +32,7 @@ mod forecast;
 mod identical_content;
 mod inspect;
 mod isolation;
+mod kept_results;
 mod ledger;
 mod list;
 mod long_documents;
@@ -61,6 +62,7 @@ pub use earlier_runs::History;
 pub use forecast::{IfLimited, Prediction, predict};
 pub use inspect::{Inspected, Inspection, inspect};
 pub use isolation::READ_DOCUMENTS;
+pub use kept_results::KeptResults;
 pub use pictures::pictures;
 pub use pipeline::run;
 pub use route::JobSet;
@@ -170,6 +172,8 @@ pub struct Outcome {
     pub summaries: Vec<Summary>,
     /// Paths of the result directories with new files.
     pub results: Vec<String>,
+    /// Complete results of earlier runs that stay, because this run is incomplete.
+    pub kept: Vec<KeptResults>,
     /// Why the run ended early, if it did.
     pub stop: Option<RunStop>,
     /// Documents that failed to get an answer, for a reason that the plan does not accept.

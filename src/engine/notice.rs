@@ -1,9 +1,10 @@
 //! The notice that other processes read during a run.
 
 use crate::ask::{Governor, clock_time};
-use crate::model::WaitReason;
+use crate::model::{WaitReason, command_in};
 use crate::store::RunLock;
 use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,12 +24,15 @@ enum Doing {
 pub(super) struct Notice {
     governor: Arc<Governor>,
     lock: Arc<RunLock>,
+    /// The command that resumes the run.
+    resume: String,
     shown: Mutex<Doing>,
 }
 
 impl Notice {
-    pub fn new(governor: &Arc<Governor>, lock: &Arc<RunLock>) -> Self {
-        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), shown: Mutex::new(Doing::Nothing) }
+    pub fn new(governor: &Arc<Governor>, lock: &Arc<RunLock>, directory: &Path) -> Self {
+        let resume = command_elsewhere(directory, "resume");
+        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), resume, shown: Mutex::new(Doing::Nothing) }
     }
 
     /// Updates the note for `docmill status`, which explains why nothing is sent.
@@ -38,7 +42,7 @@ impl Notice {
         // Waiting at the usual pace of a limit is not worth a note.
         let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
         let (doing, note) = match self.governor.closed_for() {
-            _ if status.paused => (Doing::Paused, "paused; `docmill resume` goes on".to_owned()),
+            _ if status.paused => (Doing::Paused, format!("paused; `{}` goes on", self.resume)),
             Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
             Some(_) => return,
             None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), format!("held back by {why}"))),
@@ -48,4 +52,9 @@ impl Notice {
             *shown = doing;
         }
     }
+}
+
+/// A command for another terminal, which may have another working directory.
+pub(super) fn command_elsewhere(directory: &Path, name: &str) -> String {
+    command_in(&std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned()), name)
 }

@@ -33,6 +33,7 @@ use super::write::{Results, RowWriter};
 use super::{Context, Controls, Outcome, Plan, RunError, Watcher};
 use crate::ask::{RunStop, StopKind};
 use crate::store::{Catalog, RunLock, Store};
+use crate::system::make_directory;
 use crate::write::{ResultFiles, WriteError};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -56,7 +57,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     }
     let directory = &plan.output.dir;
     let output_error = |source| RunError::Output { directory: directory.display().to_string(), source };
-    std::fs::create_dir_all(directory).map_err(output_error)?;
+    make_directory(directory).map_err(output_error)?;
     let lock = Arc::new(RunLock::acquire(directory)?);
     let unwritable = |e: WriteError| if e.no_room().is_some() { e.into() } else { output_error(std::io::Error::other(e)) };
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
@@ -109,7 +110,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         context: context.clone(),
         stopped_by: Arc::clone(&stopped_by),
         drain,
-        notice: Arc::new(Notice::new(&governor, &lock)),
+        notice: Arc::new(Notice::new(&governor, &lock, directory)),
         governor,
         samples,
         live,

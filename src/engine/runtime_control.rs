@@ -1,7 +1,7 @@
 //! Answers requests to a running run: pause, change settings, cancel or requeue a document.
 
 use super::active::{ActiveDocuments, Cancelled, REMEMBERED};
-use super::notice::Notice;
+use super::notice::{Notice, command_elsewhere};
 use super::{Context, Plan, RunError};
 use crate::ask::{Governor, LimitSettings};
 use crate::control::{Answer, Asked, Request};
@@ -131,7 +131,8 @@ impl RuntimeControl {
         let now = self.context.meters.wall();
         let message = if pause {
             self.paused_at = Some(now);
-            "paused: calls in flight finish, and docmill sends nothing until `docmill resume`".to_owned()
+            let resume = command_elsewhere(&self.directory, "resume");
+            format!("paused: calls in flight finish, and docmill sends nothing until `{resume}`")
         } else {
             let paused = self.paused_at.take().map_or(0.0, |at| (now.saturating_sub(at)).as_secs_f64());
             format!("resumed, after {paused:.1} s")
@@ -230,9 +231,7 @@ impl RuntimeControl {
             return Err(format!("{document} is {} without a failed call; pass --all to ask all its calls again", row.status));
         }
         if !self.active.requeue(document.clone(), all) {
-            return Err(format!(
-                "{REMEMBERED} documents are already requeued, which is the maximum; run `docmill requeue` after this run has ended"
-            ));
+            return Err(format!("{REMEMBERED} documents are already requeued, which is the maximum. Requeue it after this run has ended"));
         }
         Ok(format!("{document}: the next run asks again"))
     }

@@ -3,8 +3,8 @@
 use super::list::Findings;
 use super::meter::Meters;
 use super::{JobResults, Plan, RunError};
-use crate::ask::Tier;
-use crate::ask::{Provider, RunStop};
+use crate::ask::{Provider, RunStop, StopKind, Tier};
+use crate::event::Snapshot;
 use crate::insight::Rate;
 use crate::model::{AccountLimit, LedgerSum, LeftOut, RunFigures, Summary, Usage};
 use crate::write::ResultFiles;
@@ -51,6 +51,13 @@ impl End {
         new.map(|(job, _)| plan.output.dir.join(job).display().to_string()).collect()
     }
 
+    /// Whether the run shows what limits its speed. A run that stopped during its first requests only
+    /// shows how it began.
+    fn shows_limits(&self, seen: &Snapshot) -> bool {
+        let stopped = self.stop.as_ref().is_some_and(|stop| stop.kind != StopKind::Sampled);
+        !stopped || seen.requests >= 2 * seen.concurrency as u64
+    }
+
     /// Figures of the whole run.
     pub fn figures(&self, plan: &Plan, meters: &Meters, (this_run, all_runs): (LedgerSum, LedgerSum)) -> RunFigures {
         let (wall, seen) = (meters.wall(), meters.snapshot());
@@ -81,7 +88,7 @@ impl End {
             requests_per_second: seen.requests as f64 / wall_seconds,
             commit_ms: meters.commits.median_ms(),
             prices_of: plan.account.prices.date().to_owned(),
-            bottleneck: situation.bottleneck(),
+            bottleneck: situation.bottleneck().filter(|_| self.shows_limits(&seen)),
             busiest_stage: busiest,
             limits: limits(plan, &situation.rates),
             stages,

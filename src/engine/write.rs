@@ -67,7 +67,7 @@ impl Results {
         empty.iter().try_for_each(|job| self.begin(job))?;
         let mut results = BTreeMap::new();
         for (job, (files, totals)) in self.written {
-            let new = complete || !ResultFiles::complete(&self.output, &job);
+            let new = complete || ResultFiles::complete(&self.output, &job).is_none();
             let files = if new { files.finish()? } else { Vec::new() };
             results.insert(job, JobResults { totals, files });
         }

@@ -41,13 +41,13 @@ pub fn advice(code: FailureCode) -> &'static str {
 
 /// The command that asks again about documents with a failure code. A run retries transient
 /// failures anyway. `None` if asking again cannot help, or if the command is not known.
+///
+/// A run also asks again about documents and settings that have changed.
 pub fn repeat(command: &str, code: FailureCode) -> Option<String> {
     let kept = command.split(' ').filter(|word| !word.starts_with("--retry-failed"));
     let kept = kept.collect::<Vec<_>>().join(" ");
     match code {
-        _ if kept.is_empty() => None,
-        // Only another document or job helps. The run asks about a changed document anyway.
-        FailureCode::Empty | FailureCode::Undecodable | FailureCode::Encrypted | FailureCode::UnsupportedKind => None,
+        code if kept.is_empty() || !code.may_pass() => None,
         code if code.is_transient() => Some(kept),
         code => Some(format!("{kept} --retry-failed={code}")),
     }
@@ -62,10 +62,11 @@ mod tests {
         assert!(FailureCode::ALL.iter().all(|code| advice(*code).ends_with(['.', ':'])));
         let command = "docmill run docs --retry-failed=empty --output out";
         assert_eq!(repeat(command, FailureCode::RateLimited).as_deref(), Some("docmill run docs --output out"));
-        assert_eq!(repeat(command, FailureCode::TooLong).as_deref(), Some("docmill run docs --output out --retry-failed=too_long"));
-        assert_eq!(
-            [repeat(command, FailureCode::UnsupportedKind), repeat(command, FailureCode::Empty), repeat("", FailureCode::TooLong)],
-            [None, None, None]
-        );
+        assert_eq!(repeat(command, FailureCode::Refused).as_deref(), Some("docmill run docs --output out --retry-failed=refused"));
+        // A setting, the job or the document must change first.
+        for code in [FailureCode::TooManyPixels, FailureCode::PrepareLimit, FailureCode::TooLong, FailureCode::Empty] {
+            assert_eq!(repeat(command, code), None);
+        }
+        assert_eq!(repeat("", FailureCode::Refused), None);
     }
 }

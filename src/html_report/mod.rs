@@ -30,7 +30,7 @@ mod tally;
 mod template;
 mod thumbnail;
 
-pub use advice::repeat;
+pub use advice::{advice, repeat};
 pub use report::{Report, Subject};
 pub use thumbnail::Thumbnails;
 
@@ -47,7 +47,7 @@ pub enum PageError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A row in the store cannot be read.
-    #[error("{0}: cannot read its row in the store: {1}. Run `docmill verify` to check the store")]
+    #[error("{0}: cannot read its row in the store: {1}. Check the store with docmill verify")]
     Row(String, serde_json::Error),
     /// The page cannot be written.
     #[error("cannot write the page: {0}")]

@@ -9,11 +9,12 @@ use super::findings::Findings;
 use super::history::{PastRun, parsed, past_runs};
 use super::slowest::{SHOWN, SlowDocument, clock_below};
 use super::stages::stages;
-use crate::model::{FailureCode, RowStatus, Tally};
+use crate::model::{FailureCode, RowStatus, Tally, command_in};
 use crate::store::{Archive, Counts, RunCounts, RunRecord, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Number of example documents per failure code.
 const EXAMPLES: u32 = 3;
@@ -27,6 +28,9 @@ pub struct Report {
     pub version: &'static str,
     /// Output directory.
     pub directory: String,
+    /// The command that shows its status.
+    #[serde(skip)]
+    pub status_command: String,
     /// The run.
     pub run: RunHead,
     /// The run whose requests the figures describe: an earlier one if this run sent none.
@@ -84,6 +88,8 @@ pub struct Report {
     /// Time axis below the slowest documents.
     #[serde(skip)]
     pub clock: String,
+    /// First and last request about the documents of the rows, in UTC.
+    pub asked: Option<(String, String)>,
     /// Listing and recipe that select the rows.
     #[serde(skip)]
     pub view: (i64, i64),
@@ -198,6 +204,7 @@ impl Report {
             made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             version: env!("CARGO_PKG_VERSION"),
             directory: subject.directory.clone(),
+            status_command: command_in(Path::new(&subject.directory), "status"),
             run: head(archive, run, subject.at_work && newest)?,
             replaced,
             figures_of: of.id,
@@ -215,6 +222,7 @@ impl Report {
             tasks: activity.tasks(),
             failures: with_examples(&tally.failures)?,
             skips: with_examples(&tally.skips)?,
+            asked: archive.asked(view.0, run.id)?.map(|(from, to)| (time(from), time(to))),
             clock: clock_below(longest),
             slowest,
             comparison: subject.comparison.cloned(),
@@ -227,6 +235,11 @@ impl Report {
             view,
         }))
     }
+}
+
+/// Formats a time in milliseconds since 1970.
+fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 /// The outcomes of a complete run whose rows later runs replaced. They come from the summary of the

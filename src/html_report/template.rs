@@ -24,6 +24,7 @@ pub fn begin(report: &Report, out: &mut impl Write) -> Result<(), PageError> {
         "states": STATES,
         "pictures": report.slowest.iter().map(|slow| &slow.svg).collect::<Vec<_>>(),
         "clock": report.clock,
+        "status_command": report.status_command,
         "distributions": report.distributions,
         "history": history::charts(&report.runs),
         "confusions": confusions(report),

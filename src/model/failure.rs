@@ -116,6 +116,25 @@ codes! {
 }
 
 impl FailureCode {
+    /// Whether the same request may succeed if it is sent again. Otherwise the document, a setting or
+    /// the job must change first.
+    pub fn may_pass(self) -> bool {
+        !matches!(
+            self,
+            Self::Empty
+                | Self::TooLarge
+                | Self::Undecodable
+                | Self::Encrypted
+                | Self::NoText
+                | Self::PrepareLimit
+                | Self::TooManyPixels
+                | Self::UnsupportedKind
+                | Self::Unrenderable
+                | Self::Truncated
+                | Self::TooLong
+        )
+    }
+
     /// Whether a later run may succeed with the same input. Only transient failures are retried by
     /// default. Others would recur, and may cost money each time.
     pub fn is_transient(self) -> bool {

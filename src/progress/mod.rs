@@ -78,10 +78,10 @@ pub struct Watching {
 }
 
 impl Style {
-    /// Shows commands that may come next.
-    pub fn advise(self, commands: &[(String, String)]) {
+    /// Shows what must change before failed documents can succeed, and commands that may come next.
+    pub fn advise(self, to_mend: &[String], commands: &[(String, String)]) {
         if matches!(self, Self::Bars | Self::Lines) {
-            say(&summary::next(commands, fit::terminal_width()));
+            say(&summary::next(to_mend, commands, fit::terminal_width()));
         }
     }
 }

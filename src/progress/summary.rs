@@ -49,7 +49,7 @@ pub(super) fn text(jobs: &[Summary], results: &[String], width: Option<usize>) -
             0 => String::new(),
             // A speed-up below 1 means that reading and writing took most of the time.
             _ if run.speed_up < 1.0 => format!(", {:.1} requests/s", run.requests_per_second),
-            _ => format!(", {:.1} requests/s, {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
+            _ => format!(", {:.1} requests/s, about {:.1}x faster than one after another", run.requests_per_second, run.speed_up),
         };
         let sent = match run.requests {
             0 => "nothing was sent".to_owned(),
@@ -96,13 +96,19 @@ pub(super) fn up_to_date(tally: &Tally, width: Option<usize>) -> String {
     let mut out = String::new();
     let counts = format!("{}: {}; nothing was sent, results are unchanged", counted(tally.rows(), "document"), tally.statuses());
     line(&mut out, "up to date", &counts);
-    reasons(&mut out, tally, " (--retry-failed asks again)");
+    let again = if tally.failures.keys().any(|code| code.may_pass()) { " (--retry-failed asks again)" } else { "" };
+    reasons(&mut out, tally, again);
     fit(&out, width)
 }
 
-/// Formats commands that may come next, each with what it does.
-pub fn next(commands: &[(String, String)], width: Option<usize>) -> String {
+/// Formats what must change before failed documents can succeed, and commands that may come next,
+/// each with what it does.
+pub fn next(to_mend: &[String], commands: &[(String, String)], width: Option<usize>) -> String {
     let mut out = String::new();
+    for (n, what) in to_mend.iter().enumerate() {
+        line(&mut out, if n == 0 { "to mend" } else { "" }, what);
+    }
+    out = fit(&out, width) + if to_mend.is_empty() { "" } else { "\n" };
     for (n, (command, what)) in commands.iter().enumerate() {
         // A command stays on one line, so that it can be copied.
         line(&mut out, if n == 0 { "next" } else { "" }, command);

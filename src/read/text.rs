@@ -142,6 +142,9 @@ pub(super) fn not_text(sample: &[u8]) -> Option<&'static str> {
 ///
 /// The file is UTF-8, or UTF-16 as Windows writes it. The byte order mark is removed.
 pub fn text_file(path: &Path) -> io::Result<String> {
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a directory, not a file"));
+    }
     let bytes = std::fs::read(path)?;
     let wrong = |what: &str| {
         let advice = if what.starts_with("a text") { ". Save it as UTF-8" } else { "; expected a text file" };

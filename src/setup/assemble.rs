@@ -3,18 +3,19 @@
 use super::existing::{self, Results, Settled};
 use super::guard::Guard;
 use super::history::{self, DECIDING, command_line, history};
-use super::jobs::load_jobs;
+use super::jobs::{is_file, load_jobs};
 use super::key::{NO_ADDRESS, NO_KEY, stated_key};
 use super::live_settings::Source;
+use super::same_name;
 use super::secrets::secret_variables;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
 use crate::ask::{Account, LocalFiles, Provider};
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection};
 use crate::model::{FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
-use crate::read::{InputRecord, OnEmpty, Roots, Tables};
+use crate::read::{InputError, InputRecord, OnEmpty, Roots, Tables};
 use crate::simulator::{AnswerPreview, Scenario, Simulator};
 use crate::store::Retry;
 use crate::write::CopyTo;
@@ -113,7 +114,8 @@ pub async fn assemble(
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
     let used = jobs.row_columns();
     let here = environment.of_inputs();
-    let mut roots = Roots::open(&settings.input, &here, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
+    let mut roots =
+        Roots::open(&settings.input, &here, used.clone(), &settings.output.dir).map_err(|error| no_input(config, &settings, &error))?;
     let (tables, table_note) = tables::settle(&roots, settings.input.tables, options.guard)?;
     if tables == Tables::Rows && settings.input.tables != tables {
         settings.input.tables = tables;
@@ -132,6 +134,8 @@ pub async fn assemble(
     let settled =
         existing::settle(roots, open, &Results { output: &settings.output, jobs: &names, recipe, settings: &kept, guard: options.guard })?;
     let Settled { roots, beside, records, added_to, note } = settled;
+    let (replaces, is_file) = (!matches!(options.guard, Guard::Off) && options.selection == Selection::All, is_file(&settings.job));
+    let replaced = if replaces { same_name::notes(&settings.output, &jobs, &settings.input.keep_columns, is_file) } else { Vec::new() };
     let copy = copy_to(environment, config, &settings, &roots)?;
     let doubts = prices::doubts(&account.prices, &account.model, environment).filter(|_| account.has_limits());
     let live = options.live.map(|source| Arc::new(Source::new(source, environment, config, &account, &jobs)) as Arc<dyn LiveSettings>);
@@ -141,7 +145,7 @@ pub async fn assemble(
         trace: false,
         recipe,
         beside,
-        notes: table_note.into_iter().chain(note).chain(roots.notes()).collect(),
+        notes: table_note.into_iter().chain(note).chain(replaced).chain(roots.notes()).collect(),
         command: command_line(environment),
         retry: options.retry,
         max_cost: prices::max_cost(config, &settings, &account, &jobs)?,
@@ -169,6 +173,16 @@ pub async fn assemble(
     };
     let secrets = secret_variables(environment, config);
     Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
+}
+
+/// The error for inputs that cannot be opened. The default is the sample of the repository, which a
+/// user has not named.
+fn no_input(config: &Config, settings: &Settings, error: &InputError) -> SetupError {
+    let is_missing = settings.input.paths.iter().any(|path| !Path::new(path).exists());
+    if is_missing && config.origin("input.paths") == Origin::Default {
+        return SetupError::usage("no input is given. Name files or directories after the command, or set input.paths");
+    }
+    SetupError::usage(error)
 }
 
 /// The destination of a copy of the results. It must not lie within an input.

@@ -78,7 +78,7 @@ pub(super) fn with_inputs(history: &str, records: &[InputRecord], tables: Tables
 ///
 /// Inputs and changes during a run are not compared.
 pub fn changes(before: &str, now: &str) -> Map<String, Value> {
-    let (before, now) = (kept(before), kept(now));
+    let (before, now) = (at_start(before), at_start(now));
     let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -89,12 +89,46 @@ pub fn changes(before: &str, now: &str) -> Map<String, Value> {
     changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect()
 }
 
+/// The settings with which a run began. Changes during a run are undone, newest first.
+fn at_start(settings: &str) -> Map<String, Value> {
+    let mut settings = kept(settings);
+    let changes = settings.get(LIVE_CHANGES).and_then(Value::as_array).cloned().unwrap_or_default();
+    for change in changes.iter().rev() {
+        if let Some(setting) = change["key"].as_str().and_then(|key| settings.get_mut(key)) {
+            *setting = change["from"].clone();
+        }
+    }
+    settings
+}
+
 /// Whether a change of this key makes rows outdated.
 pub fn decides(key: &str) -> bool {
     key == MODEL || key == "input.on_empty" || key.starts_with(JOB) || DECIDING.iter().any(|prefix| key.starts_with(prefix))
 }
 
+/// The beginning of the digest of a job, from the settings of a run.
+pub(super) fn job_digest(settings: &Map<String, Value>, job: &str) -> Option<String> {
+    settings.get(&format!("{JOB}{job}")).and_then(Value::as_str).map(ToOwned::to_owned)
+}
+
 /// Parses the settings of a run from the history.
 pub fn kept(settings: &str) -> Map<String, Value> {
     serde_json::from_str(settings).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_during_a_run_are_no_differences_between_runs() {
+        let changed = |from: u64, to: u64| {
+            let changes = json!([{"at_s": 1.0, "key": "llm.concurrency", "from": from, "to": 30}, {"at_s": 2.0, "key": "llm.concurrency", "from": 30, "to": to}]);
+            json!({"llm.concurrency": to, LIVE_CHANGES: changes}).to_string()
+        };
+        let plain = json!({"llm.concurrency": 8}).to_string();
+        assert_eq!(changes(&plain, &changed(8, 64)), Map::new());
+        assert_eq!(changes(&changed(8, 64), &plain), Map::new());
+        assert_eq!(Value::from(changes(&plain, &changed(16, 64))), json!({"llm.concurrency": [8, 16]}));
+    }
 }

@@ -1,7 +1,7 @@
 //! Loads the jobs of a run.
 
 use super::SetupError;
-use super::settings::Settings;
+use super::settings::{JobSettings, Settings};
 use crate::config::Config;
 use crate::engine::JobSet;
 use crate::job::{AUTO, BUILTIN, Job, JobError, Method, Problem, builtin};
@@ -46,6 +46,12 @@ pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupEr
         vec![load(named, &text, &settings.job.params, method)?]
     };
     selected(config, jobs, &settings.job.tasks).map(JobSet::new)
+}
+
+/// Whether the settings name a job file, and not a built-in job.
+pub(super) fn is_file(settings: &JobSettings) -> bool {
+    let named = settings.r#use.as_str();
+    builtin(named).is_none() && !AUTO.iter().any(|(name, _)| *name == named)
 }
 
 /// The error of a job. Names the setting if the file is correct without it.

@@ -15,6 +15,7 @@ mod jobs;
 mod key;
 mod live_settings;
 mod prices;
+mod same_name;
 mod secrets;
 mod settings;
 mod tables;

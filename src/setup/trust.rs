@@ -5,6 +5,7 @@
 
 use super::{Environment, SetupError};
 use crate::config::{Config, Origin};
+use crate::system::make_directory;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::Value;
@@ -106,7 +107,7 @@ impl Untrusted {
     pub fn trust(&self, environment: &Environment) -> Result<(), SetupError> {
         let directory = records(environment).ok_or_else(|| SetupError::usage("trust needs HOME or XDG_DATA_HOME, which are not set"))?;
         let failed = |error| SetupError::internal(format!("{}: {error}", directory.display()));
-        std::fs::create_dir_all(&directory).map_err(failed)?;
+        make_directory(&directory).map_err(failed)?;
         let record = |digest: &blake3::Hash| std::fs::write(directory.join(digest.to_hex().as_str()), format!("{}\n", self.file.display()));
         self.digests.iter().try_for_each(record).map_err(failed)
     }

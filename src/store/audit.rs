@@ -112,6 +112,11 @@ impl Archive {
         })
     }
 
+    /// Whether the store contains a document of this name.
+    pub fn has_document(&self, name: &str) -> Result<bool, StoreError> {
+        self.read("documents", || self.connection().prepare_cached("SELECT 1 FROM documents WHERE name = ?1")?.exists([name]))
+    }
+
     /// Whether the store contains this content under this name.
     pub fn knows(&self, name: &str, content: Digest) -> Result<bool, StoreError> {
         self.read("documents", || {

@@ -9,6 +9,7 @@
 //! Only a suspicious store is checked completely.
 
 use super::error::StoreError;
+use crate::model::command_in;
 use rusqlite::Connection;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -20,16 +21,25 @@ const TAIL: u64 = 1 << 20;
 const HEADER: usize = 100;
 
 pub(super) const DAMAGED: &str = "the store is damaged";
-pub(super) const REPAIR: &str =
-    "Nothing was sent. Restore it from a copy, or choose another output directory. `docmill verify` shows which parts are readable";
+
+/// Advice for a damaged store.
+pub(super) fn repair(path: &Path) -> String {
+    let verify = command(path, "verify");
+    format!("Nothing was sent. Restore it from a copy, or choose another output directory. `{verify}` shows which parts are readable")
+}
+
+/// A command for the directory of the store at `path`.
+pub(super) fn command(path: &Path, name: &str) -> String {
+    command_in(path.parent().unwrap_or(path), name)
+}
 
 fn damaged(path: &Path, why: impl Into<String>) -> StoreError {
-    StoreError::new(path, DAMAGED, why.into()).advise(REPAIR)
+    StoreError::new(path, DAMAGED, why.into()).advise(&repair(path))
 }
 
 /// Returns an error if the store at `path` is damaged.
 pub(super) fn look_for(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, REPAIR, e);
+    let error = |e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, &repair(path), e);
     // Reading the schema also makes SQLite recover the log of a killed process.
     let _tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(error)?;
     match sign(path).map_err(|e| StoreError::new(path, "cannot read it", e))? {
@@ -66,7 +76,7 @@ const JSON: [(&str, &str); 4] = [("runs", "settings"), ("answers", "call"), ("fa
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let verdict: String = connection
         .query_row("PRAGMA quick_check(1)", (), |row| row.get(0))
-        .map_err(|e| StoreError::unreadable(path, DAMAGED, REPAIR, e))?;
+        .map_err(|e| StoreError::unreadable(path, DAMAGED, &repair(path), e))?;
     if verdict != "ok" {
         return Err(damaged(path, verdict));
     }
@@ -76,7 +86,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         Ok(is_there && connection.prepare(&format!("SELECT 1 FROM {table} WHERE NOT json_valid({column})"))?.exists(())?)
     };
     for (table, column) in JSON {
-        if broken(table, column).map_err(|e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, REPAIR, e))? {
+        if broken(table, column).map_err(|e: rusqlite::Error| StoreError::unreadable(path, DAMAGED, &repair(path), e))? {
             return Err(damaged(path, format!("the table {table} contains broken text")));
         }
     }

@@ -101,6 +101,16 @@ impl Archive {
         })
     }
 
+    /// First and last request up to run `run` about the documents of a listing. Times are in
+    /// milliseconds since 1970.
+    pub fn asked(&self, listing: i64, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        self.read("the ledger", || {
+            let sql = "SELECT min(sent_ms), max(ifnull(ended_ms, sent_ms)) FROM attempts
+                WHERE run <= ?2 AND document IN (SELECT document FROM listing WHERE run = ?1)";
+            self.connection().query_row(sql, (listing, run), |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?)))
+        })
+    }
+
     /// The slowest documents of a run, slowest first. Measures from the first request to the row.
     pub fn slowest(&self, run: i64, recipe: i64, few: usize) -> Result<Vec<DocumentPath>, StoreError> {
         self.read("rows", || {

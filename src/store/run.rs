@@ -186,6 +186,12 @@ impl Store {
         ViewReader::of(&self.path, listing, self.run.recipe)
     }
 
+    /// The recipe of a run; `None` if there is no such run.
+    pub fn recipe_of(&self, run: i64) -> Result<Option<i64>, StoreError> {
+        let recipe = self.writer.query_row("SELECT recipe FROM runs WHERE id = ?1", [run], |row| row.get(0)).optional();
+        recipe.map_err(|e| self.error("cannot read runs", e))
+    }
+
     /// Records published result files.
     pub fn published(&self, files: &[ResultFile]) -> Result<(), StoreError> {
         publish(&self.writer, self.run.id, files).map_err(|e| self.error("cannot record result files", e))

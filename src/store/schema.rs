@@ -73,7 +73,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         version if version == MIGRATIONS.len() => check_objects(&connection, version, path).map(|()| connection),
         version => {
             let why = format!("an older docmill wrote it (version {version} of the tables, here {})", MIGRATIONS.len());
-            Err(StoreError::new(path, "cannot read it", why).advise("Bring it up to date with `docmill run`"))
+            Err(StoreError::new(path, "cannot read it", why)
+                .advise(&format!("Bring it up to date with `{}`", damage::command(path, "run"))))
         }
     }
 }
@@ -83,7 +84,7 @@ fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
         let advice = "Nothing was sent. Restore it from a copy, or choose another output directory";
         StoreError::unreadable(path, "the file is damaged, or is not a run store", advice, e)
     })?;
-    if !is_ours(connection, version).map_err(|e| StoreError::unreadable(path, damage::DAMAGED, damage::REPAIR, e))? {
+    if !is_ours(connection, version).map_err(|e| StoreError::unreadable(path, damage::DAMAGED, &damage::repair(path), e))? {
         let error = StoreError::new(path, "not a run store", "another program created this database");
         return Err(error.advise("docmill leaves it unchanged. Choose another output directory"));
     }
@@ -116,7 +117,7 @@ fn check_objects(connection: &Connection, version: usize, path: &Path) -> Result
         MIGRATIONS.iter().take(version).try_for_each(|statements| fresh.execute_batch(statements))?;
         objects(&fresh)
     };
-    let unreadable = |e: rusqlite::Error| StoreError::unreadable(path, damage::DAMAGED, damage::REPAIR, e);
+    let unreadable = |e: rusqlite::Error| StoreError::unreadable(path, damage::DAMAGED, &damage::repair(path), e);
     let (found, expected) = (objects(connection).map_err(unreadable)?, expected().map_err(unreadable)?);
     let is_foreign = |(name, object): &(&String, &String)| match expected.get(*name) {
         Some(known) => known != *object,

@@ -1,7 +1,8 @@
-//! Operating system helpers: connections of a port, the disk, facts about the machine, new files, own
+//! Operating system helpers: connections of a port, directories, the disk, facts about the machine, new files, own
 //! files, leftover files, and the sandbox of readers.
 
 mod accept;
+mod directory;
 mod disk;
 mod facts;
 mod leftovers;
@@ -10,6 +11,7 @@ mod own_file;
 mod sandbox;
 
 pub use accept::accept;
+pub use directory::{make_directory, obstacle};
 pub use disk::{disk_advice, is_no_room, survive_file_size_limit, write_trouble};
 pub use facts::{FileSystem, Kind, available_memory, file_system, largest_file, open_files};
 pub use leftovers::sweep;

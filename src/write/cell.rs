@@ -38,6 +38,11 @@ pub fn guarded(text: &str) -> Cow<'_, str> {
     if risky && !is_number(text.trim_matches(' ')) { Cow::Owned(format!("'{text}")) } else { text }
 }
 
+/// A text without the `'` of [`guarded`]; `None` if it has no such `'`.
+pub fn unguarded(text: &str) -> Option<&str> {
+    text.strip_prefix('\'').filter(|bare| guarded(bare) == text)
+}
+
 fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_word = ["inf", "infinity", "nan"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));

@@ -5,8 +5,9 @@ use super::settings::OutputSettings;
 use super::sink::SinkRows;
 use super::sinks::sinks;
 use crate::model::{JobColumns, ResultFile, Row};
-use crate::system::{disk_advice, is_no_room, sweep};
+use crate::system::{disk_advice, is_no_room, make_directory, sweep};
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,17 @@ fn advice(source: &io::Error) -> String {
 /// Name of the summary beside the results.
 pub(super) const SUMMARY: &str = "summary.json";
 
+/// Published results of a job, as their summary describes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Path of the first result file.
+    pub path: PathBuf,
+    /// The run that made them; 0 if unknown.
+    pub run: i64,
+    /// Number of rows; 0 if unknown.
+    pub rows: u64,
+}
+
 /// The results of one job during writing, in every sink.
 pub struct ResultFiles {
     /// Each sink with its path.
@@ -45,7 +57,7 @@ impl ResultFiles {
     /// existing ones. No existing result becomes stale.
     pub fn create(settings: &OutputSettings, job: &JobColumns) -> Result<Self, WriteError> {
         let directory = settings.dir.join(&job.name);
-        std::fs::create_dir_all(&directory).map_err(at(&directory))?;
+        make_directory(&directory).map_err(at(&directory))?;
         // The caller holds the lock on the output directory.
         sweep(&directory, UNFINISHED);
         let wanted = sinks(settings, &job.name).into_iter().filter(|sink| sink.is_configured() || sink.exists());
@@ -81,11 +93,14 @@ impl ResultFiles {
         sinks(settings, job).iter().any(|sink| sink.exists())
     }
 
-    /// Whether an earlier run left complete results of `job`.
-    pub fn complete(settings: &OutputSettings, job: &str) -> bool {
+    /// Complete results of `job` that an earlier run left.
+    pub fn complete(settings: &OutputSettings, job: &str) -> Option<Published> {
         let summary = std::fs::read_to_string(settings.dir.join(job).join(SUMMARY)).unwrap_or_default();
-        let stopped = serde_json::from_str(&summary).is_ok_and(|s: serde_json::Value| s.get("stopped").is_some());
-        !stopped && sinks(settings, job).iter().any(|sink| sink.is_configured() && sink.exists())
+        let summary: Value = serde_json::from_str(&summary).unwrap_or_default();
+        let sink = sinks(settings, job).into_iter().find(|sink| sink.is_configured() && sink.exists())?;
+        let rows = summary["documents"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+        let published = Published { path: settings.dir.join(sink.path()), run: summary["run"].as_i64().unwrap_or_default(), rows };
+        summary.get("stopped").is_none().then_some(published)
     }
 
     /// Whether the sinks of `job` hold `published`, and a summary exists.

@@ -20,9 +20,9 @@ mod settings;
 mod sink;
 mod sinks;
 
-pub use cell::{cell, guarded};
+pub use cell::{cell, guarded, unguarded};
 pub use copy::{CopyError, CopyTo};
-pub use files::{ResultFiles, WriteError};
+pub use files::{Published, ResultFiles, WriteError};
 pub use hashed::Hashed;
 pub use output_file::OutputFile;
 pub use settings::{Existing, FileMode, Format, OutputSettings};

@@ -68,6 +68,15 @@ fn sequential_and_parallel_runs_are_compared_without_stored_answers() {
     assert_eq!(std::fs::read(workspace.path("output/echo/results.jsonl")).unwrap(), results);
     let kept: Value = serde_json::from_slice(&std::fs::read(workspace.path("output/compare/compare.json")).unwrap()).unwrap();
     assert_eq!(kept["sequential"]["all"]["calls"], 4);
+
+    // Without a run of its own, the directory still has the cost of its comparisons.
+    compare(&workspace, &["--sequential", "--yes", "-q", "--output", "only"]).exits(0);
+    for command in ["status", "runs"] {
+        let shown = workspace.docmill([command, "--output", "only"]).exits(0).stdout;
+        assert!(shown.contains("comparison parallel: ") && shown.contains("4 requests, $"), "{shown}");
+        let json: Value = serde_json::from_str(&workspace.docmill([command, "--json", "--output", "only"]).exits(0).stdout).unwrap();
+        assert!(json.to_string().contains("\"comparison\":\"sequential\""), "{json}");
+    }
 }
 
 /// A job with its own system text.

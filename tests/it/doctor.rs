@@ -47,7 +47,8 @@ fn problems_of_settings_key_provider_and_disk_are_named_with_advice() {
     assert!(said.contains("did you mean llm.concurrency?"), "{said}");
     workspace.write("a-file", "");
     let said = alone(&["a-file/below"]).exits(3).stdout;
-    assert!(said.contains("PROBLEM"), "{said}");
+    assert!(said.contains("a-file is a file, not a directory") && !said.contains("PROBLEM  lock"), "{said}");
+    workspace.docmill(["run", "docs", "--output", "a-file"]).exits(2).says(&["a-file is a file, not a directory"]);
     workspace.write("pipeline.toml", "[llm]\nbase_url = \"http://evil.example\"\n");
     let said = workspace.env("DOCMILL_TRUST", "").docmill(["doctor"]).exits(3).stdout;
     assert!(said.contains("is not trusted") && said.contains("not checked, because"), "{said}");

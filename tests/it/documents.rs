@@ -297,6 +297,15 @@ fn inspect_counts_the_call_that_combines_answers() {
 }
 
 #[test]
+fn a_directory_is_no_document_and_no_job() {
+    let workspace = Workspace::new();
+    workspace.doc("a.txt", "a text");
+    workspace.docmill(["inspect", "docs"]).exits(2).says(&["docs is a directory. Name a file in it, such as docs/a.txt"]);
+    workspace.docmill(["jobs", "check", "docs"]).exits(2).says(&["docs: this is a directory, not a file"]);
+    workspace.docmill(["run"]).exits(2).says(&["no input is given. Name files or directories after the command"]);
+}
+
+#[test]
 fn inspect_shows_a_row_of_a_table() {
     let workspace = Workspace::new();
     workspace.write("t.csv", "id,body,maker\na#1,a bolt,Acme\nb,a nut,Bolts\n");

@@ -321,8 +321,8 @@ fn an_overwritten_and_added_file_does_not_count_as_all_results() {
     workspace.write("t.csv", delivery(0..12));
     assert_eq!(documents(&run(&workspace, &table).exits(0)).len(), 12);
     assert_eq!(server.requests(), 12);
-    let why = workspace.write("t.csv", delivery(9..10)).docmill(["verify"]).exits(3);
-    assert!(why.stdout.contains("`docmill run` brings the results up to date, or"), "{}", why.stdout);
+    let why = workspace.write("t.csv", delivery(9..10)).docmill(["verify"]).exits(4);
+    assert!(why.stdout.contains("If a table contains the next delivery, use --add"), "{}", why.stdout);
 }
 
 #[test]

@@ -21,6 +21,26 @@ fn one_image(server: &ModelServer) -> Workspace {
 }
 
 #[test]
+fn a_job_with_the_name_of_another_says_what_it_replaces() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.doc("a.txt", "docid:a");
+    let job = |columns: &str| {
+        let answer = format!("[[task]]\nid = \"t\"\nprompt = \"{{{{ document }}}}\"\n[task.answer]\n{columns}");
+        workspace.write("mine.toml", format!("name = \"text\"\ninput = \"text\"\n{answer}")).clone()
+    };
+    workspace.run(["--job", "text", "--tasks", "summary"]).exits(0).says_nothing_of("another job");
+    job("summary = { type = \"string\" }\nnote = { type = \"string\" }");
+    let checked = workspace.docmill(["jobs", "check", "mine.toml"]).exits(0).stdout;
+    assert!(checked.contains("a built-in job is also called text"), "{checked}");
+    workspace.run(["--job", "mine.toml", "--limit", "1", "--output", "elsewhere"]).exits(0).says_nothing_of("another job");
+    let replaced = "another job called text made the results in output/text (run 1). This run replaces them";
+    workspace.run(["--job", "mine.toml"]).exits(0).says(&[replaced]);
+    workspace.run(["--job", "mine.toml"]).exits(0).says_nothing_of("another job");
+    job("summary = { type = \"string\" }").run(["--job", "mine.toml"]).exits(0).says(&["and drops 1 column (note)"]);
+}
+
+#[test]
 fn an_axis_makes_one_call_and_one_column_for_each_of_its_values() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);

@@ -243,7 +243,7 @@ fn an_interrupt_waits_for_requests_in_flight_and_keeps_their_answers() {
     run.signal("INT");
     run.wait_until_it_says("stopping: calls in flight have");
     open.store(true, Ordering::SeqCst);
-    run.finish().exits(4).says(&["stopped by a signal", "64 documents are done and kept"]);
+    run.finish().exits(4).says(&["stopped by Ctrl-C", "64 documents are done and kept"]);
     assert_eq!(server.requests(), in_flight, "something was sent after the signal");
     assert_eq!(answers(&workspace).len(), in_flight);
     assert_eq!(status(&workspace).unwrap()["in_doubt"], serde_json::json!([]));
@@ -335,7 +335,8 @@ fn signalled_twice(signal: &str, code: i32) {
     run.signal(signal);
     run.wait_until_it_says("again to stop at once");
     run.signal(signal);
-    run.finish().exits(code);
+    let next = "Run the same command again to continue (`docmill status --output output` shows more)";
+    run.finish().exits(code).says(&["stopped at once", "requests in flight are in doubt", next]);
     // A call that has just been served may be in doubt too. A call that hangs is always in doubt.
     let doubts = in_doubt(&workspace);
     assert!((0..30).step_by(3).all(|n| doubts.contains(&format!("{n:03}.txt"))), "{doubts:?}");

@@ -49,7 +49,9 @@ fn a_paused_run_sends_nothing_and_resumes_with_another_concurrency() {
     least.store(2, SeqCst);
     server.wait_until("both are answered", |ledger| ledger.calls.iter().map(|call| call.served).sum::<u32>() == 2);
     assert_eq!(workspace.docmill(["set", "llm.concurrency=8"]).exits(0).stdout.trim(), "llm.concurrency: 2 -> 8");
-    assert_eq!(status(&workspace)["doing"], "paused; `docmill resume` goes on");
+    // The command works in every directory.
+    let resume = workspace.path("output").canonicalize().unwrap().display().to_string();
+    assert_eq!(status(&workspace)["doing"], format!("paused; `docmill resume --output {resume}` goes on"));
     assert_eq!(last_run(&workspace)["outcome"], "running");
     assert_eq!(server.requests(), 2, "a paused run has sent something");
     least.store(8, SeqCst);
@@ -338,7 +340,7 @@ fn a_run_drains_when_its_terminal_closes() {
         std::thread::yield_now();
     }
     let last = last_run(&workspace);
-    assert_eq!((last["outcome"].as_str(), last["stopped"].as_str()), (Some("stopped"), Some("stopped: the terminal was closed")));
+    assert_eq!((last["outcome"].as_str(), last["stopped"].as_str()), (Some("stopped"), Some("stopped because the terminal was closed")));
     assert_eq!((status(&workspace)["in_doubt"].clone(), status(&workspace)["documents"]["done"].as_u64()), (json!([]), Some(1)));
     assert_eq!(server.requests(), 1);
     workspace.run(["--job", "echo.toml"]).exits(0);

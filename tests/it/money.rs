@@ -123,7 +123,10 @@ fn the_command_to_continue_after_the_cap_names_a_larger_cap() {
     for n in 0..6 {
         workspace.doc(format!("{n}.txt"), format!("docid:d{n} text"));
     }
-    workspace.run(["--job", "echo.toml", "--max-usd", "0.7"]).exits(4).says(&["`docmill status` shows the command that continues"]);
+    workspace
+        .run(["--job", "echo.toml", "--max-usd", "0.7"])
+        .exits(4)
+        .says(&["`docmill status --output output` shows the command that continues"]);
     let status = workspace.docmill(["status", "--json"]).exits(0).stdout;
     let next = serde_json::from_str::<Value>(&status).unwrap()["next"].as_str().unwrap().to_owned();
     let cap: f64 = next.split_once(" --max-usd ").unwrap().1.parse().unwrap();

@@ -159,3 +159,16 @@ fn documents_larger_than_the_memory_budget_run_one_by_one() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     assert_eq!(run.csv("echo").rows.len(), 80);
 }
+
+#[test]
+fn a_name_is_taken_as_csv_files_guard_it() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("=cmd|calc.txt", "docid:k0").doc("'quoted.txt", "docid:k1");
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    for guarded in run.csv("echo").column("document") {
+        assert!(guarded.starts_with('\''), "{guarded}");
+        let told = workspace.docmill(["requeue", "--all", &guarded]).exits(0).stdout;
+        assert_eq!(told.trim(), format!("{}: the next run asks again", &guarded[1..]));
+    }
+}

@@ -1,5 +1,6 @@
 //! Some tasks of a job, some documents of the input, and one call instead of several.
 
+use crate::order::ECHO;
 use crate::support::{Ask, ModelServer, Workspace, filled, png};
 use serde_json::{Value, json};
 
@@ -83,6 +84,45 @@ fn a_limit_takes_the_first_documents_and_a_sample_the_same_ones_each_time() {
     workspace.docmill(["verify"]).exits(0);
     workspace.run([&one[..], &["--limit", "2", "--sample", "2"]].concat()).exits(2);
     workspace.run([&one[..], &["--limit", "0"]].concat()).exits(2);
+}
+
+#[test]
+fn a_trial_of_an_edited_job_says_where_its_rows_are() {
+    let server = ModelServer::start();
+    let workspace = texts(&server, 3);
+    let echo = |prompt: &str| workspace.write("echo.toml", ECHO.replace("{{ document }}", &format!("{prompt} {{{{ document }}}}"))).clone();
+    echo("Say").run(["--job", "echo.toml"]).exits(0);
+    let before = std::fs::read(workspace.path("output/echo/results.csv")).unwrap();
+    let export = "docmill export --partial --to output-trial --output output";
+    echo("Repeat").run(["--job", "echo.toml", "--limit", "1"]).exits(0).says(&[
+        "results of echo are unchanged: output/echo/results.csv has 3 rows of run 1",
+        &format!("next  {export}"),
+        "runs all documents",
+    ]);
+    assert_eq!(std::fs::read(workspace.path("output/echo/results.csv")).unwrap(), before);
+    assert!(workspace.docmill(["verify"]).exits(0).stdout.contains("echo: run 2 was a trial with another job or other settings"));
+    assert!(workspace.docmill(["export"]).exits(0).stdout.contains("3 rows of run 1 (run 2 is newer and incomplete"));
+    workspace.docmill(export.split(' ').skip(1)).exits(0);
+    assert_eq!(std::fs::read_to_string(workspace.path("output-trial/echo/results.csv")).unwrap().lines().count(), 2);
+    // A run of everything replaces the results, and then nothing is kept apart.
+    workspace.run(["--job", "echo.toml"]).exits(0).says_nothing_of("are unchanged");
+    assert!(!workspace.docmill(["verify"]).exits(0).stdout.contains("trial"));
+}
+
+#[test]
+fn a_limit_after_a_complete_run_says_that_nothing_is_left() {
+    let server = ModelServer::start();
+    let workspace = texts(&server, 3);
+    workspace.write("echo.toml", ECHO).run(["--job", "echo.toml"]).exits(0);
+    let run = workspace.run(["--job", "echo.toml", "--limit", "2"]).exits(0);
+    let run = run.says(&[
+        "up to date",
+        "limited to 2 of 3 documents. The results of an earlier run already have all of them",
+        "next  docmill report",
+    ]);
+    run.says_nothing_of("runs all documents").says_nothing_of("runs the others");
+    let runs: Value = serde_json::from_str(&workspace.docmill(["runs", "--json"]).exits(0).stdout).unwrap();
+    assert_eq!((&runs[1]["up_to_date"], runs[1]["documents"].as_u64().is_some()), (&json!(2), true));
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::engine::Sample;
 use crate::model::Money;
 use crate::setup::{Assembled, Environment, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, RunLock, StoreError, View};
-use crate::system::beside;
+use crate::system::{beside, make_directory};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ impl ComparisonDir {
     fn open(output: &Path, quiet: bool) -> Result<Self, CliError> {
         let directory = output.join(spent::DIRECTORY);
         let unusable = |e: std::io::Error| CliError::usage(format!("{}: {e}. Name another directory with --output.", directory.display()));
-        std::fs::create_dir_all(&directory).map_err(unusable)?;
+        make_directory(&directory).map_err(unusable)?;
         let lock = RunLock::acquire(&directory).map_err(|error| CliError::lock(&error))?;
         // Comparisons must not become documents of another run.
         std::fs::write(directory.join(".docmillignore"), "*\n").map_err(unusable)?;

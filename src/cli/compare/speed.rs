@@ -178,8 +178,11 @@ impl Comparison {
         let Self { concurrency, all, reachable_speed_up: reachable, .. } = self;
         lines.push(String::new());
         lines.push(format!(
-            "{concurrency} calls at a time are {:.1} times as fast as one after another: {:.0} % of the ideal, which is calls / ceil(calls / {concurrency})",
+            "{concurrency} calls at a time are {:.1} times as fast as one after another ({:.2} s / {:.2} s from the first request to \
+                the last response): {:.0} % of the ideal, which is calls / ceil(calls / {concurrency})",
             all.speed_up,
+            all.wall_seconds.sequential,
+            all.wall_seconds.parallel,
             100.0 * all.speed_up / all.ideal_speed_up
         ));
         if *reachable < all.ideal_speed_up {

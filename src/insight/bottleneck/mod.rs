@@ -122,7 +122,7 @@ pub struct Tail {
 }
 
 /// Minimum share of a bottleneck in the time of the run.
-const MIN_SHARE: f64 = 0.5;
+const MIN_SHARE: f64 = 0.6;
 /// Minimum share of a straggler or an outage. Both extend the run beyond its other work.
 const MIN_EXTRA_SHARE: f64 = 0.2;
 /// Minimum speed-up that is worth a change.
