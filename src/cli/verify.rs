@@ -169,10 +169,9 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
     let newer = published.runs.iter().rev().find(|run| run.id > view.run && run.recipe != view.recipe && published.is_of(run));
     if let Some(run) = newer.filter(|run| run.outcome.as_deref() == Some("sample")) {
         let partial = command_in(&published.output.dir, "export --partial --to DIR");
-        print(&format!(
-            "  note  {}: run {} was a trial with another job or other settings. Its rows are not in the results: `{partial}` writes them",
-            published.job, run.id
-        ))?;
+        let (job, run) = (published.job, run.id);
+        let why = "was a trial with another job or other settings. Its rows are not in the results";
+        print_wrapped(&format!("  note  {job}: run {run} {why}: `{partial}` writes them"), 8)?;
     }
     let mut totals = None;
     for sink in sinks(published.output, published.job) {

@@ -48,6 +48,7 @@ fn problems_of_settings_key_provider_and_disk_are_named_with_advice() {
     workspace.write("a-file", "");
     let said = alone(&["a-file/below"]).exits(3).stdout;
     assert!(said.contains("a-file is a file, not a directory") && !said.contains("PROBLEM  lock"), "{said}");
+    workspace.doc("a.txt", "a text");
     workspace.docmill(["run", "docs", "--output", "a-file"]).exits(2).says(&["a-file is a file, not a directory"]);
     workspace.write("pipeline.toml", "[llm]\nbase_url = \"http://evil.example\"\n");
     let said = workspace.env("DOCMILL_TRUST", "").docmill(["doctor"]).exits(3).stdout;
