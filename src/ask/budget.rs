@@ -3,49 +3,88 @@
 //! Promise: spent plus reserved money never exceeds the cap. Therefore the provider's bill does not
 //! exceed it either, whatever the outcome of the requests.
 
-use crate::model::Money;
+use crate::model::{LedgerSum, Money};
 
 /// A cap on money, with the amounts spent and reserved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Budget {
     cap: Option<Money>,
     /// Money spent by earlier runs; `None` until it has been looked up.
-    before: Option<Money>,
-    spent: Money,
+    before: Option<Used>,
+    spent: Used,
     reserved: Money,
+    /// The first refused request.
+    reached: Option<BudgetReached>,
+}
+
+/// Money that counts as spent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// All of it.
+    pub all: Money,
+    /// The part that is a maximum, because the cost of requests is uncertain.
+    pub uncertain: Money,
+}
+
+impl Used {
+    /// A cost that is known.
+    pub fn known(all: Money) -> Self {
+        Self { all, uncertain: Money::ZERO }
+    }
+
+    /// Describes the money.
+    pub fn describe(self) -> String {
+        let Self { all, uncertain } = self;
+        if uncertain == Money::ZERO {
+            return format!("{all} spent");
+        }
+        format!("{all} counts as spent ({} billed, and at most {uncertain} for requests of uncertain cost)", all - uncertain)
+    }
+}
+
+impl From<LedgerSum> for Used {
+    fn from(sum: LedgerSum) -> Self {
+        Self { all: sum.counted, uncertain: sum.counted - sum.cost.usd.min(sum.counted) }
+    }
 }
 
 /// The budget has no room for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the budget of {cap} (budget.max_usd) has no room for another request: {spent} spent, and the next may cost up to {needed}")]
+#[error("the budget of {cap} (budget.max_usd) has no room for another request: {}, and the next may cost up to {needed}", .spent.describe())]
 pub struct BudgetReached {
     /// The cap.
     pub cap: Money,
     /// Money spent, earlier runs included.
-    pub spent: Money,
+    pub spent: Used,
     /// Maximum cost of the request.
     pub needed: Money,
 }
 
-/// Text before the suggested cap in [`BudgetReached::advice`].
+/// Text before the suggested cap in [`BudgetReached::message`].
 const LARGER: &str = "--max-usd ";
 
 impl BudgetReached {
-    /// Suggests to run the same command with a larger cap.
+    /// Says why the run stops, and suggests to run the same command with a larger cap.
     ///
-    /// The cap is twice the old one, and at least the spent money plus ten requests.
-    pub fn advice(&self) -> String {
-        let cap = (self.cap.usd() * 2.0).max(self.spent.usd() + 10.0 * self.needed.usd());
+    /// `rest` is the expected cost of the remaining documents. If it is unknown, the suggested cap
+    /// is twice the old one. It has room for at least ten requests.
+    pub fn message(&self, rest: Option<f64>) -> String {
+        const MARGIN: f64 = 1.25;
+        let (spent, ten) = (self.spent.all.usd(), 10.0 * self.needed.usd());
+        let cap = rest.map_or_else(|| (2.0 * self.cap.usd()).max(spent + ten), |rest| spent + (MARGIN * rest).max(ten));
         // The cap has two significant digits, rounded up.
         let step = 10_f64.powf(cap.log10().floor() - 1.0);
         let decimals = if step < 1.0 { -step.log10().round() } else { 0.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
         let decimals = decimals as usize;
-        format!("run the same command with a larger cap, such as {LARGER}{:.decimals$}", (cap / step).ceil() * step)
+        let rest =
+            rest.filter(|rest| *rest > 0.0).map_or_else(String::new, |rest| format!(" (the rest costs about {})", Money::from_usd(rest)));
+        let cap = (cap / step).ceil() * step;
+        format!("{self}. To continue, run the same command with a larger cap, such as {LARGER}{cap:.decimals$}{rest}")
     }
 }
 
-/// Extracts the suggested cap from a stop reason made by [`BudgetReached::advice`].
+/// Extracts the suggested cap from a stop reason made by [`BudgetReached::message`].
 pub fn larger_cap(reason: &str) -> Option<&str> {
     reason.split_once(LARGER)?.1.split_whitespace().next()
 }
@@ -54,13 +93,13 @@ impl Budget {
     /// Creates a budget, unlimited without `cap`.
     ///
     /// `before` is the money spent by earlier runs, if known.
-    pub fn new(cap: Option<Money>, before: Option<Money>) -> Self {
-        Self { cap, before, spent: Money::ZERO, reserved: Money::ZERO }
+    pub fn new(cap: Option<Money>, before: Option<Used>) -> Self {
+        Self { cap, before, ..Self::default() }
     }
 
     /// Changes the cap. Amounts spent and reserved stay, even if they exceed it.
-    pub(super) fn set_cap(&mut self, cap: Option<Money>, before: Option<Money>) {
-        (self.cap, self.before) = (cap, self.before.or(before));
+    pub(super) fn set_cap(&mut self, cap: Option<Money>, before: Option<Used>) {
+        (self.cap, self.before, self.reached) = (cap, self.before.or(before), None);
     }
 
     pub(super) fn knows_earlier_runs(&self) -> bool {
@@ -71,11 +110,17 @@ impl Budget {
     ///
     /// `None` without a cap.
     pub(super) fn used(&self) -> Option<(Money, Money)> {
-        self.cap.map(|cap| (cap, self.total()))
+        self.cap.map(|cap| (cap, self.total().all))
     }
 
-    fn total(&self) -> Money {
-        self.before.unwrap_or_default() + self.spent
+    /// The request for which there was no room.
+    pub(super) fn reached(&self) -> Option<BudgetReached> {
+        self.reached
+    }
+
+    fn total(&self) -> Used {
+        let before = self.before.unwrap_or_default();
+        Used { all: before.all + self.spent.all, uncertain: before.uncertain + self.spent.uncertain }
     }
 
     /// The amount to reserve for a request with maximum cost `at_most`.
@@ -91,8 +136,11 @@ impl Budget {
     /// `Ok(false)` means that the caller should try again when another request is settled.
     pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<bool, BudgetReached> {
         let needed = self.bound(at_most);
-        if let Some(cap) = self.cap.filter(|cap| self.total() + self.reserved + needed > *cap) {
-            return if self.reserved == Money::ZERO { Err(BudgetReached { cap, spent: self.total(), needed }) } else { Ok(false) };
+        if let Some(cap) = self.cap.filter(|cap| self.total().all + self.reserved + needed > *cap) {
+            if self.reserved > Money::ZERO {
+                return Ok(false);
+            }
+            return Err(*self.reached.get_or_insert(BudgetReached { cap, spent: self.total(), needed }));
         }
         self.reserved += needed;
         Ok(true)
@@ -104,6 +152,7 @@ impl Budget {
     pub(super) fn settle(&mut self, at_most: Option<Money>, cost: Option<Money>) {
         let reserved = self.bound(at_most);
         self.reserved = self.reserved - reserved;
-        self.spent += cost.unwrap_or(reserved);
+        self.spent.all += cost.unwrap_or(reserved);
+        self.spent.uncertain += if cost.is_some() { Money::ZERO } else { reserved };
     }
 }

@@ -40,7 +40,7 @@ mod timeouts;
 mod transport;
 
 pub use account::{Account, AccountError};
-pub use budget::{Budget, BudgetReached, larger_cap};
+pub use budget::{Budget, BudgetReached, Used, larger_cap};
 pub use client::{Answered, Ledger, LedgerClosed, LlmClient, Observer, Question};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
 pub use governor::{Accounts, Ending, Governor, GovernorSettings, GovernorStatus, Need, NotAdmitted, Permit, Quota, Reserved, Ticket};

@@ -26,8 +26,8 @@ impl From<NotAdmitted> for CallOutcome {
         match refused {
             NotAdmitted::Stopped => Self::Stopped,
             NotAdmitted::OverBudget(budget) => {
-                let message = format!("{budget}. To continue, {}", budget.advice());
-                Self::RunStops(RunStop { kind: StopKind::OverBudget, message })
+                // The engine knows what the rest costs.
+                Self::RunStops(RunStop { kind: StopKind::OverBudget, message: budget.message(None) })
             }
         }
     }

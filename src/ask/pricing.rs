@@ -71,6 +71,21 @@ struct Rates {
     output: f64,
 }
 
+/// The error message for rates of a model that cannot be read. `why` is the parser's message.
+fn wrong_rates(id: &str, rates: &toml::Value, why: &str) -> String {
+    let example = format!("--set 'prices.\"{id}\"={{input=0.2,output=0.8}}'");
+    let Some(table) = rates.as_table() else {
+        return format!("{id}: expected two prices in US dollars for a million tokens. On the command line, quote the braces: {example}");
+    };
+    if let Some((rest, _)) = table.iter().find(|(_, value)| value.is_table()) {
+        return format!("{id}: {rest} is not a price. Put a model id with dots in quotes: prices.\"{id}.{rest}\"");
+    }
+    match ["input", "output"].into_iter().find(|key| !table.contains_key(*key)) {
+        Some(missing) => format!("{id}: the price {missing} is missing. Set both: {example}"),
+        None => format!("{id}: {}. The prices are input, output, cache_read and cache_write", why.trim()),
+    }
+}
+
 static EMBEDDED: LazyLock<Prices> = LazyLock::new(|| {
     let table = toml::from_str(include_str!("prices.toml")).unwrap_or(Table { date: String::new(), models: Vec::new() });
     Prices(Arc::new(table))
@@ -92,7 +107,7 @@ impl Prices {
         }
         let mut models = self.0.models.clone();
         for (id, rates) in own {
-            let rates: Rates = rates.clone().try_into().map_err(|e| format!("{id}: {}", e.to_string().trim()))?;
+            let rates: Rates = rates.clone().try_into().map_err(|e: toml::de::Error| wrong_rates(id, rates, e.message()))?;
             let all = [Some(rates.input), Some(rates.output), rates.cache_read, rates.cache_write];
             if !all.into_iter().flatten().all(|usd| (0.0..1e6).contains(&usd)) {
                 return Err(format!("{id}: prices must be US dollars for a million tokens, from 0 to below 1,000,000"));
@@ -260,6 +275,22 @@ impl Price {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wrong_prices_are_explained_with_a_quoted_example() {
+        let error = |text: &str| Prices::embedded().with(&text.parse().unwrap()).unwrap_err();
+        let example = "--set 'prices.\"m\"={input=0.2,output=0.8}'";
+        for (text, expected) in [
+            ("m = 'input=0.2'", vec!["m: expected two prices in US dollars", "quote the braces", example]),
+            ("m = { input = 0.2 }", vec!["m: the price output is missing", example]),
+            ("m = { output = 0.2 }", vec!["m: the price input is missing"]),
+            ("[my.model]\ninput = 1\noutput = 1", vec!["in quotes: prices.\"my.model\""]),
+            ("m = { input = 1, output = 1, cached = 1 }", vec!["m: unknown field `cached`", "cache_read"]),
+        ] {
+            let message = error(text);
+            assert!(expected.iter().all(|part| message.contains(part)), "{text}: {message}");
+        }
+    }
 
     fn usage(uncached_input: u64, cache_read: u64, output: u64) -> Usage {
         Usage { uncached_input, cache_read, cache_write: 0, output }

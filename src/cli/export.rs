@@ -70,7 +70,7 @@ impl Source {
     fn check(&self, (job, view): (&str, &View), rows: u64, output: &OutputSettings) -> Result<(), CliError> {
         let whole = self.archive.view(Some(job), false).map_err(CliError::internal)?.filter(|whole| whole.complete && !view.complete);
         let Some(whole) = whole.filter(|_| ResultFiles::exist(output, job)) else { return Ok(()) };
-        let kept = self.archive.kept(&whole, std::iter::empty(), |_| false).map_err(CliError::internal)?;
+        let kept = self.archive.kept(&whole, std::iter::empty(), |_, _, _| false).map_err(CliError::internal)?;
         let there = kept.get(job).map_or(0, |kept| kept.rows);
         let what = format!("the results of {job} have {there} rows of run {}, but the incomplete run {} has {rows}", whole.run, view.run);
         let otherwise = format!("{what}. Write them elsewhere with --to DIR, or replace the results with --yes.");

@@ -95,7 +95,7 @@ fn repeated(command: &str, code: FailureCode) -> Option<String> {
 }
 
 /// The command without its selection of documents. `None` if the command is not known.
-fn of_all(command: &str) -> Option<String> {
+pub(super) fn of_all(command: &str) -> Option<String> {
     let mut words = command.split(' ').peekable();
     let mut kept = Vec::new();
     while let Some(word) = words.next() {

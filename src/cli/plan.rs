@@ -7,13 +7,13 @@ use super::exit::{CliError, Exit};
 use super::flags::flags;
 use super::start_run::run_failed;
 use super::{agreed, print, print_wrapped, prompt, settings};
-use crate::ask::{StopKind, Tier};
+use crate::ask::{StopKind, Tier, Used};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Selection, Survey, predict, survey};
 use crate::insight::Interval;
-use crate::model::{AccountLimit, Bill, LeftOut, Money, counted};
+use crate::model::{AccountLimit, LedgerSum, LeftOut, Money, counted};
 use crate::progress::{duration, say};
 use crate::setup::{Environment, Flag, Guard, RunOptions, Server, assemble, changes, decides};
-use crate::store::{Archive, Retry, RunRecord};
+use crate::store::{Archive, Requests, Retry, RunRecord};
 use alternatives::Alternative;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -83,9 +83,10 @@ pub(super) struct Report {
     plan: Arc<Plan>,
     pub survey: Survey,
     pub prediction: Prediction,
-    spent: Bill,
-    /// The job of the settings.
-    job: String,
+    /// Requests and cost of the runs in the output directory.
+    ledger: LedgerSum,
+    /// The job of the settings, if all its tasks are asked.
+    job: Option<String>,
     alternatives: Vec<Alternative>,
 }
 
@@ -95,7 +96,7 @@ impl Report {
         let (config, settings) = settings::load_to_look(&what.settings, [flags(what), more.to_vec()].concat())?;
         let options =
             RunOptions { selection, server: Server::Offline, retry: Retry::Transient, guard: Guard::Tell, ..RunOptions::default() };
-        let job = settings.job.r#use.clone();
+        let job = Some(settings.job.r#use.clone()).filter(|_| settings.job.tasks.is_empty());
         let plan = assemble(&Environment::of_process(), &config, settings, options).await?.plan;
         let history = History::of(&plan).map_err(run_failed)?;
         Ok(Self { job, ..Self::of(plan, &history).await? })
@@ -110,10 +111,9 @@ impl Report {
             _ = tokio::signal::ctrl_c() => return Err(CliError { exit: Exit::StoppedEarly, message: "stopped by a signal; nothing was sent".into() }),
         };
         let archive = Archive::open(&plan.output.dir).map_err(CliError::usage)?;
-        let spent =
-            archive.map(|archive| archive.bill(None)).transpose().map_err(CliError::internal)?.map_or(Bill::default(), |(_, bill)| bill);
+        let ledger = archive.map(|archive| archive.ledger(Requests::All)).transpose().map_err(CliError::internal)?.unwrap_or_default();
         let prediction = predict(&plan, &survey, history);
-        Ok(Self { plan, survey, prediction, spent, job: String::new(), alternatives: Vec::new() })
+        Ok(Self { plan, survey, prediction, ledger, job: None, alternatives: Vec::new() })
     }
 
     /// The predicted cost as text.
@@ -127,9 +127,13 @@ impl Report {
     /// A warning if the cap on money may stop the run.
     fn budget(&self) -> Option<String> {
         let (cap, cost) = (self.plan.max_cost?.usd(), self.prediction.cost?);
-        let left = (cap - self.spent.usd.usd()).max(0.0);
+        let used = Used::from(self.ledger);
+        let left = (cap - used.all.usd()).max(0.0);
         let stops = if left < cost.low { "the run will stop before it is done" } else { "the run may stop before it is done" };
-        (left < cost.high).then(|| format!("{} left of budget.max_usd = {cap}: {stops}", Money::from_usd(left)))
+        // A request is sent only if there is room for its maximum cost.
+        let one = self.prediction.at_most.unwrap_or_default() / (self.prediction.calls as f64).max(1.0);
+        let why = if used.uncertain > Money::ZERO { format!(", because {}", used.describe()) } else { String::new() };
+        (left < cost.high + one).then(|| format!("{} left of budget.max_usd = {cap}{why}: {stops}", Money::from_usd(left)))
     }
 
     fn text(&self) -> String {
@@ -151,25 +155,22 @@ impl Report {
             let n = survey.repeated;
             line("repeated", &format!("{n} documents have the same content as another and share its answers (llm.share_identical_calls)"));
         }
-        let is_sample = survey.prepared < survey.pending - survey.repeated;
+        let is_sample = survey.times > 1.0;
         let about = if is_sample { "about " } else { "" };
         if is_sample {
             line(
                 "sample",
-                &format!(
-                    "{} documents from all parts of the input were prepared; calls, tokens, cost and time are scaled up",
-                    survey.prepared
-                ),
+                &format!("{} documents from all parts of the input were prepared; all numbers below are scaled up", survey.prepared),
             );
         }
         for ((kind, job), n) in &survey.kinds {
-            line("", &format!("{} ({kind}): job {job}", counted(*n, "document")));
+            line("", &format!("{about}{} ({kind}): job {job}", counted(survey.scaled(*n), "document")));
         }
         for (why, n) in &survey.skipped {
-            line("skipped", &format!("{n}: {why}"));
+            line("skipped", &format!("{about}{}: {why}", survey.scaled(*n)));
         }
         for (code, n) in &survey.failures {
-            line("will fail", &format!("{n} {}", code.as_str()));
+            line("will fail", &format!("{about}{} {}", survey.scaled(*n), code.as_str()));
         }
         if let Some(changed) = survey.changed.as_ref().filter(|changed| changed.rows > 0) {
             let calls = prediction.because_of_changes;
@@ -179,21 +180,26 @@ impl Report {
             }
         }
         if prediction.calls == 0 {
-            line("calls", &format!("none to send, {about}{} already answered: nothing to do", prediction.known));
+            let why = match survey.pending {
+                0 => "all documents are up to date".to_owned(),
+                _ => format!("{about}{} already answered", prediction.known),
+            };
+            line("calls", &format!("none to send: {why}"));
             return out;
         }
         let (done, partly, open) = self.progress();
         if done + partly > 0 {
-            line("answered", &format!("{done} of these documents completely, {partly} partly, {open} not at all"));
+            line("answered", &format!("{about}{done} of these documents completely, {partly} partly, {open} not at all"));
         }
         let concurrency = self.plan.llm.concurrency;
         line(
             "calls",
             &format!("{about}{} to send, up to {concurrency} at a time; {about}{} already answered", prediction.calls, prediction.known),
         );
-        let (low, high) = (prediction.output.low, prediction.output.high);
-        let output = if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
-        line("tokens", &format!("about {:.0} in, {output} out", prediction.input));
+        let range =
+            |Interval { low, high }| if high - low < 1.0 { format!("about {low:.0}") } else { format!("from {low:.0} to {high:.0}") };
+        let input = prediction.input_range.map_or_else(|| format!("about {:.0}", prediction.input), range);
+        line("tokens", &format!("{input} in, {} out", range(prediction.output)));
         line("cost", &format!("{} ({})", self.cost(), self.basis()));
         let tier = &self.plan.llm.service_tier;
         if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
@@ -261,8 +267,8 @@ impl Report {
         }
     }
 
-    /// Numbers of prepared documents that are answered completely, partly, and not at all.
-    fn progress(&self) -> (usize, usize, usize) {
+    /// Numbers of pending documents that are answered completely, partly, and not at all.
+    fn progress(&self) -> (u64, u64, u64) {
         let (mut wholly, mut partly, mut not_at_all) = (0, 0, 0);
         for document in &self.survey.plans {
             match document.calls.iter().filter(|call| call.past.is_some()).count() {
@@ -271,7 +277,7 @@ impl Report {
                 _ => partly += 1,
             }
         }
-        (wholly, partly, not_at_all)
+        (self.survey.scaled(wholly), self.survey.scaled(partly), self.survey.scaled(not_at_all))
     }
 
     /// Changes since a run that make its rows out of date.
@@ -286,7 +292,8 @@ impl Report {
 
     pub fn json(&self) -> Value {
         let (survey, prediction) = (&self.survey, &self.prediction);
-        let kinds: Vec<Value> = survey.kinds.iter().map(|((kind, job), n)| json!({ "kind": kind, "job": job, "documents": n })).collect();
+        let kinds: Vec<Value> =
+            survey.kinds.iter().map(|((kind, job), n)| json!({ "kind": kind, "job": job, "documents": survey.scaled(*n) })).collect();
         let changed = survey.changed.as_ref().filter(|changed| changed.rows > 0).map(|changed| {
             let keys = self.changes(&changed.before);
             json!({ "run": changed.before.id, "rows": changed.rows, "calls": prediction.because_of_changes, "settings": keys })
@@ -300,14 +307,15 @@ impl Report {
             "pending": survey.pending,
             "prepared": survey.prepared,
             "kinds": kinds,
-            "skipped": survey.skipped,
-            "failures": survey.failures,
+            "skipped": survey.skipped.iter().map(|(why, n)| (why.clone(), json!(survey.scaled(*n)))).collect::<Map<_, _>>(),
+            "failures": survey.failures.iter().map(|(code, n)| (code.to_string(), json!(survey.scaled(*n)))).collect::<Map<_, _>>(),
             "answered": { "wholly": done, "partly": partly, "not_at_all": open },
             "changed": changed,
             "calls": prediction.calls,
             "calls_answered": prediction.known,
             "waves": prediction.waves,
             "input_tokens": prediction.input.round(),
+            "input_tokens_range": prediction.input_range,
             "output_tokens": prediction.output,
             "repeated": survey.repeated,
             "cost_usd": prediction.cost,

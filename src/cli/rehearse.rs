@@ -12,7 +12,7 @@ use crate::model::{Money, RowStatus, RunFigures};
 use crate::progress::{Style, duration};
 use crate::setup::{Environment, RunOptions, Server, assemble};
 use crate::simulator::Scenario;
-use crate::store::Archive;
+use crate::store::{Archive, Requests};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -75,7 +75,8 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
         return Err(CliError::internal("the rehearsal has no result"));
     };
     let archive = Archive::open(scratch.path()).map_err(CliError::internal)?;
-    let (_, bill) = archive.ok_or_else(|| CliError::internal("the rehearsal has no run store"))?.bill(None).map_err(CliError::internal)?;
+    let archive = archive.ok_or_else(|| CliError::internal("the rehearsal has no run store"))?;
+    let bill = archive.ledger(Requests::All).map_err(CliError::internal)?.cost;
     let ok: u64 = outcome.summaries.iter().map(|summary| summary.totals.tally.count(RowStatus::Ok)).sum();
     let value = told(figures, &report, args.speed, &source, (ok, bill.exact()));
     print(&if args.json {

@@ -54,7 +54,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
             Ok(exit)
         }
         Some(stop) => {
-            let pending = outcome.pending.map_or_else(String::new, |n| format!(", {n} remain"));
+            let pending = match outcome.pending {
+                None => String::new(),
+                Some(0) => ", none remain, but some are asked again".to_owned(),
+                Some(n) => format!(", {n} remain"),
+            };
             let doubt = match outcome.in_doubt {
                 0 => String::new(),
                 1 => ", 1 call is in doubt".to_owned(),

@@ -9,7 +9,7 @@ use super::{print, print_wrapped, table};
 use crate::engine::LIVE_CHANGES;
 use crate::model::{RowStatus, command_in, counted};
 use crate::setup::{changes, kept};
-use crate::store::{Archive, Pace, RunLock, RunRecord};
+use crate::store::{Archive, Pace, Requests, RunLock, RunRecord};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -31,13 +31,7 @@ fn print_json(lines: &[Value]) -> Result<Exit, CliError> {
 fn compared(comparisons: &[Spent]) -> Result<Exit, CliError> {
     for spent in comparisons {
         let directory = spent.directory.display();
-        print(&format!(
-            "comparison {}: {}, {}, {} ({directory})",
-            spent.name,
-            counted(spent.runs as u64, "run"),
-            counted(spent.requests, "request"),
-            spent.bill
-        ))?;
+        print(&format!("comparison {}: {}, {} ({directory})", spent.name, counted(spent.runs as u64, "run"), spent.text()))?;
     }
     Ok(Exit::Ok)
 }
@@ -86,6 +80,10 @@ fn of_store(args: &RunsArgs, archive: &Archive, directory: &Path, comparisons: &
     }
     if OPTIONAL.iter().any(|column| !shown[0].contains(column)) {
         print_wrapped(&format!("     `{}` shows all figures", command_in(directory, "runs --json")), 5)?;
+    }
+    let all = archive.ledger(Requests::All).map_err(CliError::internal)?;
+    if let Some(doubtful) = all.doubtful(", in all runs") {
+        print_wrapped(&format!("     {doubtful}"), 7)?;
     }
     compared(comparisons)
 }

@@ -3,17 +3,19 @@
 use super::args::StatusArgs;
 use super::compare::{Spent, spent_in};
 use super::exit::{CliError, Exit};
+use super::next::of_all;
 use super::print;
 use super::settings::archive_or_comparisons;
 use crate::ask::larger_cap;
 use crate::event::line;
 use crate::html_report::advice;
-use crate::model::{FailureCode, Money, RowStatus, Tally, command_in, counted};
+use crate::model::{FailureCode, LedgerSum, Money, RowStatus, Tally, command_in, counted};
 use crate::progress::{plain, wrapped_for_stdout};
-use crate::store::{Archive, Doubt, Holder, Retry, RunCounts, RunLock, RunRecord};
+use crate::store::{Archive, Doubt, Holder, Requests, Retry, RunCounts, RunLock, RunRecord, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -64,8 +66,8 @@ fn compared_only(directory: &Path, as_json: bool) -> Result<Exit, CliError> {
         return Ok(Exit::Ok);
     }
     print(&format!("     store  {}: no run, only comparisons", directory.display()))?;
-    for Spent { name, requests, bill, .. } in &comparisons {
-        print(&format!("     spent  comparison {name}: {}, {bill}", counted(*requests, "request")))?;
+    for spent in &comparisons {
+        print(&format!("     spent  comparison {}: {}", spent.name, spent.text()))?;
     }
     Ok(Exit::Ok)
 }
@@ -89,12 +91,12 @@ struct Status<'s> {
     in_flight: Vec<Doubt>,
     /// Requests of dead runs without a known end.
     doubts: Vec<Doubt>,
-    requests: u64,
-    spent: crate::model::Bill,
-    /// Lost requests, and their maximum cost.
-    lost: (u64, Option<Money>),
+    /// Requests and cost of all runs.
+    ledger: LedgerSum,
     /// Requests and cost of comparisons below this directory.
     comparisons: Vec<Spent>,
+    /// Results that this run does not replace: job, run and number of rows.
+    others: Vec<(String, i64, u64)>,
 }
 
 impl<'s> Status<'s> {
@@ -103,8 +105,7 @@ impl<'s> Status<'s> {
         let unsettled = archive.in_doubt().map_err(CliError::internal)?;
         let is_at_work = at_work.is_some() && run.outcome.is_none();
         let (in_flight, doubts) = unsettled.into_iter().partition(|doubt| is_at_work && doubt.run == run.id);
-        let (requests, spent) = archive.bill(None).map_err(CliError::internal)?;
-        let lost = archive.lost().map_err(CliError::internal)?;
+        let ledger = archive.ledger(Requests::All).map_err(CliError::internal)?;
         Ok(Self {
             store: archive.path().display().to_string(),
             run,
@@ -112,10 +113,9 @@ impl<'s> Status<'s> {
             counted,
             in_flight,
             doubts,
-            requests,
-            spent,
-            lost,
+            ledger,
             comparisons: Vec::new(),
+            others: others(archive, runs, run).map_err(CliError::internal)?,
         })
     }
 
@@ -162,6 +162,9 @@ impl<'s> Status<'s> {
                 line("", &format!("{job}: {n} {}", status.as_str()));
             }
         }
+        for (job, run, rows) in &self.others {
+            line("results", &format!("{job}: {} of run {run} as well", counted(*rows, "row")));
+        }
         for (code, n) in &tally.failures {
             let again = if Retry::Transient.takes(code.as_str()) {
                 "the next run tries again".to_owned()
@@ -202,13 +205,12 @@ impl<'s> Status<'s> {
         if self.doubts.len() > SHOWN {
             line("", &format!("and {} more; --json lists all", self.doubts.len() - SHOWN));
         }
-        line("spent", &format!("{}, {}", counted(self.requests, "request"), self.spent));
-        if let (lost @ 1.., bound) = self.lost {
-            let bound = at_most(bound);
-            line("", &format!("and {} of runs that died, outcome unknown: {bound}", counted(lost, "request")));
+        line("spent", &format!("{}, {}", counted(self.ledger.requests, "request"), self.ledger.cost));
+        if let Some(doubtful) = self.ledger.doubtful("") {
+            line("", &doubtful);
         }
-        for Spent { name, requests, bill, .. } in &self.comparisons {
-            line("", &format!("comparison {name}: {}, {bill}", counted(*requests, "request")));
+        for spent in &self.comparisons {
+            line("", &format!("comparison {}: {}", spent.name, spent.text()));
         }
         if let Some(next) = self.next() {
             line(GO_ON, &next);
@@ -223,8 +225,11 @@ impl<'s> Status<'s> {
     /// The command to continue, if anything is left to do.
     fn next(&self) -> Option<String> {
         let again = self.counted.counts.again > 0;
-        let done = self.run.outcome.as_deref() == Some("complete") && self.counted.pending() == 0 && !again;
+        let outcome = self.run.outcome.as_deref();
+        let done = matches!(outcome, Some("complete" | "sample")) && self.counted.pending() == 0 && !again;
         let command = (!done && self.at_work.is_none() && !self.run.command.is_empty()).then(|| self.run.command.clone())?;
+        // A command that has run all the documents that it selects would do nothing.
+        let command = if outcome == Some("sample") { of_all(&command)? } else { command };
         // With the same cap the command would send nothing.
         let cap = self.run.stopped.as_deref().and_then(larger_cap);
         Some(cap.map_or_else(|| command.clone(), |cap| with_cap(&command, cap)))
@@ -256,18 +261,34 @@ impl<'s> Status<'s> {
                 "skips": tally.skips,
                 "requeued": self.counted.counts.requeued,
             },
+            "other_results": self.others.iter().map(|(job, run, rows)| json!({ "job": job, "run": run, "rows": rows })).collect::<Vec<_>>(),
             "in_flight": list(&self.in_flight),
             "in_doubt": list(&self.doubts),
             "in_doubt_at_most_usd": sum(&self.doubts).map(Money::usd),
-            "requests": self.requests,
-            "spent_usd": self.spent.exact().map(Money::usd),
-            "unpriced_requests": self.spent.unpriced_calls,
-            "lost_requests": self.lost.0,
-            "lost_at_most_usd": self.lost.1.map(Money::usd),
+            "requests": self.ledger.requests,
+            "spent_usd": self.ledger.cost.exact().map(Money::usd),
+            "unpriced_requests": self.ledger.cost.unpriced_calls,
+            "maybe_billed": self.ledger.maybe_billed,
+            "maybe_billed_at_most_usd": self.ledger.maybe_billed_at_most_usd.map(Money::usd),
             "comparisons": self.comparisons.iter().map(Spent::json).collect::<Vec<_>>(),
             "next": self.next(),
         })
     }
+}
+
+/// Complete results beside those of a run: of other jobs, and those to which an incomplete run adds
+/// documents.
+fn others(archive: &Archive, runs: &[RunRecord], run: &RunRecord) -> Result<Vec<(String, i64, u64)>, StoreError> {
+    let jobs: BTreeSet<&str> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.name.as_str()).collect();
+    let adds = crate::setup::added_to(run).is_some() && run.outcome.as_deref() != Some("complete");
+    let mut others = Vec::new();
+    for job in jobs.into_iter().filter(|job| adds || !run.jobs.iter().any(|own| own.name == *job)) {
+        if let Some(view) = archive.view(Some(job), false)?.filter(|view| view.complete) {
+            let counts = archive.counts(view.listing, view.recipe)?;
+            others.extend(counts.jobs.get(job).map(|tally| (job.to_owned(), view.run, tally.rows())));
+        }
+    }
+    Ok(others)
 }
 
 /// A command with another cap on money.

@@ -9,7 +9,7 @@ use super::status::at_most;
 use super::{print, print_wrapped};
 use crate::model::{Digest, JobColumns, Row, Totals, command_in, counted};
 use crate::progress::plain;
-use crate::store::{Archive, Bookkeeping, RunLock, RunRecord, View};
+use crate::store::{Archive, Bookkeeping, Requests, RunLock, RunRecord, View};
 use crate::write::{OutputSettings, Sink, sinks};
 use inputs::inputs;
 pub(super) use inputs::inputs_of;
@@ -94,14 +94,15 @@ fn store(archive: &Archive, receipt: &mut Receipt) -> Result<(), CliError> {
 
 fn books(archive: &Archive, directory: &Path, receipt: &mut Receipt) -> Result<(), CliError> {
     let Bookkeeping { answers, unsettled, unfounded } = archive.bookkeeping().map_err(CliError::internal)?;
-    let (requests, bill) = archive.bill(None).map_err(CliError::internal)?;
+    let ledger = archive.ledger(Requests::All).map_err(CliError::internal)?;
+    let (requests, bill) = (ledger.requests, ledger.cost);
     let text = format!("{} and their attempts in the ledger: {}, {bill}", counted(answers, "answer"), counted(requests, "request"));
     receipt.say(unsettled.is_empty(), &text)?;
     unsettled.iter().try_for_each(|call| print(&format!("        {call}")))?;
     receipt.say(unfounded.is_empty(), "every answer in a row is in the store")?;
     unfounded.iter().try_for_each(|document| print(&format!("        {}", plain(document))))?;
-    if let (lost @ 1.., bound) = archive.lost().map_err(CliError::internal)? {
-        print_wrapped(&format!("  note  {} more of runs that died, outcome unknown: {}", counted(lost, "request"), at_most(bound)), 8)?;
+    if let Some(doubtful) = ledger.doubtful("") {
+        print_wrapped(&format!("  note  {doubtful}"), 8)?;
     }
     let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {

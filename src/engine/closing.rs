@@ -7,11 +7,11 @@ use super::meter::Meters;
 use super::summary::{End, now};
 use super::write::{JobResults, Results};
 use super::{Beside, Context, Outcome, Plan, RunError, Selection};
-use crate::ask::{RunStop, StopKind};
+use crate::ask::{BudgetReached, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::job::Job;
-use crate::model::{Column, ColumnType, JobColumns, counted};
-use crate::store::{EndedRun, Placed, Store, StoreError};
+use crate::model::{Column, ColumnType, JobColumns, LedgerSum, counted};
+use crate::store::{EndedRun, Placed, Requests, Store, StoreError};
 use crate::write::ResultFiles;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
@@ -43,6 +43,37 @@ pub(super) fn reopen(breaker: &Breaker, plan: &Plan, store: &Store, written: Res
     let mut results = Results::new(columns(plan), plan.output.clone());
     store.rows(&plan.retry)?.read_from(0, true, |row| results.push(row))?;
     Ok(results)
+}
+
+/// Adds the rows of earlier runs that a stopped run has not reached.
+pub(super) fn with_earlier_rows(plan: &Plan, store: &Store, written: Results, complete: bool) -> Result<Results, RunError> {
+    if complete || !plan.keeps_rows {
+        return Ok(written);
+    }
+    let after = plan.beside.as_ref().map_or(0, |beside| beside.run);
+    if store.keep_rows(after, |name, digest, stamp| plan.roots.seem_to_hold(name, digest, stamp))? == 0 {
+        return Ok(written);
+    }
+    let mut results = Results::new(columns(plan), plan.output.clone());
+    store.rows_of(store.run())?.read_from(0, true, |row| results.push(row))?;
+    Ok(results)
+}
+
+/// The message of a run that the cap on money has stopped. `documents` were found, and this run has
+/// made `made` rows.
+fn over_budget(
+    reached: BudgetReached,
+    store: &Store,
+    (this, all): (LedgerSum, LedgerSum),
+    documents: Option<u64>,
+    made: u64,
+) -> Result<String, StoreError> {
+    /// Rows of a run that show what a document costs.
+    const ENOUGH: u64 = 20;
+    let done = store.done()?;
+    let (spent, rows) = if made >= ENOUGH { (this.counted, made) } else { (all.counted, done) };
+    let remaining = documents.map(|documents| documents.saturating_sub(done) as f64);
+    Ok(reached.message(remaining.filter(|_| rows > 0).map(|remaining| remaining * spent.usd() / rows as f64)))
 }
 
 /// Completes the result files, unless they are current.
@@ -80,7 +111,7 @@ pub(super) fn publish(
 
 /// Adds a note on the added table rows, and a warning if no row had a known id.
 fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
-    let Placed { replaced, reverted, unchanged, new, example, example_there } = placed;
+    let Placed { replaced, reverted, unchanged, new, absent, example, example_there } = placed;
     let tables = plan.roots.records().into_iter().filter(|input| input.columns.is_some());
     let names: Vec<String> = tables.map(|input| input.prefix).collect();
     let rows = replaced + unchanged + new;
@@ -88,9 +119,12 @@ fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
         return;
     }
     let tables = format!("{} {}", if names.len() == 1 { "table" } else { "tables" }, names.join(", "));
-    let back = if *reverted > 0 { format!(" ({reverted} by an earlier version)") } else { String::new() };
+    let back = if *reverted > 0 { format!(" ({reverted} of them by content that they had before)") } else { String::new() };
     let versions = if *replaced > 0 { " (rows with the same id are versions of one row, and the new one counts)" } else { "" };
-    let note = format!("{tables}: {}: {replaced} replaced{back}, {unchanged} unchanged, {new} new{versions}", counted(rows, "row"));
+    let are_absent =
+        if *absent == 1 { "row of earlier deliveries is not in it and stays" } else { "rows of earlier deliveries are not in it and stay" };
+    let others = if *absent > 0 { format!("; {absent} {are_absent} in the results") } else { String::new() };
+    let note = format!("{tables}: {}: {replaced} replaced{back}, {unchanged} unchanged, {new} new{versions}{others}", counted(rows, "row"));
     findings.notes.push(note);
     if let (true, Some(example), Some(there)) = (*new == rows, example, example_there) {
         findings.warnings.push(format!(
@@ -148,12 +182,16 @@ fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreErr
 /// Writes summaries and history, and reports the results to the watchers.
 ///
 /// The store is borrowed exclusively, because a shared reference to it is not `Send`.
-pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
+pub(super) async fn close(mut end: End, plan: &Plan, store: &mut Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
     if !store.path().exists() {
         let source = std::io::Error::other("the directory was removed or renamed during the run, with the run store in it");
         return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });
     }
-    let (ended, figures) = (now(), end.figures(plan, meters, store.ledger_sums()?));
+    let sums = (store.ledger(Requests::Of(end.run))?, store.ledger(Requests::All)?);
+    if let (Some(RunStop { kind: StopKind::OverBudget, message }), Some(reached)) = (&mut end.stop, end.reached) {
+        *message = over_budget(reached, store, sums, meters.documents(), end.findings.made)?;
+    }
+    let (ended, figures) = (now(), end.figures(plan, meters, sums));
     let summaries = end.summaries(plan, &figures, &ended)?;
     let json = |value: serde_json::Result<String>| value.map_err(|e| RunError::Internal(e.to_string()));
     let record = EndedRun {
@@ -187,13 +225,13 @@ pub(super) async fn close(end: End, plan: &Plan, store: &mut Store, meters: &Met
         (unanswered, done) = (kept.unanswered_beyond(&plan.accepted), kept.rows());
         context.tell(RunEvent::UpToDate(kept.clone())).await;
     }
-    if end.results.is_empty() && end.stop.is_some() && !is_tried {
-        // The disk was full. The finished rows are in the store, but not in the results.
-        done = store.done()?;
-    }
     for summary in &summaries {
         unanswered += summary.totals.tally.unanswered_beyond(&plan.accepted);
         done += summary.totals.tally.rows();
+    }
+    if end.stop.is_some() && !(end.results.is_empty() && is_tried) {
+        // If the disk was full, finished rows are in the store, but not in the results.
+        done = store.done()?;
     }
     let left = kept_results(&end, plan, store, meters)?;
     for note in left.iter().filter(|results| !results.have_this).map(|results| results.note(plan)) {

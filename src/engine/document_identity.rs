@@ -86,7 +86,7 @@ impl Register {
         let record = |id| record_as(id, &document.name);
         // Columns of a table row that no prompt uses may have changed. Then its stamp differs, and
         // its results are written again.
-        let looks_the_same = |known: Option<Stamp>| document.row().is_none() || known == stamp;
+        let looks_the_same = |known: Option<Stamp>| document.row().is_none() || document.has_stamp(known, stamp);
         let typed = document.row().and_then(|row| row.typed_digest).filter(|_| digest.is_some());
         let same = |digest| versions.iter().find(|version| version.digest == digest);
         if let Some(same) = same(digest).or_else(|| same(Some(typed?))) {

@@ -15,7 +15,7 @@ use crate::insight::{AnswerForm, Length, Order};
 use crate::job::{COMBINE, Chunks, Job, stand_in};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Fence, MessagePart, Money, Spent, Usage, Want};
 use crate::simulator::{AnswerPreview, Foretold};
-use crate::store::Catalog;
+use crate::store::{Catalog, RowState};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -74,6 +74,8 @@ pub(super) struct Shared {
     answers: Answers,
     /// Documents with their rows of the previous run, if its recipe differed.
     before: Option<Arc<Mutex<Catalog>>>,
+    /// Documents with their rows of the recipe.
+    current: Option<Arc<Mutex<Catalog>>>,
     endpoint: String,
     account: Account,
     effort: Option<Arc<str>>,
@@ -96,10 +98,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(plan: &Plan, answers: Answers, before: Option<Catalog>, lengths: HashMap<String, f64>) -> Self {
+    pub fn new(plan: &Plan, answers: Answers, catalogs: [Option<Catalog>; 2], lengths: HashMap<String, f64>) -> Self {
+        let [before, current] = catalogs.map(|catalog| catalog.map(|catalog| Arc::new(Mutex::new(catalog))));
         Self {
             answers,
-            before: before.map(|catalog| Arc::new(Mutex::new(catalog))),
+            before,
+            current,
             endpoint: endpoint(plan),
             account: plan.account.clone(),
             effort: Some(plan.llm.effort.as_str()).filter(|effort| !effort.is_empty()).map(Arc::from),
@@ -131,9 +135,9 @@ impl Shared {
 
     /// The expected length of the answer to a call, and of the thinking before it.
     fn expected(&self, task: usize, call: &Call) -> (Length, Length) {
+        let Want::Answer { schema, max_output_tokens } = &call.want;
         /// Bytes of the prompt examined at either end.
         const LOOKED_AT: usize = 2000;
-        let Want::Answer { schema, max_output_tokens } = &call.want;
         let mut forms = self.forms.lock();
         let form = *forms.entry(task).or_insert_with(|| {
             let asked: Vec<&str> = call
@@ -154,6 +158,11 @@ impl Shared {
             if self.room > 0 { self.room } else { *max_output_tokens },
         );
         (form.length(call.document_tokens() as f64).at_most(f64::from(*max_output_tokens)), thinking.at_most(most))
+    }
+
+    /// Expected input tokens of a call.
+    fn input_tokens(&self, call: &Call) -> u64 {
+        self.simulated.as_ref().map_or(call.tokens, |_| AnswerPreview::input_tokens(call))
     }
 
     /// The answer of the built-in server to a call, and its length. Reading a document takes time, so
@@ -180,10 +189,18 @@ impl Shared {
 
     /// Whether a document had a row before settings or jobs changed.
     pub async fn had_a_row(&self, id: DocumentId) -> Result<bool, RunError> {
-        let Some(before) = self.before.clone() else { return Ok(false) };
-        let look_up = move || before.lock().row(id);
-        let row = spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))?;
-        Ok(row?.is_some())
+        Ok(Self::row_in(self.before.as_ref(), id).await?.is_some())
+    }
+
+    /// The row of a document under the recipe.
+    pub async fn row(&self, id: DocumentId) -> Result<Option<RowState>, RunError> {
+        Self::row_in(self.current.as_ref(), id).await
+    }
+
+    async fn row_in(catalog: Option<&Arc<Mutex<Catalog>>>, id: DocumentId) -> Result<Option<RowState>, RunError> {
+        let Some(catalog) = catalog.cloned() else { return Ok(None) };
+        let look_up = move || catalog.lock().row(id);
+        Ok(spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("a look-up was lost: {e}")))??)
     }
 
     /// Whether the call shares the answer of an identical call.
@@ -274,6 +291,7 @@ impl Answerer for DryRun<'_> {
         for (((call, key), before), role) in calls.iter().zip(keys).zip(before).zip(roles) {
             let task = shared.task(subject.job, call);
             let (mut expected, thinking) = shared.expected(task, call);
+            let tokens = shared.input_tokens(call);
             let (record, past) = match before {
                 Before::Answered(record) | Before::Failed(record) => {
                     let record = RowMaker::known(call, record);
@@ -308,9 +326,9 @@ impl Answerer for DryRun<'_> {
                 task,
                 round: if earlier == 0 { 0 } else { 1 + u8::from(&*call.task == COMBINE) },
                 order: if shared.prime { role.order() } else { Order::Alone },
-                tokens: call.tokens,
+                tokens,
                 images: call.image_tokens(),
-                shared: call.shared_tokens(),
+                shared: call.shared_tokens().min(tokens),
                 length: expected.and(thinking),
                 max_output: u64::from(shared.room) + u64::from(*max_output_tokens),
                 past,

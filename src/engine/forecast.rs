@@ -31,6 +31,8 @@ pub struct Prediction {
     pub because_of_changes: u64,
     /// Input tokens.
     pub input: f64,
+    /// The range of input tokens, if the provider's count is not learned.
+    pub input_range: Option<Interval>,
     /// Output tokens.
     pub output: Interval,
     /// US dollars; `None` if a price is unknown.
@@ -84,7 +86,7 @@ struct Predictor<'p> {
 
 impl<'p> Predictor<'p> {
     fn new(plan: &'p Plan, survey: &'p Survey, history: &'p History) -> Self {
-        let times = (survey.pending - survey.repeated) as f64 / (survey.prepared as f64).max(1.0);
+        let times = survey.times;
         let known = history.lengths();
         let tasks = 0..survey.tasks.len();
         let past = |task: usize| {
@@ -116,6 +118,7 @@ impl<'p> Predictor<'p> {
         let per_second = self.play(&loads, |_| 1.0);
         let bounds = self.bounds(&loads, seconds.as_ref().map(|(_, busy)| *busy));
         let bound = bounds.iter().max_by(|one, other| one.1.total_cmp(other.1)).map(|(name, _)| name.clone()).unwrap_or_default();
+        let learned_from = seen(self.survey).filter(|document| document.calls.iter().any(is_paid)).count();
         let limits = self.limits.rates();
         let limits_unknown = self.plan.account.has_limits() && limits.is_empty();
         let wall = seconds.map_or(per_second.wall_s, |(wall, _)| wall.middle());
@@ -129,10 +132,16 @@ impl<'p> Predictor<'p> {
             because_of_changes: self.scaled(because),
             // An empty sum is a negative zero, which `+ 0.0` makes positive.
             input: self.times * open().map(|call| self.counted[call.task].tokens(call)).sum::<f64>() + 0.0,
+            input_range: (learned_from < 2).then(|| {
+                let end = |end: fn((f64, f64)) -> f64| {
+                    self.times * open().map(|call| end(self.uncertainty()) * self.counted[call.task].tokens(call)).sum::<f64>()
+                };
+                Interval { low: end(|(fewer, _)| fewer), high: end(|(_, more)| more) }
+            }),
             output: Interval { low: output(|length| length.low), high: output(|length| length.high) },
             cost: self.cost(),
             at_most: self.at_most(),
-            learned_from: seen(self.survey).filter(|document| document.calls.iter().any(is_paid)).count(),
+            learned_from,
             seconds: seconds.map(|(wall, _)| wall),
             seconds_per_second: per_second.wall_s.max(bounds.get(&bound).copied().unwrap_or_default()),
             bound,
@@ -214,16 +223,22 @@ impl<'p> Predictor<'p> {
         Some(sum)
     }
 
+    /// Lowest and highest ratio of counted to estimated input tokens.
+    fn uncertainty(&self) -> (f64, f64) {
+        if self.plan.simulated.is_some() { COUNTED } else { (FEWER, MORE) }
+    }
+
     /// The cost of a call without learned costs: the likely cost and its uncertainties.
     fn guess(&self, call: &Foreseen) -> Option<Guessed> {
         // The known length may come from another prompt or model, so its uncertainty is large.
         let known = |known: f64| Length::new(known / OTHER, known, known * OTHER).at_most(call.max_output as f64);
         let length = self.lengths[call.task].map_or(call.length, known).at_most(call.max_output as f64);
         let likely = self.price(call, 1.0, length.likely)?;
+        let (fewer, more) = self.uncertainty();
         let uncached = self.price(&Foreseen { order: Order::Alone, ..call.clone() }, 1.0, length.likely)?;
         Some(Guessed {
             likely,
-            input: [likely - self.price(call, FEWER, length.likely)?, self.price(call, MORE, length.likely)? - likely],
+            input: [likely - self.price(call, fewer, length.likely)?, self.price(call, more, length.likely)? - likely],
             output: [likely - self.price(call, 1.0, length.low)?, self.price(call, 1.0, length.high)? - likely],
             uncached: (uncached - likely).max(0.0),
         })
@@ -357,6 +372,8 @@ fn felt(calls: f64, seconds: f64) -> Option<IfLimited> {
 const FEWER: f64 = 0.8;
 /// Highest ratio of counted to estimated input tokens, without past calls.
 const MORE: f64 = 1.3;
+/// These ratios for the simulator, whose count is known.
+const COUNTED: (f64, f64) = (0.97, 1.03);
 /// Share of the cost that retries may add.
 const REPEATED: f64 = 0.05;
 /// Factor by which answers may be longer or shorter with another prompt.

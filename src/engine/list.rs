@@ -6,7 +6,7 @@
 //! run writes a new listing.
 
 use super::{Context, Results, RunError};
-use crate::model::{Document, DocumentId, Failure, LeftOut, RowStatus, Stamp, Tally};
+use crate::model::{Document, DocumentId, Failure, LeftOut, Stamp, Tally};
 use crate::read::{Roots, is_table_name};
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version, own_code};
 use jiff::Timestamp;
@@ -216,7 +216,7 @@ impl Lister {
         unchanged: &mut Vec<(u64, DocumentId)>,
     ) -> Result<(), RunError> {
         self.context.meters.up_to_date.fetch_add(1, Relaxed);
-        if let Some(status) = RowStatus::ALL.into_iter().find(|status| status.as_str() == row.status) {
+        if let Some(status) = row.status() {
             sums.up_to_date.add(status, own_code(row.codes.as_deref()), 1);
         }
         if !self.changed {

@@ -148,6 +148,8 @@ pub struct Plan {
     /// The results that this run adds documents to; `None` if the results contain only the
     /// documents of this run.
     pub beside: Option<Beside>,
+    /// Whether the results of an incomplete run keep rows of earlier runs that it has not reached.
+    pub keeps_rows: bool,
     /// Notes to show when the run begins.
     pub notes: Vec<String>,
 }

@@ -9,10 +9,10 @@ use super::meter::Meters;
 use super::row::RowMaker;
 use super::stored_answers::{Answers, Sharing, answers_in};
 use super::{Context, Plan, RunError};
-use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport};
+use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport, Used};
 use crate::event::{RunEvent, VERSION};
 use crate::model::Fence;
-use crate::store::{Catalog, NewRun, OnCommit, Store, StoreError, StoreHandle, ViewReader};
+use crate::store::{Catalog, NewRun, OnCommit, Requests, Store, StoreError, StoreHandle, ViewReader};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 
@@ -39,7 +39,7 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let (next_document, next_attempt) = store.next_numbers()?;
     let (previous, answers, fence) = (store.newest_listing()?, known_answers(plan, &store)?, store.fence()?);
     // The sum over the whole ledger is needed only with a cap.
-    let before = plan.max_cost.map(|_| store.spent()).transpose()?;
+    let before = plan.max_cost.map(|_| store.ledger(Requests::All)).transpose()?.map(Used::from);
     let (budget, cancelled) = (Budget::new(plan.max_cost, before), store.cancelled()?);
     Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, answers, fence, budget, cancelled })
 }

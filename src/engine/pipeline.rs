@@ -18,7 +18,7 @@
 use super::active::ActiveDocuments;
 use super::ask::ask;
 use super::breaker::Breaker;
-use super::closing::{close, columns, deferred, publish, reopen, sampled};
+use super::closing::{close, columns, deferred, publish, reopen, sampled, with_earlier_rows};
 use super::conductor::Conductor;
 use super::document_identity::Register;
 use super::list::{Findings, Lister, count, walk};
@@ -104,7 +104,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let processor = Arc::new(processor(&plan, handle, answers, next_attempt, shared, &context)?);
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
-    let (finished, mut beside) = (CancellationToken::new(), JoinSet::new());
+    let (finished, mut beside, money) = (CancellationToken::new(), JoinSet::new(), Arc::clone(&governor));
     let drain = Duration::from_secs(plan.llm.drain_s);
     let conductor = Conductor {
         context: context.clone(),
@@ -161,6 +161,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         meters.publishing.store(true, Relaxed);
         move || {
             let worked = worked.and_then(|written| reopen(&breaker, &plan, &store, written));
+            let worked = worked.and_then(|written| with_earlier_rows(&plan, &store, written, complete));
             let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));
             (store, findings, published)
         }
@@ -177,7 +178,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         }
         published => published?,
     };
-    let end = End { run, started, stop: stopped_by.get().cloned(), results, findings };
+    let end = End { run, started, stop: stopped_by.get().cloned(), reached: money.budget_reached(), results, findings };
     let outcome = close(end, &plan, &mut store, &meters, &context).await;
     let left = leave(&active, stopped_by.get().is_some(), &mut store, &context).await;
 

@@ -222,7 +222,8 @@ impl Reader {
             Content::Waiting(_) => return Err(RunError::Internal("an opened file was not read".into())),
         };
         let Identity { id, record, kept, is_new, renamed, row_is_old } = identity;
-        let listed = ReadDocument { position: document.index, id, record, renamed, forget_row: row_is_old || bytes.is_err() };
+        let listed =
+            ReadDocument { position: document.index, id, record, renamed, forget_row: row_is_old || (bytes.is_err() && kept.is_none()) };
         if kept.is_some() {
             self.context.meters.up_to_date.fetch_add(1, Relaxed);
             return Ok(Done { listed, read: None });
@@ -267,7 +268,13 @@ fn read_content(
     versions: &[Version],
     stamp: Option<Stamp>,
 ) -> Result<Content, RunError> {
-    let digest = bytes.as_ref().ok().map(|bytes| document.row().map_or_else(|| Digest::of(bytes), |row| row.digest));
+    let digest = match (&bytes, document.row()) {
+        (Ok(bytes), None) => Some(Digest::of(bytes)),
+        (Ok(_), Some(row)) => Some(row.digest),
+        // A row without text was read, like any other row.
+        (Err(failure), Some(row)) if failure.code == FailureCode::Empty => Some(row.digest),
+        (Err(_), _) => None,
+    };
     let identity = register.identify(document, versions, digest, stamp)?;
     Ok(match bytes {
         Ok(bytes) => Content::Read(bytes, identity),

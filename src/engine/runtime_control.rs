@@ -3,11 +3,11 @@
 use super::active::{ActiveDocuments, Cancelled, REMEMBERED};
 use super::notice::{Notice, command_elsewhere};
 use super::{Context, Plan, RunError};
-use crate::ask::{Governor, LimitSettings};
+use crate::ask::{Governor, LimitSettings, Used};
 use crate::control::{Answer, Asked, Request};
 use crate::event::RunEvent;
 use crate::model::{Money, Nearest};
-use crate::store::{Archive, Store, StoreError, StoreWatcher};
+use crate::store::{Archive, Requests, Store, StoreError, StoreWatcher};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -170,9 +170,9 @@ impl RuntimeControl {
     }
 
     /// Money spent in the output directory by earlier runs.
-    async fn spent_before(&self) -> Result<Money, String> {
+    async fn spent_before(&self) -> Result<Used, String> {
         let run = self.run;
-        self.look_up(move |archive| archive.spent_before(run).map_err(|e| e.to_string())).await
+        self.look_up(move |archive| archive.ledger(Requests::Before(run)).map(Used::from).map_err(|e| e.to_string())).await
     }
 
     /// Records changes in the history and reports them to watchers.

@@ -3,7 +3,7 @@
 use super::list::Findings;
 use super::meter::Meters;
 use super::{JobResults, Plan, RunError};
-use crate::ask::{Provider, RunStop, StopKind, Tier};
+use crate::ask::{BudgetReached, Provider, RunStop, StopKind, Tier};
 use crate::event::Snapshot;
 use crate::insight::Rate;
 use crate::model::{AccountLimit, LedgerSum, LeftOut, RunFigures, Summary, Usage};
@@ -15,6 +15,8 @@ pub(super) struct End {
     pub run: i64,
     pub started: String,
     pub stop: Option<RunStop>,
+    /// The request for which the budget had no room.
+    pub reached: Option<BudgetReached>,
     pub results: BTreeMap<String, JobResults>,
     pub findings: Findings,
 }

@@ -19,7 +19,7 @@ use super::stored_answers::{Answers, Sharing, answers_in};
 use super::summary::nothing_found;
 use super::{Context, Plan, RunError};
 use crate::model::{FailureCode, LeftOut, RowStatus};
-use crate::store::{Archive, Catalog, RunRecord, StoreError, StoreHandle};
+use crate::store::{Archive, Catalog, Retry, RunRecord, StoreError, StoreHandle};
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -60,6 +60,9 @@ pub struct Survey {
     pub identical: u64,
     /// Pending documents that were prepared.
     pub prepared: u64,
+    /// Number of pending documents for each prepared one, without repeated ones. Above 1 for a
+    /// sample.
+    pub times: f64,
     /// Prepared documents with calls, by kind and job.
     pub kinds: BTreeMap<(String, String), u64>,
     /// Documents that failed in preparation, by code.
@@ -107,7 +110,8 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
     let places = plan.places();
     let archive = Archive::open(&plan.output.dir).map_err(RunError::Unusable)?;
     let catalog = |recipe| archive.as_ref().map(|archive| archive.catalog(recipe)).transpose().map_err(RunError::Unusable);
-    let (pending, contents, findings) = compare(plan, catalog(Some(plan.recipe))?, places.clone()).await?;
+    let known = [catalog(Some(plan.recipe))?, catalog(Some(plan.recipe))?];
+    let Compared { pending, contents, kept, findings } = compare(plan, known, places.clone()).await?;
     let changed = archive.as_ref().map(|archive| changed(archive, plan.recipe)).transpose()?.flatten();
     let before = changed.as_ref().map(|changed| catalog(Some(changed.before.recipe))).transpose()?.flatten();
     let looked_at = places.as_ref().map_or(total, |places| places.len() as u64);
@@ -116,7 +120,10 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         documents: looked_at,
         left_out: findings.left_out,
         notes: findings.notes.into_iter().chain(findings.warnings).chain(findings.repeated_ids).collect(),
-        up_to_date: findings.up_to_date.documents,
+        up_to_date: findings.up_to_date.documents.into_iter().chain(kept).fold(BTreeMap::new(), |mut all, (status, n)| {
+            *all.entry(status).or_default() += n;
+            all
+        }),
         pending: pending.len(),
         changed,
         ..Survey::default()
@@ -136,8 +143,17 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         }
     }
     let (chosen, compared) = (asked.some(PREPARED), up_to_date.some(COMPARED));
+    survey.times = if chosen.is_empty() { 1.0 } else { asked.len() as f64 / chosen.len() as f64 };
     prepare_some(plan, (archive.as_ref(), before, history), (&chosen, &compared), &mut survey).await?;
     Ok(survey)
+}
+
+impl Survey {
+    /// Scales a count from the prepared documents to all pending ones.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of documents")]
+    pub fn scaled(&self, n: u64) -> u64 {
+        (n as f64 * self.times).round() as u64
+    }
 }
 
 /// The effect of a changed recipe on the rows of the previous run; `None` without a change.
@@ -187,22 +203,47 @@ fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -
     Begun { stages, found, findings, store, context }
 }
 
-/// Finds the documents with work to do, and their contents if identical calls are shared.
-async fn compare(
-    plan: &Arc<Plan>,
-    catalog: Option<Catalog>,
-    places: Option<Vec<u64>>,
-) -> Result<(Positions, Contents, Findings), RunError> {
+/// The comparison of the walk with the store.
+struct Compared {
+    /// Positions of documents with work to do.
+    pending: Positions,
+    /// Their contents.
+    contents: Contents,
+    /// Table rows that are up to date under another name, by status.
+    kept: BTreeMap<RowStatus, u64>,
+    findings: Findings,
+}
+
+/// Finds the documents with work to do, and their contents.
+async fn compare(plan: &Arc<Plan>, [catalog, known]: [Option<Catalog>; 2], places: Option<Vec<u64>>) -> Result<Compared, RunError> {
     let Begun { stages, mut found, findings, store, context } = begin(plan, catalog, places);
-    let (mut pending, mut contents) = (Positions::default(), Contents::default());
-    while let Some(found) = found.recv().await {
-        pending.push(found.document.index);
-        contents.add(&found);
-    }
+    let register = register(plan, known);
+    let sort = move || {
+        let (mut pending, mut contents, mut kept) = (Positions::default(), Contents::default(), BTreeMap::new());
+        while let Some(found) = found.blocking_recv() {
+            // The content of a row is known without reading a file.
+            let row = found.document.row().filter(|_| found.failure.is_none());
+            let identity = row.map(|row| register.identify(&found.document, &found.versions, Some(row.digest), found.stamp)).transpose()?;
+            if let Some(status) = identity.and_then(|identity| identity.kept).and_then(|row| row.status()) {
+                *kept.entry(status).or_default() += 1;
+                continue;
+            }
+            pending.push(found.document.index);
+            contents.add(&found);
+        }
+        Ok::<_, StoreError>((pending, contents, kept))
+    };
+    let sorted =
+        tokio::task::spawn_blocking(sort).await.map_err(|e| RunError::Internal(format!("the comparison ended unexpectedly: {e}")))?;
     drop(store);
     first_error(stages, &context).await?;
-    let findings = findings.lock().clone();
-    Ok((pending, contents, findings))
+    let ((pending, contents, kept), findings) = (sorted?, findings.lock().clone());
+    Ok(Compared { pending, contents, kept, findings })
+}
+
+/// Identifies documents as a run does. New documents get arbitrary ids, because nothing is stored.
+fn register(plan: &Plan, catalog: Option<Catalog>) -> Register {
+    Register::new(catalog, i64::MAX / 2, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone())
 }
 
 /// Reads and prepares the documents at these positions, and predicts their calls.
@@ -214,15 +255,14 @@ async fn prepare_some(
 ) -> Result<(), RunError> {
     let mut places = [chosen, compared].concat();
     places.sort_unstable();
-    let open = |archive: &Archive| Ok::<_, StoreError>((archive.catalog(None)?, archive.catalog(None)?, archive.answers()?));
-    let opened = archive.map(open).transpose().map_err(RunError::Unusable)?;
-    let (catalog, register, reader) = opened.map_or((None, None, None), |(one, other, reader)| (Some(one), Some(other), Some(reader)));
+    let catalog = |recipe| archive.map(|archive| archive.catalog(recipe)).transpose().map_err(RunError::Unusable);
+    let reader = archive.map(Archive::answers).transpose().map_err(RunError::Unusable)?;
+    let current = catalog(Some(plan.recipe))?;
     let started = Instant::now();
-    let Begun { mut stages, found, store, context, .. } = begin(plan, catalog, Some(places));
+    let Begun { mut stages, found, store, context, .. } = begin(plan, catalog(None)?, Some(places));
     let (read_in, read_out) = mpsc::channel(plan.read.queue);
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
-    // New documents get arbitrary ids, because nothing is stored.
-    let register = Arc::new(Register::new(register, i64::MAX / 2, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone()));
+    let register = Arc::new(register(plan, catalog(None)?));
     stages.spawn(read(found, read_in, Reader { settings: plan.read.clone(), register, store, context: context.clone() }));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context.clone()));
     let known = Answers {
@@ -234,11 +274,17 @@ async fn prepare_some(
         skip_in_doubt: false,
         sharing: plan.llm.share_identical_calls.then(Sharing::default),
     };
-    let shared = Shared::new(plan, known, before, history.lengths());
-    let mut done = ReceiverStream::new(ready_out).map(|ready| foresee(ready, &shared)).buffer_unordered(LOOKED_UP);
+    let shared = Shared::new(plan, known, [before, current], history.lengths());
+    let mut done = ReceiverStream::new(ready_out).map(|ready| foresee(ready, &shared, &plan.retry)).buffer_unordered(LOOKED_UP);
+    let mut kept: BTreeMap<RowStatus, u64> = BTreeMap::new();
     while let Some(result) = done.next().await {
-        let (index, outcome) = result?;
+        let (index, row, outcome) = result?;
         let is_compared = compared.binary_search(&index).is_ok();
+        // A renamed or copied file with a known content.
+        if let Some(status) = row.filter(|_| !is_compared) {
+            *kept.entry(status).or_default() += 1;
+            continue;
+        }
         match outcome {
             Outcome::Calls { calls, .. } if is_compared => {
                 survey.compared.push(DocumentPlan { index, calls, had_a_row: false });
@@ -257,6 +303,11 @@ async fn prepare_some(
     survey.plans.sort_unstable_by_key(|plan| plan.index);
     survey.compared.sort_unstable_by_key(|plan| plan.index);
     survey.prepared = chosen.len() as u64;
+    for (status, n) in kept {
+        let n = survey.scaled(n).min(survey.pending);
+        survey.pending -= n;
+        *survey.up_to_date.entry(status).or_default() += n;
+    }
     survey.prepared_per_s = (chosen.len() + compared.len()) as f64 / started.elapsed().as_secs_f64();
     survey.tasks = shared.tasks();
     Ok(())
@@ -269,8 +320,12 @@ enum Outcome {
     Calls { kind: String, job: String, calls: Vec<Foreseen>, had_a_row: bool },
 }
 
-async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunError> {
+/// Predicts a document. Also returns the status of its row, if that is up to date.
+async fn foresee(ready: Ready, shared: &Shared, retry: &Retry) -> Result<(u64, Option<RowStatus>, Outcome), RunError> {
     let Ready { document, id, is_new, job, state, held, held_text, .. } = ready;
+    let may_be_kept = !is_new && document.row().is_none() && !matches!(state, State::Failed(_));
+    let row = if may_be_kept { shared.row(id).await? } else { None };
+    let row = row.filter(|row| !retry.takes_any(row.codes.as_deref())).and_then(|row| row.status());
     let outcome = match state {
         State::Failed(failure) => Outcome::Failed(failure.code),
         State::Skipped(failure) => Outcome::Skipped(failure.message),
@@ -289,5 +344,5 @@ async fn foresee(ready: Ready, shared: &Shared) -> Result<(u64, Outcome), RunErr
         }
     };
     drop((held, held_text));
-    Ok((document.index, outcome))
+    Ok((document.index, row, outcome))
 }

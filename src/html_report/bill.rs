@@ -1,6 +1,6 @@
 //! The bill: what was asked, what it cost, and what reuse has saved.
 
-use crate::model::{Money, Row, Usage};
+use crate::model::{LedgerSum, Money, Row, Usage};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -102,8 +102,8 @@ impl Bill {
         }
     }
 
-    /// Sums the lines. `summary` is that of the last run, and `spent` the cost of all runs.
-    pub fn finish(mut self, summary: &Value, spent: f64) -> Self {
+    /// Sums the lines. `summary` is that of the last run, and `ledger` has the sums over all runs.
+    pub fn finish(mut self, summary: &Value, ledger: &LedgerSum) -> Self {
         let mut models: BTreeMap<String, Line> = BTreeMap::new();
         for ((task, model), sum) in std::mem::take(&mut self.sums) {
             self.all.add(&sum);
@@ -113,7 +113,7 @@ impl Bill {
         self.lines.sort_by(|a, b| b.usd.total_cmp(&a.usd).then(b.output.cmp(&a.output)));
         self.models = models.into_iter().map(|(model, sum)| Line { model, ..sum }).collect();
         self.per_document = if self.documents > 0 { self.all.usd / self.documents as f64 } else { 0.0 };
-        self.beyond = (spent - self.all.usd).max(0.0);
+        self.beyond = (ledger.cost.usd.usd() - self.all.usd).max(0.0);
         for (task, shared) in std::mem::take(&mut self.shared_by_task) {
             let (paid, usd) =
                 self.lines.iter().filter(|line| line.task == task).fold((0, 0.0), |(n, usd), line| (n + line.calls, usd + line.usd));
@@ -124,8 +124,7 @@ impl Bill {
         self.reused = run["calls_reused"].as_u64().unwrap_or(0);
         self.up_to_date = run["up_to_date"].as_u64().unwrap_or(0);
         self.cache_saved = run["cache_saved_usd"].as_f64().filter(|usd| *usd > 0.0);
-        let all = &run["all_runs"];
-        self.maybe_billed = (all["maybe_billed"].as_u64().unwrap_or(0), all["maybe_billed_at_most_usd"].as_f64());
+        self.maybe_billed = (ledger.maybe_billed, ledger.maybe_billed_at_most_usd.map(Money::usd));
         self
     }
 }
@@ -146,10 +145,13 @@ mod tests {
             let row = json!({"status": "ok", "job": "j", "provider": "p", "model": "m", "answers": {}, "calls": calls});
             bill.add(&Row::read(0, "d", &row.to_string()).expect("a row"));
         }
-        let bill = bill.finish(&json!([{"whole_run": {"calls_reused": 3}}]), 1.0);
+        let cost = crate::model::Bill { usd: Money::from_usd(1.0), ..Default::default() };
+        let ledger = LedgerSum { cost, maybe_billed: 2, maybe_billed_at_most_usd: Some(Money::from_usd(0.5)), ..LedgerSum::default() };
+        let bill = bill.finish(&json!([{"whole_run": {"calls_reused": 3}}]), &ledger);
         assert_eq!((bill.documents, bill.all.calls, bill.lines.len(), bill.models.len()), (2, 3, 2, 2));
         assert!((bill.all.usd - 0.75).abs() < 1e-9 && (bill.beyond - 0.25).abs() < 1e-9 && (bill.per_document - 0.375).abs() < 1e-9);
         assert_eq!((bill.reused, bill.shared.0), (3, 1));
+        assert_eq!(bill.maybe_billed, (2, Some(0.5)));
         assert!((bill.shared.1 - 0.375).abs() < 1e-9, "{:?}", bill.shared);
     }
 }

@@ -4,7 +4,7 @@ use super::bill::Bill;
 use super::facets::{Facet, FieldCounts};
 use super::history::parsed;
 use super::specialists::Specialists;
-use crate::model::Row;
+use crate::model::{LedgerSum, Row};
 use crate::store::{Archive, ResultRecord, RunRecord, StoreError};
 use serde::Serialize;
 
@@ -20,9 +20,9 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Reads the rows of a listing under a recipe. `spent` is the cost of all runs. Skips rows that
-    /// are not readable; writing the rows reports them.
-    pub fn gather(archive: &Archive, view: (i64, i64), run: &RunRecord, spent: f64) -> Result<Self, StoreError> {
+    /// Reads the rows of a listing under a recipe. `ledger` has the sums over all runs. Skips
+    /// unreadable rows; writing the rows reports them.
+    pub fn gather(archive: &Archive, view: (i64, i64), run: &RunRecord, ledger: &LedgerSum) -> Result<Self, StoreError> {
         let (mut fields, mut specialists, mut bill) = (FieldCounts::new(&run.jobs), Specialists::default(), Bill::default());
         archive.results(view, |record: ResultRecord<'_>| -> Result<bool, StoreError> {
             if let Ok(row) = Row::read(record.position, record.document, record.text) {
@@ -33,7 +33,7 @@ impl Findings {
             Ok(true)
         })?;
         let fields = fields.finish(|field| specialists.hides(field));
-        let bill = bill.finish(&parsed(run.summary.as_deref()), spent);
+        let bill = bill.finish(&parsed(run.summary.as_deref()), ledger);
         Ok(Self { fields, specialists: specialists.finish(), bill })
     }
 }

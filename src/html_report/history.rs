@@ -2,7 +2,8 @@
 
 use super::chart::{Chart, columns};
 use super::number::{percent, plain, usd};
-use crate::store::{Archive, RunRecord, StoreError};
+use crate::model::LedgerSum;
+use crate::store::{Archive, Requests, RunRecord, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,7 +39,7 @@ pub struct PastRun {
 pub fn past_runs(archive: &Archive, runs: &[RunRecord]) -> Result<Vec<PastRun>, StoreError> {
     let run = |run: &RunRecord| {
         let (figures, summaries) = (parsed(run.figures.as_deref()), parsed(run.summary.as_deref()));
-        let (requests, bill) = archive.bill(Some(run.id))?;
+        let LedgerSum { requests, cost: bill, .. } = archive.ledger(Requests::Of(run.id))?;
         let documents = |wanted: fn(&str) -> bool| -> u64 {
             let statuses = summaries.as_array().into_iter().flatten().filter_map(|job| job["documents"].as_object()).flatten();
             statuses.filter(|(status, _)| wanted(status)).filter_map(|(_, n)| n.as_u64()).sum()

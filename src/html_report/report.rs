@@ -10,7 +10,7 @@ use super::history::{PastRun, parsed, past_runs};
 use super::slowest::{SHOWN, SlowDocument, clock_below};
 use super::stages::stages;
 use crate::model::{FailureCode, RowStatus, Tally, command_in};
-use crate::store::{Archive, Counts, RunCounts, RunRecord, StoreError};
+use crate::store::{Archive, Counts, Requests, RunCounts, RunRecord, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -188,7 +188,7 @@ impl Report {
         }
         let concurrency = settings["llm.concurrency"].as_u64();
         let wall_seconds = figures["wall_seconds"].as_f64().unwrap_or((to - from) as f64 / 1000.0);
-        let bill = archive.bill(None)?.1;
+        let ledger = archive.ledger(Requests::All)?;
         let with_examples = |codes: &BTreeMap<FailureCode, u64>| {
             let failures = codes.iter().map(|(code, n)| {
                 let examples = archive.failure_examples(view.0, view.1, code.as_str(), EXAMPLES)?;
@@ -214,8 +214,8 @@ impl Report {
             wall_seconds,
             concurrency,
             bottleneck: figures["bottleneck"]["sentence"].as_str().map(ToOwned::to_owned),
-            spent: (bill.usd.usd(), bill.unpriced_calls),
-            findings: Findings::gather(archive, view, run, bill.usd.usd())?,
+            spent: (ledger.cost.usd.usd(), ledger.cost.unpriced_calls),
+            findings: Findings::gather(archive, view, run, &ledger)?,
             stretch_seconds: activity.stretch_seconds(),
             latency: activity.latency.spread(),
             turn: activity.turn.spread(),

@@ -57,12 +57,20 @@ pub struct TableRow {
     pub typed_digest: Option<Digest>,
     /// Stamp of the whole row. A row with another stamp may look different in the results.
     pub stamp: Stamp,
+    /// The stamp that earlier versions of docmill computed, if it differs. It distinguishes a number
+    /// from its digits in all columns.
+    pub typed_stamp: Option<Stamp>,
 }
 
 impl Document {
     /// The table row, if the document is one.
     pub fn row(&self) -> Option<&TableRow> {
         if let Place::Row(row) = &self.place { Some(row) } else { None }
+    }
+
+    /// Whether a stamp is that of the document. `now` is its stamp.
+    pub fn has_stamp(&self, known: Option<Stamp>, now: Option<Stamp>) -> bool {
+        known == now || known.is_some() && self.row().is_some_and(|row| row.typed_stamp == known)
     }
 
     /// Lower-case extension of the file name; empty without an extension.

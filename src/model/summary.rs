@@ -1,5 +1,6 @@
 //! Totals and figures of a run.
 
+use super::counted;
 use super::{Bill, Bottleneck, CallStatus, Digest, Money, QueueUse, Row, StageUse, Tally, Usage, WaitReason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -95,6 +96,19 @@ pub struct LedgerSum {
     /// Maximum cost of these requests beyond `cost`, in US dollars. Absent if a price is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maybe_billed_at_most_usd: Option<Money>,
+    /// Money that counts against a cap: `cost`, and the maximum of requests of uncertain cost.
+    #[serde(skip)]
+    pub counted: Money,
+}
+
+impl LedgerSum {
+    /// Describes the requests that may be billed too; `None` without any. `whose` follows their
+    /// number.
+    pub fn doubtful(&self, whose: &str) -> Option<String> {
+        let bound = self.maybe_billed_at_most_usd.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
+        let (requests, them) = (counted(self.maybe_billed, "request"), if self.maybe_billed == 1 { "it" } else { "them" });
+        (self.maybe_billed > 0).then(|| format!("no response to {requests}{whose}; the provider may bill {them}: {bound}"))
+    }
 }
 
 /// Figures of a whole run.

@@ -66,11 +66,8 @@ pub(super) fn text(jobs: &[Summary], results: &[String], width: Option<usize>) -
             let text = format!("{sent}, {input} tokens in ({} cached), {} out, cost {cost}", tokens.cache_read, tokens.output);
             line(&mut out, "this run", &text);
         }
-        if run.all_runs.maybe_billed > 0 {
-            let unanswered = counted(run.all_runs.maybe_billed, "request");
-            let them = if run.all_runs.maybe_billed == 1 { "it" } else { "them" };
-            let bound = run.all_runs.maybe_billed_at_most_usd.map_or_else(|| "of unknown price".to_owned(), |usd| format!("at most {usd}"));
-            line(&mut out, "", &format!("no response to {unanswered}, in all runs; the provider may bill {them}: {bound}"));
+        if let Some(doubtful) = run.all_runs.doubtful(", in all runs") {
+            line(&mut out, "", &doubtful);
         }
         let stages: Vec<String> = run.stages.iter().map(|s| format!("{} {:.0} %", s.stage, 100.0 * s.busy)).collect();
         line(&mut out, "", &format!("busiest stage: {} ({})", run.busiest_stage, stages.join(", ")));

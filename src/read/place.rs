@@ -18,7 +18,7 @@ impl Roots {
         let (input, key, listed) = match place {
             Place::File(path) => return file::open(path, max_bytes, |file| self.admits(file, path)),
             // The walk has read the row already.
-            Place::Row(row) if row.text.is_empty() => {
+            Place::Row(row) if std::str::from_utf8(&row.text).is_ok_and(|text| text.trim().is_empty()) => {
                 return (Err(Failure::new(FailureCode::Empty, "the row has no text")), Some(row.stamp));
             }
             Place::Row(row) => return (Ok(Opened::Read(std::mem::take(&mut row.text))), Some(row.stamp)),

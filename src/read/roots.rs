@@ -186,6 +186,19 @@ impl Roots {
         self.locate(name).is_some_and(|place| self.still_holds(&place, digest, stamp))
     }
 
+    /// Whether the document called `name` still has this content, as far as that shows without
+    /// reading old files or asking a remote server.
+    pub fn seem_to_hold(&self, name: &str, digest: Option<Digest>, stamp: Option<Stamp>) -> bool {
+        match (self.locate(name), digest) {
+            (Some(Place::Object { .. }), _) => true,
+            (Some(place), _) if stamp.is_some() => self.stamp_of(&place) == stamp,
+            // A file that was new when it was read has no stamp.
+            (_, Some(digest)) => self.hold(name, digest, stamp),
+            (Some(_), None) => false,
+            (None, None) => self.has_row(name),
+        }
+    }
+
     /// Whether a table has a row called `name`, with any content.
     pub fn has_row(&self, name: &str) -> bool {
         let tables =

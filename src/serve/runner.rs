@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::control::ControlServer;
 use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
 use crate::setup::{Assembled, Environment, Flag, RunOptions, Server, Settings, assemble};
-use crate::store::Archive;
+use crate::store::{Archive, Requests};
 use futures::FutureExt as _;
 use jiff::Zoned;
 use std::panic::AssertUnwindSafe;
@@ -184,9 +184,8 @@ pub async fn check(app: &Arc<App>, run: &QueuedRun, submission: &Submission, inp
 /// The totals of a run store.
 pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
     let Some(archive) = Archive::open(directory)? else { return Ok(before) };
-    let (requests, bill) = archive.bill(None)?;
-    let (_, lost) = archive.lost()?;
-    let mut totals = Totals { requests, spent: bill.usd + lost.unwrap_or_default(), unpriced: bill.unpriced_calls, ..Totals::default() };
+    let ledger = archive.ledger(Requests::All)?;
+    let mut totals = Totals { requests: ledger.requests, spent: ledger.counted, unpriced: ledger.cost.unpriced_calls, ..Totals::default() };
     let runs = archive.runs()?;
     if let Some(last) = runs.last() {
         let counted = archive.run_counts(&runs, last)?;

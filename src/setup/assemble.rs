@@ -16,9 +16,9 @@ use crate::engine::{JobSet, LiveSettings, Plan, Selection};
 use crate::model::{FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputError, InputRecord, OnEmpty, Roots, Tables};
-use crate::simulator::{AnswerPreview, Scenario, Simulator};
+use crate::simulator::{AnswerPreview, Scenario, Simulator, is_simulated};
 use crate::store::Retry;
-use crate::write::CopyTo;
+use crate::write::{CopyTo, Existing};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -93,11 +93,12 @@ pub async fn assemble(
         _ => Vec::new(),
     };
     let simulated = match (&options.server, provider) {
-        (Server::Configured | Server::Offline, Some(Provider::Simulated)) => {
-            Some(Arc::new(AnswerPreview::new(&scenario(&settings.simulator)?)))
-        }
-        _ => None,
+        (Server::Rehearsal(_), _) => None,
+        (_, Some(Provider::Simulated)) => Some(scenario(&settings.simulator)?),
+        // `docmill simulate`, with an unknown scenario.
+        _ => is_simulated(&settings.llm.model).then(Scenario::default),
     };
+    let simulated = simulated.map(|scenario| Arc::new(AnswerPreview::new(&scenario)));
     let key = |name: &str| match options.server {
         Server::Configured => environment.key(name),
         // The key identifies the account whose limits are known.
@@ -136,6 +137,7 @@ pub async fn assemble(
     let Settled { roots, beside, records, added_to, note } = settled;
     let (replaces, is_file) = (!matches!(options.guard, Guard::Off) && options.selection == Selection::All, is_file(&settings.job));
     let replaced = if replaces { same_name::notes(&settings.output, &jobs, &settings.input.keep_columns, is_file) } else { Vec::new() };
+    let drops = settings.output.existing == Existing::Replace;
     let copy = copy_to(environment, config, &settings, &roots)?;
     let doubts = prices::doubts(&account.prices, &account.model, environment).filter(|_| account.has_limits());
     let live = options.live.map(|source| Arc::new(Source::new(source, environment, config, &account, &jobs)) as Arc<dyn LiveSettings>);
@@ -144,6 +146,7 @@ pub async fn assemble(
         report_each: false,
         trace: false,
         recipe,
+        keeps_rows: !matches!(options.guard, Guard::Off) && !(drops && options.selection.size().is_some()),
         beside,
         notes: table_note.into_iter().chain(note).chain(replaced).chain(roots.notes()).collect(),
         command: command_line(environment),

@@ -8,6 +8,7 @@ use super::SetupError;
 use super::guard::Guard;
 use super::history::{ADDED_TO, ROOTS, changes, decides, kept};
 use crate::engine::Beside;
+use crate::model::{Digest, Stamp};
 use crate::read::{
     Coverage, InputRecord, Roots, coverage, delivered_before, file_of, id_of, is_made_up, read_otherwise, standing_apart, united, versions,
 };
@@ -76,14 +77,27 @@ impl Before {
             let names =
                 named.walk().map(|(document, _)| document.name).filter(|name| !changed || !id_of(name, &before).is_some_and(is_made_up));
             let named_gone = Cell::new(0_u64);
-            // The same file may have another name, if the inputs have another base directory.
-            let still_there = |name: &str| {
-                let is_there = file_of(name, &before).is_some_and(|path| named.take(&path));
+            let deliveries = same_tables(&before, &plain.records());
+            // The same file may have another name, if the inputs have another base directory. A
+            // project may have moved with its inputs, and a row may be in a later delivery.
+            let is_held = |name: &str, digest: Digest, stamp: Option<Stamp>| {
+                let later = |(old, new): &(String, String)| {
+                    name.strip_prefix(&**old)
+                        .filter(|id| id.starts_with('#'))
+                        .is_some_and(|id| plain.hold(&format!("{new}{id}"), digest, stamp))
+                };
+                plain.hold(name, digest, stamp) || deliveries.iter().any(later)
+            };
+            let still_there = |name: &str, digest: Option<Digest>, stamp: Option<Stamp>| {
+                let is_there = file_of(name, &before).is_some_and(|path| named.take(&path))
+                    || digest.is_some_and(|digest| is_held(name, digest, stamp));
                 let is_named = id_of(name, &before).is_some_and(|id| !is_made_up(id));
                 named_gone.set(named_gone.get() + u64::from(is_named && !is_there));
                 is_there
             };
-            let kept = self.archive.kept(view, names, still_there).map_err(SetupError::internal)?.get(job).copied().unwrap_or_default();
+            let mut kept = self.archive.kept(view, names, still_there).map_err(SetupError::internal)?.get(job).copied().unwrap_or_default();
+            // One document may have the content of several rows.
+            kept.kept = kept.kept.min(plain.unsorted().count() as u64);
             let gone = kept.rows - kept.kept.min(kept.rows);
             // Rows without ids have no stable names. If more than half of them are gone, the table
             // counts as another table.
@@ -130,6 +144,13 @@ impl Before {
         let keys = if keys.is_empty() { "the job".to_owned() } else { keys.join(", ") };
         Err(format!("the results were made with other settings ({keys}), but all rows of a file need the same: {}", made_anew(&there)))
     }
+}
+
+/// Name prefixes of tables with the same columns, before and now.
+fn same_tables(before: &[InputRecord], now: &[InputRecord]) -> Vec<(String, String)> {
+    let pairs = now.iter().flat_map(|new| before.iter().map(move |old| (old, new)));
+    let same = pairs.filter(|(old, new)| old.columns.is_some() && old.columns == new.columns);
+    same.map(|(old, new)| (old.prefix.clone(), new.prefix.clone())).collect()
 }
 
 /// Advice on how to make the results of these inputs again.

@@ -83,8 +83,16 @@ fn selected(config: &Config, jobs: Vec<Job>, wanted: &[String]) -> Result<Vec<Jo
     }
     let known: Vec<&str> = jobs.iter().flat_map(Job::task_names).collect();
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        let field = jobs.iter().find(|job| job.csv_columns().iter().any(|column| column.name == **unknown));
+        let field = field.map_or_else(String::new, |job| {
+            format!(
+                ". {unknown} is a field of an answer that job {} asks for in one call. For fewer fields, copy the job \
+                (docmill jobs show {}) and delete the others",
+                job.name, job.name
+            )
+        });
         let near = did_you_mean(unknown, known.iter().copied());
-        let message = format!("unknown task \"{unknown}\"; expected one or more of {}{near}", known.join(", "));
+        let message = format!("unknown task \"{unknown}\"; expected one or more of {}{near}{field}", known.join(", "));
         return Err(SetupError::usage(config.problem("job.tasks", message)));
     }
     let has_some = |job: &Job| job.task_names().iter().any(|name| wanted.iter().any(|own| own == name));

@@ -3,7 +3,7 @@
 use super::trust::{TRUSTED, Untrusted};
 use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
-use crate::config::{Config, Layer, Problem, Problems};
+use crate::config::{Config, Layer, Origin, Problem, Problems};
 use crate::job::{AUTO, builtin};
 use crate::prepare::PrepareSettings;
 use crate::progress::{AlertSettings, ReportSettings};
@@ -87,9 +87,25 @@ impl SettingsSource {
         }
         layers.push(Layer::Flags(all));
         let (config, problems) = Config::lay(&layers).map_err(SetupError::usage)?;
+        let (config, problems) = without_default_paths(config, problems).map_err(SetupError::usage)?;
         let mut settings = Settings::from_config(&config, problems).map_err(SetupError::usage)?;
         settings.locate(environment);
         Ok((config, settings))
+    }
+}
+
+/// Drops the default of `input.paths` if other settings name the documents.
+fn without_default_paths(config: Config, problems: Vec<Problem>) -> Result<(Config, Vec<Problem>), Problems> {
+    let names_some = |key: &&str| match config.get(key) {
+        Some(toml::Value::Array(names)) => !names.is_empty(),
+        other => other.and_then(toml::Value::as_str).is_some_and(|name| !name.is_empty()),
+    };
+    match ["input.rows", "input.files_from"].into_iter().find(names_some) {
+        Some(key) if config.origin("input.paths") == Origin::Default => {
+            let none = ("input.paths".to_owned(), "[]".to_owned(), format!("none, because {key} is set"));
+            config.with(&Layer::Flags(vec![none])).map(|(config, _)| (config, problems))
+        }
+        _ => Ok((config, problems)),
     }
 }
 

@@ -60,7 +60,7 @@ mod wait;
 mod wire;
 
 pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
-pub use preview::{AnswerPreview, Foretold};
+pub use preview::{AnswerPreview, Foretold, is_simulated};
 pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
 
 use crate::system::accept;

@@ -15,6 +15,11 @@ pub struct AnswerPreview {
     gallery: Gallery,
 }
 
+/// Whether only a simulator has a model of this name.
+pub fn is_simulated(model: &str) -> bool {
+    model.starts_with("simulated")
+}
+
 /// The foretold answer to a call.
 #[derive(Debug)]
 pub struct Foretold {
@@ -28,6 +33,13 @@ impl AnswerPreview {
     /// The answers of a simulator with this behaviour.
     pub fn new(scenario: &Scenario) -> Self {
         Self { seed: scenario.seed, length_spread: scenario.length_spread, gallery: Gallery::default() }
+    }
+
+    /// Input tokens of a call, as the simulator bills them. It does not count the schema.
+    pub fn input_tokens(call: &Call) -> u64 {
+        let texts = call.parts.iter().filter_map(|part| if let MessagePart::Text(text) = part { Some(&**text) } else { None });
+        let chars: u64 = texts.chain([&*call.system]).map(|text| text.chars().count() as u64).sum();
+        chars.div_ceil(4) + call.image_tokens()
     }
 
     /// The answer to a call. Blocks while it reads the document.

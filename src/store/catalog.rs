@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::schema::open_to_read;
-use crate::model::{Digest, DocumentId, FailureCode, Stamp};
+use crate::model::{Digest, DocumentId, FailureCode, RowStatus, Stamp};
 use rusqlite::Connection;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -32,6 +32,13 @@ pub struct RowState {
     pub status: String,
     /// All failure codes of its calls, separated by commas.
     pub codes: Option<String>,
+}
+
+impl RowState {
+    /// Status of the row; `None` if a newer version of docmill has written it.
+    pub fn status(&self) -> Option<RowStatus> {
+        RowStatus::ALL.into_iter().find(|status| status.as_str() == self.status)
+    }
 }
 
 /// Selects the failures of earlier runs that are retried.

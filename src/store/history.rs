@@ -5,7 +5,7 @@ use super::reader::AnswerReader;
 use super::schema::{connect, open_to_read};
 use super::view::{View, ViewReader};
 use super::{FILE_NAME, StoreError};
-use crate::model::{Bill, Digest, JobColumns, Money, ResultFile};
+use crate::model::{Digest, JobColumns, Money, ResultFile};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::io;
@@ -169,25 +169,6 @@ impl Archive {
                 })
             };
             self.connection.prepare(sql)?.query_map((), doubt)?.collect()
-        })
-    }
-
-    /// Number and bill of settled requests, for one run or all.
-    pub fn bill(&self, run: Option<i64>) -> Result<(u64, Bill), StoreError> {
-        self.read("the ledger", || {
-            let sql = "SELECT count(DISTINCT request), ifnull(sum(pico_usd), 0), count(*) - count(pico_usd) FROM attempts
-                WHERE outcome IS NOT NULL AND outcome <> 'lost' AND (?1 IS NULL OR run = ?1)";
-            self.connection
-                .query_row(sql, [run], |row| Ok((row.get(0)?, Bill { usd: Money::from_pico(row.get(1)?), unpriced_calls: row.get(2)? })))
-        })
-    }
-
-    /// Number of lost requests, and their maximum cost. They belong to crashed runs, and were sent
-    /// again or are no longer needed.
-    pub fn lost(&self) -> Result<(u64, Option<Money>), StoreError> {
-        self.read("the ledger", || {
-            let sql = "SELECT count(DISTINCT request), CASE WHEN count(at_most_pico_usd) = count(*) THEN ifnull(sum(at_most_pico_usd), 0) END FROM attempts WHERE outcome = 'lost'";
-            self.connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get::<_, Option<u64>>(1)?.map(Money::from_pico))))
         })
     }
 

@@ -3,20 +3,60 @@
 use super::insert::forget;
 use super::{Archive, Store, StoreError};
 use crate::model::{Bill, CallKey, DocumentId, LedgerSum, Money, Spent, Usage};
+use rusqlite::Connection;
 use std::collections::HashMap;
 
-const SPENT: &str = "SELECT ifnull(sum(CASE
-        WHEN outcome IS NULL OR outcome IN ('lost', 'lost_reply', 'timed_out') THEN at_most_pico_usd
-        WHEN outcome = 'bad_reply' AND uncached_input_tokens + cache_read_tokens + cache_write_tokens = 0 THEN at_most_pico_usd
-        WHEN outcome IN ('overloaded', 'rate_limited', 'server_error')
-            AND uncached_input_tokens + cache_read_tokens + cache_write_tokens > 0 THEN at_most_pico_usd
-        ELSE ifnull(pico_usd, at_most_pico_usd) END), 0) FROM attempts";
+/// Whether a request of the table `attempts` has no complete response. The provider may have billed
+/// it, so it counts with its maximum cost.
+const UNCERTAIN: &str = "(outcome IS NULL OR outcome IN ('lost', 'lost_reply', 'timed_out')
+    OR (outcome = 'bad_reply' AND uncached_input_tokens + cache_read_tokens + cache_write_tokens = 0)
+    OR (outcome IN ('overloaded', 'rate_limited', 'server_error')
+        AND uncached_input_tokens + cache_read_tokens + cache_write_tokens > 0))";
+
+/// Selects requests of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requests {
+    /// Those of all runs.
+    All,
+    /// Those of one run.
+    Of(i64),
+    /// Those of the runs before a run.
+    Before(i64),
+}
+
+/// Sums over requests, whether documents succeeded or not. All sums of money come from here.
+fn sum(connection: &Connection, requests: Requests) -> rusqlite::Result<LedgerSum> {
+    let sql = format!(
+        "SELECT ifnull(sum(request = id), 0), ifnull(sum(uncached_input_tokens), 0), ifnull(sum(cache_read_tokens), 0),
+            ifnull(sum(cache_write_tokens), 0), ifnull(sum(output_tokens), 0), ifnull(sum(pico_usd), 0),
+            ifnull(sum(pico_usd IS NULL AND ifnull(outcome, 'lost') <> 'lost'), 0), ifnull(sum({UNCERTAIN}), 0),
+            CASE WHEN ifnull(sum({UNCERTAIN} AND at_most_pico_usd IS NULL), 0) = 0
+                THEN ifnull(sum(CASE WHEN {UNCERTAIN} THEN max(at_most_pico_usd - ifnull(pico_usd, 0), 0) END), 0) END,
+            ifnull(sum(CASE WHEN {UNCERTAIN} THEN max(ifnull(at_most_pico_usd, 0), ifnull(pico_usd, 0))
+                ELSE ifnull(pico_usd, at_most_pico_usd) END), 0)
+        FROM attempts WHERE run BETWEEN ?1 AND ?2"
+    );
+    let (first, last) = match requests {
+        Requests::All => (i64::MIN, i64::MAX),
+        Requests::Of(run) => (run, run),
+        Requests::Before(run) => (i64::MIN, run - 1),
+    };
+    connection.query_row(&sql, (first, last), |row| {
+        Ok(LedgerSum {
+            requests: row.get(0)?,
+            tokens: Usage { uncached_input: row.get(1)?, cache_read: row.get(2)?, cache_write: row.get(3)?, output: row.get(4)? },
+            cost: Bill { usd: Money::from_pico(row.get(5)?), unpriced_calls: row.get(6)? },
+            maybe_billed: row.get(7)?,
+            maybe_billed_at_most_usd: row.get::<_, Option<u64>>(8)?.map(Money::from_pico),
+            counted: Money::from_pico(row.get(9)?),
+        })
+    })
+}
 
 impl Archive {
-    /// Cost of the runs before `run`, computed like [`Store::spent`].
-    pub fn spent_before(&self, run: i64) -> Result<Money, StoreError> {
-        let sql = format!("{SPENT} WHERE run < ?1");
-        self.read("the ledger", || self.connection().query_row(&sql, [run], |row| row.get(0)).map(Money::from_pico))
+    /// Sums over requests.
+    pub fn ledger(&self, requests: Requests) -> Result<LedgerSum, StoreError> {
+        self.read("the ledger", || sum(self.connection(), requests))
     }
 }
 
@@ -80,35 +120,9 @@ impl Store {
         self.writer.execute(sql, (self.run.id, self.run.recipe)).map(|_| ())
     }
 
-    /// Cost of all runs. A request without a complete response counts with its maximum cost.
-    pub fn spent(&self) -> Result<Money, StoreError> {
-        let spent = self.writer.query_row(SPENT, (), |row| row.get(0)).map(Money::from_pico);
-        spent.map_err(|e| self.error("cannot read the ledger", e))
-    }
-
-    /// Sums over the requests of this run, and of all runs.
-    pub fn ledger_sums(&self) -> Result<(LedgerSum, LedgerSum), StoreError> {
-        let unanswered = "ifnull(outcome, 'lost') IN ('lost', 'lost_reply', 'timed_out')";
-        let sql = format!(
-            "SELECT ifnull(sum(request = id), 0), ifnull(sum(uncached_input_tokens), 0), ifnull(sum(cache_read_tokens), 0), ifnull(sum(cache_write_tokens), 0),
-                ifnull(sum(output_tokens), 0), ifnull(sum(pico_usd), 0), ifnull(sum(pico_usd IS NULL AND ifnull(outcome, 'lost') <> 'lost'), 0),
-                ifnull(sum({unanswered}), 0), CASE WHEN ifnull(sum({unanswered} AND at_most_pico_usd IS NULL), 0) = 0
-                    THEN ifnull(sum(CASE WHEN {unanswered} THEN max(at_most_pico_usd - ifnull(pico_usd, 0), 0) END), 0) END
-            FROM attempts WHERE ?1 IS NULL OR run = ?1"
-        );
-        let sum = |run: Option<i64>| {
-            self.writer.query_row(&sql, [run], |row| {
-                Ok(LedgerSum {
-                    requests: row.get(0)?,
-                    tokens: Usage { uncached_input: row.get(1)?, cache_read: row.get(2)?, cache_write: row.get(3)?, output: row.get(4)? },
-                    cost: Bill { usd: Money::from_pico(row.get(5)?), unpriced_calls: row.get(6)? },
-                    maybe_billed: row.get(7)?,
-                    maybe_billed_at_most_usd: row.get::<_, Option<u64>>(8)?.map(Money::from_pico),
-                })
-            })
-        };
-        let sums = || Ok((sum(Some(self.run.id))?, sum(None)?));
-        sums().map_err(|e| self.error("cannot read the ledger", e))
+    /// Sums over requests.
+    pub fn ledger(&self, requests: Requests) -> Result<LedgerSum, StoreError> {
+        sum(&self.writer, requests).map_err(|e| self.error("cannot read the ledger", e))
     }
 
     /// Removes failures of calls and the rows of their documents. The documents are pending again.
@@ -122,5 +136,36 @@ impl Store {
             transaction.commit()
         };
         reopen().map_err(|e| self.error("cannot remove failures", e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_without_a_response_counts_with_its_maximum() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE attempts (id INTEGER PRIMARY KEY, request, run, outcome, at_most_pico_usd, pico_usd,
+                     uncached_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens);
+                 INSERT INTO attempts VALUES (1, 1, 1, 'answered', 10, 3, 5, 0, 0, 1), (2, 1, 1, 'answered', 10, 4, 5, 0, 0, 1),
+                     (3, 3, 1, 'lost', 10, NULL, NULL, NULL, NULL, NULL), (4, 4, 2, 'lost_reply', 10, 0, 0, 0, 0, 0),
+                     (5, 5, 2, 'rate_limited', 10, 0, 0, 0, 0, 0), (6, 6, 2, 'server_error', 10, 2, 7, 0, 0, 0),
+                     (7, 7, 2, 'bad_reply', 10, 1, 9, 0, 0, 1), (8, 8, 2, 'answered', 10, NULL, 0, 0, 0, 0),
+                     (9, 9, 3, NULL, 10, NULL, NULL, NULL, NULL, NULL);",
+            )
+            .unwrap();
+        let sums = |requests| {
+            let LedgerSum { requests, cost, maybe_billed, maybe_billed_at_most_usd, counted, .. } = sum(&connection, requests).unwrap();
+            (requests, cost.usd.pico(), cost.unpriced_calls, maybe_billed, maybe_billed_at_most_usd.map(Money::pico), counted.pico())
+        };
+        assert_eq!(sums(Requests::Of(1)), (2, 7, 0, 1, Some(10), 17));
+        assert_eq!(sums(Requests::Of(2)), (5, 3, 1, 2, Some(18), 31));
+        assert_eq!(sums(Requests::Before(3)), (7, 10, 1, 3, Some(28), 48));
+        assert_eq!(sums(Requests::All), (8, 10, 1, 4, Some(38), 58));
+        connection.execute("UPDATE attempts SET at_most_pico_usd = NULL WHERE id = 9", ()).unwrap();
+        assert_eq!(sums(Requests::All).4, None);
     }
 }

@@ -109,11 +109,11 @@ async fn a_request_with_several_calls_is_one_request_and_an_attempt_for_each_cal
         handle.settle(settlement(attempt, "answered")).await.unwrap();
     }
     let store = finish(handle, thread);
-    let sums = store.ledger_sums().unwrap().0;
+    let sums = store.ledger(Requests::Of(store.run())).unwrap();
     assert_eq!((sums.requests, sums.cost.usd), (2, Money::from_pico(15)));
     assert_eq!(store.next_numbers().unwrap().1, 4);
     let archive = Archive::open(dir.path()).unwrap().unwrap();
-    assert_eq!((archive.bill(None).unwrap().0, archive.requests_of(1).unwrap()), (2, 2));
+    assert_eq!((archive.ledger(Requests::All).unwrap().requests, archive.requests_of(1).unwrap()), (2, 2));
     let ledger = Connection::open(path).unwrap();
     let mut query = ledger.prepare("SELECT id, request FROM attempts ORDER BY id").unwrap();
     let rows = query.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -137,7 +137,7 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
     let settles = Some(settlement(1, "answered"));
     handle.save_answer(NewAnswer { document: DocumentId(1), key, call: "{}".into(), settles, replaces: false }).await.unwrap();
     assert_eq!(archive.in_doubt().unwrap(), []);
-    assert_eq!(archive.bill(None).unwrap().1.usd, Money::from_pico(5));
+    assert_eq!(archive.ledger(Requests::All).unwrap().cost.usd, Money::from_pico(5));
     let reader = reader::AnswerReader::open(&path).unwrap();
     assert_eq!(reader.get(DocumentId(1), key).unwrap(), Some(Known::Answer("{}".into())));
     assert_eq!(reader.get(DocumentId(2), key).unwrap(), None);

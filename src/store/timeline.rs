@@ -44,7 +44,7 @@ pub struct Attempted {
 /// Totals over the requests of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pace {
-    /// Number of finished requests.
+    /// Number of requests.
     pub requests: u64,
     /// Requests without an answer; rate-limited ones do not count.
     pub failed: u64,
@@ -102,9 +102,9 @@ impl Archive {
     /// Totals over the requests of each run; runs without requests are omitted.
     pub fn paces(&self) -> Result<BTreeMap<i64, Pace>, StoreError> {
         self.read("the ledger", || {
-            let sql = "SELECT run, count(*), sum(outcome NOT IN ('answered', 'rate_limited')), count(DISTINCT document),
-                    ifnull(sum(pico_usd), 0), count(*) - count(pico_usd)
-                FROM attempts WHERE outcome IS NOT NULL AND outcome <> 'lost' GROUP BY run";
+            let sql = "SELECT run, sum(request = id), ifnull(sum(outcome NOT IN ('answered', 'rate_limited', 'lost')), 0), count(DISTINCT document),
+                    ifnull(sum(pico_usd), 0), sum(pico_usd IS NULL AND ifnull(outcome, 'lost') <> 'lost')
+                FROM attempts GROUP BY run";
             let pace = |row: &rusqlite::Row<'_>| {
                 let bill = Bill { usd: Money::from_pico(row.get(4)?), unpriced_calls: row.get(5)? };
                 Ok((row.get(0)?, Pace { requests: row.get(1)?, failed: row.get(2)?, documents: row.get(3)?, bill, median_ms: None }))

@@ -9,8 +9,9 @@
 //!
 //! SQLite does all the work, so memory does not grow with the number of documents.
 
+use super::catalog::stamp;
 use super::{Archive, Store, StoreError, View, ViewReader};
-use crate::model::UNNAMED_ROW;
+use crate::model::{Digest, Stamp, UNNAMED_ROW};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,8 @@ pub struct Placed {
     pub unchanged: u64,
     /// Rows without an earlier version.
     pub new: u64,
+    /// Existing rows of the same tables that are not among the added rows.
+    pub absent: u64,
     /// The first added row.
     pub example: Option<String>,
     /// The first existing row.
@@ -42,17 +45,17 @@ pub struct Placed {
 
 impl Archive {
     /// Counts a view's rows by job. `kept` counts rows whose documents have one of these names, or
-    /// for which `still_there` returns true.
+    /// for which `still_there` returns true. It gets name, content and stamp of a document.
     pub fn kept(
         &self,
         view: &View,
         names: impl Iterator<Item = String>,
-        still_there: impl Fn(&str) -> bool,
+        still_there: impl Fn(&str, Option<Digest>, Option<Stamp>) -> bool,
     ) -> Result<BTreeMap<String, Kept>, StoreError> {
         self.read("rows", || {
             let connection = self.connection();
-            connection.execute_batch("DROP TABLE IF EXISTS temp.shown; CREATE TEMP TABLE shown (name TEXT, job TEXT)")?;
-            let sql = "INSERT INTO temp.shown SELECT d.name, r.job FROM listing l JOIN documents d ON d.id = l.document
+            connection.execute_batch("DROP TABLE IF EXISTS temp.shown; CREATE TEMP TABLE shown (name TEXT, job TEXT, document INTEGER)")?;
+            let sql = "INSERT INTO temp.shown SELECT d.name, r.job, d.id FROM listing l JOIN documents d ON d.id = l.document
                 JOIN rows r ON r.recipe = ?2 AND r.document = l.document WHERE l.run = ?1";
             connection.execute(sql, (view.listing, view.recipe))?;
             connection.execute_batch("CREATE INDEX temp.shown_by_name ON shown (name)")?;
@@ -66,10 +69,12 @@ impl Archive {
                 met.execute([name])?;
             }
             let mut gone = counted()?;
-            let mut others = connection.prepare("SELECT name, job FROM temp.shown")?;
+            let mut others =
+                connection.prepare("SELECT s.name, s.job, d.digest, d.stamp FROM temp.shown s JOIN documents d ON d.id = s.document")?;
             let mut others = others.query(())?;
             while let Some(row) = others.next()? {
-                if still_there(row.get_ref(0)?.as_str()?) {
+                let digest = row.get_ref(2)?.as_blob()?.try_into().ok().map(Digest);
+                if still_there(row.get_ref(0)?.as_str()?, digest, stamp(row.get_ref(3)?.as_blob()?)) {
                     gone.entry(row.get(1)?).and_modify(|gone| *gone -= 1);
                 }
             }
@@ -198,10 +203,14 @@ fn placed(connection: &Connection, (results, recipe): (i64, i64), is_row: impl F
             }
         }
     }
-    let mut there = connection.prepare("SELECT name FROM temp.there ORDER BY position")?;
+    let mut there = connection.prepare("SELECT name, position NOT IN (SELECT there FROM temp.places) FROM temp.there ORDER BY position")?;
     let mut there = there.query(())?;
-    while let (None, Some(row)) = (&placed.example_there, there.next()?) {
-        placed.example_there = Some(row.get(0)?).filter(|name: &String| is_row(name));
+    while let Some(row) = there.next()? {
+        let name = row.get_ref(0)?.as_str()?;
+        if is_row(name) {
+            placed.example_there.get_or_insert_with(|| name.to_owned());
+            placed.absent += row.get::<_, u64>(1)?;
+        }
     }
     Ok(placed)
 }

@@ -173,7 +173,7 @@ fn a_delivery_that_reverts_rows_reports_it() {
     let plan = ["plan", "--rows", "one.csv", "--id-column", "id", "--text-column", "body", "--add"];
     let plan = workspace.start_with(plan.iter().chain(&ECHOES).copied()).finish().exits(0);
     assert!(plan.stdout.contains(warning), "{}", plan.stdout);
-    add("one.csv").says(&[warning, "table one.csv: 2 rows: 2 replaced (2 by an earlier version), 0 unchanged, 0 new"]);
+    add("one.csv").says(&[warning, "table one.csv: 2 rows: 2 replaced (2 of them by content that they had before), 0 unchanged, 0 new"]);
     assert_eq!(server.requests(), 4);
 }
 
@@ -267,7 +267,7 @@ fn deliveries_of_a_table_are_one_table_in_the_results() {
     deliver("day1.csv", "add").exits(0);
     // The delivery has a new row with the content of another, a changed row, and an unchanged row.
     write("day2.csv", &[(9, "same"), (2, "b2"), (1, "a")]);
-    deliver("day2.csv", "ask").exits(2).says(&["has 5 rows; this run would leave 0 of them (it looks at 3 documents)"]);
+    deliver("day2.csv", "ask").exits(2).says(&["has 5 rows; this run would leave 1 of them (it looks at 3 documents)"]);
     let there = ["day1.csv#1 a", "day2.csv#2 b2", "day1.csv#3 c", "day1.csv#4 same", "day1.csv#5 same", "day2.csv#9 same"];
     let run = deliver("day2.csv", "add")
         .says(&["1 replaced, 1 unchanged, 1 new (rows with the same id are versions of one row, and the new one counts)"]);
@@ -669,4 +669,66 @@ fn a_killed_run_with_add_is_resumed() {
         assert!(there.contains("said of docid:changed") && !there.contains("said of docid:docs-b"), "{there}");
         workspace.docmill(["verify"]).exits(0);
     }
+}
+
+#[test]
+fn unchanged_rows_are_counted_as_unchanged_whatever_their_format() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    let add = |name: &'static str| ["--rows", name, "--id-column", "id", "--text-column", "body", "--add"];
+    workspace.write("one.csv", "id,body,n\n1,docid:a,1\n2,,2\n3,docid:c,3\n4,   ,4\n");
+    run(&workspace, &add("one.csv")).exits(3);
+    let rows = [r#"{"id":1,"body":"docid:a","n":1}"#, r#"{"id":2,"body":"","n":2}"#, r#"{"id":5,"body":"docid:e","n":5}"#];
+    workspace.write("two.jsonl", rows.join("\n"));
+    let plan = workspace.start_with([&["plan", "--json"], &ECHOES[..], &add("two.jsonl")].concat()).finish().exits(0).stdout;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    assert_eq!((&plan["up_to_date"]["ok"], &plan["up_to_date"]["failed"], &plan["pending"]), (&1.into(), &1.into(), &1.into()));
+    let added = run(&workspace, &add("two.jsonl")).exits(3);
+    let added = added.says(&["3 rows: 0 replaced, 2 unchanged, 1 new; 2 rows of earlier deliveries are not in it and stay in the results"]);
+    assert_eq!(documents(&added), ["one.csv#1", "one.csv#2", "one.csv#3", "one.csv#4", "two.jsonl#5"]);
+    assert_eq!(server.requests(), 3);
+    // A later delivery with all rows loses none of them.
+    let all = [&rows[..], &[r#"{"id":3,"body":"docid:c","n":3}"#, r#"{"id":4,"body":"   ","n":4}"#]].concat();
+    workspace.write("three.jsonl", all.join("\n"));
+    let plain = ["--rows", "three.jsonl", "--id-column", "id", "--text-column", "body"];
+    assert_eq!(run(&workspace, &plain).exits(3).csv("echo").rows.len(), 5);
+    // Other content under the same ids is another matter.
+    workspace.write("four.jsonl", all.join("\n").replace("docid:c", "docid:x"));
+    run(&workspace, &["--rows", "four.jsonl", "--id-column", "id", "--text-column", "body"]).exits(2).says(&["would leave 4 of them"]);
+}
+
+#[test]
+fn a_project_that_has_moved_keeps_its_results() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    text(&workspace, &["docs/a.txt", "docs/b.txt"]);
+    run(&workspace, &["docs"]).exits(0);
+    let moved = Workspace::new().against(&server);
+    moved.write("echo.toml", ECHO);
+    for file in [
+        "docs/a.txt",
+        "docs/b.txt",
+        "output/docmill.db",
+        "output/echo/results.csv",
+        "output/echo/results.jsonl",
+        "output/echo/results.json",
+    ] {
+        moved.write(file, std::fs::read(workspace.path(file)).unwrap());
+    }
+    assert_eq!(documents(&run(&moved, &["docs"]).exits(0)), ["a.txt", "b.txt"]);
+    assert_eq!(server.requests(), 2);
+    let plan = moved.start_with([&["plan", "docs", "--json"], &ECHOES[..]].concat()).finish().exits(0).stdout;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&plan).unwrap()["pending"], 0);
+}
+
+#[test]
+fn a_plan_recognises_a_renamed_file() {
+    let server = ModelServer::start();
+    let workspace = echoing(&server);
+    text(&workspace, &["docs/a.txt", "docs/b.txt"]);
+    run(&workspace, &["docs"]).exits(0);
+    std::fs::rename(workspace.path("docs/b.txt"), workspace.path("docs/c.txt")).unwrap();
+    let plan = workspace.start_with([&["plan", "docs", "--json"], &ECHOES[..]].concat()).finish().exits(0).stdout;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    assert_eq!((&plan["up_to_date"]["ok"], &plan["pending"]), (&2.into(), &0.into()));
 }

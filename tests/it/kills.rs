@@ -357,8 +357,8 @@ fn signalled_twice(signal: &str, code: i32) {
     assert_eq!(run_figures["this_run"]["maybe_billed"], 0);
     assert_eq!(run_figures["all_runs"]["requests"], attempts);
     assert_eq!(run_figures["all_runs"]["cost"]["usd"], status["spent_usd"]);
-    assert_eq!(run_figures["all_runs"]["maybe_billed_at_most_usd"], status["lost_at_most_usd"]);
-    let bound = status["lost_at_most_usd"].as_f64().unwrap();
+    assert_eq!(run_figures["all_runs"]["maybe_billed_at_most_usd"], status["maybe_billed_at_most_usd"]);
+    let bound = status["maybe_billed_at_most_usd"].as_f64().unwrap();
     run.says(&[
         &format!("this run  {} requests", doubts.len()),
         &format!("no response to {} requests, in all runs; the provider may bill them: at most ${bound:.6}", doubts.len()),

@@ -31,6 +31,7 @@ mod hostile_files;
 mod hostile_tables;
 mod inputs;
 mod jobs;
+mod kept_rows;
 mod kills;
 mod layers;
 mod limits;

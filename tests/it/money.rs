@@ -63,7 +63,7 @@ fn implicit_paid_caching_at_openai_is_off_without_priming() {
 }
 
 /// Requests that cost up to half a dollar. Answers have 1 to 100 tokens at half a cent each.
-const DEAR: Terms = Terms {
+pub(crate) const DEAR: Terms = Terms {
     cache_from: 0,
     first_byte: Duration::ZERO,
     latency: Duration::from_millis(3),
@@ -75,7 +75,7 @@ const DEAR: Terms = Terms {
     ..CACHING
 };
 
-const OWN_PRICE: &str = "\n[prices.\"gpt-6-luna\"]\ninput = 0.0\ncache_read = 0.0\ncache_write = 0.0\noutput = 5000.0\n";
+pub(crate) const OWN_PRICE: &str = "\n[prices.\"gpt-6-luna\"]\ninput = 0.0\ncache_read = 0.0\ncache_write = 0.0\noutput = 5000.0\n";
 
 fn spend(server: &AccountServer, cap: f64, kills: u32, seed: u64) -> crate::support::Finished {
     let workspace = workspace(server, "openai").set("llm.concurrency", 256).set("llm.thinking_tokens", 1).set("llm.preflight", false);
@@ -209,4 +209,53 @@ fn the_cap_on_money_holds_for_images_that_are_billed_in_tens_of_thousands_of_tok
         let bill = server.requests() as f64 * 8610.0 * 30.0 / 1e6;
         assert!((0.5..=2.0).contains(&bill), "{model}: ${bill}");
     }
+}
+
+#[test]
+fn requests_without_a_response_count_the_same_everywhere() {
+    let server = ModelServer::script().faults(|ask| if ask.attempt == 1 { Reply::Reset } else { Reply::Ok }).start();
+    let workspace = Workspace::new().against(&server).set("budget.max_usd", 10);
+    workspace.write("pipeline.toml", "[prices.test-model]\ninput = 1.0\noutput = 1000.0\n").write("echo.toml", crate::order::ECHO);
+    for n in 0..4 {
+        workspace.doc(format!("{n}.txt"), format!("docid:d{n} a text"));
+    }
+    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    let sums = &run.summary("echo")["whole_run"]["all_runs"];
+    let (lost, most) = (sums["maybe_billed"].as_u64().unwrap(), sums["maybe_billed_at_most_usd"].as_f64().unwrap());
+    assert_eq!((lost, &sums["requests"]), (4, &json!(8)));
+    let status: Value = serde_json::from_str(&workspace.docmill(["status", "--json"]).exits(0).stdout).unwrap();
+    assert_eq!((&status["maybe_billed"], &status["maybe_billed_at_most_usd"]), (&json!(lost), &json!(most)));
+    assert_eq!((&status["requests"], &status["unpriced_requests"]), (&sums["requests"], &sums["cost"]["unpriced_calls"]));
+    let doubtful = format!("no response to 4 requests; the provider may bill them: at most ${most:.6}");
+    for command in ["status", "verify"] {
+        let shown = workspace.docmill([command]).exits(0).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains(&doubtful), "{command}: {shown}");
+    }
+    assert!(workspace.docmill(["runs"]).exits(0).stdout.contains("no response to 4 requests, in all runs"));
+    // The plan and the run agree about the rest of the budget.
+    workspace.doc("5.txt", "docid:d5 a text");
+    // Answers of unknown cost count with their maximum too.
+    let cap = (2.0 * most + 0.001).to_string();
+    let echo = ["--job", "echo.toml", "--max-usd", &cap];
+    let plan = workspace.start_with([&["plan", "docs"][..], &echo[..]].concat()).finish().exits(0).stdout;
+    let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plan.contains("$0.001000 left of budget.max_usd") && plan.contains("for requests of uncertain cost): the run"), "{plan}");
+    workspace.run(echo).exits(4).says(&["counts as spent (", "for requests of uncertain cost), and the next may cost up to"]);
+    assert_eq!(server.requests(), 8);
+}
+
+#[test]
+fn the_next_cap_covers_the_remaining_documents() {
+    let server = AccountServer::start(DEAR);
+    let workspace = workspace(&server, "openai").set("llm.thinking_tokens", 1).set("llm.preflight", false);
+    workspace.write("pipeline.toml", OWN_PRICE);
+    for n in 0..60 {
+        workspace.doc(format!("{n:02}.txt"), format!("docid:d{n} text"));
+    }
+    let stopped = workspace.run(["--job", "echo.toml", "--max-usd", "7"]).exits(4).says(&["(the rest costs about $"]);
+    let cap = stopped.stderr.split_once("such as --max-usd ").unwrap().1.split_whitespace().next().unwrap();
+    let whole = workspace.run(["--job", "echo.toml", "--max-usd", cap]).exits(0);
+    let cost = whole.summary("echo")["cost"]["usd"].as_f64().unwrap();
+    let cap: f64 = cap.parse().unwrap();
+    assert!(cost < cap && cap < 2.0 * cost, "{cost}, and a cap of {cap}");
 }

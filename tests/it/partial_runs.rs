@@ -213,3 +213,35 @@ fn lists_that_disagree_are_refused_by_check_plan_and_run() {
     workspace.docmill(["jobs", "check", "material", "nothing.toml"]).exits(2).says(&["nothing.toml"]);
     assert_eq!(server.requests(), 0);
 }
+
+#[test]
+fn tasks_of_the_settings_file_are_those_of_its_job() {
+    let server = ModelServer::start();
+    let workspace = texts(&server, 3);
+    workspace.write("pipeline.toml", "[job]\nuse = \"text\"\ntasks = [\"sentiment\", \"category\"]\n");
+    let told = plan(&workspace, &["--pilot", "1"]);
+    assert_eq!((&told["calls"], &told["alternatives"]), (&4.into(), &json!([])));
+    let compared = workspace.docmill(["compare", "docs", "--variant", "text", "--variant", "text-single", "--field", "sentiment", "--yes"]);
+    compared.exits(0).says(&["variant text-single has no such tasks as job.tasks names, so it asks all its tasks"]);
+    workspace.run(["--job", "text-single", "--tasks", "summary,sentiment"]).exits(2).says(&[
+        "unknown task \"summary\"; expected one or more of read",
+        "summary is a field of an answer that job text-single asks for in one call",
+    ]);
+}
+
+#[test]
+fn tables_of_the_settings_file_replace_the_sample_data() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("rows.csv", "id,body\n1,docid:a\n2,docid:b\n");
+    let table = "[input]\nrows = [\"rows.csv\"]\ntext_column = \"body\"\nid_column = \"id\"\n";
+    workspace.write("pipeline.toml", table);
+    let run = workspace.run_on(["--job", "text", "--tasks", "summary"], "").exits(0);
+    assert_eq!(run.csv("text").column("document"), ["rows.csv#1", "rows.csv#2"]);
+    // Paths that the user names are read too.
+    workspace.write("pipeline.toml", table.replace("[input]", "[input]\npaths = [\"docs\"]")).doc("a.txt", "docid:c");
+    workspace.run_on(["--job", "text", "--tasks", "summary", "--output", "both"], "").exits(0);
+    let both = std::fs::read_to_string(workspace.path("both/text/results.csv")).unwrap();
+    assert_eq!(both.lines().count(), 4, "{both}");
+    assert_eq!(server.requests(), 5);
+}

@@ -36,7 +36,7 @@ fn a_plan_sends_nothing_and_writes_nothing() {
     assert_eq!(requests, 36);
     let store = std::fs::read(workspace.path("output/docmill.db")).unwrap();
     let text = workspace.start_with(["plan", "docs"]).finish().exits(0).stdout;
-    assert!(text.contains("nothing to do"), "{text}");
+    assert!(text.contains("none to send: all documents are up to date"), "{text}");
     assert_eq!(server.ledger().requests(), requests);
     assert!(store == std::fs::read(workspace.path("output/docmill.db")).unwrap(), "the store was written");
 }
@@ -340,4 +340,42 @@ fn a_plan_for_the_built_in_server_foretells_its_answers() {
     let tokens = run.summary("text")["whole_run"]["this_run"]["tokens"]["output"].as_f64().unwrap();
     let (low, high) = (told["output_tokens"]["low"].as_f64().unwrap(), told["output_tokens"]["high"].as_f64().unwrap());
     assert!((low..=high).contains(&tokens) && high < 1.3 * low, "{tokens} tokens, foreseen {low} to {high}");
+}
+
+#[test]
+fn a_large_plan_scales_all_its_numbers() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    let rows: String = (0..4000).map(|n| if n % 10 == 0 { " \n".to_owned() } else { format!("docid:d{n} text\n") }).collect();
+    workspace.write("rows.csv", format!("body\n{rows}"));
+    let args = ["plan", "--json", "--job", "echo.toml", "--rows", "rows.csv", "--text-column", "body"];
+    let told: Value = serde_json::from_str(&workspace.start_with(args).finish().exits(0).stdout).unwrap();
+    let (failing, calls) = (told["failures"]["empty"].as_u64().unwrap(), told["calls"].as_u64().unwrap());
+    assert_eq!((&told["pending"], &told["prepared"], failing + calls), (&4000.into(), &2000.into(), 4000));
+    assert!((300..500).contains(&failing), "{told}");
+    assert_eq!((&told["answered"]["not_at_all"], &told["kinds"][0]["documents"]), (&calls.into(), &calls.into()));
+}
+
+#[test]
+fn the_first_interval_for_a_simulated_model_contains_its_bill() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let prices = Prices { input: 1.0, cache_read: 0.1, cache_write: 1.25, output: 5.0 };
+    let simulator = runtime.block_on(Simulator::start(Scenario { prices, ..Scenario::default() }, 0)).unwrap();
+    let workspace = Workspace::new()
+        .set("llm.provider", "openai-compatible")
+        .set("llm.model", "simulated-small")
+        .set("llm.base_url", format!("{}/v1", simulator.base_url()));
+    workspace.write("pipeline.toml", "[prices]\nsimulated-small = { input = 1.0, output = 5.0 }\n");
+    for n in 0..30 {
+        workspace.doc(format!("{n:02}.txt"), format!("Comment {n}. The parcel came late. {}", "It works well enough. ".repeat(n)));
+    }
+    for job in ["text", "text-single"] {
+        let told = plan(&workspace, &["--job", job]);
+        let before = simulator.ledger().cost_usd.usd();
+        workspace.run(["--quiet", "--job", job]).exits(0);
+        let cost = simulator.ledger().cost_usd.usd() - before;
+        let (low, high) = (told["cost_usd"]["low"].as_f64().unwrap(), told["cost_usd"]["high"].as_f64().unwrap());
+        assert!((low..=high).contains(&cost) && high < 1.3 * low, "{job}: {cost} in {low} to {high}");
+    }
 }

@@ -314,7 +314,7 @@ fn a_call_in_doubt_is_counted_when_resent_and_settled_when_its_file_is_edited() 
     workspace.run(["--job", "echo.toml"]).exits(0);
     let status = workspace.docmill(["status"]).exits(0).stdout;
     assert!(!status.contains("in doubt"), "{status}");
-    assert!(status.contains("and 2 requests of runs that died, outcome unknown: at most $0.000018"), "{status}");
+    assert!(status.contains("no response to 2 requests; the provider may bill them: at most $0.000018"), "{status}");
 }
 
 /// Waits until the run has committed `wanted` answers.

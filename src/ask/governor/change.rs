@@ -1,5 +1,6 @@
 //! Status of a governor, and changes to it during a run.
 
+use super::super::budget::{BudgetReached, Used};
 use super::super::settings::LimitSettings;
 use super::Governor;
 use super::configured::ConfiguredLimits;
@@ -21,6 +22,11 @@ pub struct GovernorStatus {
 }
 
 impl Governor {
+    /// The first request for which the budget had no room.
+    pub fn budget_reached(&self) -> Option<BudgetReached> {
+        self.local().budget.reached()
+    }
+
     /// The current status.
     pub fn status(&self) -> GovernorStatus {
         let local = self.local();
@@ -50,7 +56,7 @@ impl Governor {
     /// Sets the cap on money; `None` for no cap.
     ///
     /// `before` is the money spent by earlier runs. It applies if the budget does not know it yet.
-    pub fn set_cap(&self, cap: Option<Money>, before: Option<Money>) {
+    pub fn set_cap(&self, cap: Option<Money>, before: Option<Used>) {
         let mut local = self.local_now();
         local.budget.set_cap(cap, before);
         local.call_next();

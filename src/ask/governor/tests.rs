@@ -3,6 +3,7 @@
 use super::bucket::Bucket;
 use super::clock::Clock;
 use super::*;
+use crate::ask::budget::Used;
 use crate::ask::dialect::{Dialect, LimitKind, RateLimitHeader};
 use crate::ask::fault::Pressure;
 use crate::ask::settings::{LimitSettings, SlowStart};
@@ -407,7 +408,7 @@ struct Books {
 
 /// Runs until the money is used up or the process killed.
 async fn spend(cap: Money, at_most: Money, books: &Rc<Books>, random: &mut fastrand::Rng, killed: bool) {
-    let governor = Rc::new(governor(256, false, Budget::new(Some(cap), Some(books.settled.get() + books.open.get()))));
+    let governor = Rc::new(governor(256, false, Budget::new(Some(cap), Some(Used::known(books.settled.get() + books.open.get())))));
     let tasks = LocalSet::new();
     for document in 0..400 {
         let (governor, books, lost) = (Rc::clone(&governor), Rc::clone(books), random.u8(..) < 10);
@@ -502,7 +503,7 @@ fn a_budget_counts_from_the_start_even_if_its_cap_is_set_later() {
     assert_eq!(budget.reserve(Some(money(40))), Ok(true));
     assert_eq!(budget.reserve(Some(money(40))), Ok(true));
     budget.settle(Some(money(40)), Some(money(10)));
-    budget.set_cap(Some(money(100)), Some(money(30)));
+    budget.set_cap(Some(money(100)), Some(Used::known(money(30))));
     assert_eq!(budget.used(), Some((money(100), money(40))));
     // The cap is 100: 30 from earlier runs, 10 spent and 40 reserved leave 20.
     assert_eq!((budget.reserve(Some(money(21))), budget.reserve(Some(money(20)))), (Ok(false), Ok(true)));

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::engine::Sample;
 use crate::model::Money;
 use crate::setup::{Assembled, Environment, RunOptions, Server, Settings, assemble};
-use crate::store::{Archive, RunLock, StoreError, View};
+use crate::store::{Archive, Requests, RunLock, View};
 use crate::system::{beside, make_directory};
 use serde_json::{Map, Value};
 use std::io::Write as _;
@@ -130,12 +130,11 @@ impl ComparisonDir {
     /// Money spent in the output directory, without the runs in `directory`.
     fn spent_elsewhere(&self, directory: &Path) -> Result<Money, CliError> {
         let inside = spent_in(&self.output).map_err(CliError::usage)?;
-        let others = inside.iter().filter(|other| other.directory != directory).map(|other| other.bill.usd + other.lost).sum::<Money>();
+        let others = inside.iter().filter(|other| other.directory != directory).map(|other| other.ledger.counted).sum::<Money>();
         let Some(own) = Archive::open(&self.output).map_err(CliError::usage)?.filter(|_| self.output != directory) else {
             return Ok(others);
         };
-        let own = || Ok::<_, StoreError>(own.bill(None)?.1.usd + own.lost()?.1.unwrap_or_default());
-        Ok(others + own().map_err(CliError::usage)?)
+        Ok(others + own.ledger(Requests::All).map_err(CliError::usage)?.counted)
     }
 
     /// Writes a file of the comparison atomically.

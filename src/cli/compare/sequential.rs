@@ -12,6 +12,7 @@ use crate::engine::History;
 use crate::model::counted;
 use crate::progress::say;
 use crate::setup::Server;
+use crate::store::Requests;
 use std::path::{Path, PathBuf};
 
 /// Settings of the sequential run: one call, document, reader and worker at a time, no hedging.
@@ -82,7 +83,7 @@ async fn price(args: &CompareArgs, dir: &ComparisonDir) -> Result<String, CliErr
 fn measure(run: &Measured) -> Result<Measurement, CliError> {
     let mut measurement = Measurement::default();
     run.archive.requests(run.view.recipe, |request| measurement.add(request)).map_err(CliError::internal)?;
-    measurement.bill = run.archive.bill(None).map_err(CliError::internal)?.1;
+    measurement.bill = run.archive.ledger(Requests::All).map_err(CliError::internal)?.cost;
     Ok(measurement)
 }
 

@@ -1,7 +1,7 @@
 //! What comparisons have cost.
 
-use crate::model::{Bill, Money};
-use crate::store::{Archive, StoreError};
+use crate::model::{LedgerSum, Money, counted};
+use crate::store::{Archive, Requests, StoreError};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -14,22 +14,28 @@ pub(in crate::cli) struct Spent {
     pub name: String,
     pub directory: PathBuf,
     pub runs: usize,
-    pub requests: u64,
-    pub bill: Bill,
-    /// Maximum cost of lost requests.
-    pub lost: Money,
+    pub ledger: LedgerSum,
 }
 
 impl Spent {
+    /// Describes the requests and their cost.
+    pub fn text(&self) -> String {
+        let LedgerSum { requests, cost, .. } = self.ledger;
+        let doubtful = self.ledger.doubtful("").map_or_else(String::new, |doubtful| format!("; {doubtful}"));
+        format!("{}, {cost}{doubtful}", counted(requests, "request"))
+    }
+
     pub fn json(&self) -> Value {
         json!({
             "run": null,
             "comparison": self.name,
             "directory": self.directory.display().to_string(),
             "runs": self.runs,
-            "requests": self.requests,
-            "cost": self.bill.to_string(),
-            "cost_usd": self.bill.exact().map(Money::usd),
+            "requests": self.ledger.requests,
+            "cost": self.ledger.cost.to_string(),
+            "cost_usd": self.ledger.cost.exact().map(Money::usd),
+            "maybe_billed": self.ledger.maybe_billed,
+            "maybe_billed_at_most_usd": self.ledger.maybe_billed_at_most_usd.map(Money::usd),
         })
     }
 }
@@ -42,10 +48,9 @@ pub(in crate::cli) fn spent_in(output: &Path) -> Result<Vec<Spent>, StoreError> 
     let mut all = Vec::new();
     for directory in directories {
         let Some(archive) = Archive::open(&directory)? else { continue };
-        let (requests, bill) = archive.bill(None)?;
         let name = directory.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let (runs, lost) = (archive.runs()?.len(), archive.lost()?.1.unwrap_or_default());
-        all.push(Spent { name, directory, runs, requests, bill, lost });
+        let (runs, ledger) = (archive.runs()?.len(), archive.ledger(Requests::All)?);
+        all.push(Spent { name, directory, runs, ledger });
     }
     Ok(all)
 }

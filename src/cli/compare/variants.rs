@@ -35,12 +35,15 @@ pub(super) async fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
     // All variants are assembled before the first one runs, so that mistakes cost nothing.
     let mut runs: Vec<(String, Assembled)> = Vec::new();
     for variant in &args.variants {
-        let (name, further) = parse(variant)?;
+        let (name, _) = parse(variant)?;
         if runs.iter().any(|(other, _)| *other == name) {
             return Err(CliError::usage(format!("--variant '{name}' is given twice")));
         }
-        let run = prepare(args, &further, Server::Configured).await;
-        let mut run = run.map_err(|stop| CliError { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
+        let run = variant_of(args, &name, Server::Configured).await;
+        let (mut run, asks_all) = run.map_err(|stop| CliError { message: format!("--variant '{name}': {}", stop.message), ..stop })?;
+        if asks_all {
+            dir.say(&format!("compare: variant {name} has no such tasks as job.tasks names, so it asks all its tasks"));
+        }
         dir.check(&directory(&name))?;
         run.plan.more_answers = Some(dir.output.clone());
         runs.push((name, run));
@@ -133,7 +136,7 @@ fn can_be(form: &Value, label: &str) -> bool {
 async fn price_is_agreed(args: &CompareArgs, dir: &ComparisonDir, runs: &[(String, Assembled)]) -> Result<bool, CliError> {
     let (mut most, mut calls) = (Some(0.0), 0);
     for (name, run) in runs.iter().filter(|(_, run)| run.plan.account.provider != Provider::Simulated) {
-        let mut plan = prepare(args, &parse(name)?.1, Server::Offline).await?.plan;
+        let mut plan = variant_of(args, name, Server::Offline).await?.0.plan;
         plan.output.dir = dir.directory.join(directory(name));
         plan.more_answers = Some(dir.output.clone());
         let history = History::of(&plan).map_err(run_failed)?;
@@ -151,6 +154,19 @@ async fn price_is_agreed(args: &CompareArgs, dir: &ComparisonDir, runs: &[(Strin
     }
     let is_dear = calls > 0 && most.is_some_and(|usd| usd > ASK_FROM_USD);
     Ok(!is_dear || args.yes || agreed("Begin?", "nothing was sent: the comparison may cost more than $1. Pass --yes to agree")?)
+}
+
+/// Assembles the run of a variant. Returns whether it asks all tasks of its job, because the job has
+/// no such tasks as the settings select.
+async fn variant_of(args: &CompareArgs, variant: &str, server: Server) -> Result<(Assembled, bool), CliError> {
+    let further = parse(variant)?.1;
+    match prepare(args, &further, server.clone()).await {
+        Err(stop) if stop.exit == Exit::Usage && !further.iter().any(|setting| setting.starts_with("job.tasks=")) => {
+            let all = [further, vec!["job.tasks=[]".to_owned()]].concat();
+            prepare(args, &all, server).await.map(|run| (run, true)).map_err(|_| stop)
+        }
+        run => run.map(|run| (run, false)),
+    }
 }
 
 /// Parses a variant into its name and its settings, the job included.

@@ -2,13 +2,16 @@
 
 use super::{Report, usd};
 use crate::cli::args::WhatArgs;
-use crate::cli::exit::CliError;
+use crate::cli::exit::{CliError, Exit};
 use crate::engine::Selection;
 use crate::insight::Interval;
 use crate::job::counterpart;
 use crate::model::{Money, counted};
 use crate::setup::Flag;
 use serde_json::{Value, json};
+
+/// The head of the line about shared calls.
+const IDENTICAL: &str = "identical";
 
 /// Another way to run the same documents.
 pub(super) struct Alternative {
@@ -34,24 +37,34 @@ pub(super) async fn alternatives(what: &WhatArgs, selection: Selection, report: 
     }
     let instead = (report.prediction.calls, report.prediction.cost);
     let mut add = async |head, why, (key, value, arguments): (&str, String, String)| {
-        let other = Report::make(what, selection, &[(key.to_owned(), value, arguments.clone()) as Flag]).await?;
-        let (calls, cost) = (other.prediction.calls, other.prediction.cost);
-        // The pending documents may be answered already, so that there is nothing to share.
-        if head == "identical" && calls >= instead.0 {
+        let other = match Report::make(what, selection, &[(key.to_owned(), value, arguments.clone()) as Flag]).await {
+            // The other settings may fit only the job of the plan.
+            Err(CliError { exit: Exit::Usage, .. }) => return Ok(()),
+            other => other?,
+        };
+        let (calls, mut cost) = (other.prediction.calls, other.prediction.cost);
+        // An alternative with as many calls is none. The pending documents may be answered already,
+        // so that there is nothing to share.
+        if calls == instead.0 || (head == IDENTICAL && calls > instead.0) {
             return Ok(());
+        }
+        if head == IDENTICAL {
+            // The calls are of the same kind, so the same prediction applies to them.
+            let share = calls as f64 / instead.0 as f64;
+            cost = instead.1.map(|cost| Interval { low: share * cost.low, high: share * cost.high });
         }
         alternatives.push(Alternative { head, why, arguments, calls, cost, instead });
         Ok::<_, CliError>(())
     };
-    // The calls of selected tasks have no counterpart.
-    let other = counterpart(&report.job).filter(|_| what.tasks.is_empty());
+    // Selected tasks have no counterpart.
+    let other = report.job.as_deref().and_then(counterpart);
     if let Some(job) = other {
         add("or", String::new(), ("job.use", toml::Value::String(job.to_owned()).to_string(), format!("--job {job}"))).await?;
     }
     if survey.identical > 0 {
         let verb = if survey.identical == 1 { "has" } else { "have" };
         let why = format!("{} {verb} the same content as another. ", counted(survey.identical, "document"));
-        add("identical", why, ("llm.share_identical_calls", "true".to_owned(), "--set llm.share_identical_calls=true".to_owned())).await?;
+        add(IDENTICAL, why, ("llm.share_identical_calls", "true".to_owned(), "--set llm.share_identical_calls=true".to_owned())).await?;
     }
     Ok(alternatives)
 }

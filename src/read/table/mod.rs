@@ -343,20 +343,22 @@ impl Columns {
             }
         };
         let is_used = |name: &str| self.used.as_ref().is_none_or(|used| used.iter().any(|column| column == name));
-        let [mut content, mut typed, mut whole] = std::array::from_fn(|_| blake3::Hasher::new());
-        content.update(text.as_bytes());
-        typed.update(text.as_bytes());
-        whole.update(text.as_bytes());
+        let mut hashes: [blake3::Hasher; 4] = std::array::from_fn(|_| blake3::Hasher::new());
+        for hash in &mut hashes {
+            hash.update(text.as_bytes());
+        }
+        let [mut content, mut typed, mut whole, mut typed_whole] = hashes;
         let mut columns = Map::new();
         for (name, value) in fields {
             let written = format!("\0{name}\0{value}");
-            let is_passed_on = is_used(&name) || self.keep.iter().any(|column| **column == *name);
-            // Another version of the table may write a number as text if it is only the id.
-            if !is_passed_on && value.is_number() && self.id.as_deref() == Some(&*name) {
-                whole.update(format!("\0{name}\0{}", Value::String(as_id(&value))).as_bytes());
-            } else {
-                whole.update(written.as_bytes());
-            }
+            let is_kept = self.keep.iter().any(|column| **column == *name);
+            let is_passed_on = is_used(&name) || is_kept;
+            let is_id = value.is_number() && self.id.as_deref() == Some(&*name);
+            let plain = format!("\0{name}\0{}", Value::String(if is_id { as_id(&value) } else { as_text(&value) }));
+            // Another version of the table may write a number as text. Only results that keep the
+            // column show the difference.
+            whole.update(if is_kept { written.as_bytes() } else { plain.as_bytes() });
+            typed_whole.update(if is_id && !is_passed_on { plain.as_bytes() } else { written.as_bytes() });
             if is_used(&name) {
                 content.update(format!("\0{name}\0{}", Value::String(as_text(&value))).as_bytes());
                 typed.update(written.as_bytes());
@@ -366,9 +368,16 @@ impl Columns {
             }
         }
         let text = text.into_bytes();
-        let stamp = stamp(text.len() as u64, whole.finalize().as_bytes());
+        let [stamp, typed_stamp] = [whole, typed_whole].map(|hash| stamp(text.len() as u64, hash.finalize().as_bytes()));
         let [digest, typed] = [content, typed].map(|hash| Digest(*hash.finalize().as_bytes()));
-        TableRow { text, columns, digest, typed_digest: (typed != digest).then_some(typed), stamp }
+        TableRow {
+            text,
+            columns,
+            digest,
+            typed_digest: (typed != digest).then_some(typed),
+            stamp,
+            typed_stamp: (typed_stamp != stamp).then_some(typed_stamp),
+        }
     }
 }
 
