@@ -168,7 +168,7 @@ fn a_name_is_taken_as_csv_files_guard_it() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0);
     for guarded in run.csv("echo").column("document") {
         assert!(guarded.starts_with('\''), "{guarded}");
-        let told = workspace.docmill(["requeue", "--all", &guarded]).exits(0).stdout;
+        let told = workspace.docmill(["requeue", "--all", guarded]).exits(0).stdout;
         assert_eq!(told.trim(), format!("{}: the next run asks again", &guarded[1..]));
     }
 }
