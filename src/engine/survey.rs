@@ -280,16 +280,16 @@ async fn prepare_some(
     while let Some(result) = done.next().await {
         let (index, row, outcome) = result?;
         let is_compared = compared.binary_search(&index).is_ok();
-        // A renamed or copied file with a known content.
-        if let Some(status) = row.filter(|_| !is_compared) {
+        // A renamed or copied file, or one that was too young for its stamp to be trusted.
+        let is_kept = row.filter(|_| !is_compared);
+        if let Some(status) = is_kept {
             *kept.entry(status).or_default() += 1;
-            continue;
         }
         match outcome {
-            Outcome::Calls { calls, .. } if is_compared => {
+            Outcome::Calls { calls, .. } if is_compared || is_kept.is_some() => {
                 survey.compared.push(DocumentPlan { index, calls, had_a_row: false });
             }
-            _ if is_compared => {}
+            _ if is_compared || is_kept.is_some() => {}
             Outcome::Failed(code) => *survey.failures.entry(code).or_default() += 1,
             Outcome::Skipped(why) => *survey.skipped.entry(why).or_default() += 1,
             Outcome::Calls { kind, job, calls, had_a_row } => {
@@ -323,7 +323,7 @@ enum Outcome {
 /// Predicts a document. Also returns the status of its row, if that is up to date.
 async fn foresee(ready: Ready, shared: &Shared, retry: &Retry) -> Result<(u64, Option<RowStatus>, Outcome), RunError> {
     let Ready { document, id, is_new, job, state, held, held_text, .. } = ready;
-    let may_be_kept = !is_new && document.row().is_none() && !matches!(state, State::Failed(_));
+    let may_be_kept = !is_new && document.row().is_none();
     let row = if may_be_kept { shared.row(id).await? } else { None };
     let row = row.filter(|row| !retry.takes_any(row.codes.as_deref())).and_then(|row| row.status());
     let outcome = match state {

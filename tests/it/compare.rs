@@ -274,6 +274,7 @@ fn a_slower_run_is_marked_as_a_regression() {
                 (run, ms),
             )
             .unwrap();
+        store.execute("UPDATE attempts SET request = id WHERE run = ?1", [run]).unwrap();
     }
     let text = workspace.docmill(["runs"]).exits(0).stdout;
     let pointed: Vec<&str> =

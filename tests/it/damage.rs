@@ -271,7 +271,7 @@ fn full_disk(occupied: usize) {
     workspace.write("output/filler", vec![b'x'; occupied * 1_000_000]);
 
     let run = workspace.run(["--job", "echo.toml"]).exits(4);
-    let run = run.says(&["All committed answers are safe. Free space and run the same command again", "`docmill status`"]);
+    let run = run.says(&["All committed answers are safe. Free space and run the same command again", "`docmill status --output output`"]);
     assert_ne!(run.stderr.lines().last().unwrap().split(' ').next(), Some("0"), "{}", run.stderr);
     assert!((1..200).contains(&server.requests()), "{} calls: the disk was not full in mid-run", server.requests());
     nothing_is_lost(&workspace, &server);

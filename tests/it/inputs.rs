@@ -27,7 +27,7 @@ fn the_error_for_a_missing_input_names_it() {
     let workspace = Workspace::new();
     workspace.docmill(["run", "no-such-place"]).exits(2).says(&["no-such-place"]);
     // A run without arguments and sample data is refused.
-    workspace.docmill(["run"]).exits(2).says(&["sample_data"]);
+    workspace.docmill(["run"]).exits(2).says(&["no input is given"]);
 }
 
 #[test]

@@ -214,12 +214,12 @@ fn the_cap_on_money_holds_for_images_that_are_billed_in_tens_of_thousands_of_tok
 #[test]
 fn requests_without_a_response_count_the_same_everywhere() {
     let server = ModelServer::script().faults(|ask| if ask.attempt == 1 { Reply::Reset } else { Reply::Ok }).start();
-    let workspace = Workspace::new().against(&server).set("budget.max_usd", 10);
+    let workspace = Workspace::new().against(&server);
     workspace.write("pipeline.toml", "[prices.test-model]\ninput = 1.0\noutput = 1000.0\n").write("echo.toml", crate::order::ECHO);
     for n in 0..4 {
         workspace.doc(format!("{n}.txt"), format!("docid:d{n} a text"));
     }
-    let run = workspace.run(["--job", "echo.toml"]).exits(0);
+    let run = workspace.run(["--job", "echo.toml", "--max-usd", "10"]).exits(0);
     let sums = &run.summary("echo")["whole_run"]["all_runs"];
     let (lost, most) = (sums["maybe_billed"].as_u64().unwrap(), sums["maybe_billed_at_most_usd"].as_f64().unwrap());
     assert_eq!((lost, &sums["requests"]), (4, &json!(8)));

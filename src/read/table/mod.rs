@@ -7,9 +7,13 @@
 mod csv_rows;
 mod json_rows;
 mod json_text;
+mod names;
 pub(super) mod parquet_rows;
 mod quotes;
 mod repeats;
+
+pub use names::is_table_name;
+pub(super) use names::is_workbook_name;
 
 use super::compressed::{Packed, Source};
 use super::record::{RowColumns, is_made_up};
@@ -30,20 +34,6 @@ const MAX_ROW_BYTES: u64 = 16_000_000;
 type Fields = Vec<(Arc<str>, Value)>;
 /// Rows. The error of a row describes the fault and its position.
 type Rows = Box<dyn Iterator<Item = Result<Fields, String>> + Send>;
-
-/// Whether files with this name are usually tables.
-pub fn is_table_name(name: &str) -> bool {
-    const TABLES: [&str; 7] = ["csv", "tsv", "tab", "psv", "jsonl", "ndjson", "parquet"];
-    let name = name.to_lowercase();
-    let bare = ["gz", "zst"].iter().find_map(|packed| name.strip_suffix(packed)?.strip_suffix('.')).unwrap_or(&name);
-    bare.rsplit_once('.').is_some_and(|(_, extension)| TABLES.contains(&extension))
-}
-
-/// Whether files with this name are workbooks.
-pub(super) fn is_workbook_name(name: &str) -> bool {
-    let name = name.to_lowercase();
-    name.rsplit_once('.').is_some_and(|(_, extension)| ["xlsx", "xlsm", "xlsb", "xls", "ods"].contains(&extension))
-}
 
 /// The roles of columns.
 #[derive(Debug, Clone, Default)]
