@@ -135,9 +135,9 @@ impl Shared {
 
     /// The expected length of the answer to a call, and of the thinking before it.
     fn expected(&self, task: usize, call: &Call) -> (Length, Length) {
-        let Want::Answer { schema, max_output_tokens } = &call.want;
         /// Bytes of the prompt examined at either end.
         const LOOKED_AT: usize = 2000;
+        let Want::Answer { schema, max_output_tokens } = &call.want;
         let mut forms = self.forms.lock();
         let form = *forms.entry(task).or_insert_with(|| {
             let asked: Vec<&str> = call

@@ -87,6 +87,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The complete description of a run.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each decides something else")]
 pub struct Plan {
     /// The inputs.
     pub roots: Roots,

@@ -146,7 +146,7 @@ pub async fn assemble(
         report_each: false,
         trace: false,
         recipe,
-        keeps_rows: !matches!(options.guard, Guard::Off) && !(drops && options.selection.size().is_some()),
+        keeps_rows: !(matches!(options.guard, Guard::Off) || drops && options.selection.size().is_some()),
         beside,
         notes: table_note.into_iter().chain(note).chain(replaced).chain(roots.notes()).collect(),
         command: command_line(environment),

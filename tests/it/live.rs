@@ -324,7 +324,7 @@ fn a_run_drains_when_its_terminal_closes() {
     let open = Arc::default();
     let server = gated(&open);
     let workspace = workspace(&server, 3).set("llm.concurrency", 1);
-    let Some(mut terminal) = workspace.start_run_on_a_terminal(&["--job", "echo.toml"]) else { return };
+    let Some(mut terminal) = workspace.start_run_on_a_terminal(&["--job", "echo.toml", "--events", "events.jsonl"]) else { return };
     server.wait_until("it asks", |ledger| ledger.requests() == 1);
     terminal.kill().unwrap();
     terminal.wait().unwrap();
@@ -335,6 +335,10 @@ fn a_run_drains_when_its_terminal_closes() {
     // A shell may pass on the signal of the terminal, so it arrives twice.
     assert!(signal("-HUP").success());
     assert!(signal("-HUP").success());
+    let events = || std::fs::read_to_string(workspace.path("events.jsonl")).unwrap();
+    while !events().contains("stopping: calls in flight have") {
+        std::thread::yield_now();
+    }
     open.store(true, SeqCst);
     while last_run(&workspace)["outcome"] == "running" {
         std::thread::yield_now();

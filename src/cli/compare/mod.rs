@@ -110,7 +110,7 @@ impl ComparisonDir {
         run.plan.output.dir.clone_from(&directory);
         run.plan.copy = None;
         self.say(&format!("compare: {title}"));
-        let outcome = run.run(style(Progress::Auto, self.quiet)).await?;
+        let outcome = Box::pin(run.run(style(Progress::Auto, self.quiet))).await?;
         let sampled = outcome.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Sampled);
         if let Some(stop) = outcome.stop.filter(|_| !sampled) {
             let message = format!("{title}: {}\nthe comparison is incomplete; answers so far are in {}", stop.message, directory.display());
