@@ -94,14 +94,18 @@ fn repeated(command: &str, code: FailureCode) -> Option<String> {
     repeat(command, code).filter(|_| !was_retried)
 }
 
-/// The command without its selection of documents. `None` if the command is not known.
+/// The command without its selection of documents, or the run that a pilot of `docmill plan` tries.
+/// `None` if the command is not known.
 pub(super) fn of_all(command: &str) -> Option<String> {
+    let is_plan = command.starts_with("docmill plan ");
     let mut words = command.split(' ').peekable();
     let mut kept = Vec::new();
     while let Some(word) = words.next() {
-        if ["--limit", "--sample"].contains(&word) {
+        if ["--limit", "--sample", "--pilot"].contains(&word) {
             words.next_if(|count| count.parse::<u64>().is_ok());
-        } else if !["--limit=", "--sample="].iter().any(|flag| word.starts_with(flag)) {
+        } else if is_plan && (["--yes", "--json"].contains(&word) || word == "plan" && kept == ["docmill"]) {
+            kept.extend((word == "plan").then_some("run"));
+        } else if !["--limit=", "--sample=", "--pilot="].iter().any(|flag| word.starts_with(flag)) {
             kept.push(word);
         }
     }
@@ -215,5 +219,7 @@ mod tests {
             let done = done(&format!("docmill run 'my docs' {part} --output out"), Some(StopKind::Sampled), &[]);
             assert_eq!(commands(&done)[0], "docmill run 'my docs' --output out");
         }
+        let pilot = of_all("docmill plan 'my docs' --pilot 30 --yes --output out");
+        assert_eq!(pilot.as_deref(), Some("docmill run 'my docs' --output out"));
     }
 }

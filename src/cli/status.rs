@@ -206,7 +206,9 @@ impl<'s> Status<'s> {
             line("", &format!("and {} more; --json lists all", self.doubts.len() - SHOWN));
         }
         line("spent", &format!("{}, {}", counted(self.ledger.requests, "request"), self.ledger.cost));
-        if let Some(doubtful) = self.ledger.doubtful("") {
+        // Requests in flight still get their responses.
+        let is_more = self.ledger.maybe_billed > self.in_flight.len() as u64;
+        if let Some(doubtful) = self.ledger.doubtful("").filter(|_| is_more) {
             line("", &doubtful);
         }
         for spent in &self.comparisons {

@@ -36,6 +36,14 @@ struct Before {
     runs: Vec<RunRecord>,
 }
 
+/// Advice to finish a run before documents are added.
+fn finish_first(run: Option<&RunRecord>) -> String {
+    match run.map(|run| run.command.as_str()).filter(|command| !command.is_empty()) {
+        Some(command) => format!("finish it first with `{command}`"),
+        None => "finish it first with the command that began it".to_owned(),
+    }
+}
+
 impl Before {
     /// Reads the existing results of these jobs; `None` without a readable store.
     ///
@@ -122,7 +130,7 @@ impl Before {
         if records(run).iter().all(goes_on) {
             return Ok(());
         }
-        Err(format!("run {} is incomplete, and its documents would be left out: run the same command again first", run.id))
+        Err(format!("run {} is incomplete, and its documents would be left out: {}", run.id, finish_first(Some(run))))
     }
 
     /// The view to which a run over `now` can add documents. The error is the reason why the run
@@ -131,7 +139,7 @@ impl Before {
         self.check_newest(now)?;
         let Some(view) = self.views.values().max_by_key(|view| view.run) else { return Err("there are no results".into()) };
         if self.views.values().any(|view| !view.complete) {
-            return Err(format!("run {} is incomplete: run the same command again first", view.run));
+            return Err(format!("run {} is incomplete: {}", view.run, finish_first(self.run(view))));
         }
         let there: Vec<InputRecord> = self.views.values().flat_map(|view| self.records(view)).collect();
         let columns: Vec<String> = read_otherwise(&there, now).into_iter().map(str::to_owned).collect();

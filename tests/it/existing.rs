@@ -404,7 +404,7 @@ fn results_that_are_incomplete_or_made_with_other_settings_are_not_extended() {
     }
     running.signal("INT");
     running.finish().exits(4);
-    run(&workspace, &["more", "--add"]).exits(2).says(&["--add: run 1 is incomplete: run the same command again first"]);
+    run(&workspace, &["more", "--add"]).exits(2).says(&["--add: run 1 is incomplete: finish it first with `docmill run "]);
     run(&workspace, &["more"]).exits(2).says(&["has 1 row; this run would leave 0 of them", "run 1 is incomplete"]);
     run(&workspace, &["more", "--replace"]).exits(0);
     let other = ["docs/a.txt", "--set", "prepare.text.clean=true"];
@@ -430,7 +430,7 @@ fn the_next_delivery_includes_a_killed_one() {
     for (day, name) in days.iter().enumerate() {
         kill(name);
         let other = days[(day + 1) % 3];
-        let message = "is incomplete, and its documents would be left out: run the same command again first";
+        let message = "is incomplete, and its documents would be left out: finish it first with `docmill run ";
         run(&workspace, &add(other)).exits(2).says(&["--add: run", message]);
         // The same command resumes.
         assert_eq!(documents(&run(&workspace, &add(name)).exits(0)).len(), 5 * (day + 1));

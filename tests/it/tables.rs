@@ -53,10 +53,10 @@ fn verification_accounts_for_every_row() {
     workspace.write("shop.csv", shop(&[("a1", "Ann", "docid:a"), ("b2", "Bob", "docid:b"), ("c3", "Cid", "")]));
     workspace.run_on(args, "").exits(3);
     let receipt = workspace.docmill(["verify"]).exits(0).stdout;
-    assert!(receipt.contains("2 inputs are unchanged, 0 changed, 0 gone, 1 not compared"), "{receipt}");
+    assert!(receipt.contains("3 inputs are unchanged, 0 changed, 0 gone"), "{receipt}");
     workspace.write("shop.csv", shop(&[("a1", "Ann", "docid:a, edited"), ("c3", "Cid", "")]));
     let receipt = workspace.docmill(["verify"]).exits(4).stdout;
-    assert!(receipt.contains("0 inputs are unchanged, 1 changed, 1 gone, 1 not compared"), "{receipt}");
+    assert!(receipt.contains("1 inputs are unchanged, 1 changed, 1 gone"), "{receipt}");
 }
 
 #[test]
