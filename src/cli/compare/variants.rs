@@ -169,7 +169,7 @@ async fn variant_of(args: &CompareArgs, variant: &str, server: Server) -> Result
     }
 }
 
-/// Parses a variant into its name and its settings, the job included.
+/// Parses a variant into its name and its settings, the job included. The name is a variant, too.
 fn parse(variant: &str) -> Result<(String, Vec<String>), CliError> {
     let wrong = || CliError::usage(format!("--variant '{variant}': expected a job and settings, such as 'material llm.model=gpt-6-luna'"));
     let words = shell_words::split(variant).ok().filter(|words| !words.is_empty()).ok_or_else(wrong)?;
@@ -177,7 +177,10 @@ fn parse(variant: &str) -> Result<(String, Vec<String>), CliError> {
         return Err(wrong());
     }
     let job = format!("job.use={}", toml::Value::String(words[0].clone()));
-    Ok((words.join(" "), [job].into_iter().chain(words[1..].iter().cloned()).collect()))
+    let plain = |word: &String| shell_words::split(word).is_ok_and(|words| words == [word.as_str()]);
+    let named = |word: &String| if plain(word) { word.clone() } else { shell_words::quote(word).into_owned() };
+    let name = words.iter().map(named).collect::<Vec<_>>().join(" ");
+    Ok((name, [job].into_iter().chain(words[1..].iter().cloned()).collect()))
 }
 
 /// The column to compare: `asked`, or the only recommendation that all variants have, or the only
@@ -213,6 +216,17 @@ fn choose(columns: &[(&str, Vec<&String>)], asked: Option<&str>) -> Result<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_variant_is_the_same_variant() {
+        for variant in
+            ["material", "text llm.model=m job.tasks=summary", "mine.toml job.params.grades='[\"a b\", \"c\"]'", "'my job.toml' a.b='x y'"]
+        {
+            let (name, settings) = parse(variant).unwrap();
+            assert_eq!(parse(&name).unwrap(), (name.clone(), settings), "{variant}");
+        }
+        assert_eq!(parse("text  llm.model=m").unwrap().0, "text llm.model=m");
+    }
 
     #[test]
     fn the_compared_column_is_the_recommendation_that_all_variants_have() {
@@ -252,7 +266,7 @@ mod tests {
     #[test]
     fn a_variant_is_parsed_with_quotes_as_in_a_shell() {
         let (name, settings) = parse("  mine.toml  job.params.tone='very dry' llm.model=m").map_err(|e| e.message).unwrap();
-        assert_eq!(name, "mine.toml job.params.tone=very dry llm.model=m");
+        assert_eq!(name, "mine.toml 'job.params.tone=very dry' llm.model=m");
         assert_eq!(settings, ["job.use=\"mine.toml\"", "job.params.tone=very dry", "llm.model=m"]);
         for wrong in ["", "'", "llm.model=m", "material single"] {
             assert!(parse(wrong).is_err(), "{wrong}");
