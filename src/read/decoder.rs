@@ -2,7 +2,7 @@
 //!
 //! Libraries read these files, and a hostile file could exploit or exhaust them. So they run in
 //! confined processes (`system::confine`) with limits of memory and CPU time. A process gets its
-//! file as stdin and writes to stdout. It waits while nobody reads.
+//! file as stdin and writes to stdout. It waits while its output is not read.
 
 use crate::failpoint;
 use std::fs::File;

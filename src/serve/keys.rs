@@ -68,7 +68,7 @@ impl Keys {
         let keys: Self = toml::from_str(&text).map_err(|e| error(e.to_string()))?;
         for (at, key) in keys.key.iter().enumerate() {
             if key.name.is_empty() || keys.key[..at].iter().any(|other| other.name == key.name) {
-                return Err(error(format!("key {}: each key needs a name of its own, but its name is \"{}\"", at + 1, key.name)));
+                return Err(error(format!("key {}: each key needs a unique name, but its name is \"{}\"", at + 1, key.name)));
             }
             if blake3::Hash::from_hex(&key.hash).is_err() {
                 return Err(error(format!("key {}: hash must be 64 hexadecimal digits", key.name)));

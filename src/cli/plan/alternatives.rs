@@ -43,8 +43,8 @@ pub(super) async fn alternatives(what: &WhatArgs, selection: Selection, report: 
             other => other?,
         };
         let (calls, mut cost) = (other.prediction.calls, other.prediction.cost);
-        // An alternative with as many calls is none. The pending documents may be answered already,
-        // so that there is nothing to share.
+        // An alternative with as many calls saves nothing. The pending documents may be answered
+        // already, so that there is nothing to share.
         if calls == instead.0 || (head == IDENTICAL && calls > instead.0) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Caps on money that several runs share.
 //!
-//! A run gets its share when it begins, so the runs together never exceed a cap. A run without a cap
-//! of its own gets everything that is left, and further runs wait until it has ended.
+//! A run gets its share when it begins, so the runs together never exceed a cap. A run without its
+//! own cap gets everything that is left, and further runs wait until it has ended.
 
 use crate::model::Money;
 use rusqlite::Connection;

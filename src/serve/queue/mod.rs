@@ -104,7 +104,7 @@ impl Queue {
             }
         }
         write.pragma_update(None, "journal_mode", "WAL")?;
-        // A submission is on disk before the client is told.
+        // A submission is on disk before the client gets a response.
         write.pragma_update(None, "synchronous", "FULL")?;
         write.execute("UPDATE runs SET state = 'queued', reserved_pico_usd = NULL WHERE state = 'running'", ())?;
         let read = open()?;

@@ -7,7 +7,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-/// The rows of a file as a process sends them, or why there are none.
+/// The rows of a file as a process sends them, or the reason for their absence.
 fn rows(file: Vec<u8>) -> Result<Vec<Result<Fields, String>>, String> {
     let mut sent = Vec::new();
     write(Bytes::from(file), &mut sent, &|| Ok(()))?;
