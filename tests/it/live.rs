@@ -336,7 +336,9 @@ fn a_run_drains_when_its_terminal_closes() {
     assert!(signal("-HUP").success());
     assert!(signal("-HUP").success());
     let events = || std::fs::read_to_string(workspace.path("events.jsonl")).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
     while !events().contains("stopping: calls in flight have") {
+        assert!(std::time::Instant::now() < deadline, "the signal was ignored, as under nohup: {}", events());
         std::thread::yield_now();
     }
     open.store(true, SeqCst);
