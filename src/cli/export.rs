@@ -4,8 +4,8 @@ use super::args::{ExportArgs, ExportFormat};
 use super::exit::{CliError, Exit};
 use super::settings::archive;
 use super::{agreed, print};
-use crate::engine::{Results, RunError};
-use crate::model::{JobColumns, Row};
+use crate::engine::{Results, RowStream, RunError};
+use crate::model::JobColumns;
 use crate::read::versions;
 use crate::setup::{added_to, records};
 use crate::store::{Archive, RunLock, RunRecord, View, ViewReader};
@@ -118,22 +118,9 @@ fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings)
     let ([(job, view)], [format]) = (views, output.formats.as_slice()) else {
         return Err(CliError::usage("--to - takes one job and one format. Set --job and --format."));
     };
-    let columns = JobColumns::of(&view.jobs, job);
     let stdout = OutputFile::stream(Box::new(io::stdout()));
-    let rows = source.rows(view)?;
-    let write = || -> Result<(), RunError> {
-        let stream = |e| RunError::Output { directory: "stdout".into(), source: e };
-        let mut file = format.begin(stdout, &columns, output.csv_bom).map_err(stream)?;
-        rows.read_from(0, true, |row| {
-            if row.job != job {
-                return Ok(());
-            }
-            let parsed = Row::read(row.position, row.document, row.text).map_err(|e| RunError::Internal(e.to_string()))?;
-            file.push(&parsed, &Row::line(row.position, row.document, row.text)).map_err(stream)
-        })?;
-        file.finish().map(drop).map_err(stream)
-    };
-    match write() {
+    let stream = RowStream { name: "stdout", file: stdout, format: *format, bom: output.csv_bom };
+    match stream.write(&source.rows(view)?, &view.jobs, job) {
         // A reader that closes the pipe, such as `head`, needs no more rows.
         Err(RunError::Output { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
         done => done.map(|()| Exit::Ok).map_err(failed),

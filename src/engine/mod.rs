@@ -70,7 +70,7 @@ pub use runtime_control::{LIVE_CHANGES, LiveSettings, Revised};
 pub use selection::{Sample, Selection, Shard};
 pub use survey::{Changed, DocumentPlan, Survey, survey};
 pub use watcher::Watcher;
-pub use write::{JobResults, Results};
+pub use write::{JobResults, Results, RowStream};
 
 use crate::ask::{Account, ClientError, LlmSettings, RunStop};
 use crate::event::RunEvent;

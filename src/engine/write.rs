@@ -6,7 +6,7 @@
 use super::{Context, RunError};
 use crate::model::{JobColumns, ResultFile, Row, Totals};
 use crate::store::{StoreError, StoredRow, ViewReader};
-use crate::write::{OutputSettings, ResultFiles};
+use crate::write::{Format, OutputFile, OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -27,6 +27,39 @@ pub struct JobResults {
     pub files: Vec<ResultFile>,
 }
 
+/// A stream for the rows of one job, such as standard output.
+pub struct RowStream<'s> {
+    /// Its name, for messages.
+    pub name: &'s str,
+    /// Where bytes go.
+    pub file: OutputFile,
+    /// The format.
+    pub format: Format,
+    /// Whether CSV begins with a byte order mark.
+    pub bom: bool,
+}
+
+impl RowStream<'_> {
+    /// Writes the rows of `job`. A failure of the stream is [`RunError::Output`].
+    pub fn write(self, rows: &ViewReader, jobs: &[JobColumns], job: &str) -> Result<(), RunError> {
+        let Self { name, file, format, bom } = self;
+        let failed = |source| RunError::Output { directory: name.to_owned(), source };
+        let mut file = format.begin(file, &JobColumns::of(jobs, job), bom).map_err(failed)?;
+        rows.read_from(0, true, |StoredRow { position, document, job: of, text }| {
+            if of != job {
+                return Ok(());
+            }
+            let row = read_back(position, document, text)?;
+            file.push(&row, &Row::line(position, document, text)).map_err(failed)
+        })?;
+        file.finish().map(drop).map_err(failed)
+    }
+}
+
+fn read_back(position: u64, document: &str, text: &str) -> Result<Row, RunError> {
+    Row::read(position, document, text).map_err(|e| RunError::Internal(format!("cannot read the row of {document} back: {e}")))
+}
+
 impl Results {
     /// Results without rows. The first row of a job creates its files.
     pub fn new(jobs: Vec<JobColumns>, output: OutputSettings) -> Self {
@@ -39,8 +72,7 @@ impl Results {
         if !self.written.contains_key(job) {
             self.begin(job)?;
         }
-        let row = Row::read(position, document, text);
-        let row = row.map_err(|e| RunError::Internal(format!("cannot read the row of {document} back: {e}")))?;
+        let row = read_back(position, document, text)?;
         if let Some((files, totals)) = self.written.get_mut(job) {
             files.push(&row, &Row::line(position, document, text))?;
             totals.add(&row);

@@ -1,7 +1,8 @@
 //! Rows and results of a run, also while it is at work.
 
 use super::find;
-use crate::model::{JobColumns, Row};
+use crate::engine::RowStream;
+use crate::model::Row;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
@@ -19,7 +20,6 @@ use serde_json::value::RawValue;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{IntoParams, ToSchema};
 
@@ -92,37 +92,9 @@ impl Source {
 
     fn write(&self, format: Format, to: mpsc::Sender<Result<Bytes, io::Error>>) -> io::Result<()> {
         let file = OutputFile::stream(Box::new(BufWriter::with_capacity(PIECE, Pieces(to))));
-        let mut file = format.begin(file, &JobColumns::of(&self.view.jobs, &self.job), false)?;
         let rows = self.archive.rows(&self.view).map_err(io::Error::other)?;
-        rows.read_from(0, true, |row| -> Result<(), Failed> {
-            if row.job != self.job {
-                return Ok(());
-            }
-            let parsed = Row::read(row.position, row.document, row.text).map_err(io::Error::from)?;
-            Ok(file.push(&parsed, &Row::line(row.position, row.document, row.text))?)
-        })?;
-        file.finish().map(drop)
-    }
-}
-
-/// An error of the store or of the client's connection.
-struct Failed(io::Error);
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        Self(io::Error::other(error))
-    }
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl From<Failed> for io::Error {
-    fn from(failed: Failed) -> Self {
-        failed.0
+        let stream = RowStream { name: "the response", file, format, bom: false };
+        stream.write(&rows, &self.view.jobs, &self.job).map_err(io::Error::other)
     }
 }
 
@@ -228,5 +200,5 @@ pub async fn report(
             "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:",
         ),
     ];
-    Ok((headers, Body::from_stream(page.map(|piece| piece))).into_response())
+    Ok((headers, Body::from_stream(page)).into_response())
 }
