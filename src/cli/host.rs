@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -198,10 +198,8 @@ async fn pass_on_reloads(reload: Arc<Notify>, requests: mpsc::Sender<Asked>, eve
             () = over.cancelled() => return,
             () = reload.notified() => {}
         }
-        let (answer, answered) = oneshot::channel();
-        // After the run, requests get no response.
-        let _over = requests.send(Asked { request: Request::Reload, answer }).await;
-        if let Ok(Answer::Refused(why)) = answered.await {
+        let answer = over.run_until_cancelled(Asked::ask(&requests, Request::Reload)).await;
+        if let Some(Answer::Refused(why)) = answer {
             events.tell(RunEvent::Warning { message: format!("settings stay unchanged: {why}") }).await;
         }
     }

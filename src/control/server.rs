@@ -23,6 +23,18 @@ pub struct Asked {
     pub answer: oneshot::Sender<Answer>,
 }
 
+impl Asked {
+    /// Sends a request to a run and waits for its response.
+    pub async fn ask(run: &mpsc::Sender<Self>, request: Request) -> Answer {
+        let ending = || Answer::Refused("the run is ending".to_owned());
+        let (answer, answered) = oneshot::channel();
+        if run.send(Self { request, answer }).await.is_err() {
+            return ending();
+        }
+        answered.await.unwrap_or_else(|_| ending())
+    }
+}
+
 /// Listens for requests. Removes its note when dropped.
 #[derive(Debug)]
 pub struct ControlServer {
@@ -96,19 +108,10 @@ impl Conversation {
                 Answer::Refused("wrong token for this run".to_owned())
             }
             Ok(Envelope { request: Request::Watch, .. }) => return self.show(&mut write).await,
-            Ok(Envelope { request, .. }) => self.pass_on(request).await,
+            Ok(Envelope { request, .. }) => Asked::ask(&self.asked, request).await,
             Err(error) => Answer::Refused(format!("cannot parse the request: {error}")),
         };
         say(&mut write, &json(&answer)?).await
-    }
-
-    async fn pass_on(&self, request: Request) -> Answer {
-        let ending = || Answer::Refused("the run is ending".to_owned());
-        let (answer, answered) = oneshot::channel();
-        if self.asked.send(Asked { request, answer }).await.is_err() {
-            return ending();
-        }
-        answered.await.unwrap_or_else(|_| ending())
     }
 
     async fn show(&self, write: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {

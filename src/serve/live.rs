@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Events that are kept for clients that connect again.
@@ -95,18 +95,9 @@ impl Live {
 
     /// Sends a request to the run and waits for its response.
     pub async fn ask(&self, request: Request) -> Answer {
-        let ending = || Answer::Refused("the run is ending".to_owned());
-        let (answer, answered) = oneshot::channel();
-        let asked = Asked { request, answer };
-        tokio::select! {
-            biased;
-            () = self.over.cancelled() => return ending(),
-            sent = self.requests.send(asked) => if sent.is_err() { return ending() },
-        }
-        tokio::select! {
-            answer = answered => answer.unwrap_or_else(|_| ending()),
-            () = self.over.cancelled() => ending(),
-        }
+        // The run no longer takes requests when it has ended, but its channel may still be open.
+        let asked = self.over.run_until_cancelled(Asked::ask(&self.requests, request)).await;
+        asked.unwrap_or_else(|| Answer::Refused("the run is ending".to_owned()))
     }
 
     /// Waits for changes of this receiver.
