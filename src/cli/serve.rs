@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::signals::{Signal, Signals};
 use super::{print, settings};
 use crate::progress::say;
-use crate::serve::{Keys, Origin, ServeSettings, Server};
+use crate::serve::{Keys, RunDefaults, ServeSettings, Server};
 use crate::setup::Environment;
 use crate::system::beside;
 use std::io::Write as _;
@@ -24,11 +24,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     if let Some(name) = &args.new_key {
         return new_key(&serve, &environment, name);
     }
-    let origin = Origin { source: settings::source(&args.settings, flags), environment, job: loaded.job.r#use };
+    let defaults = RunDefaults { source: settings::source(&args.settings, flags), environment, job: loaded.job.r#use };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let served = runtime.block_on(async {
         let mut signals = Signals::new();
-        let server = Server::open(serve, origin).await.map_err(CliError::usage)?;
+        let server = Server::open(serve, defaults).await.map_err(CliError::usage)?;
         let (address, stop) = (server.address().map_err(CliError::internal)?, server.stop());
         print(&format!("docmill serves on http://{address} (API: /openapi.json); Ctrl-C stops it"))?;
         tokio::select! {

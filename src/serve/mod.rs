@@ -65,7 +65,7 @@ pub struct Server {
 
 /// Where a server gets the settings of its runs.
 #[derive(Debug)]
-pub struct Origin {
+pub struct RunDefaults {
     /// Settings files and arguments.
     pub source: SettingsSource,
     /// Variables and working directory.
@@ -76,9 +76,9 @@ pub struct Origin {
 
 impl Server {
     /// Opens the directory and the port. The error names the cause and the cure.
-    pub async fn open(settings: ServeSettings, origin: Origin) -> Result<Self, String> {
+    pub async fn open(settings: ServeSettings, defaults: RunDefaults) -> Result<Self, String> {
         let address = settings.address()?;
-        let Origin { mut source, environment, job } = origin;
+        let RunDefaults { mut source, environment, job } = defaults;
         let keys = Some(&settings.keys).filter(|keys| !keys.is_empty()).map(|file| Keys::load(&environment.path(file))).transpose()?;
         let root = environment.path(&settings.dir);
         let opening = tokio::task::spawn_blocking(move || open(&root)).await.map_err(|error| error.to_string())?;

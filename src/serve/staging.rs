@@ -201,7 +201,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         // After `keep` there is nothing to remove. What stays is removed at the next start.
-        let _gone = fs::remove_dir_all(&self.input.0);
+        let _gone = tokio::task::block_in_place(|| fs::remove_dir_all(&self.input.0));
     }
 }
 

@@ -16,7 +16,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Submission {
-    /// Name of a job: built in, or of a job file of the server. Default: the job of the server's settings.
+    /// Name of a job: built in, or of a job file of the server. Default: the job of the server's
+    /// settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
     /// A job file as text, instead of a name.

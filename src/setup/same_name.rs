@@ -10,8 +10,8 @@ use crate::write::{OutputSettings, ResultFiles};
 /// What a run over these jobs would replace: results of another job of the same name, whose columns
 /// differ or which is built in.
 ///
-/// `is_file` tells that the job comes from a file. An unreadable store has no notes, because the run itself
-/// reports it.
+/// `is_file` tells that the job comes from a file. An unreadable store has no notes, because the run
+/// itself reports it.
 pub(super) fn notes(output: &OutputSettings, jobs: &JobSet, keep_columns: &[String], is_file: bool) -> Vec<String> {
     let Ok(Some(archive)) = Archive::open(&output.dir) else { return Vec::new() };
     jobs.iter().filter_map(|job| note(&archive, output, job, keep_columns, is_file)).collect()

@@ -125,7 +125,7 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         return Err(Problem::bad_request("the content type must be application/json or multipart/form-data"));
     };
     submission.check(&app.settings)?;
-    let job = submission.job_of_server(&app.settings, &app.default_job)?;
+    let job = tokio::task::block_in_place(|| submission.job_of_server(&app.settings, &app.default_job))?;
     caller.check_job(match &submission.job_file {
         Some(_) => None,
         None => Some(submission.job.as_deref().unwrap_or(&app.default_job)),
@@ -175,7 +175,7 @@ async fn receive_parts(app: &Arc<App>, request: Request, staged: &mut Staged) ->
             continue;
         }
         let name = file_name.ok_or_else(|| Problem::bad_request("each part must be the field \"run\" or a file with a name"))?;
-        let mut file = staged.create(&name)?;
+        let mut file = tokio::task::block_in_place(|| staged.create(&name))?;
         while let Some(piece) = part.chunk().await.map_err(broken)? {
             staged.count(&piece, most)?;
             let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));

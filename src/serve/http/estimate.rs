@@ -41,6 +41,7 @@ pub struct Estimate {
     /// Duration in seconds; absent if response times are unknown.
     pub seconds: Option<Range>,
     /// Duration in seconds if calls are sent one after another; absent if response times are unknown.
+    /// Too long if a rate limit determines `seconds`, because response times are derived from it.
     pub seconds_one_by_one: Option<f64>,
     /// The setting, limit or stage that determines the duration.
     pub bound_by: String,
