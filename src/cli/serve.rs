@@ -5,9 +5,9 @@ use super::exit::{CliError, Exit};
 use super::signals::{Signal, Signals};
 use super::{print, settings};
 use crate::progress::say;
-use crate::serve::{Keys, RunDefaults, ServeSettings, Server};
+use crate::serve::{Keys, RunDefaults, ServeSettings, Server, Tls};
 use crate::setup::Environment;
-use crate::system::beside;
+use crate::system::{ServiceState, beside, opened_port, tell_service_manager, watchdog};
 use std::io::Write as _;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -24,16 +24,24 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     if let Some(name) = &args.new_key {
         return new_key(&serve, &environment, name);
     }
-    let defaults = RunDefaults { source: settings::source(&args.settings, flags), environment, job: loaded.job.r#use };
+    let listener = opened_port().map_err(|error| CliError::usage(format!("the socket of the service manager cannot be used: {error}")))?;
+    let defaults = RunDefaults { source: settings::source(&args.settings, flags), environment, job: loaded.job.r#use, listener };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let served = runtime.block_on(async {
         let mut signals = Signals::new();
         let server = Server::open(serve, defaults).await.map_err(CliError::usage)?;
         let (address, stop) = (server.address().map_err(CliError::internal)?, server.stop());
-        print(&format!("docmill serves on http://{address} (API: /openapi.json); Ctrl-C stops it"))?;
+        let tls = server.tls();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        print(&format!("docmill serves on {scheme}://{address} (API: /openapi.json); Ctrl-C stops it"))?;
+        if tls.is_none() && !address.ip().is_loopback() {
+            say("keys and documents travel unencrypted. Set serve.cert and serve.key, or put a proxy with HTTPS in front of the server");
+        }
+        tell_service_manager(ServiceState::Ready);
         tokio::select! {
             () = server.run() => {}
-            never = obey(&mut signals, &stop) => match never {},
+            never = obey(&mut signals, &stop, tls.as_deref()) => match never {},
+            never = show_life() => match never {},
         }
         Ok(Exit::Ok)
     });
@@ -43,18 +51,40 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
 
 /// Obeys signals: the first one drains the runs, the second one ends the program.
 #[expect(clippy::exit, reason = "a run that hangs must not hold the program up")]
-async fn obey(signals: &mut Signals, stop: &CancellationToken) -> std::convert::Infallible {
+async fn obey(signals: &mut Signals, stop: &CancellationToken, tls: Option<&Tls>) -> std::convert::Infallible {
     loop {
         match signals.next().await {
-            Signal::Reload => {}
+            Signal::Reload => reload(tls),
             Signal::Stop(code) if stop.is_cancelled() => std::process::exit(code),
             Signal::HungUp if stop.is_cancelled() => {}
             Signal::Stop(_) | Signal::HungUp => {
                 say("stopping: calls in flight may finish. Press Ctrl-C again to stop at once");
+                tell_service_manager(ServiceState::Stopping);
                 stop.cancel();
             }
         }
     }
+}
+
+/// Reads renewed certificates.
+fn reload(tls: Option<&Tls>) {
+    match tls.map(Tls::reload) {
+        None => {}
+        Some(Ok(())) => say("new connections use the certificates as they are now"),
+        Some(Err(error)) => say(&format!("the certificates stay as they were: {error}")),
+    }
+}
+
+/// Tells the service manager regularly that the server is alive, if it wants to know.
+async fn show_life() -> std::convert::Infallible {
+    if let Some(time) = watchdog() {
+        let mut ticks = tokio::time::interval(time / 2);
+        loop {
+            ticks.tick().await;
+            tell_service_manager(ServiceState::Alive);
+        }
+    }
+    std::future::pending().await
 }
 
 /// Adds a key to the key file and prints it.

@@ -5,14 +5,18 @@ use super::live::Live;
 use super::problem::Problem;
 use super::queue::{Caps, Queue, RunId};
 use super::settings::ServeSettings;
+use super::proxies::Proxies;
 use super::staging::Directories;
+use super::webhooks::Webhooks;
 use crate::ask::Accounts;
 use crate::model::Money;
 use crate::setup::{Environment, SettingsSource};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 /// What all requests and the scheduler share.
@@ -34,12 +38,16 @@ pub struct App {
     pub directories: Directories,
     /// The accounts, which all runs share.
     pub accounts: Arc<Accounts>,
+    /// Proxies that are trusted.
+    pub proxies: Proxies,
+    /// Messages to clients.
+    pub webhooks: Webhooks,
     /// Runs at work.
     pub live: Mutex<HashMap<RunId, Arc<Live>>>,
     /// Wakes the scheduler.
     pub wake: Notify,
-    /// Notified when any run changes its state.
-    pub changed: tokio::sync::watch::Sender<u64>,
+    /// Names each run that has changed. A receiver that is too slow has to look itself.
+    pub changed: broadcast::Sender<RunId>,
     /// Cancelled when the server stops. It then takes no new runs.
     pub stop: CancellationToken,
     /// Permits to estimate. An estimate prepares documents and uses the processor.
@@ -53,8 +61,9 @@ impl App {
     }
 
     /// Tells event streams that a run has changed.
-    pub fn tell_change(&self) {
-        self.changed.send_modify(|n| *n += 1);
+    pub fn tell_change(&self, run: &RunId) {
+        // Without streams there is no receiver.
+        let _receivers = self.changed.send(run.clone());
     }
 
     /// Does blocking work with the queue and the directories.
@@ -71,4 +80,9 @@ impl App {
         let server = (self.settings.max_usd > 0.0).then(|| Money::from_usd(self.settings.max_usd));
         with(Caps { server, owner: &|owner| self.keys.as_ref()?.cap(owner) })
     }
+}
+
+/// The time until a moment; zero if it has passed.
+pub fn until(moment: Timestamp) -> Duration {
+    Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default()
 }

@@ -31,6 +31,9 @@ struct Key {
     max_usd: Option<f64>,
     #[serde(default)]
     jobs: Option<Vec<String>>,
+    /// Secrets that sign its webhooks, as `env:VARIABLE`.
+    #[serde(default)]
+    webhook_secrets: Vec<String>,
 }
 
 /// What a key allows.
@@ -108,6 +111,11 @@ impl Keys {
         let matching = |key: &&Key| blake3::Hash::from_hex(&key.hash).is_ok_and(|own| own == hash);
         let key = self.key.iter().find(matching).ok_or_else(|| Problem::unauthorized("the key is not valid for this server"))?;
         Ok(Caller { name: key.name.clone(), role: key.role, max_usd: key.max_usd.map(Money::from_usd), jobs: key.jobs.clone() })
+    }
+
+    /// The webhook secrets of all keys, as written, by name.
+    pub fn webhook_secrets(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.key.iter().map(|key| (key.name.as_str(), key.webhook_secrets.as_slice()))
     }
 
     /// The cap on the money of a key.

@@ -17,6 +17,8 @@
 //! | `queue` | states, order and caps of runs |
 //! | `scheduler`, `runner`, `live` | start runs; do the work of one; its controls and events |
 //! | `http` | routes, checks of requests, and their description |
+//! | `webhooks` | messages to clients whose runs have ended |
+//! | `proxies`, `tls` | who is in front of the server; HTTPS |
 //! | `page/` | the page for people: HTML, style and script |
 
 mod app;
@@ -24,6 +26,7 @@ mod http;
 mod keys;
 mod live;
 mod problem;
+mod proxies;
 mod queue;
 mod report;
 mod retention;
@@ -32,9 +35,12 @@ mod scheduler;
 mod settings;
 mod staging;
 mod submission;
+mod tls;
+mod webhooks;
 
 pub use keys::Keys;
 pub use settings::ServeSettings;
+pub use tls::Tls;
 
 use crate::ask::Accounts;
 use crate::setup::{Environment, SettingsSource};
@@ -42,24 +48,29 @@ use crate::store::RunLock;
 use app::App;
 use parking_lot::Mutex;
 use queue::Queue;
+use proxies::Proxies;
 use staging::Directories;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use webhooks::{Secrets, Webhooks};
 
 /// Estimates at a time.
 const ESTIMATES: usize = 2;
+/// Changes of runs that an event stream may be behind before it looks itself.
+const CHANGES: usize = 1024;
 
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     _lock: RunLock,
 }
 
@@ -72,20 +83,34 @@ pub struct RunDefaults {
     pub environment: Environment,
     /// The job of the settings.
     pub job: String,
+    /// A port that the service manager has opened, instead of `serve.bind`.
+    pub listener: Option<std::net::TcpListener>,
 }
 
 impl Server {
     /// Opens the directory and the port. The error names the cause and the cure.
     pub async fn open(settings: ServeSettings, defaults: RunDefaults) -> Result<Self, String> {
-        let address = settings.address()?;
-        let RunDefaults { mut source, environment, job } = defaults;
+        let RunDefaults { mut source, environment, job, listener } = defaults;
+        let listener = match listener {
+            None => listen_on(settings.address()?).await?,
+            Some(open) => {
+                let taken = open.set_nonblocking(true).and_then(|()| TcpListener::from_std(open));
+                let taken = taken.and_then(|listener| Ok((listener.local_addr()?, listener)));
+                let (address, listener) = taken.map_err(|error| format!("the socket of the service manager cannot be used: {error}"))?;
+                settings.check(address)?;
+                listener
+            }
+        };
+        let tls = Some(&settings).filter(|settings| !settings.cert.is_empty());
+        let tls = tls.map(|settings| Tls::load(environment.path(&settings.cert), environment.path(&settings.key)).map(Arc::new)).transpose()?;
+        let proxies = Proxies::parse(&settings.proxies)?;
         let keys = Some(&settings.keys).filter(|keys| !keys.is_empty()).map(|file| Keys::load(&environment.path(file))).transpose()?;
+        let of_keys = keys.iter().flat_map(Keys::webhook_secrets);
+        let secrets = Secrets::resolve(&settings.webhook_secrets, of_keys, |name| environment.variables.get(name).cloned())?;
+        let webhooks = Webhooks::new(secrets, settings.webhook_private)?;
         let root = environment.path(&settings.dir);
         let opening = tokio::task::spawn_blocking(move || open(&root)).await.map_err(|error| error.to_string())?;
         let (lock, directories, queue) = opening?;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| format!("serve.bind: cannot listen on {address}: {error}. Choose another port, or 0 for any free port"))?;
         // Relative settings of runs mean the directory of the server's process.
         source.flags.append(&mut flags_of(&source.set));
         source.set.clear();
@@ -98,13 +123,15 @@ impl Server {
             queue,
             directories,
             accounts: Arc::new(Accounts::default()),
+            proxies,
+            webhooks,
             live: Mutex::new(HashMap::new()),
             wake: Notify::new(),
-            changed: watch::Sender::new(0),
+            changed: broadcast::Sender::new(CHANGES),
             stop: CancellationToken::new(),
             estimates: Semaphore::new(ESTIMATES),
         };
-        Ok(Self { app: Arc::new(app), listener, _lock: lock })
+        Ok(Self { app: Arc::new(app), listener, tls, _lock: lock })
     }
 
     /// The address on which the server listens.
@@ -117,20 +144,31 @@ impl Server {
         self.app.stop.clone()
     }
 
+    /// The certificates, to read them again when they have been renewed. `None` for plain HTTP.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
     /// Serves requests and works on the queue until the server is stopped.
     pub async fn run(self) {
-        let Self { app, listener, _lock } = self;
+        let Self { app, listener, tls, _lock } = self;
         let router = http::router(&app);
         let over = CancellationToken::new();
         let mut beside = JoinSet::new();
         beside.spawn(retention::keep_within_limits(Arc::clone(&app)));
+        beside.spawn(webhooks::deliver(Arc::clone(&app)));
         let work = async {
             scheduler::schedule(Arc::clone(&app)).await;
             over.cancel();
         };
-        tokio::join!(work, http::listen(&listener, &router, app.settings.connections, &over));
+        tokio::join!(work, http::listen(&listener, &router, tls.as_ref(), app.settings.connections, &over));
         beside.shutdown().await;
     }
+}
+
+async fn listen_on(address: SocketAddr) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("serve.bind: cannot listen on {address}: {error}. Choose another port, or 0 for any free port"))
 }
 
 /// Opens the directory of a server. Removes files of runs that are not in the queue.

@@ -37,7 +37,7 @@ fn remove_excess(app: &App) -> Result<(), Problem> {
         if app.queue.remove(&id)? {
             app.directories.remove(&id)?;
             size = size.saturating_sub(own);
-            app.tell_change();
+            app.tell_change(&id);
         }
     }
     Ok(())

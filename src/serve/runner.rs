@@ -1,9 +1,9 @@
 //! Does the work of one run of the queue.
 
-use super::app::App;
+use super::app::{App, until};
 use super::live::Live;
 use super::problem::Problem;
-use super::queue::{QueuedRun, State, Totals};
+use super::queue::{DEADLINE, QueuedRun, State, Totals};
 use super::staging::Input;
 use super::submission::Submission;
 use crate::ask::StopKind;
@@ -13,7 +13,7 @@ use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
 use crate::setup::{Assembled, Environment, Flag, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, Requests};
 use futures::FutureExt as _;
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct Ended {
 /// Does the work of a run, and records how it ended.
 pub async fn work(app: Arc<App>, run: QueuedRun) {
     let id = run.id.clone();
-    app.tell_change();
+    app.tell_change(&id);
     let worked = AssertUnwindSafe(attempt(&app, &run)).catch_unwind().await;
     let ended = worked.unwrap_or_else(|_| Ended { state: State::Failed, message: "internal error: the run panicked".to_owned() });
     let live = app.live.lock().remove(&id);
@@ -48,7 +48,8 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
     if let Some(live) = live {
         live.close();
     }
-    app.tell_change();
+    app.tell_change(&run.id);
+    app.webhooks.wake.notify_one();
     app.wake.notify_one();
 }
 
@@ -70,6 +71,9 @@ fn how_it_ended(outcome: &Outcome) -> Ended {
         Some(stop) if stop.kind == StopKind::Requested && stop.message == CANCELLED => {
             Ended { state: State::Cancelled, message: stop.message.clone() }
         }
+        Some(stop) if stop.kind == StopKind::Requested && stop.message == DEADLINE => {
+            Ended { state: State::Stopped, message: stop.message.clone() }
+        }
         Some(stop) if stop.kind == StopKind::Requested => Ended { state: State::Queued, message: stop.message.clone() },
         Some(stop) => Ended { state: State::Stopped, message: stop.message.clone() },
     }
@@ -85,6 +89,7 @@ async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, R
     let (controls, requests) = Controls::new(&app.accounts);
     let live = Arc::new(Live::new(controls.stop.clone(), requests));
     app.live.lock().insert(run.id.clone(), Arc::clone(&live));
+    app.tell_change(&run.id);
     if app.stop.is_cancelled() {
         live.stop.stop(SERVER_STOPS);
     }
@@ -94,11 +99,21 @@ async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, R
         outcome = working => outcome,
         never = serve_other_terminals(&live, &directory) => match never {},
         never = abandon_late(&live, drain, abandon) => match never {},
+        never = stop_at(&live, run.deadline) => match never {},
     };
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
     Ok(outcome)
+}
+
+/// Stops the run at its deadline. Requests in flight may finish.
+async fn stop_at(live: &Live, deadline: Option<Timestamp>) -> std::convert::Infallible {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep(until(deadline)).await;
+        live.stop.stop(DEADLINE);
+    }
+    std::future::pending().await
 }
 
 /// Aborts requests in flight if the run has not drained in time.

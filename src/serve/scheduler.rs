@@ -1,9 +1,13 @@
 //! Starts queued runs, and drains them when the server stops.
 
-use super::app::App;
+use super::app::{App, until};
 use super::runner::{SERVER_STOPS, work};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
+
+/// Maximum time between two looks at the queue.
+const LOOK: Duration = Duration::from_mins(5);
 
 /// Works on the queue until the server stops. Then stops all runs and waits for their end.
 pub async fn schedule(app: Arc<App>) {
@@ -20,11 +24,15 @@ pub async fn schedule(app: Arc<App>) {
                 }
             }
         }
+        // Runs that were stopped instead of started have left messages.
+        app.webhooks.wake.notify_one();
+        let deadline = app.blocking(|app| app.queue.first_deadline()).await.ok().flatten();
         tokio::select! {
             biased;
             () = app.stop.cancelled() => break,
             Some(_) = working.join_next() => {}
             () = app.wake.notified() => {}
+            () = tokio::time::sleep(deadline.map_or(LOOK, until).min(LOOK)) => {}
         }
     }
     for live in app.live.lock().values() {

@@ -38,6 +38,16 @@ pub struct ServeSettings {
     pub retention_mb: u64,
     /// Maximum number of simultaneous connections.
     pub connections: usize,
+    /// Certificates of the server in PEM format; empty for plain HTTP.
+    pub cert: String,
+    /// Private key of the certificate in PEM format.
+    pub key: String,
+    /// Addresses and networks of proxies whose `X-Forwarded-*` headers are believed.
+    pub proxies: Vec<String>,
+    /// Secrets that sign webhooks, as `env:VARIABLE`.
+    pub webhook_secrets: Vec<String>,
+    /// Whether webhooks may go to private addresses.
+    pub webhook_private: bool,
 }
 
 impl ServeSettings {
@@ -49,16 +59,25 @@ impl ServeSettings {
             Ok(port) => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
             Err(_) => Err(format!("serve.bind: invalid address \"{}\": {error}. Write a port, such as 8077, or ADDRESS:PORT", self.bind)),
         })?;
+        self.check(address)?;
+        Ok(address)
+    }
+
+    /// Checks that the settings fit the address on which the server listens.
+    pub fn check(&self, address: SocketAddr) -> Result<(), String> {
         if !address.ip().is_loopback() && self.keys.is_empty() {
             return Err(format!(
                 "serve.bind: other machines can reach {address}, so clients need keys. Set serve.keys to a key file, and add a key with \
                 `docmill serve --new-key NAME`"
             ));
         }
+        if self.cert.is_empty() != self.key.is_empty() {
+            return Err("serve.cert and serve.key: only one of them is set. HTTPS needs both, plain HTTP none".to_owned());
+        }
         if self.runs == 0 || self.queue == 0 || self.connections == 0 || self.max_upload_mb == 0 {
             return Err("serve.runs, serve.queue, serve.connections and serve.max_upload_mb must be at least 1".to_owned());
         }
-        Ok(address)
+        Ok(())
     }
 
     /// Maximum size of a submission in bytes.

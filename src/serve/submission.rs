@@ -5,6 +5,7 @@ use super::settings::ServeSettings;
 use crate::job::{AUTO, BUILTIN};
 use crate::model::{Money, did_you_mean};
 use crate::read::text_file;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -42,11 +43,42 @@ pub struct Submission {
     pub max_usd: Option<f64>,
     /// Runs with a higher priority go first, from -100 to 100. Default: 0.
     pub priority: i64,
+    /// How the provider serves requests. Default: as the server's settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
+    /// When work on the run must have ended, such as `2026-12-01T08:00:00Z`. The run then stops, and
+    /// can be resumed. Among runs of equal priority, earlier deadlines go first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+    /// Address that is told when the run has ended (Standard Webhooks).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
     /// A name for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub label: String,
     /// Whether the run waits until a client resumes it, for example after a look at its estimate.
     pub held: bool,
+}
+
+/// How the provider serves requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// At once, at the usual price.
+    Sync,
+    /// When there is capacity, at a lower price. Only some providers have it.
+    Flex,
+}
+
+impl Lane {
+    /// The value of `llm.service_tier`.
+    fn tier(self) -> &'static str {
+        match self {
+            Self::Sync => "",
+            Self::Flex => "flex",
+        }
+    }
 }
 
 /// A text to ask about.
@@ -96,6 +128,9 @@ const ALLOWED: [&str; 27] = [
     "simulator.seed",
 ];
 
+/// The setting that a lane changes.
+const TIER: &str = "llm.service_tier";
+
 /// Such settings with names that the job chooses.
 const PARAMETERS: &str = "job.params.";
 
@@ -123,6 +158,12 @@ impl Submission {
         }
         if self.max_usd.is_some_and(|usd| !usd.is_finite() || usd <= 0.0) {
             return Err(Problem::invalid("max_usd: expected a positive amount of US dollars"));
+        }
+        if self.lane.is_some() && self.settings.contains_key(TIER) {
+            return Err(Problem::invalid(format!("lane and {TIER}: only one of them can be given")));
+        }
+        if self.deadline()?.is_some_and(|deadline| deadline <= Timestamp::now()) {
+            return Err(Problem::invalid("deadline: this time has passed"));
         }
         for address in &self.addresses {
             if !serve.urls.iter().any(|allowed| is_below(address, allowed)) {
@@ -168,7 +209,18 @@ impl Submission {
                 .map_err(|_| Problem::invalid(format!("settings: {key} cannot be null. Leave it out for its default")))?;
             flags.push((key.clone(), value.to_string(), "the submission".to_owned()));
         }
+        flags.extend(self.lane.map(|lane| (TIER.to_owned(), format!("\"{}\"", lane.tier()), "the lane of the submission".to_owned())));
         Ok(flags)
+    }
+
+    /// When work on the run must have ended.
+    pub fn deadline(&self) -> Result<Option<Timestamp>, Problem> {
+        let parse = |text: &String| {
+            text.parse::<Timestamp>().map_err(|error| {
+                Problem::invalid(format!("deadline: invalid time \"{text}\": {error}. Expected one such as 2026-12-01T08:00:00Z"))
+            })
+        };
+        self.deadline.as_ref().map(parse).transpose()
     }
 
     /// The cap on money.

@@ -1,5 +1,5 @@
 //! Operating system helpers: connections of a port, directories, the disk, facts about the machine, new files, own
-//! files, leftover files, and the sandbox of readers.
+//! files, leftover files, the sandbox of readers, and the service manager.
 
 mod accept;
 mod directory;
@@ -9,6 +9,7 @@ mod leftovers;
 mod new_file;
 mod own_file;
 mod sandbox;
+mod service_manager;
 
 pub use accept::accept;
 pub use directory::{make_directory, obstacle};
@@ -17,4 +18,5 @@ pub use facts::{FileSystem, Kind, available_memory, file_system, largest_file, o
 pub use leftovers::sweep;
 pub use new_file::{beside, make_new_files_private, set_permission_mask};
 pub use own_file::{open_own, own_directory};
+pub use service_manager::{ServiceState, opened_port, tell_service_manager, watchdog};
 pub use sandbox::{Layer, confine, keep_memory_private, layers};

@@ -15,6 +15,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -27,14 +28,13 @@ async fn controlled(app: &Arc<App>, caller: &Caller, id: &str) -> Result<(Queued
     let mut changes = app.changed.subscribe();
     let found = async {
         loop {
-            changes.borrow_and_update();
             let run = find(app, caller, id).await?;
             let live = app.live(&run.id);
             // Between two states the run is neither here nor there.
             if live.is_some() || run.state != RunState::Running {
                 return Ok((run, live));
             }
-            if changes.changed().await.is_err() {
+            if matches!(changes.recv().await, Err(RecvError::Closed)) {
                 return Err(Problem::full("the server stops"));
             }
         }
@@ -50,8 +50,8 @@ async fn tell(live: &Live, request: Request) -> Result<(), Problem> {
 }
 
 async fn shown(app: &Arc<App>, caller: &Caller, id: &str) -> Result<Json<Run>, Problem> {
-    app.tell_change();
     let run = find(app, caller, id).await?;
+    app.tell_change(&run.id);
     Ok(Json(Run::with_progress(app, run)))
 }
 
@@ -73,6 +73,7 @@ pub async fn cancel(
             if !turned {
                 return Err(Problem::conflict("the run has ended"));
             }
+            app.webhooks.wake.notify_one();
         }
     }
     shown(&app, &caller, &id).await

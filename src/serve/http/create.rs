@@ -9,6 +9,7 @@ use crate::serve::queue::{NewRun, QueuedRun, RunId, State as RunState, Submitted
 use crate::serve::runner::check;
 use crate::serve::staging::Staged;
 use crate::serve::submission::Submission;
+use crate::serve::webhooks;
 use axum::body::Body;
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
@@ -51,6 +52,8 @@ pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Ca
             priority: submission.priority,
             submission: &text,
             cap: submission.cap(),
+            deadline: submission.deadline()?,
+            webhook: submission.webhook.as_deref(),
             idempotency_key: idempotency_key.as_deref(),
             hash,
         };
@@ -67,7 +70,7 @@ pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Ca
         Submitted::Known(run) => (StatusCode::OK, run),
     };
     app.wake.notify_one();
-    app.tell_change();
+    app.tell_change(&run.id);
     let location = format!("/api/runs/{}", run.id);
     Ok((status, [(LOCATION, location)], Json(Run::with_progress(&app, run))).into_response())
 }
@@ -102,6 +105,8 @@ fn as_run(id: &RunId, submission: &Submission, caller: &Caller) -> Result<Queued
         message: String::new(),
         cap: submission.cap(),
         totals: Totals::default(),
+        deadline: submission.deadline()?,
+        webhook: submission.webhook.clone(),
     })
 }
 
@@ -125,6 +130,7 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         return Err(Problem::bad_request("the content type must be application/json or multipart/form-data"));
     };
     submission.check(&app.settings)?;
+    check_webhook(app, caller, submission.webhook.as_deref())?;
     let job = tokio::task::block_in_place(|| submission.job_of_server(&app.settings, &app.default_job))?;
     caller.check_job(match &submission.job_file {
         Some(_) => None,
@@ -138,6 +144,14 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         .await?;
     let plan = check(app, &as_run(&id, &submission, caller)?, &submission, staged.input()).await?;
     Ok(Received { id, submission, staged, plan })
+}
+
+fn check_webhook(app: &App, caller: &Caller, address: Option<&str>) -> Result<(), Problem> {
+    let Some(address) = address else { return Ok(()) };
+    if !app.webhooks.secrets.can_sign_for(&caller.name) {
+        return Err(Problem::invalid("webhook: this server has no secret to sign webhooks with. Set serve.webhook_secrets"));
+    }
+    webhooks::check(address, app.webhooks.private)
 }
 
 async fn whole(body: Body) -> Result<Vec<u8>, Problem> {

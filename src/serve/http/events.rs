@@ -16,6 +16,7 @@ use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::live::{Live, Position};
 use crate::serve::problem::Problem;
+use crate::serve::queue::RunId;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -25,7 +26,8 @@ use futures::stream;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 /// Time between comments that keep the connection open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -40,10 +42,10 @@ pub async fn events(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    find(&app, &caller, &id).await?;
-    let position = headers.get("last-event-id").and_then(|id| Position::parse(id.to_str().ok()?));
     let changed = app.changed.subscribe();
-    let follower = Follower { app, caller, id, position, changed, live: None, shown: None, counters: String::new(), has_ended: false };
+    let id = find(&app, &caller, &id).await?.id;
+    let position = headers.get("last-event-id").and_then(|id| Position::parse(id.to_str().ok()?));
+    let follower = Follower { app, caller, id, position, changed, live: None, run: None, shown: None, counters: String::new(), has_ended: false };
     let events =
         stream::unfold(follower, |mut follower| async move { follower.next().await.map(|events| (stream::iter(events), follower)) });
     let events = futures::StreamExt::flatten(events);
@@ -57,11 +59,13 @@ pub async fn events(
 struct Follower {
     app: Arc<App>,
     caller: Caller,
-    id: String,
+    id: RunId,
     position: Option<Position>,
-    changed: watch::Receiver<u64>,
+    changed: broadcast::Receiver<RunId>,
     /// The run at work. It is kept until its last event was sent.
     live: Option<Arc<Live>>,
+    /// The run after its last change; `None` if it has changed since.
+    run: Option<Run>,
     shown: Option<Run>,
     counters: String,
     has_ended: bool,
@@ -74,19 +78,22 @@ impl Follower {
     async fn next(&mut self) -> Option<Events> {
         while !self.has_ended {
             let mut events = Events::new();
-            self.changed.borrow_and_update();
-            // A removed run ends its streams.
-            let run = Run::of(find(&self.app, &self.caller, &self.id).await.ok()?);
+            let run = match self.run.take() {
+                Some(run) => run,
+                // A removed run ends its streams.
+                None => Run::of(find(&self.app, &self.caller, self.id.as_str()).await.ok()?),
+            };
             if self.live.is_none() {
-                self.live = crate::serve::queue::RunId::parse(&self.id).and_then(|id| self.app.live(&id));
+                self.live = self.app.live(&self.id);
             }
             let changes = self.live.as_ref().map(|live| {
                 let mut changes = live.changes();
                 changes.borrow_and_update();
                 changes
             });
+            let mut is_over = false;
             if let Some(live) = self.live.clone() {
-                let is_over = live.over.is_cancelled();
+                is_over = live.over.is_cancelled();
                 self.add_events(&live, &mut events);
                 if is_over {
                     self.live = None;
@@ -96,8 +103,10 @@ impl Follower {
             // The end is shown after the last event.
             if self.shown.as_ref() != Some(&run) && (self.has_ended || !run.state.has_ended()) {
                 events.push(Ok(json_event("run", &run)));
-                self.shown = Some(run);
+                self.shown = Some(run.clone());
             }
+            // The queue is read again only after a change: events are much more frequent.
+            self.run = Some(run).filter(|_| !is_over);
             if !events.is_empty() {
                 return Some(events);
             }
@@ -108,7 +117,7 @@ impl Follower {
                 }
             };
             tokio::select! {
-                changed = self.changed.changed() => changed.ok()?,
+                () = changes_of(&mut self.changed, &self.id) => self.run = None,
                 () = of_run => {}
             }
         }
@@ -131,6 +140,18 @@ impl Follower {
         if counters != self.counters {
             events.push(Ok(Event::default().event("progress").data(&counters)));
             self.counters = counters;
+        }
+    }
+}
+
+/// Waits until a run has changed, or may have.
+async fn changes_of(changed: &mut broadcast::Receiver<RunId>, run: &RunId) {
+    loop {
+        match changed.recv().await {
+            Ok(other) if other != *run => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            // The server ends, and this stream with it.
+            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }

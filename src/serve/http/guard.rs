@@ -3,6 +3,8 @@
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
+use crate::serve::proxies::Peer;
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
@@ -13,8 +15,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Finds the sender by the key of the request.
-pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let caller = app.keys.as_ref().map_or_else(|| Ok(Caller::anyone()), |keys| keys.caller(request.headers()));
+pub async fn authenticate(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>, mut request: Request, next: Next) -> Response {
+    let caller = match &app.keys {
+        Some(keys) => keys.caller(request.headers()),
+        None => app.proxies.check_keyless(peer, request.headers()).map(|()| Caller::anyone()),
+    };
     match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -28,8 +33,9 @@ pub async fn authenticate(State(app): State<Arc<App>>, mut request: Request, nex
 ///
 /// Such a page knows the address of the server, but its requests carry its own origin. A page that
 /// renames its own host to the server's address (DNS rebinding) is known by the header `Host`.
-pub async fn check_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut response = match check(&app.settings.hosts, request.headers()) {
+pub async fn check_origin(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
+    let forwarded = app.proxies.host(peer, request.headers());
+    let mut response = match check(&app.settings.hosts, forwarded, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
@@ -40,9 +46,10 @@ pub async fn check_origin(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-fn check(hosts: &[String], headers: &HeaderMap) -> Result<(), Problem> {
+/// `forwarded` is the host that a trusted proxy was asked for.
+fn check(hosts: &[String], forwarded: Option<&str>, headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
-    let host = text(HOST).filter(|_| headers.get_all(HOST).iter().count() == 1).unwrap_or_default();
+    let host = forwarded.or_else(|| text(HOST).filter(|_| headers.get_all(HOST).iter().count() == 1)).unwrap_or_default();
     let Ok(authority) = host.parse::<Authority>() else {
         return Err(Problem::bad_request("the header Host is missing, invalid or repeated"));
     };
@@ -69,7 +76,7 @@ mod tests {
 
     fn checked(headers: &[(&'static str, &str)]) -> Option<u16> {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
-        check(&["docs.example".to_owned()], &headers.collect::<HeaderMap>()).err().map(|problem| problem.status)
+        check(&["docs.example".to_owned()], None, &headers.collect::<HeaderMap>()).err().map(|problem| problem.status)
     }
 
     #[test]

@@ -50,6 +50,13 @@ pub struct Run {
     pub documents: Documents,
     /// Requests to the model.
     pub requests: u64,
+    /// When work on it must have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+    /// Address that is told when it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
     /// Cost of requests with a known price, in US dollars.
     pub cost_usd: f64,
     /// Requests with an unknown price.
@@ -102,6 +109,8 @@ impl Run {
             max_usd: run.cap.map(Money::usd),
             documents: Documents { done: totals.done, failed: totals.failed, pending: totals.pending },
             requests: totals.requests,
+            deadline: run.deadline.as_ref().map(Timestamp::to_string),
+            webhook: run.webhook,
             cost_usd: totals.spent.usd(),
             unpriced_requests: totals.unpriced,
             progress: None,
@@ -164,6 +173,7 @@ pub async fn remove(
 ) -> Result<StatusCode, Problem> {
     caller.check_may_run()?;
     let run = find(&app, &caller, &id).await?;
+    let removed_id = run.id.clone();
     let removed = app.blocking(move |app| {
         let removed = app.queue.remove(&run.id)?;
         // What stays is removed at the next start.
@@ -175,6 +185,6 @@ pub async fn remove(
     if !removed.await? {
         return Err(Problem::conflict("the run has not ended. Cancel it first"));
     }
-    app.tell_change();
+    app.tell_change(&removed_id);
     Ok(StatusCode::NO_CONTENT)
 }

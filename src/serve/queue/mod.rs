@@ -5,9 +5,12 @@
 
 mod caps;
 mod next;
+mod outbox;
 mod record;
 
 pub use caps::Caps;
+pub use next::DEADLINE;
+pub use outbox::{Delivery, Message, PER_HOST};
 pub use record::{QueuedRun, RunId, State, Totals};
 
 use super::problem::Problem;
@@ -22,12 +25,14 @@ use std::time::Duration;
 /// Name of the file in the directory of the server.
 const FILE_NAME: &str = "queue.db";
 /// Version of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Marks the file for SQLite tools ("docq" in ASCII).
 const APPLICATION_ID: i64 = 0x646f_6371;
 
+const OUTBOX: &str = include_str!("outbox.sql");
+
 const COLUMNS: &str = "id, owner, state, held, priority, created_ms, started_ms, ended_ms, submission, message, cap_pico_usd, done, failed,
-    pending, requests, spent_pico_usd, unpriced";
+    pending, requests, spent_pico_usd, unpriced, deadline_ms, webhook";
 
 /// The queue. Reading does not wait for the disk.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ pub struct Queue {
 }
 
 /// A submission for the queue.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewRun<'s> {
     /// Its id.
     pub id: &'s RunId,
@@ -51,6 +56,10 @@ pub struct NewRun<'s> {
     pub submission: &'s str,
     /// Cap on money.
     pub cap: Option<Money>,
+    /// When work on it must have ended.
+    pub deadline: Option<Timestamp>,
+    /// Address that is told when it has ended.
+    pub webhook: Option<&'s str>,
     /// The header Idempotency-Key.
     pub idempotency_key: Option<&'s str>,
     /// A hash of everything that was submitted.
@@ -94,7 +103,11 @@ impl Queue {
             VERSION => {}
             0 => {
                 let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
-                write.execute_batch(&format!("BEGIN IMMEDIATE; {} {marks} COMMIT;", include_str!("schema.sql")))?;
+                write.execute_batch(&format!("BEGIN IMMEDIATE; {} {OUTBOX} {marks} COMMIT;", include_str!("schema.sql")))?;
+            }
+            1 => {
+                let marks = format!("PRAGMA user_version = {VERSION};");
+                write.execute_batch(&format!("BEGIN IMMEDIATE; {} {OUTBOX} {marks} COMMIT;", include_str!("from_1.sql")))?;
             }
             other => {
                 let shown = path.display();
@@ -137,8 +150,9 @@ impl Queue {
             return Err(Problem::full(format!("{most} runs wait already (serve.queue). Submit again later")));
         }
         transaction.execute(
-            "INSERT INTO runs (id, owner, state, held, priority, created_ms, submission, cap_pico_usd, idempotency_key, submission_hash)
-            VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO runs (id, owner, state, held, priority, created_ms, submission, cap_pico_usd, idempotency_key, submission_hash,
+                deadline_ms, webhook)
+            VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 new.id.as_str(),
                 new.owner,
@@ -148,7 +162,9 @@ impl Queue {
                 new.submission,
                 new.cap.map(Money::pico),
                 new.idempotency_key,
-                new.hash.as_bytes()
+                new.hash.as_bytes(),
+                new.deadline.map(Timestamp::as_millisecond),
+                new.webhook
             ],
         )?;
         let run = get(&transaction, new.id)?;
@@ -183,11 +199,20 @@ impl Queue {
 
     /// Changes the state of a run that is in one of `from`. Returns whether it was.
     pub fn turn(&self, id: &RunId, from: &[State], to: State, message: &str) -> Result<bool, Problem> {
-        let connection = self.write();
+        let mut connection = self.write();
+        let transaction = connection.transaction()?;
         let from = from.iter().map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ");
         let ended = to.has_ended().then(now_ms);
         let sql = format!("UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, held = 0 WHERE id = ?1 AND state IN ({from})");
-        Ok(connection.execute(&sql, params![id.as_str(), to, message, ended])? > 0)
+        let turned = transaction.execute(&sql, params![id.as_str(), to, message, ended])? > 0;
+        if turned {
+            // A resumed run would stop at once at a deadline that has passed.
+            let sql = "UPDATE runs SET deadline_ms = NULL WHERE id = ?1 AND state = 'queued' AND deadline_ms <= ?2";
+            transaction.execute(sql, params![id.as_str(), now_ms()])?;
+            outbox::add(&transaction, id)?;
+        }
+        transaction.commit()?;
+        Ok(turned)
     }
 
     /// Makes a run wait until a client resumes it, or lets it go.
@@ -198,7 +223,9 @@ impl Queue {
 
     /// Ends the work on a run. The new state `Queued` means that it goes on later.
     pub fn end(&self, id: &RunId, state: State, message: &str, totals: &Totals) -> Result<(), Problem> {
-        self.write().execute(
+        let mut connection = self.write();
+        let transaction = connection.transaction()?;
+        transaction.execute(
             "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, done = ?5, failed = ?6, pending = ?7, requests = ?8,
                 spent_pico_usd = ?9, unpriced = ?10, reserved_pico_usd = NULL WHERE id = ?1",
             params![
@@ -214,6 +241,8 @@ impl Queue {
                 totals.unpriced
             ],
         )?;
+        outbox::add(&transaction, id)?;
+        transaction.commit()?;
         Ok(())
     }
 
@@ -227,15 +256,20 @@ impl Queue {
             ON CONFLICT (owner) DO UPDATE SET spent_pico_usd = spent_pico_usd + excluded.spent_pico_usd",
             [id.as_str()],
         )?;
+        transaction.execute(
+            "DELETE FROM webhooks WHERE run_id IN (SELECT id FROM runs WHERE id = ?1 AND state NOT IN ('queued', 'running'))",
+            [id.as_str()],
+        )?;
         let removed = transaction.execute("DELETE FROM runs WHERE id = ?1 AND state NOT IN ('queued', 'running')", [id.as_str()])?;
         transaction.commit()?;
         Ok(removed > 0)
     }
 
-    /// Ended runs, the earliest first.
+    /// Ended runs without undelivered messages, the earliest first.
     pub fn ended(&self) -> Result<Vec<(RunId, Timestamp)>, Problem> {
         let connection = self.read.lock();
-        let sql = "SELECT id, ended_ms FROM runs WHERE state NOT IN ('queued', 'running') AND ended_ms IS NOT NULL ORDER BY ended_ms";
+        let sql = "SELECT id, ended_ms FROM runs WHERE state NOT IN ('queued', 'running') AND ended_ms IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM webhooks WHERE run_id = runs.id AND next_ms IS NOT NULL) ORDER BY ended_ms";
         let mut statement = connection.prepare_cached(sql)?;
         let runs = statement.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
         let mut ended = Vec::new();
@@ -282,6 +316,8 @@ fn queued_run(row: &Row<'_>, at: usize) -> rusqlite::Result<QueuedRun> {
         message: row.get(at + 9)?,
         cap: row.get::<_, Option<u64>>(at + 10)?.map(Money::from_pico),
         totals,
+        deadline: row.get::<_, Option<i64>>(at + 17)?.map(time),
+        webhook: row.get(at + 18)?,
     })
 }
 

@@ -1,14 +1,19 @@
-//! Selects the next run: the highest priority first, then fairly between owners, then the oldest.
+//! Selects the next run: the highest priority first, then fairly between owners, then the earliest
+//! deadline, then the oldest.
 
 use super::caps::Room;
-use super::{Caps, Queue, QueuedRun, RunId, get, now_ms};
+use super::{Caps, Queue, QueuedRun, RunId, get, now_ms, outbox};
 use crate::model::Money;
 use crate::serve::problem::Problem;
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// The oldest run of an owner at a priority.
+/// Why a run is stopped at its deadline.
+pub const DEADLINE: &str = "the deadline has passed. Resume the run to go on without it";
+
+/// The first run of an owner at a priority.
 struct Candidate {
     priority: i64,
     owner: String,
@@ -16,6 +21,13 @@ struct Candidate {
 }
 
 impl Queue {
+    /// The earliest deadline of a waiting run.
+    pub fn first_deadline(&self) -> Result<Option<Timestamp>, Problem> {
+        let sql = "SELECT min(deadline_ms) FROM runs WHERE state = 'queued'";
+        let first: Option<i64> = self.read.lock().prepare_cached(sql)?.query_row((), |row| row.get(0))?;
+        Ok(first.map(super::time))
+    }
+
     /// Takes the next run and marks it as running. Its cap contains its share of the other caps.
     ///
     /// Among owners, those with the fewest running runs go first, then those whose last run began
@@ -23,6 +35,7 @@ impl Queue {
     pub fn next(&self, caps: Caps<'_>) -> Result<Option<QueuedRun>, Problem> {
         let mut connection = self.write();
         let transaction = connection.transaction()?;
+        stop_late(&transaction)?;
         let mut next = None;
         for Candidate { id, owner, .. } in candidates(&transaction)? {
             let Some(run) = get(&transaction, &id)? else { continue };
@@ -39,6 +52,7 @@ impl Queue {
                     let message = format!("the cap on money of {whose} is used up. Raise it, then resume the run");
                     let sql = "UPDATE runs SET state = 'stopped', message = ?2, ended_ms = ?3 WHERE id = ?1";
                     transaction.execute(sql, params![id.as_str(), message, now_ms()])?;
+                    outbox::add(&transaction, &id)?;
                     continue;
                 }
             };
@@ -53,9 +67,20 @@ impl Queue {
     }
 }
 
-/// The oldest waiting run of each owner and priority, in the order of their turns.
+/// Stops waiting runs whose deadline has passed. Nothing is sent for them.
+fn stop_late(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET state = 'stopped', message = ?2, ended_ms = ?1, held = 0 WHERE state = 'queued' AND deadline_ms <= ?1 RETURNING id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let late = statement.query_map(params![now_ms(), DEADLINE], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    late.iter().filter_map(|id| RunId::parse(id)).try_for_each(|id| outbox::add(connection, &id))
+}
+
+/// The first waiting run of each owner and priority, in the order of their turns.
 fn candidates(connection: &Connection) -> rusqlite::Result<Vec<Candidate>> {
-    let sql = "SELECT priority, owner, min(id) FROM runs WHERE state = 'queued' AND held = 0 GROUP BY priority, owner";
+    let sql = "SELECT priority, owner, id FROM (
+            SELECT *, row_number() OVER (PARTITION BY priority, owner ORDER BY deadline_ms IS NULL, deadline_ms, id) AS place
+            FROM runs WHERE state = 'queued' AND held = 0
+        ) WHERE place = 1";
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
     let mut candidates = Vec::new();

@@ -136,6 +136,10 @@ pub struct QueuedRun {
     pub cap: Option<Money>,
     /// Counts and cost.
     pub totals: Totals,
+    /// When work on it must have ended.
+    pub deadline: Option<Timestamp>,
+    /// Address that is told when it has ended.
+    pub webhook: Option<String>,
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ CREATE TABLE runs (
     -- Value of the header Idempotency-Key, and a hash of the submission that came with it.
     idempotency_key TEXT,
     submission_hash BLOB,
+    -- When work on the run must have ended, in milliseconds since 1970.
+    deadline_ms INTEGER,
+    -- Address that is told when the run has ended.
+    webhook TEXT,
     UNIQUE (owner, idempotency_key)
 ) STRICT;
 CREATE INDEX runs_by_state ON runs (state, held, priority, owner, id);

@@ -4,26 +4,36 @@ use super::*;
 
 const NO_CAPS: Caps<'static> = Caps { server: None, owner: &|_| None };
 
-fn queue() -> (tempfile::TempDir, Queue) {
+pub(super) fn queue() -> (tempfile::TempDir, Queue) {
     let directory = tempfile::tempdir().unwrap();
     let queue = Queue::open(directory.path()).unwrap();
     (directory, queue)
 }
 
-fn submit(queue: &Queue, owner: &str, priority: i64, cap: Option<f64>) -> RunId {
-    let id = RunId::new();
-    let new = NewRun {
-        id: &id,
-        owner,
+/// A submission without anything special.
+fn plain(id: &RunId) -> NewRun<'_> {
+    NewRun {
+        id,
+        owner: "",
         held: false,
-        priority,
+        priority: 0,
         submission: "{}",
-        cap: cap.map(Money::from_usd),
+        cap: None,
+        deadline: None,
+        webhook: None,
         idempotency_key: None,
         hash: blake3::hash(b""),
-    };
-    assert!(matches!(queue.submit(&new, 100).unwrap(), Submitted::New(_)));
+    }
+}
+
+pub(super) fn submit_with(queue: &Queue, with: impl FnOnce(NewRun<'_>) -> NewRun<'_>) -> RunId {
+    let id = RunId::new();
+    assert!(matches!(queue.submit(&with(plain(&id)), 100).unwrap(), Submitted::New(_)));
     id
+}
+
+fn submit(queue: &Queue, owner: &'static str, priority: i64, cap: Option<f64>) -> RunId {
+    submit_with(queue, |new| NewRun { owner, priority, cap: cap.map(Money::from_usd), ..new })
 }
 
 fn next(queue: &Queue) -> Option<RunId> {
@@ -104,7 +114,7 @@ fn the_same_submission_with_the_same_key_is_the_same_run() {
     let submit = |owner: &str, text: &str| {
         let id = RunId::new();
         let hash = blake3::hash(text.as_bytes());
-        let new = NewRun { id: &id, owner, held: false, priority: 0, submission: text, cap: None, idempotency_key: Some("k"), hash };
+        let new = NewRun { owner, submission: text, idempotency_key: Some("k"), hash, ..plain(&id) };
         queue.submit(&new, 100)
     };
     let Ok(Submitted::New(first)) = submit("a", "x") else { panic!("not new") };
@@ -117,16 +127,8 @@ fn the_same_submission_with_the_same_key_is_the_same_run() {
 fn the_queue_is_bounded_and_only_ended_runs_are_removed() {
     let (_directory, queue) = queue();
     let id = submit(&queue, "", 0, None);
-    let new = NewRun {
-        id: &RunId::new(),
-        owner: "",
-        held: false,
-        priority: 0,
-        submission: "{}",
-        cap: None,
-        idempotency_key: None,
-        hash: blake3::hash(b""),
-    };
+    let another = RunId::new();
+    let new = plain(&another);
     assert_eq!(queue.submit(&new, 1).unwrap_err().status, 503);
     assert!(!queue.remove(&id).unwrap());
     queue.end(&id, State::Failed, "why", &Totals::default()).unwrap();
@@ -145,4 +147,40 @@ fn runs_are_listed_by_owner_and_state_newest_first() {
     assert_eq!(list(&Filter { limit: 2, ..Filter::default() }), [ids[4].clone(), ids[3].clone()]);
     assert_eq!(list(&Filter { before: Some(ids[3].clone()), limit: 9, ..Filter::default() }), [2, 1, 0].map(|at| ids[at].clone()));
     assert_eq!(list(&Filter { state: Some(State::Complete), limit: 9, ..Filter::default() }), [ids[1].clone()]);
+}
+
+#[test]
+fn the_earliest_deadline_goes_first_among_equal_priorities() {
+    let (_directory, queue) = queue();
+    let at = |s: i64| Some(Timestamp::now() + jiff::SignedDuration::from_secs(s));
+    let [whenever, late, soon] = [None, at(7200), at(3600)].map(|deadline| submit_with(&queue, |new| NewRun { deadline, ..new }));
+    let urgent = submit(&queue, "", 1, None);
+    let order: Vec<RunId> = std::iter::from_fn(|| next(&queue)).collect();
+    assert_eq!(order, [urgent, soon, late, whenever]);
+}
+
+#[test]
+fn runs_that_wait_past_their_deadline_are_stopped() {
+    let (_directory, queue) = queue();
+    let past = Some(Timestamp::now() - jiff::SignedDuration::from_secs(1));
+    let late = submit_with(&queue, |new| NewRun { deadline: past, webhook: Some("https://a.example"), ..new });
+    assert_eq!(next(&queue), None);
+    let late = queue.get(&late).unwrap().unwrap();
+    assert!(late.state == State::Stopped && late.message.contains("deadline"), "{late:?}");
+    assert_eq!(queue.due_messages(9).unwrap().0.len(), 1, "its client is told");
+}
+
+#[test]
+fn a_queue_of_the_first_version_is_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Connection::open(directory.path().join(FILE_NAME)).unwrap();
+    let schema = include_str!("schema.sql").replace("    deadline_ms INTEGER,\n", "").replace("    webhook TEXT,\n", "");
+    old.execute_batch(&format!("{schema} PRAGMA user_version = 1;")).unwrap();
+    let id = RunId::new();
+    let sql = "INSERT INTO runs (id, owner, state, created_ms, submission) VALUES (?1, '', 'queued', 0, '{}')";
+    old.execute(sql, [id.as_str()]).unwrap();
+    drop(old);
+    let queue = Queue::open(directory.path()).unwrap();
+    assert_eq!(queue.get(&id).unwrap().unwrap().deadline, None);
+    assert_eq!(next(&queue), Some(id));
 }
