@@ -3,9 +3,9 @@
 use super::keys::Keys;
 use super::live::Live;
 use super::problem::Problem;
+use super::proxies::Proxies;
 use super::queue::{Caps, Queue, RunId};
 use super::settings::ServeSettings;
-use super::proxies::Proxies;
 use super::staging::Directories;
 use super::webhooks::Webhooks;
 use crate::ask::Accounts;

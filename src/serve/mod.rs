@@ -47,8 +47,8 @@ use crate::setup::{Environment, SettingsSource};
 use crate::store::RunLock;
 use app::App;
 use parking_lot::Mutex;
-use queue::Queue;
 use proxies::Proxies;
+use queue::Queue;
 use staging::Directories;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -102,7 +102,8 @@ impl Server {
             }
         };
         let tls = Some(&settings).filter(|settings| !settings.cert.is_empty());
-        let tls = tls.map(|settings| Tls::load(environment.path(&settings.cert), environment.path(&settings.key)).map(Arc::new)).transpose()?;
+        let tls =
+            tls.map(|settings| Tls::load(environment.path(&settings.cert), environment.path(&settings.key)).map(Arc::new)).transpose()?;
         let proxies = Proxies::parse(&settings.proxies)?;
         let keys = Some(&settings.keys).filter(|keys| !keys.is_empty()).map(|file| Keys::load(&environment.path(file))).transpose()?;
         let of_keys = keys.iter().flat_map(Keys::webhook_secrets);

@@ -25,7 +25,8 @@ impl Proxies {
             let length = length.map_or(Some(most), |length| length.parse().ok().filter(|length| *length <= most))?;
             Some((address, length))
         };
-        let wrong = |text: &String| format!("serve.proxies: invalid network \"{text}\"; expected an address or a network, such as 10.0.0.0/8");
+        let wrong =
+            |text: &String| format!("serve.proxies: invalid network \"{text}\"; expected an address or a network, such as 10.0.0.0/8");
         written.iter().map(|text| network(text).ok_or_else(|| wrong(text))).collect::<Result<_, _>>().map(Self)
     }
 

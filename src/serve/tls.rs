@@ -69,7 +69,9 @@ mod tests {
         };
         let (empty, missing) = (file("empty.pem", ""), directory.path().join("missing.pem"));
         let broken = file("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-        for (certificates, key, named) in [(&missing, &empty, "missing.pem"), (&empty, &empty, "no certificate"), (&broken, &empty, "serve.key")] {
+        for (certificates, key, named) in
+            [(&missing, &empty, "missing.pem"), (&empty, &empty, "no certificate"), (&broken, &empty, "serve.key")]
+        {
             let error = Tls::load(certificates.clone(), key.clone()).unwrap_err();
             assert!(error.contains(named) && error.starts_with("serve."), "{error}");
         }

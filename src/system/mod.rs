@@ -18,5 +18,5 @@ pub use facts::{FileSystem, Kind, available_memory, file_system, largest_file, o
 pub use leftovers::sweep;
 pub use new_file::{beside, make_new_files_private, set_permission_mask};
 pub use own_file::{open_own, own_directory};
-pub use service_manager::{ServiceState, opened_port, tell_service_manager, watchdog};
 pub use sandbox::{Layer, confine, keep_memory_private, layers};
+pub use service_manager::{ServiceState, opened_port, tell_service_manager, watchdog};

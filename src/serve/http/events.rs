@@ -45,7 +45,8 @@ pub async fn events(
     let changed = app.changed.subscribe();
     let id = find(&app, &caller, &id).await?.id;
     let position = headers.get("last-event-id").and_then(|id| Position::parse(id.to_str().ok()?));
-    let follower = Follower { app, caller, id, position, changed, live: None, run: None, shown: None, counters: String::new(), has_ended: false };
+    let follower =
+        Follower { app, caller, id, position, changed, live: None, run: None, shown: None, counters: String::new(), has_ended: false };
     let events =
         stream::unfold(follower, |mut follower| async move { follower.next().await.map(|events| (stream::iter(events), follower)) });
     let events = futures::StreamExt::flatten(events);

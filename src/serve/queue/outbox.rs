@@ -60,7 +60,8 @@ pub(super) fn add(connection: &Connection, id: &RunId) -> rusqlite::Result<()> {
     let Some(url) = &run.webhook else { return Ok(()) };
     let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
     let event = format!("run.{}", run.state.as_str());
-    let sql = "INSERT INTO webhooks (id, run_id, owner, url, host, event, body, created_ms, next_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
+    let sql =
+        "INSERT INTO webhooks (id, run_id, owner, url, host, event, body, created_ms, next_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
     let message = format!("msg_{}", Uuid::now_v7().simple());
     connection.execute(sql, params![message, id.as_str(), run.owner, url, host, event, body(&event, &run), now_ms()])?;
     Ok(())

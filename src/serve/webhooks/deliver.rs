@@ -109,7 +109,9 @@ async fn send(webhooks: &Webhooks, message: &Message) -> Result<(), Refused> {
     match response.status() {
         status if status.is_success() => Ok(()),
         StatusCode::GONE => Err(Refused { why: "the receiver is gone (status 410)".to_owned(), is_final: true }),
-        status if status.is_redirection() => Err(refused(format!("the receiver redirects (status {}), which is not followed", status.as_u16()))),
+        status if status.is_redirection() => {
+            Err(refused(format!("the receiver redirects (status {}), which is not followed", status.as_u16())))
+        }
         status => Err(refused(format!("the receiver answered with status {}", status.as_u16()))),
     }
 }

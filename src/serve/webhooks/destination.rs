@@ -63,10 +63,10 @@ fn is_public(ip: IpAddr) -> bool {
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let special = match ip.octets() {
-        // "This network"; shared addresses of providers; protocol assignments; benchmarks; reserved.
-        [0, ..] | [100, 64..=127, ..] | [192, 0, 0, _] | [198, 18..=19, ..] | [240..=255, ..] => true,
-        // Relays from IPv6 to IPv4.
-        [192, 88, 99, _] => true,
+        // "This network" and reserved; shared addresses of providers; benchmarks.
+        [0 | 240..=255, ..] | [100, 64..=127, ..] | [198, 18..=19, ..] => true,
+        // Protocol assignments; relays from IPv6 to IPv4.
+        [192, 0, 0, _] | [192, 88, 99, _] => true,
         _ => false,
     };
     !(special
@@ -82,9 +82,11 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     // Forms that contain an IPv4 address mean that address.
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match ip.segments() {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => is_public_v4(v4(high, low)),
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            is_public_v4(v4(high, low))
+        }
         // Translation for local use; Teredo, ORCHID and the like; documentation.
-        [0x64, 0xff9b, ..] | [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] => false,
+        [0x64, 0xff9b, ..] | [0x2001, 0..=0x1ff | 0xdb8, ..] => false,
         // Only this block is global unicast. Local, link-local and multicast addresses are outside.
         [first, ..] => first & 0xe000 == 0x2000,
     }
@@ -97,10 +99,37 @@ mod tests {
     #[test]
     fn private_addresses_in_all_spellings_are_refused() {
         for private in [
-            "127.0.0.1", "127.1", "2130706433", "0x7f.1", "017700000001", "0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
-            "169.254.169.254", "100.64.0.1", "192.0.0.192", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "[::1]", "[::]",
-            "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::1]", "[2002:7f00:1::]", "[fe80::1]",
-            "[fd00:ec2::254]", "[ff02::1]", "[2001:db8::1]", "[2001::1]", "[fec0::1]",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "017700000001",
+            "0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "192.0.0.192",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:a9fe:a9fe]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b:1::1]",
+            "[2002:7f00:1::]",
+            "[fe80::1]",
+            "[fd00:ec2::254]",
+            "[ff02::1]",
+            "[2001:db8::1]",
+            "[2001::1]",
+            "[fec0::1]",
         ] {
             let url = format!("http://{private}/hook");
             assert_eq!(check(&url, false).unwrap_err().status, 403, "{private}");

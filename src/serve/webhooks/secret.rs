@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn secrets_come_from_variables_and_are_long_enough() {
-        for (written, why) in [("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "env:VARIABLE"), ("env:NONE", "not set"), ("env:SHORT", "24 to 64")] {
+        for (written, why) in
+            [("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "env:VARIABLE"), ("env:NONE", "not set"), ("env:SHORT", "24 to 64")]
+        {
             let error = resolved(&[written], &[]).unwrap_err();
             assert!(error.contains(why) && !error.contains("MfKQ"), "{error}");
             assert!(resolved(&[], &[written]).unwrap_err().contains("key ci"));

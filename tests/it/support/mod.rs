@@ -6,6 +6,7 @@ mod collector;
 mod files;
 mod hostile;
 mod ledger;
+pub mod receiver;
 mod s3;
 mod server;
 pub mod serving;

@@ -7,6 +7,8 @@ use tokio::runtime::Runtime;
 
 /// Maximum time to wait for a state.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// Arguments of the program.
+const ARGUMENTS: [&str; 4] = ["serve", "server", "--bind", "0"];
 
 /// A running `docmill serve`, with an HTTP client.
 pub struct Serving {
@@ -49,18 +51,30 @@ impl Response {
 impl Serving {
     /// Starts `docmill serve server` with the settings of the workspace.
     pub fn start(workspace: &Workspace) -> Self {
-        let process = workspace.start_with(["serve", "server", "--bind", "0"]);
+        Self::of(workspace.start_with(ARGUMENTS))
+    }
+
+    /// Starts it on a port that is already open, as a service manager does.
+    #[cfg(target_os = "linux")]
+    pub fn start_on(workspace: &Workspace, port: std::net::TcpListener) -> Self {
+        Self::of(workspace.start_with_port(ARGUMENTS, port))
+    }
+
+    fn of(process: Running) -> Self {
         let deadline = Instant::now() + PATIENCE;
         let base = loop {
             let heard = process.heard();
-            if let Some((_, rest)) = heard.split_once("http://") {
-                break format!("http://{}", rest.split_whitespace().next().unwrap());
+            if let Some((_, rest)) = heard.split_once("serves on ") {
+                break rest.split_whitespace().next().unwrap().to_owned();
             }
             assert!(Instant::now() < deadline, "the server did not start:\n{}", process.said());
             std::thread::sleep(Duration::from_millis(2));
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let authority = reqwest::Certificate::from_pem(include_bytes!("tls/ca.pem")).unwrap();
+        // Each request has its own connection, so that it meets the certificate in force.
+        let client = reqwest::Client::builder().no_proxy().tls_certs_merge([authority]).tls_info(true).pool_max_idle_per_host(0);
+        let client = client.build().unwrap();
         Self { process, base, runtime, client, headers: Vec::new() }
     }
 
@@ -69,6 +83,30 @@ impl Serving {
         self.headers.retain(|(own, _)| *own != name);
         self.headers.push((name, value.to_owned()));
         self
+    }
+
+    /// The address of the server.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The server's certificate as text with its names.
+    pub fn certificate(&self) -> String {
+        let response = self.runtime.block_on(self.client.get(format!("{}/healthz", self.base)).send()).unwrap();
+        let info = response.extensions().get::<reqwest::tls::TlsInfo>().unwrap();
+        String::from_utf8_lossy(info.peer_certificate().unwrap()).into_owned()
+    }
+
+    /// Waits until `look` finds something.
+    pub fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}", self.process.said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn send(&self, mut request: reqwest::RequestBuilder) -> Response {
@@ -112,15 +150,10 @@ impl Serving {
 
     /// Waits until a run satisfies a condition.
     pub fn wait(&self, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        self.until(&format!("run {id} is {what}"), || {
             let run = self.get(&format!("/api/runs/{id}")).is(200).json();
-            if is_so(&run) {
-                return run;
-            }
-            assert!(Instant::now() < deadline, "waited in vain until {what}: {run:#}\n{}", self.process.said());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            is_so(&run).then_some(run)
+        })
     }
 
     /// Waits until a run is in this state.

@@ -118,6 +118,21 @@ impl Workspace {
         self.start(args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned()))
     }
 
+    /// Starts the program like [`Self::start_with`], with an open port as systemd passes it on.
+    #[cfg(target_os = "linux")]
+    pub fn start_with_port<'a>(&self, args: impl IntoIterator<Item = &'a str>, port: std::net::TcpListener) -> Running {
+        let mut command = Command::new("sh");
+        // The port is descriptor 3, and the variables name the process that they are meant for.
+        command.args([
+            "-c",
+            "LISTEN_FDS=1 LISTEN_PID=$$ WATCHDOG_PID=$$ exec \"$@\" 3<&0 0</dev/null",
+            "sh",
+            env!("CARGO_BIN_EXE_docmill"),
+        ]);
+        command.args(args).args(&self.standing);
+        Running::of(self.in_here(&mut command).stdin(std::os::fd::OwnedFd::from(port)), &self.dir)
+    }
+
     /// Starts a run on a separate terminal. The terminal ends with the returned process, and the
     /// run may outlive it. `None` if no terminal can be created.
     pub fn start_run_on_a_terminal(&self, args: &[&str]) -> Option<Child> {
@@ -183,10 +198,7 @@ impl Workspace {
 
     fn start_fed<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
-        let mut child = self.in_here(command.args(args)).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = Drain::start(child.stdout.take().unwrap());
-        let stderr = Drain::start(child.stderr.take().unwrap());
-        Running { child, stdout, stderr, ended: false, dir: Arc::clone(&self.dir) }
+        Running::of(self.in_here(command.args(args)).stdin(stdin), &self.dir)
     }
 }
 
@@ -232,6 +244,13 @@ pub struct Running {
 }
 
 impl Running {
+    fn of(command: &mut Command, dir: &Arc<TempDir>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = Drain::start(child.stdout.take().unwrap());
+        let stderr = Drain::start(child.stderr.take().unwrap());
+        Self { child, stdout, stderr, ended: false, dir: Arc::clone(dir) }
+    }
+
     /// Waits for the end. Panics if a signal ended the process.
     pub fn finish(self) -> Finished {
         match self.end() {
