@@ -40,6 +40,24 @@ pub(super) enum Form<'a> {
     Json,
     /// JSON that satisfies this schema.
     Schema(&'a Value),
+    /// A vector for each text.
+    Vectors(VectorForm),
+}
+
+/// The requested form of vectors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VectorForm {
+    /// Dimensions; `None` for the scenario's.
+    pub(super) dimensions: Option<usize>,
+    /// As base64 of little-endian numbers instead of lists. Not part of the hash.
+    pub(super) base64: bool,
+}
+
+/// A text of the user.
+#[derive(Debug, Clone)]
+struct Part {
+    range: Range<usize>,
+    tokens: u64,
 }
 
 /// A request for an answer.
@@ -51,7 +69,7 @@ pub(super) struct Ask<'a> {
     pub(super) max_tokens: u64,
     /// All texts of the user role, joined by line breaks.
     pub(super) user_text: String,
-    longest: Range<usize>,
+    parts: Vec<Part>,
     /// Base64 data of the first image.
     pub(super) picture: Option<&'a str>,
     /// Estimated input tokens.
@@ -71,7 +89,22 @@ impl Ask<'_> {
 
     /// The user's longest text, which is the document if there is one.
     pub(super) fn document(&self) -> &str {
-        self.user_text.get(self.longest.clone()).unwrap_or_default()
+        // The first of equally long ones.
+        let longest = self.parts.iter().rev().max_by_key(|part| part.range.len());
+        longest.and_then(|part| self.user_text.get(part.range.clone())).unwrap_or_default()
+    }
+
+    /// The user's texts with their tokens.
+    pub(super) fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, u64)> {
+        self.parts.iter().map(|part| (self.user_text.get(part.range.clone()).unwrap_or_default(), part.tokens))
+    }
+
+    /// Counts at most this many tokens of every input.
+    pub(super) fn cut_inputs(&mut self, max_tokens: u64) {
+        for part in &mut self.parts {
+            part.tokens = part.tokens.min(max_tokens);
+        }
+        self.input_tokens = self.parts.iter().map(|part| part.tokens).sum();
     }
 
     /// The first `docid:...` token of the user text.
@@ -102,7 +135,7 @@ pub(super) struct AskBuilder<'a> {
     chars: u64,
     image_tokens: u64,
     user_text: String,
-    longest: Range<usize>,
+    parts: Vec<Part>,
     picture: Option<&'a str>,
 }
 
@@ -126,7 +159,7 @@ impl<'a> AskBuilder<'a> {
             chars: 0,
             image_tokens: 0,
             user_text: String::new(),
-            longest: 0..0,
+            parts: Vec::new(),
             picture: None,
         }
     }
@@ -153,9 +186,16 @@ impl<'a> AskBuilder<'a> {
             }
             let start = self.user_text.len();
             self.user_text.push_str(text);
-            if text.len() > self.longest.len() {
-                self.longest = start..self.user_text.len();
-            }
+            self.parts.push(Part { range: start..self.user_text.len(), tokens: tokens(text) });
+        }
+    }
+
+    /// Adds a text of the user that came as token ids.
+    pub(super) fn token_ids(&mut self, ids: &[u64]) {
+        let text: String = ids.iter().map(|id| format!("token{id} ")).collect();
+        self.text("user", &text);
+        if let Some(part) = self.parts.last_mut() {
+            part.tokens = ids.len() as u64;
         }
     }
 
@@ -187,12 +227,16 @@ impl<'a> AskBuilder<'a> {
             model: self.model,
             form: self.form,
             max_tokens,
-            input_tokens: self.tokens(),
+            // Embeddings count every input for itself, so that usage does not depend on packs.
+            input_tokens: match self.form {
+                Form::Vectors(_) => self.parts.iter().map(|part| part.tokens).sum(),
+                _ => self.tokens(),
+            },
             hash: *self.hasher.finalize().as_bytes(),
             marks: self.marks,
             delivery,
             user_text: self.user_text,
-            longest: self.longest,
+            parts: self.parts,
             picture: self.picture,
         }
     }
@@ -222,6 +266,7 @@ fn feed_form(hasher: &mut blake3::Hasher, form: Form<'_>) {
         Form::Text => feed(hasher, "form", b"text"),
         Form::Json => feed(hasher, "form", b"json"),
         Form::Schema(schema) => feed(hasher, "schema", schema.to_string().as_bytes()),
+        Form::Vectors(form) => feed(hasher, "vectors", &(form.dimensions.unwrap_or(0) as u64).to_le_bytes()),
     }
 }
 

@@ -4,14 +4,15 @@
 //! A delayed request therefore holds its response but not its images. The handler never waits.
 
 use super::answer;
-use super::ask::{Ask, PrefixHash, tokens};
+use super::ask::{Ask, Form, PrefixHash, tokens};
 use super::bill::Tokens;
 use super::dialect::Dialect;
+use super::embed;
 use super::ending::{End, Problem};
 use super::faults;
 use super::ledger::{Outcome, Visit};
 use super::limits::{LimitKind, LimitState, Refusal, Seat};
-use super::scenario::{FaultKind, RetryAfter};
+use super::scenario::{FaultKind, Quirk, RetryAfter};
 use super::script::{Script, Tail};
 use super::shared::Shared;
 use super::wait::{self, RetryHint};
@@ -87,7 +88,12 @@ impl RequestHandler<'_> {
             Err(error) => return self.refuse(&Problem::invalid(format!("The body is not valid JSON: {error}"))),
         };
         match (self.dialect.read)(&body, head, self.shared.scenario.seed) {
-            Ok(ask) if self.shared.models.iter().any(|model| model == ask.model) => self.decide(&ask, visit),
+            Ok(mut ask) if self.shared.models.iter().any(|model| model == ask.model) => {
+                match embed::refusal(&self.shared.scenario.embeddings, &mut ask) {
+                    Some((status, body)) => Plan::new(Outcome::Error, status, body),
+                    None => self.decide(&ask, visit),
+                }
+            }
             Ok(ask) => self.refuse(&Problem::UnknownModel(ask.model.to_owned())),
             Err(problem) => self.refuse(&problem),
         }
@@ -99,6 +105,7 @@ impl RequestHandler<'_> {
         let scenario = &self.shared.scenario;
         let now = self.shared.pace.now();
         visit.identify(ask.hash, ask.docid(), now);
+        visit.inputs = embed::input_ids(ask);
         let (input, written) = self.shared.cache.look(ask, now);
         let (passage, states) = self.shared.limits.admit(&(self.dialect.charge)(ask, input), now);
         let limits = self.limit_headers(&states);
@@ -115,7 +122,7 @@ impl RequestHandler<'_> {
                 visit.fault();
             }
         }
-        let latency = faults::delay(scenario, &ask.hash, attempt, &ask.user_text);
+        let latency = faults::delay(scenario, &ask.hash, attempt, &ask.user_text) + embed::time(&scenario.embeddings, ask);
         let first_byte = match scenario.first_byte_ms {
             Some(first_byte) if ask.delivery.stream => latency.min(Duration::from_millis(first_byte)),
             _ => latency,
@@ -137,6 +144,9 @@ impl RequestHandler<'_> {
 
     fn act(&self, work: &Work<'_>, fault: Option<FaultKind>) -> Plan {
         match fault {
+            Some(FaultKind::Refusal | FaultKind::Cut | FaultKind::Invalid) if matches!(work.ask.form, Form::Vectors(_)) => {
+                self.embed(work, fault)
+            }
             Some(FaultKind::ServerError) => self.refuse(&Problem::ServerError),
             Some(FaultKind::Reset) => Plan::new(Outcome::Reset, StatusCode::OK, String::new()),
             Some(FaultKind::Hang) => Plan::new(Outcome::Hang, StatusCode::OK, String::new()),
@@ -169,12 +179,30 @@ impl RequestHandler<'_> {
 
     /// A complete answer, cut at the token limit if necessary.
     fn serve(&self, work: &Work<'_>) -> Plan {
+        if matches!(work.ask.form, Form::Vectors(_)) {
+            return self.embed(work, None);
+        }
         let text = self.write(work.ask);
         if tokens(&text) <= work.ask.max_tokens {
             return self.answer(work, &text, End::Complete, Outcome::Served);
         }
         let room = usize::try_from(work.ask.max_tokens.saturating_mul(4)).unwrap_or(usize::MAX);
         self.answer(work, first(&text, room), End::Cut, Outcome::Cut)
+    }
+
+    /// A vector for each input.
+    fn embed(&self, work: &Work<'_>, fault: Option<FaultKind>) -> Plan {
+        let terms = &self.shared.scenario.embeddings;
+        let (quirk, outcome) = match fault {
+            Some(FaultKind::Refusal) => return self.refuse(&Problem::invalid("[simulated] The input was filtered.")),
+            Some(FaultKind::Cut) => (Some(Quirk::CountShort), Outcome::Cut),
+            Some(FaultKind::Invalid) => (Some(Quirk::Null), Outcome::Invalid),
+            _ if terms.quirks.iter().any(|quirk| embed::spoils(*quirk)) => (None, Outcome::Invalid),
+            _ => (None, Outcome::Served),
+        };
+        let vectors = embed::write(terms, self.shared.scenario.seed, work.ask, quirk);
+        let body = (self.dialect.reply)(work.ask, &vectors, End::Complete, work.input);
+        Plan { tokens: work.input, ..Plan::new(outcome, StatusCode::OK, body) }
     }
 
     fn write(&self, ask: &Ask<'_>) -> String {

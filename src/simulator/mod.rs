@@ -2,7 +2,7 @@
 //!
 //! It is the provider of trial runs (without key, cost and network), and the test server for all
 //! code that calls models. It implements Anthropic Messages, OpenAI Chat Completions and Responses,
-//! and Gemini generateContent, complete and as streams.
+//! and Gemini generateContent, complete and as streams, and OpenAI Embeddings.
 //!
 //! Promises:
 //!
@@ -21,13 +21,14 @@
 //! | `POST /v1/messages` | Anthropic Messages |
 //! | `POST /v1/chat/completions` | OpenAI Chat Completions |
 //! | `POST /v1/responses` | OpenAI Responses |
+//! | `POST /v1/embeddings` | OpenAI Embeddings; cosines follow the shared words of texts |
 //! | `POST /v1beta/models/{model}:generateContent` | Gemini; `:streamGenerateContent?alt=sse` as a stream |
 //! | `GET /v1/models` | the accepted models; in Anthropic's shape if `anthropic-version` is sent |
 //! | `GET /ledger`, `?calls=1`, `?documents=1` | totals as JSON; with one entry per call, per `docid:` |
 //! | `GET /health` | `{"status":"ok"}` |
 //!
 //! A request passes `serve` (route), `handler` (decide: `limits`, `cache`, `faults`, `answer`) and
-//! `payload` (send). `answer` gets texts from `reading` and pictures from `looks`. Dialects are
+//! `payload` (send). `embed` makes vectors. `answer` gets texts from `reading` and pictures from `looks`. Dialects are
 //! pure functions in a table: `anthropic`, `openai`, `gemini`.
 
 mod answer;
@@ -36,6 +37,7 @@ mod ask;
 mod bill;
 mod cache;
 mod dialect;
+mod embed;
 mod ending;
 mod faults;
 mod gemini;
@@ -61,7 +63,7 @@ mod wire;
 
 pub use ledger::{BillTotals, CallTotals, DocumentTotals, LedgerTotals};
 pub use preview::{AnswerPreview, Foretold, is_simulated};
-pub use scenario::{CacheTerms, Change, FaultKind, Faults, Poison, Prices, RetryAfter, Scenario};
+pub use scenario::{CacheTerms, Change, Embeddings, FaultKind, Faults, Poison, Prices, Quirk, RetryAfter, Scenario, Wording};
 
 use crate::system::accept;
 use dialect::Dialect;
@@ -79,8 +81,13 @@ use tokio_util::sync::CancellationToken;
 use wire::Wire;
 
 /// All dialects.
-const DIALECTS: [&Dialect; 4] =
-    [&anthropic::MESSAGES, &openai::chat::CHAT_COMPLETIONS, &openai::responses::RESPONSES, &gemini::GENERATE_CONTENT];
+const DIALECTS: [&Dialect; 5] = [
+    &anthropic::MESSAGES,
+    &openai::chat::CHAT_COMPLETIONS,
+    &openai::responses::RESPONSES,
+    &openai::embeddings::EMBEDDINGS,
+    &gemini::GENERATE_CONTENT,
+];
 
 /// A running model server. Dropping it closes the port and every connection.
 #[derive(Debug)]

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// The models that a scenario without `models` accepts.
-const KNOWN_MODELS: [&str; 10] = [
+const KNOWN_MODELS: [&str; 13] = [
     "simulated-small",
+    "simulated-embedding",
     "claude-haiku-5-5",
     "claude-sonnet-5-5",
     "claude-opus-5-5",
@@ -24,6 +25,8 @@ const KNOWN_MODELS: [&str; 10] = [
     "gpt-6.1-terra",
     "gemini-3.8-flash",
     "gemini-3.5-flash-lite",
+    "text-embedding-3-small",
+    "text-embedding-3-large",
 ];
 
 /// State shared by all connections.

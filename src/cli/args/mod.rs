@@ -346,6 +346,7 @@ The server listens on 127.0.0.1 and speaks these APIs, with and without streamin
   Anthropic Messages       POST /v1/messages
   OpenAI Chat Completions  POST /v1/chat/completions
   OpenAI Responses         POST /v1/responses
+  OpenAI Embeddings        POST /v1/embeddings (without streaming)
   Gemini                   POST /v1beta/models/MODEL:generateContent
 
 GET /ledger returns totals of the served requests. Answers fit the requested schema and are marked [simulated]. \

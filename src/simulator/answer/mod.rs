@@ -71,6 +71,7 @@ fn compose(ask: &Ask<'_>, parts: &Parts<'_>, reading: &Reading<'_>, spread: f64,
     let plain = || strings::string(&writer, &Value::Null, &Field::new("", &Value::Null)).0;
     match ask.form {
         Form::Text => plain(),
+        Form::Vectors(_) => String::new(), // vectors have no words
         Form::Json => json!({ "answer": plain() }).to_string(),
         Form::Schema(schema) => writer.value(schema, &Field::new("", schema), 0).0.to_string(),
     }

@@ -12,6 +12,7 @@
 //! held while waiting.
 
 mod calls;
+mod embedded;
 mod rate;
 mod totals;
 mod visit;
@@ -21,6 +22,7 @@ pub(super) use visit::Visit;
 
 use super::bill::{Rates, Tokens};
 use calls::Calls;
+use embedded::Embedded;
 use parking_lot::{Mutex, MutexGuard};
 use rate::ServedTimes;
 use std::collections::BTreeMap;
@@ -56,6 +58,8 @@ struct Book {
     closed_until: Option<Instant>,
     /// When requests reached the limits.
     times: ServedTimes,
+    /// Inputs that were embedded.
+    embedded: Embedded,
 }
 
 /// The ledger with its lock.
@@ -76,6 +80,7 @@ impl Ledger {
             calls: Calls::default(),
             closed_until: None,
             times: ServedTimes::default(),
+            embedded: Embedded::default(),
         };
         Self { rates, book: Mutex::new(book) }
     }
@@ -159,6 +164,6 @@ impl Ledger {
         book.in_flight += 1;
         book.totals.in_flight_max = book.totals.in_flight_max.max(book.in_flight);
         drop(book);
-        Visit { ledger: Arc::clone(self), call: None, at: now, ended: false }
+        Visit { ledger: Arc::clone(self), call: None, at: now, ended: false, inputs: Vec::new() }
     }
 }

@@ -41,6 +41,12 @@ pub struct LedgerTotals {
     pub in_flight_max: u64,
     /// Calls that were served more than once.
     pub duplicates: u64,
+    /// Inputs of the billed requests for embeddings.
+    #[serde(default)]
+    pub embedded_inputs: u64,
+    /// Inputs among them that the same model had embedded before. Exact for the latest million.
+    #[serde(default)]
+    pub embedded_again: u64,
     /// Calls whose details were dropped. They are missing from the calls and documents, and a later
     /// request counts as their first.
     #[serde(default)]

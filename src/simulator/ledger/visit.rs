@@ -15,6 +15,8 @@ pub(in crate::simulator) struct Visit {
     /// When it reached the limits.
     pub(super) at: Instant,
     pub(super) ended: bool,
+    /// Ids of the inputs of a request for embeddings.
+    pub(in crate::simulator) inputs: Vec<u64>,
 }
 
 impl Visit {
@@ -89,6 +91,8 @@ impl Visit {
         };
         *count += 1;
         if billed {
+            totals.embedded_inputs += self.inputs.len() as u64;
+            totals.embedded_again += self.inputs.iter().map(|input| u64::from(!book.embedded.insert(*input))).sum::<u64>();
             book.bill.0 += 1;
             book.bill.1 += tokens;
             if let Some(entry) = entry {

@@ -1,10 +1,11 @@
-//! The OpenAI dialects: Chat Completions and Responses.
+//! The OpenAI dialects: Chat Completions, Responses and Embeddings.
 //!
 //! For text and images, they accept and refuse the same requests as the real server, with the same
 //! statuses and error codes. They refuse tools and several choices with a 400.
 
 pub(super) mod chat;
 mod chat_reply;
+pub(super) mod embeddings;
 pub(super) mod responses;
 mod responses_reply;
 

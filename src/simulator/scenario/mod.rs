@@ -3,9 +3,12 @@
 //! The default is a fast server without limits, cache, prices and faults. An unknown key or an
 //! impossible value is an error. The caller reads the file.
 
+mod embeddings;
 mod faults;
 mod terms;
 
+pub(in crate::simulator) use embeddings::MAX_DIMENSIONS;
+pub use embeddings::{Embeddings, Quirk, Wording};
 pub use faults::{FaultKind, Faults, Poison};
 pub use terms::{CacheTerms, Change, Prices, RetryAfter};
 
@@ -68,6 +71,8 @@ pub struct Scenario {
     pub cache: CacheTerms,
     /// Prices of tokens.
     pub prices: Prices,
+    /// The embeddings route.
+    pub embeddings: Embeddings,
     /// Random faults.
     pub faults: Faults,
     /// Accepted model ids. Default empty: the built-in list.
@@ -110,6 +115,7 @@ impl Default for Scenario {
             change: Vec::new(),
             cache: CacheTerms::default(),
             prices: Prices::default(),
+            embeddings: Embeddings::default(),
             faults: Faults::default(),
             models: Vec::new(),
             require_key: String::new(),
@@ -157,6 +163,7 @@ impl Scenario {
             ("prices.cache_read", self.prices.cache_read),
             ("prices.cache_write", self.prices.cache_write),
             ("prices.output", self.prices.output),
+            ("embeddings.ms_per_input", self.embeddings.ms_per_input),
         ];
         let changes = self.change.iter().flat_map(|change| {
             let named = [("change.requests_per_second", change.requests_per_second), ("change.burst_s", change.burst_s)];
@@ -170,6 +177,9 @@ impl Scenario {
             if name.ends_with("burst_s") && value == 0.0 {
                 return Some(format!("{name} = 0 lets no request pass; expected a positive number"));
             }
+        }
+        if !(1..=MAX_DIMENSIONS).contains(&self.embeddings.dimensions) {
+            return Some(format!("embeddings.dimensions: must be from 1 to {MAX_DIMENSIONS}"));
         }
         if !self.latency_quantiles_ms.is_sorted() {
             return Some("latency_quantiles_ms: must not go down".to_owned());

@@ -1,6 +1,7 @@
 //! The simulator as seen by its clients, over real HTTP.
 
 mod cache;
+mod embeddings;
 mod faults;
 mod gemini;
 mod ledger;
