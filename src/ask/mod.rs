@@ -3,11 +3,12 @@
 //! One call goes through one loop, outermost first: retry -> governor -> timeout -> transport. Only
 //! `retry` repeats requests, including those that repair an invalid answer. So a call never makes
 //! more requests than its budget of attempts. Wire formats are pure functions in `dialect`. Prices
-//! are in `pricing`.
+//! are in `pricing`. `packing` gathers single items into requests.
 //!
 //! This module does not know the job. The caller passes a function that validates answers.
 
 pub mod dialect;
+pub mod packing;
 pub mod pricing;
 
 mod account;

@@ -1,0 +1,145 @@
+//! The task that owns all items and requests of a packer.
+
+use super::limits::LearnedLimits;
+use super::pack::Pack;
+use super::queue::{Queue, Terms};
+use super::{ItemOf, PackFault, PackSender, PackSettings, Submitted};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+type PackOf<S> = Pack<<S as PackSender>::Payload, <S as PackSender>::Output, <S as PackSender>::Fault>;
+type QueueOf<S> = Queue<<S as PackSender>::Payload, <S as PackSender>::Output, <S as PackSender>::Fault>;
+
+/// A pack and its response.
+struct Sent<S: PackSender> {
+    group: S::Group,
+    pack: PackOf<S>,
+    reply: Result<Vec<S::Output>, PackFault<S::Fault>>,
+}
+
+/// Items that may be sent from a time on.
+struct Later<S: PackSender> {
+    at: Instant,
+    group: S::Group,
+    items: Vec<ItemOf<S>>,
+}
+
+pub(super) struct Gatherer<S: PackSender> {
+    sender: Arc<S>,
+    settings: PackSettings,
+    submitted: mpsc::Receiver<Submitted<S>>,
+    queues: HashMap<S::Group, QueueOf<S>>,
+    later: Vec<Later<S>>,
+    learned: LearnedLimits,
+    requests: JoinSet<Sent<S>>,
+    /// When the queues must be looked at; not after the first due time.
+    look_at: Option<Instant>,
+}
+
+impl<S: PackSender> Gatherer<S> {
+    pub(super) fn new(sender: S, settings: PackSettings, submitted: mpsc::Receiver<Submitted<S>>) -> Self {
+        Self {
+            sender: Arc::new(sender),
+            settings,
+            submitted,
+            queues: HashMap::new(),
+            later: Vec::new(),
+            learned: LearnedLimits::default(),
+            requests: JoinSet::new(),
+            look_at: None,
+        }
+    }
+
+    /// Runs until the packer is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            let look_at = self.look_at;
+            tokio::select! {
+                submitted = self.submitted.recv() => match submitted {
+                    Some((group, item)) => self.accept(&group, item),
+                    None => return,
+                },
+                Some(sent) = self.requests.join_next() => {
+                    // After a panic, the submitters see that their items are gone.
+                    if let Ok(sent) = sent {
+                        self.conclude(sent);
+                    }
+                    self.look();
+                }
+                () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => self.look(),
+            }
+        }
+    }
+
+    fn accept(&mut self, group: &S::Group, item: ItemOf<S>) {
+        let due = item.since + self.settings.max_wait;
+        self.look_at = Some(self.look_at.map_or(due, |at| at.min(due)));
+        let terms = self.terms(group);
+        let queue = self.queues.entry(group.clone()).or_default();
+        queue.push(item);
+        if queue.may_fill(terms) {
+            self.send_ready(group);
+        }
+    }
+
+    fn terms(&self, group: &S::Group) -> Terms {
+        let limits = self.sender.limits(group).and(self.learned.of(&self.sender.endpoint(group)));
+        Terms { limits, max_wait: self.settings.max_wait, window: self.settings.window.max(1) }
+    }
+
+    /// Sends whatever is full or due, the longest waiting first.
+    fn look(&mut self) {
+        let now = Instant::now();
+        for later in self.later.extract_if(.., |later| later.at <= now) {
+            self.queues.entry(later.group).or_default().push_front(later.items);
+        }
+        let max_wait = self.settings.max_wait;
+        let mut groups: Vec<(Instant, S::Group)> =
+            self.queues.iter().filter_map(|(group, queue)| Some((queue.due(max_wait)?, group.clone()))).collect();
+        groups.sort_by_key(|(due, _)| *due);
+        for (_, group) in &groups {
+            self.send_ready(group);
+        }
+        // While there is no room, the next response wakes this up.
+        let dues = self.queues.values().filter_map(|queue| queue.due(max_wait)).filter(|due| *due > now);
+        self.look_at = dues.chain(self.later.iter().map(|later| later.at)).min();
+    }
+
+    fn send_ready(&mut self, group: &S::Group) {
+        let terms = self.terms(group);
+        let room = self.sender.max_in_flight().max(1).saturating_sub(self.requests.len());
+        let Some(queue) = self.queues.get_mut(group) else { return };
+        let packs = queue.take(terms, Instant::now(), room);
+        if queue.is_empty() {
+            self.queues.remove(group);
+        }
+        for items in packs {
+            self.send(group.clone(), Pack::new(items));
+        }
+    }
+
+    fn send(&mut self, group: S::Group, pack: PackOf<S>) {
+        let sender = Arc::clone(&self.sender);
+        self.requests.spawn(async move {
+            let reply = sender.send(&group, pack.payloads()).await;
+            Sent { group, pack, reply }
+        });
+    }
+
+    fn conclude(&mut self, sent: Sent<S>) {
+        let Sent { group, pack, reply } = sent;
+        let next = pack.settle(reply, self.settings.max_tries);
+        if let Some((size, refusal)) = next.refused {
+            self.learned.learn(&self.sender.endpoint(&group), size, refusal);
+        }
+        if !next.again.is_empty() {
+            self.later.push(Later { at: Instant::now() + next.after, group: group.clone(), items: next.again });
+        }
+        if let Some(pack) = next.pack {
+            self.send(group, pack);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Packs: several items in one request.
+//!
+//! A [`Packer`] gathers single items into packs and sends each pack as one request. Only items of
+//! an equal group share a pack. A pack closes when it is full, or when its oldest item has waited
+//! `max_wait` and the sender has room for another request. Until then it keeps filling. Packs never
+//! wait for the responses of others. `gatherer` owns all items and requests.
+//!
+//! - A refusal for size makes the packs of the endpoint smaller from then on ([`TooLarge`]).
+//! - A refusal for an unknown item ([`PackFault::Rejected`]) starts a binary search. It answers good
+//!   items on the way, and costs at most two requests for each halving of the pack.
+//! - Items to be tried again go back to the front of their queue, and others may join them.
+//! - An item whose submitter left is not sent, unless it is on its way.
+//!
+//! Memory is bounded: a submission waits while too many items or bytes are inside.
+
+mod gatherer;
+mod known;
+mod limits;
+mod pack;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+pub use known::{known_limits, limits_of_info};
+pub use limits::{PackLimits, Size};
+
+use super::dialect::TooLarge;
+use gatherer::Gatherer;
+use queue::Item;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Sends packs, and knows their limits.
+pub trait PackSender: Send + Sync + 'static {
+    /// Items of equal groups may share a request.
+    type Group: Clone + Eq + Hash + Send + Sync + 'static;
+    /// The content of an item.
+    type Payload: Send + Sync + 'static;
+    /// The result of an item.
+    type Output: Send + 'static;
+    /// Why an item has no result.
+    type Fault: Clone + Send + 'static;
+
+    /// Whom learned limits belong to, such as address and model.
+    fn endpoint(&self, group: &Self::Group) -> String;
+
+    /// The known limits of a request.
+    fn limits(&self, group: &Self::Group) -> PackLimits;
+
+    /// How many requests may be in flight now. Packs wait, and fill, while there are so many.
+    fn max_in_flight(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Sends one request. The outputs are in the order of the items.
+    fn send(
+        &self,
+        group: &Self::Group,
+        items: Vec<Arc<Self::Payload>>,
+    ) -> impl Future<Output = Result<Vec<Self::Output>, PackFault<Self::Fault>>> + Send;
+}
+
+/// Why a request has no outputs.
+#[derive(Debug, Clone)]
+pub enum PackFault<F> {
+    /// The server refused its size, as `dialect::pack_refusal` reads it. Smaller packs may pass.
+    TooLarge(TooLarge, F),
+    /// The server permanently refused at least one of the items.
+    Rejected(F),
+    /// The request failed, and may be repeated after this time, also with other items.
+    Again(Duration, F),
+    /// All items failed.
+    Failed(F),
+}
+
+/// Why an item has no output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackError<F> {
+    /// Its request failed.
+    #[error("the request failed")]
+    Failed(F),
+    /// The response has not one output for each item.
+    #[error("the response has {outputs} outputs for {items} items")]
+    Count {
+        /// Number of items in the request.
+        items: usize,
+        /// Number of outputs in the response.
+        outputs: usize,
+    },
+    /// The packer or the sender stopped.
+    #[error("the packer stopped")]
+    Stopped,
+}
+
+/// Settings of a packer.
+#[derive(Debug, Clone, Copy)]
+pub struct PackSettings {
+    /// How long an item may wait for others.
+    pub max_wait: Duration,
+    /// Maximum number of items inside, waiting or on their way.
+    pub max_items: usize,
+    /// Maximum number of bytes inside, approximately. A larger item enters alone.
+    pub max_bytes: u64,
+    /// Number of packs whose items are sorted by length together. 1 keeps the order, and closes a
+    /// pack as soon as it is full. More gives servers less padding, if items come in bursts.
+    pub window: usize,
+    /// Maximum number of requests for an item that end with [`PackFault::Again`].
+    pub max_tries: u32,
+}
+
+impl Default for PackSettings {
+    fn default() -> Self {
+        Self { max_wait: Duration::from_millis(10), max_items: 16_384, max_bytes: 64 << 20, window: 1, max_tries: 4 }
+    }
+}
+
+/// An item and its group, on their way to the gatherer.
+type Submitted<S> = (<S as PackSender>::Group, ItemOf<S>);
+type ItemOf<S> = Item<<S as PackSender>::Payload, <S as PackSender>::Output, <S as PackSender>::Fault>;
+
+/// Gathers items into packs. Dropping it cancels all requests.
+#[derive(Debug)]
+pub struct Packer<S: PackSender> {
+    inbox: mpsc::Sender<Submitted<S>>,
+    items: Arc<Semaphore>,
+    kib: Arc<Semaphore>,
+    max_kib: u32,
+    _gatherer: AbortOnDropHandle<()>,
+}
+
+impl<S: PackSender> Packer<S> {
+    /// Starts a packer. Must be called inside a tokio runtime.
+    pub fn new(sender: S, settings: PackSettings) -> Self {
+        let max_items = settings.max_items.clamp(1, Semaphore::MAX_PERMITS);
+        let max_kib = u32::try_from(settings.max_bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
+        // The inbox never holds more than the items inside.
+        let (inbox, submitted) = mpsc::channel(max_items.min(1024));
+        let gatherer = Gatherer::new(sender, settings, submitted);
+        Self {
+            inbox,
+            items: Arc::new(Semaphore::new(max_items)),
+            kib: Arc::new(Semaphore::new(max_kib as usize)),
+            max_kib,
+            _gatherer: AbortOnDropHandle::new(tokio::spawn(gatherer.run())),
+        }
+    }
+
+    /// Submits an item, and waits for its output. Dropping the future withdraws the item. `tokens`
+    /// and `bytes` are what it adds to a request.
+    pub async fn submit(&self, group: S::Group, tokens: u64, bytes: u64, payload: S::Payload) -> Result<S::Output, PackError<S::Fault>> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.max_kib);
+        let item = Arc::clone(&self.items).acquire_owned().await.map_err(|_| PackError::Stopped)?;
+        let bytes_inside = Arc::clone(&self.kib).acquire_many_owned(kib).await.map_err(|_| PackError::Stopped)?;
+        let (answer, answered) = oneshot::channel();
+        let item = Item {
+            payload: Arc::new(payload),
+            size: Size::of(tokens, bytes),
+            since: Instant::now(),
+            tries: 0,
+            answer,
+            _room: (item, bytes_inside),
+        };
+        self.inbox.send((group, item)).await.map_err(|_| PackError::Stopped)?;
+        answered.await.unwrap_or(Err(PackError::Stopped))
+    }
+}

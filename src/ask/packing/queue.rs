@@ -1,0 +1,139 @@
+//! Items of a group that wait for a pack.
+
+use super::PackError;
+use super::limits::{PackLimits, Size};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
+
+/// An item on its way.
+#[derive(Debug)]
+pub(super) struct Item<P, O, F> {
+    pub(super) payload: Arc<P>,
+    pub(super) size: Size,
+    /// When it was submitted.
+    pub(super) since: Instant,
+    /// Number of requests that failed and may be repeated.
+    pub(super) tries: u32,
+    pub(super) answer: oneshot::Sender<Result<O, PackError<F>>>,
+    /// Its place among the items of the packer.
+    pub(super) _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl<P, O, F> Item<P, O, F> {
+    pub(super) fn settle(self, answer: Result<O, PackError<F>>) {
+        // The submitter may have left.
+        self.answer.send(answer).ok();
+    }
+}
+
+/// The size of several items.
+pub(super) fn size_of<P, O, F>(items: &[Item<P, O, F>]) -> Size {
+    items.iter().fold(Size::default(), |sum, item| sum.plus(item.size))
+}
+
+/// How packs are taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) limits: PackLimits,
+    pub(super) max_wait: Duration,
+    /// Packs whose items are sorted together.
+    pub(super) window: usize,
+}
+
+/// Waiting items, in order. Those at the front are tried again.
+#[derive(Debug)]
+pub(super) struct Queue<P, O, F> {
+    items: VecDeque<Item<P, O, F>>,
+    size: Size,
+}
+
+impl<P, O, F> Default for Queue<P, O, F> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), size: Size::default() }
+    }
+}
+
+impl<P, O, F> Queue<P, O, F> {
+    pub(super) fn push(&mut self, item: Item<P, O, F>) {
+        self.size = self.size.plus(item.size);
+        self.items.push_back(item);
+    }
+
+    /// Puts items before all others.
+    pub(super) fn push_front(&mut self, items: Vec<Item<P, O, F>>) {
+        self.size = self.size.plus(size_of(&items));
+        for item in items.into_iter().rev() {
+            self.items.push_front(item);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// When the longest wait ends.
+    pub(super) fn due(&self, max_wait: Duration) -> Option<Instant> {
+        self.items.iter().map(|item| item.since).min().map(|since| since + max_wait)
+    }
+
+    /// Whether the items may fill a window. Items whose submitters left count too.
+    pub(super) fn may_fill(&self, terms: Terms) -> bool {
+        self.size.fills(terms.limits, terms.window)
+    }
+
+    /// Takes at most `room` packs: full ones, and if an item is due, all others too.
+    pub(super) fn take(&mut self, terms: Terms, now: Instant, room: usize) -> Vec<Vec<Item<P, O, F>>> {
+        self.items.retain(|item| !item.answer.is_closed());
+        self.recount();
+        let mut taken = Vec::new();
+        while taken.len() < room {
+            let is_due = self.due(terms.max_wait).is_some_and(|due| due <= now);
+            if self.items.is_empty() || !(is_due || self.may_fill(terms)) {
+                break;
+            }
+            let mut packs = self.window(terms);
+            if !is_due && packs.last().is_some_and(|last| !size_of(last).fills(terms.limits, 1)) {
+                // The last one waits for more items.
+                self.items.extend(packs.pop().into_iter().flatten());
+                self.items.make_contiguous().sort_by_key(|item| item.since);
+            }
+            if packs.is_empty() {
+                break;
+            }
+            let rest = packs.split_off(packs.len().min(room - taken.len()));
+            taken.append(&mut packs);
+            for pack in rest.into_iter().rev() {
+                self.push_front(pack);
+            }
+            self.recount();
+        }
+        taken
+    }
+
+    /// Cuts the items of a window into packs, sorted by length.
+    fn window(&mut self, terms: Terms) -> Vec<Vec<Item<P, O, F>>> {
+        let count = terms.limits.max_items.saturating_mul(terms.window).min(self.items.len());
+        let mut items: Vec<_> = self.items.drain(..count).collect();
+        if terms.window > 1 {
+            items.sort_by_key(|item| item.size.tokens);
+        }
+        let mut packs: Vec<(Size, Vec<_>)> = Vec::new();
+        for item in items {
+            match packs.last_mut() {
+                Some((size, pack)) if size.plus(item.size).fits(terms.limits) => {
+                    *size = size.plus(item.size);
+                    pack.push(item);
+                }
+                _ => packs.push((item.size, vec![item])),
+            }
+        }
+        packs.into_iter().map(|(_, pack)| pack).collect()
+    }
+
+    fn recount(&mut self) {
+        self.size = self.items.iter().fold(Size::default(), |sum, item| sum.plus(item.size));
+    }
+}
