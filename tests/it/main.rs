@@ -40,6 +40,7 @@ mod manual;
 mod migration;
 mod money;
 mod order;
+mod packing;
 mod partial_runs;
 mod plan;
 mod poison;

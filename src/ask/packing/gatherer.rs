@@ -37,6 +37,8 @@ pub(super) struct Gatherer<S: PackSender> {
     requests: JoinSet<Sent<S>>,
     /// When the queues must be looked at; not after the first due time.
     look_at: Option<Instant>,
+    /// Whether queues may have to wait for room.
+    starved: bool,
 }
 
 impl<S: PackSender> Gatherer<S> {
@@ -50,6 +52,7 @@ impl<S: PackSender> Gatherer<S> {
             learned: LearnedLimits::default(),
             requests: JoinSet::new(),
             look_at: None,
+            starved: false,
         }
     }
 
@@ -64,10 +67,10 @@ impl<S: PackSender> Gatherer<S> {
                 },
                 Some(sent) = self.requests.join_next() => {
                     // After a panic, the submitters see that their items are gone.
-                    if let Ok(sent) = sent {
-                        self.conclude(sent);
+                    let again = sent.is_ok_and(|sent| self.conclude(sent));
+                    if again || self.starved {
+                        self.look();
                     }
-                    self.look();
                 }
                 () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => self.look(),
             }
@@ -92,6 +95,13 @@ impl<S: PackSender> Gatherer<S> {
 
     /// Sends whatever is full or due, the longest waiting first.
     fn look(&mut self) {
+        // On a busy machine, items have waited before they get here. They join the packs that are due.
+        for _ in 0..self.submitted.len() {
+            if let Ok((group, item)) = self.submitted.try_recv() {
+                self.accept(&group, item);
+            }
+        }
+        self.starved = false;
         let now = Instant::now();
         for later in self.later.extract_if(.., |later| later.at <= now) {
             self.queues.entry(later.group).or_default().push_front(later.items);
@@ -109,10 +119,15 @@ impl<S: PackSender> Gatherer<S> {
     }
 
     fn send_ready(&mut self, group: &S::Group) {
-        let terms = self.terms(group);
         let room = self.sender.max_in_flight().max(1).saturating_sub(self.requests.len());
+        if room == 0 {
+            self.starved = true;
+            return;
+        }
+        let terms = self.terms(group);
         let Some(queue) = self.queues.get_mut(group) else { return };
         let packs = queue.take(terms, Instant::now(), room);
+        self.starved |= packs.len() == room;
         if queue.is_empty() {
             self.queues.remove(group);
         }
@@ -129,17 +144,20 @@ impl<S: PackSender> Gatherer<S> {
         });
     }
 
-    fn conclude(&mut self, sent: Sent<S>) {
+    /// Settles a response. Returns whether items wait to be sent again.
+    fn conclude(&mut self, sent: Sent<S>) -> bool {
         let Sent { group, pack, reply } = sent;
         let next = pack.settle(reply, self.settings.max_tries);
         if let Some((size, refusal)) = next.refused {
             self.learned.learn(&self.sender.endpoint(&group), size, refusal);
         }
-        if !next.again.is_empty() {
+        let again = !next.again.is_empty();
+        if again {
             self.later.push(Later { at: Instant::now() + next.after, group: group.clone(), items: next.again });
         }
         if let Some(pack) = next.pack {
             self.send(group, pack);
         }
+        again
     }
 }

@@ -33,9 +33,9 @@ const KNOWN: [Known; 16] = [
     known("mistral.ai", "", 1024, 16_384, 16 * MIB),
     known("cohere.com", "", 96, ANY, 16 * MIB),
     known("cohere.ai", "", 96, ANY, 16 * MIB),
+    known("voyageai.com", "voyage-4-lite", 1000, 1_000_000, 32 * MIB),
     known("voyageai.com", "voyage-3.5-lite", 1000, 1_000_000, 32 * MIB),
     known("voyageai.com", "", 1000, 120_000, 32 * MIB),
-    known("jina.ai", "", 512, ANY, 16 * MIB),
     known("", "", 32, ANY, 2_000_000 - 100_000),
 ];
 
