@@ -4,15 +4,12 @@ use super::args::ReportArgs;
 use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive;
-use crate::engine::pictures;
 use crate::html_report::{self, FILE_NAME, PageError, Report, Subject, Thumbnails};
 use crate::model::command_in;
 use crate::prepare::PrepareSettings;
-use crate::read::{InputSettings, Roots};
-use crate::setup::Environment;
+use crate::setup::{Environment, local_inputs, thumbnails};
 use crate::store::{Archive, RunLock};
 use crate::system::beside;
-use futures::StreamExt as _;
 use serde_json::Value;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -38,8 +35,7 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
         print(&serde_json::to_string_pretty(&report).map_err(CliError::internal)?)?;
         return Ok(Exit::Ok);
     }
-    let roots = local_inputs(&archive, report.run.id, directory)?;
-    let thumbnails = roots.map_or(Ok(Thumbnails::default()), |roots| thumbnails(&archive, report.view, &roots, &settings.prepare))?;
+    let thumbnails = made(&archive, &report, directory, &settings.prepare)?;
     let to = args.to.clone().unwrap_or_else(|| directory.join(FILE_NAME));
     write(&archive, &report, &thumbnails, &to)?;
     print(&format!("{}", to.display()))?;
@@ -47,16 +43,13 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit, CliError> {
 }
 
 /// Makes thumbnails of the images of a run.
-fn thumbnails(archive: &Archive, view: (i64, i64), roots: &Roots, settings: &PrepareSettings) -> Result<Thumbnails, CliError> {
-    let files = Thumbnails::files(archive, view, roots).map_err(CliError::internal)?;
-    let settings = Thumbnails::settings(settings, files.len());
-    let mut thumbnails = Thumbnails::default();
+fn made(archive: &Archive, report: &Report, directory: &Path, settings: &PrepareSettings) -> Result<Thumbnails, CliError> {
+    let runs = archive.runs().map_err(CliError::internal)?;
+    let run = runs.iter().find(|run| run.id == report.run.id);
+    let roots = run.and_then(|run| local_inputs(run, &Environment::of_process(), directory));
+    let Some(roots) = roots else { return Ok(Thumbnails::default()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
-    runtime.block_on(pictures(files, settings).for_each(|(index, picture)| {
-        thumbnails.add(index, &picture);
-        std::future::ready(())
-    }));
-    Ok(thumbnails)
+    runtime.block_on(thumbnails(archive, report.view, &roots, settings)).map_err(CliError::internal)
 }
 
 /// Writes the page atomically.
@@ -84,19 +77,4 @@ fn comparison(directory: &Path) -> Result<Option<Value>, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CliError::usage(format!("{}: {error}", path.display()))),
     }
-}
-
-/// The inputs of a run, if all of them exist on this machine.
-fn local_inputs(archive: &Archive, run: i64, output: &Path) -> Result<Option<Roots>, CliError> {
-    let runs = archive.runs().map_err(CliError::internal)?;
-    let Some(run) = runs.iter().find(|other| other.id == run) else { return Ok(None) };
-    let Some((input, used)) = super::verify::inputs_of(run) else { return Ok(None) };
-    let InputSettings { paths, rows, files_from, .. } = &input;
-    let mut given = paths.iter().chain(rows).chain([files_from]);
-    let elsewhere = |given: &String| given.contains("://");
-    // Thumbnails are not worth requests to a server.
-    if paths.is_empty() && files_from.is_empty() || given.any(elsewhere) {
-        return Ok(None);
-    }
-    Ok(Roots::open(&input, &Environment::of_process().of_inputs(), used, output).ok())
 }

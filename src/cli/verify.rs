@@ -12,7 +12,6 @@ use crate::progress::plain;
 use crate::store::{Archive, Bookkeeping, Requests, RunLock, RunRecord, View};
 use crate::write::{OutputSettings, Sink, sinks};
 use inputs::inputs;
-pub(super) use inputs::inputs_of;
 use std::collections::BTreeSet;
 use std::path::Path;
 

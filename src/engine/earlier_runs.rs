@@ -26,9 +26,14 @@ pub struct History {
 impl History {
     /// Reads the requests of a plan's jobs to the same model from its run store.
     pub fn of(plan: &Plan) -> Result<Self, RunError> {
+        Self::with_others(plan, &[])
+    }
+
+    /// The same, and those in the run stores of other directories.
+    pub fn with_others(plan: &Plan, others: &[PathBuf]) -> Result<Self, RunError> {
         const SAME: [&str; 4] = ["llm.provider", "llm.model", "llm.base_url", "llm.effort"];
         let mut history = Self { limits: plan.account.limits_file(), ..Self::default() };
-        for directory in [Some(&plan.output.dir), plan.more_answers.as_ref()].into_iter().flatten() {
+        for directory in [Some(&plan.output.dir), plan.more_answers.as_ref()].into_iter().flatten().chain(others) {
             let Some(archive) = Archive::open(directory).map_err(RunError::Unusable)? else { continue };
             let settings = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
             let ours = settings(&plan.settings);

@@ -5,8 +5,8 @@ use crate::model::FailureCode;
 /// What to do about documents with a failure code.
 pub fn advice(code: FailureCode) -> &'static str {
     match code {
-        FailureCode::Unreadable => "Check the file's permissions and its disk. Then run the same command again.",
-        FailureCode::Vanished => "The file moved or was deleted during the run. Run the same command again.",
+        FailureCode::Unreadable => "Check the file's permissions and its disk. Then ask again.",
+        FailureCode::Vanished => "The file moved or was deleted during the run. Ask again.",
         FailureCode::Empty => "Give the document content, or exclude it. The next run notices the change and asks again.",
         FailureCode::TooLarge => "Raise read.max_file_mb, or split the file.",
         FailureCode::Undecodable => {
@@ -15,7 +15,7 @@ pub fn advice(code: FailureCode) -> &'static str {
         FailureCode::Encrypted => "Save a copy without a password. The next run notices the change.",
         FailureCode::NoText => "The pages are pictures. Switch on images of pages, or run OCR over the file first.",
         FailureCode::PrepareLimit => "Raise prepare.document_s or prepare.document_mb, or simplify the file.",
-        FailureCode::PrepareTimeout => "The machine was busy, or the file hangs. Run the same command again.",
+        FailureCode::PrepareTimeout => "The machine was busy, or the file hangs. Ask again.",
         FailureCode::TooManyPixels => "Raise prepare.image.max_pixels_mp, or scale the picture down.",
         FailureCode::UnsupportedKind => "No job of this run takes this kind of file. Use another job, or exclude the files.",
         FailureCode::Unrenderable => "Add the missing column to the table, or change the prompt.",
@@ -27,15 +27,13 @@ pub fn advice(code: FailureCode) -> &'static str {
         FailureCode::TooLong => "Let the job split long documents ([long] in the job file), or use a model with more context.",
         FailureCode::PromptCut => "The server reads less than it should. Raise its context size, or split long documents.",
         FailureCode::Rejected => "Read the provider's words below. They name the field or the content that it rejects.",
-        FailureCode::RateLimited | FailureCode::Overloaded => "Run the same command again later, or with a lower llm.concurrency.",
-        FailureCode::ServerError | FailureCode::BadReply | FailureCode::LostReply => {
-            "The provider had trouble. Run the same command again."
-        }
-        FailureCode::TimedOut => "Run the same command again, or raise llm.timeout_s.",
-        FailureCode::Unreachable => "Check the network and llm.base_url. Then run the same command again.",
-        FailureCode::InDoubt => "Run the same command without --in-doubt skip: it asks again.",
-        FailureCode::Cancelled => "`docmill cancel` cancelled the document. Ask again if you need it.",
-        FailureCode::Internal => "This is a fault of docmill. Report the message, and run the same command again.",
+        FailureCode::RateLimited | FailureCode::Overloaded => "Ask again later, or with a lower llm.concurrency.",
+        FailureCode::ServerError | FailureCode::BadReply | FailureCode::LostReply => "The provider had trouble. Ask again.",
+        FailureCode::TimedOut => "Ask again, or raise llm.timeout_s.",
+        FailureCode::Unreachable => "Check the network and llm.base_url. Then ask again.",
+        FailureCode::InDoubt => "Ask again, without --in-doubt skip.",
+        FailureCode::Cancelled => "The document was cancelled. Ask again if you need it.",
+        FailureCode::Internal => "This is a fault of docmill. Report the message, and ask again.",
     }
 }
 

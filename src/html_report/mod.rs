@@ -16,6 +16,7 @@ mod charts;
 mod comparison;
 mod distribution;
 mod facets;
+mod failures;
 mod fields;
 mod findings;
 mod history;
@@ -31,6 +32,7 @@ mod template;
 mod thumbnail;
 
 pub use advice::{advice, repeat};
+pub use failures::Failures;
 pub use report::{Report, Subject};
 pub use thumbnail::Thumbnails;
 

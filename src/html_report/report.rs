@@ -1,10 +1,10 @@
 //! Gathers the figures of the page from the store.
 
 use super::activity::{Activity, Stretch, TaskUse, Totals};
-use super::advice::{advice, repeat};
 use super::chart::Chart;
 use super::charts::{distributions, over_time};
 use super::distribution::Spread;
+use super::failures::Failures;
 use super::findings::Findings;
 use super::history::{PastRun, parsed, past_runs};
 use super::slowest::{SHOWN, SlowDocument, clock_below};
@@ -13,11 +13,7 @@ use crate::model::{FailureCode, RowStatus, Tally, command_in};
 use crate::store::{Archive, Counts, Requests, RunCounts, RunRecord, StoreError};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Number of example documents per failure code.
-const EXAMPLES: u32 = 3;
 
 /// The figures of the page. `docmill report --json` prints them as JSON.
 #[derive(Debug, Serialize)]
@@ -120,21 +116,6 @@ pub struct RunHead {
     pub command: String,
 }
 
-/// Documents with a failure code.
-#[derive(Debug, Serialize)]
-pub struct Failures {
-    /// The code.
-    pub code: String,
-    /// Number of documents.
-    pub documents: u64,
-    /// What to do.
-    pub advice: &'static str,
-    /// The command that asks again, if that may help.
-    pub command: Option<String>,
-    /// The first documents: name and message.
-    pub examples: Vec<(String, String)>,
-}
-
 /// The subject of a report.
 #[derive(Debug)]
 pub struct Subject<'a> {
@@ -189,16 +170,7 @@ impl Report {
         let concurrency = settings["llm.concurrency"].as_u64();
         let wall_seconds = figures["wall_seconds"].as_f64().unwrap_or((to - from) as f64 / 1000.0);
         let ledger = archive.ledger(Requests::All)?;
-        let with_examples = |codes: &BTreeMap<FailureCode, u64>| {
-            let failures = codes.iter().map(|(code, n)| {
-                let examples = archive.failure_examples(view.0, view.1, code.as_str(), EXAMPLES)?;
-                let (advice, command) = (advice(*code), repeat(&run.command, *code));
-                Ok(Failures { code: code.to_string(), documents: *n, advice, command, examples })
-            });
-            let mut failures = failures.collect::<Result<Vec<_>, StoreError>>()?;
-            failures.sort_by_key(|failure| std::cmp::Reverse(failure.documents));
-            Ok::<_, StoreError>(failures)
-        };
+        let with_examples = |codes| Failures::gather(archive, view, &run.command, codes);
         let statuses = RowStatus::ALL.iter().map(|status| (status.as_str().to_owned(), tally.count(*status))).collect();
         Ok(Some(Self {
             made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

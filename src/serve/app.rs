@@ -7,6 +7,7 @@ use super::proxies::Proxies;
 use super::queue::{Caps, Queue, RunId};
 use super::settings::ServeSettings;
 use super::staging::Directories;
+use super::thumbnails::ThumbnailMaker;
 use super::webhooks::Webhooks;
 use crate::ask::Accounts;
 use crate::model::Money;
@@ -52,6 +53,8 @@ pub struct App {
     pub stop: CancellationToken,
     /// Permits to estimate. An estimate prepares documents and uses the processor.
     pub estimates: Semaphore,
+    /// Makes small pictures of documents.
+    pub thumbnails: ThumbnailMaker,
 }
 
 impl App {

@@ -35,6 +35,7 @@ mod scheduler;
 mod settings;
 mod staging;
 mod submission;
+mod thumbnails;
 mod tls;
 mod webhooks;
 
@@ -54,6 +55,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use thumbnails::ThumbnailMaker;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::task::JoinSet;
@@ -131,6 +133,7 @@ impl Server {
             changed: broadcast::Sender::new(CHANGES),
             stop: CancellationToken::new(),
             estimates: Semaphore::new(ESTIMATES),
+            thumbnails: ThumbnailMaker::default(),
         };
         Ok(Self { app: Arc::new(app), listener, tls, _lock: lock })
     }

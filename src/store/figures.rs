@@ -160,6 +160,16 @@ impl Archive {
         })
     }
 
+    /// The document at an index of a listing: its name and the digest of its content, if it was read.
+    pub fn document_at(&self, listing: i64, position: u64) -> Result<Option<(String, Digest)>, StoreError> {
+        self.read("documents", || {
+            let sql = "SELECT d.name, d.digest FROM listing l JOIN documents d ON d.id = l.document WHERE l.run = ?1 AND l.position = ?2";
+            let found = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
+            let found = self.connection().query_row(sql, (listing, position), found).optional()?;
+            Ok(found.and_then(|(name, digest)| Some((name, Digest(digest?.try_into().ok()?)))))
+        })
+    }
+
     /// Calls `each` with the rows of a listing under a recipe. The order is input order. The reader
     /// stops when `each` returns false.
     pub fn results<E: From<StoreError>>(

@@ -2,7 +2,7 @@
 
 use super::catalog::Catalog;
 use super::reader::AnswerReader;
-use super::schema::{connect, open_to_read};
+use super::schema::{connect, open_if_created};
 use super::view::{View, ViewReader};
 use super::{FILE_NAME, StoreError};
 use crate::model::{Digest, JobColumns, Money, ResultFile};
@@ -81,7 +81,7 @@ pub struct AnsweredRequest {
 }
 
 impl Archive {
-    /// Opens the store in `directory`; `None` if it does not exist.
+    /// Opens the store in `directory`; `None` if it does not exist, or has no tables yet.
     pub fn open(directory: &Path) -> Result<Option<Self>, StoreError> {
         let path = directory.join(FILE_NAME);
         match path.try_exists() {
@@ -90,8 +90,7 @@ impl Archive {
             Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
             Err(e) => return Err(StoreError::new(&path, "cannot access it; it may belong to another user", e)),
         }
-        let connection = open_to_read(&path)?;
-        Ok(Some(Self { path, connection }))
+        Ok(open_if_created(&path)?.map(|connection| Self { path, connection }))
     }
 
     /// Path of the store.

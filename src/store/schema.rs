@@ -42,8 +42,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "foreign_keys", false).map_err(|e| error("cannot write it", e))?;
     // Each group rewrites the last pages of the tables. A longer log means fewer double writes.
     connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(|e| error("cannot write it", e))?;
-    for (step, statements) in MIGRATIONS.iter().enumerate().skip(version) {
-        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", step + 1);
+    if version < MIGRATIONS.len() {
+        // One transaction: readers see a store without tables, or one of this version.
+        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", MIGRATIONS.len());
+        let statements = MIGRATIONS[version..].join("\n");
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {statements} {marks} COMMIT;"))
             .map_err(|e| error("cannot create its tables", e))?;
@@ -53,6 +55,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens a read-only connection to an existing store of this version.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    open_if_created(path)?.ok_or_else(|| StoreError::new(path, "cannot read it", "it has no tables yet"))
+}
+
+/// The same. `None` if a run is about to create its tables.
+pub(super) fn open_if_created(path: &Path) -> Result<Option<Connection>, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let cannot = |e| StoreError::new(path, "cannot open it", e);
     damage::look_for_emptied(path)?;
@@ -70,7 +77,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     }
     harden(&connection, path)?;
     match version(&connection, path)? {
-        version if version == MIGRATIONS.len() => check_objects(&connection, version, path).map(|()| connection),
+        0 => Ok(None),
+        version if version == MIGRATIONS.len() => check_objects(&connection, version, path).map(|()| Some(connection)),
         version => {
             let why = format!("an older docmill wrote it (version {version} of the tables, here {})", MIGRATIONS.len());
             Err(StoreError::new(path, "cannot read it", why)
@@ -80,6 +88,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
+    // Version and mark belong to the same moment. The transaction ends when it is dropped.
+    let _snapshot = connection.unchecked_transaction().map_err(|e| StoreError::new(path, "cannot read it", e))?;
     let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| {
         let advice = "Nothing was sent. Restore it from a copy, or choose another output directory";
         StoreError::unreadable(path, "the file is damaged, or is not a run store", advice, e)

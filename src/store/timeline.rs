@@ -35,10 +35,12 @@ pub struct Attempted {
     pub attempt: u32,
     /// When it was sent, in milliseconds since 1970.
     pub sent_ms: i64,
-    /// When it ended, in milliseconds since 1970; `None` if it has not.
+    /// When it ended, in milliseconds since 1970; `None` if it has not, or if that is not known.
     pub ended_ms: Option<i64>,
     /// Whether it gave an answer.
     pub answered: bool,
+    /// Whether the run was killed while it was in flight.
+    pub lost: bool,
 }
 
 /// Totals over the requests of a run.
@@ -82,8 +84,8 @@ impl Archive {
     /// The attempts of all runs after number `id`, at most `most`.
     pub fn attempts_after(&self, id: i64, most: u32) -> Result<Vec<Attempted>, StoreError> {
         self.read("the ledger", || {
-            let sql = "SELECT a.id, d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, ifnull(a.outcome = 'answered', 0) FROM attempts a
-                JOIN documents d ON d.id = a.document WHERE a.id > ?1 ORDER BY a.id LIMIT ?2";
+            let sql = "SELECT a.id, d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, ifnull(a.outcome = 'answered', 0),
+                ifnull(a.outcome = 'lost', 0) FROM attempts a JOIN documents d ON d.id = a.document WHERE a.id > ?1 ORDER BY a.id LIMIT ?2";
             let attempted = |row: &rusqlite::Row<'_>| {
                 Ok(Attempted {
                     id: row.get(0)?,
@@ -93,6 +95,7 @@ impl Archive {
                     sent_ms: row.get(4)?,
                     ended_ms: row.get(5)?,
                     answered: row.get(6)?,
+                    lost: row.get(7)?,
                 })
             };
             self.connection().prepare_cached(sql)?.query_map((id, most), attempted)?.collect()

@@ -16,6 +16,7 @@ mod support;
 mod alerts;
 mod attacks;
 mod circles;
+mod clients;
 mod compare;
 mod counts;
 mod damage;

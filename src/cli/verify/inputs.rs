@@ -5,8 +5,8 @@ use crate::cli::exit::CliError;
 use crate::cli::print;
 use crate::model::{Digest, Place};
 use crate::progress::plain;
-use crate::read::{InputKind, InputRecord, InputSettings, Roots, is_stream};
-use crate::setup::{self, ADDED_TO, ROOTS, USED_COLUMNS};
+use crate::read::{InputKind, InputRecord, Roots};
+use crate::setup::{self, inputs_of};
 use crate::store::{Archive, Content, RunRecord, View};
 use crate::write::Hashed;
 use std::fs::File;
@@ -145,20 +145,6 @@ fn deliveries(view: &View, runs: &[RunRecord], now: &[Roots]) -> Vec<String> {
     let now: Vec<InputRecord> = now.iter().flat_map(Roots::records).collect();
     let is_as_delivered = |old: &InputRecord| now.iter().any(|new| new.kind == old.kind && new.path == old.path && new.stamp == old.stamp);
     there.into_iter().filter(|old| old.kind == InputKind::Table && is_as_delivered(old)).map(|old| old.prefix).collect()
-}
-
-/// The inputs of a run, and the columns that its prompts used; `None` if it read standard input.
-pub(in crate::cli) fn inputs_of(run: &RunRecord) -> Option<(InputSettings, Option<Vec<String>>)> {
-    let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
-    let of_input = settings.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.strip_prefix("input.")?, value)));
-    let mut input: serde_json::Map<_, _> = of_input.map(|(key, value)| (key.to_owned(), value.clone())).collect();
-    for ours in [ROOTS, ADDED_TO] {
-        input.remove(ours.trim_start_matches("input."));
-    }
-    let used = input.remove(USED_COLUMNS).map_or(Some(Vec::new()), |used| serde_json::from_value(used).unwrap_or_default());
-    let input: InputSettings = serde_json::from_value(input.into()).unwrap_or_default();
-    let gone = is_stream(&input.files_from) || input.rows.iter().chain(&input.paths).any(|given| is_stream(given));
-    (!gone).then_some((input, used))
 }
 
 fn digest(path: &Path) -> io::Result<Digest> {

@@ -7,6 +7,7 @@ use crate::serve::problem::Problem;
 use crate::store::{Archive, Attempted};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -37,10 +38,12 @@ pub struct CallTimes {
     attempt: u32,
     /// When it was sent, in milliseconds since 1970.
     sent_ms: i64,
-    /// When it ended, in milliseconds since 1970; null while it is in flight.
+    /// When it ended, in milliseconds since 1970; null while it is in flight, and if it was lost.
     ended_ms: Option<i64>,
     /// Whether it gave an answer.
     answered: bool,
+    /// Whether the server was killed while it was in flight.
+    lost: bool,
 }
 
 /// Calls in the order in which they were sent.
@@ -48,8 +51,10 @@ pub struct CallTimes {
 pub struct Calls {
     /// The calls.
     calls: Vec<CallTimes>,
-    /// The value of `after` for the next request. Calls in flight come again.
+    /// The value of `after` for later calls. Fetch calls in flight again to see their end.
     next: i64,
+    /// The time of the server, in milliseconds since 1970. Calls in flight have lasted until then.
+    now_ms: i64,
 }
 
 /// Fetch the calls of a run with their times
@@ -62,17 +67,18 @@ pub async fn calls(
     Query(query): Query<CallsQuery>,
 ) -> Result<Json<Calls>, Problem> {
     let run = find(&app, &caller, &id).await?;
-    let after = query.after;
+    let (after, id) = (query.after, run.id.clone());
     let attempted = app.blocking(move |app| match Archive::open(&app.directories.run(&run.id))? {
         Some(archive) => Ok(archive.attempts_after(after, PAGE)?),
         None => Ok(Vec::new()),
     });
     let attempted = attempted.await?;
-    let open = attempted.iter().find(|one| one.ended_ms.is_none()).map(|one| one.id - 1);
-    let next = open.or(attempted.last().map(|one| one.id)).unwrap_or(after);
+    let next = attempted.last().map_or(after, |one| one.id);
+    let is_at_work = app.live(&id).is_some();
     let times = |one: Attempted| {
-        let Attempted { id, document, call, attempt, sent_ms, ended_ms, answered } = one;
-        CallTimes { id, document, call, attempt, sent_ms, ended_ms, answered }
+        let Attempted { id, document, call, attempt, sent_ms, ended_ms, answered, lost } = one;
+        let lost = lost || (ended_ms.is_none() && !is_at_work);
+        CallTimes { id, document, call, attempt, sent_ms, ended_ms, answered, lost }
     };
-    Ok(Json(Calls { calls: attempted.into_iter().map(times).collect(), next }))
+    Ok(Json(Calls { calls: attempted.into_iter().map(times).collect(), next, now_ms: Timestamp::now().as_millisecond() }))
 }

@@ -7,6 +7,7 @@ use crate::insight::Interval;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
+use crate::serve::queue::Filter;
 use crate::serve::runner::check;
 use crate::serve::submission::Submission;
 use axum::extract::{Path, Request, State};
@@ -16,6 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use utoipa::ToSchema;
+
+/// Number of the client's latest runs whose response times are used.
+const EARLIER_RUNS: u32 = 10;
 
 /// The predicted work of a run.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,7 +79,7 @@ pub async fn estimate_new(
     caller.check_may_run()?;
     let received = receive(&app, &caller, request).await?;
     // The files stay until the estimate is made.
-    let made = of_plan(&app, received.plan).await;
+    let made = of_plan(&app, &caller, received.plan).await;
     let staged = received.staged;
     let removed = move |_: &App| {
         drop(staged);
@@ -97,17 +101,20 @@ pub async fn estimate(
     let submission = Submission::parse(run.submission.as_bytes())?;
     let input = app.directories.input(&run.id);
     let plan = check(&app, &run, &submission, &input).await?;
-    of_plan(&app, plan).await
+    of_plan(&app, &caller, plan).await
 }
 
-async fn of_plan(app: &App, plan: Plan) -> Result<Json<Estimate>, Problem> {
+async fn of_plan(app: &Arc<App>, caller: &Caller, plan: Plan) -> Result<Json<Estimate>, Problem> {
     let _permit = app.estimates.acquire().await.map_err(Problem::internal)?;
+    let owner = caller.name.clone();
+    let latest = app.blocking(move |app| app.queue.list(&owner, &Filter { state: None, before: None, limit: EARLIER_RUNS })).await?;
+    let others: Vec<_> = latest.iter().map(|run| app.directories.run(&run.id)).collect();
     let plan = Arc::new(plan);
     let surveyed = {
         let plan = Arc::clone(&plan);
         // A survey stays on one thread.
         tokio::task::spawn_blocking(move || {
-            let history = History::of(&plan)?;
+            let history = History::with_others(&plan, &others)?;
             let survey = Handle::current().block_on(survey(&plan, &history))?;
             let prediction = predict(&plan, &survey, &history);
             Ok::<_, RunError>((survey, prediction))

@@ -11,6 +11,7 @@ mod listen;
 mod page;
 mod results;
 mod runs;
+mod summary;
 mod webhooks;
 
 pub use listen::listen;
@@ -56,6 +57,8 @@ fn api() -> (Router<Arc<App>>, openapi::OpenApi) {
         .routes(routes!(results::rows))
         .routes(routes!(results::results))
         .routes(routes!(results::report))
+        .routes(routes!(summary::summary))
+        .routes(routes!(summary::picture))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::replay))
         .split_for_parts()

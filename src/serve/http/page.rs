@@ -18,22 +18,41 @@ use utoipa::ToSchema;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The files of the page.
-const FILES: [(&str, &str, &str); 3] = [
-    ("/", "text/html; charset=utf-8", include_str!("../page/page.html")),
-    ("/page/style.css", "text/css; charset=utf-8", include_str!("../page/style.css")),
-    ("/page/script.js", "text/javascript; charset=utf-8", include_str!("../page/script.js")),
+/// Types of the files.
+const HTML: &str = "text/html; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The files of the page: address, type and content. A sample is a document to try the server with.
+const FILES: [(&str, &str, &[u8]); 16] = [
+    ("/", HTML, include_bytes!("../page/page.html")),
+    ("/page/style.css", STYLE, include_bytes!("../page/style.css")),
+    ("/page/script.js", SCRIPT, include_bytes!("../page/script.js")),
+    ("/page/server.js", SCRIPT, include_bytes!("../page/server.js")),
+    ("/page/new.js", SCRIPT, include_bytes!("../page/new.js")),
+    ("/page/runs.js", SCRIPT, include_bytes!("../page/runs.js")),
+    ("/page/lane.js", SCRIPT, include_bytes!("../page/lane.js")),
+    ("/page/calls.js", SCRIPT, include_bytes!("../page/calls.js")),
+    ("/page/samples/electronics-housing.webp", "image/webp", include_bytes!("../../../sample_data/images/electronics-housing.webp")),
+    ("/page/samples/hex-bolt-nut.jpg", "image/jpeg", include_bytes!("../../../sample_data/images/hex-bolt-nut.jpg")),
+    ("/page/samples/line-insulator.jpg", "image/jpeg", include_bytes!("../../../sample_data/images/line-insulator.jpg")),
+    ("/page/samples/rubber-bellows.jpg", "image/jpeg", include_bytes!("../../../sample_data/images/rubber-bellows.jpg")),
+    ("/page/samples/complaint-letter.txt", TEXT, include_bytes!("../../../sample_data/texts/complaint-letter.txt")),
+    ("/page/samples/glockengiesserei.txt", TEXT, include_bytes!("../../../sample_data/texts/glockengiesserei.txt")),
+    ("/page/samples/heat-pump-drying.md", TEXT, include_bytes!("../../../sample_data/texts/heat-pump-drying.md")),
+    ("/page/samples/news-harbour-crane.txt", TEXT, include_bytes!("../../../sample_data/texts/news-harbour-crane.txt")),
 ];
 
-/// Routes of the page. They need no key, because they hold no data.
+/// Routes of the page. They need no key, because they hold no data of clients.
 pub fn routes() -> Router<Arc<App>> {
     FILES
         .into_iter()
-        .fold(Router::new(), |router, (path, kind, text)| router.route(path, get(move || std::future::ready(file(kind, text)))))
+        .fold(Router::new(), |router, (path, kind, content)| router.route(path, get(move || std::future::ready(file(kind, content)))))
 }
 
-fn file(kind: &'static str, text: &'static str) -> Response {
-    ([(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, "no-cache")], text).into_response()
+fn file(kind: &'static str, content: &'static [u8]) -> Response {
+    ([(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, "no-cache")], content).into_response()
 }
 
 /// A job that clients can name.
@@ -50,6 +69,12 @@ pub struct NamedJob {
 /// Jobs that clients can name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Jobs {
+    /// The provider of the server's settings.
+    provider: String,
+    /// The model of the server's settings; empty for the provider's usual one.
+    model: String,
+    /// The job of the server's settings.
+    default: String,
     /// The jobs.
     jobs: Vec<NamedJob>,
 }
@@ -61,7 +86,8 @@ pub async fn jobs(State(app): State<Arc<App>>, Extension(caller): Extension<Call
     jobs.extend(BUILTIN.iter().map(|(name, text)| of_file(name, (*text).to_owned())));
     jobs.extend(app.blocking(|app| Ok(of_directory(Path::new(&app.settings.jobs)))).await?);
     jobs.retain(|job| caller.check_job(Some(&job.name)).is_ok());
-    Ok(Json(Jobs { jobs }))
+    let (_, settings) = app.blocking(|app| Ok(app.source.load(&app.environment)?)).await?;
+    Ok(Json(Jobs { provider: settings.llm.provider, model: settings.llm.model, default: app.default_job.clone(), jobs }))
 }
 
 fn choice(name: &str, names: &[&str]) -> NamedJob {

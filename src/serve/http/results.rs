@@ -190,7 +190,7 @@ pub async fn report(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let run = find(&app, &caller, &id).await?;
-    let made = app.blocking(move |app| crate::serve::report::make(&app.directories.run(&run.id)));
+    let made = app.blocking(move |app| crate::serve::report::make(app, &run.id));
     let page = tokio_util::io::ReaderStream::new(tokio::fs::File::from_std(made.await?));
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),

@@ -48,6 +48,19 @@ impl Response {
     }
 }
 
+/// Waits until a server says its address.
+pub fn address_of(process: &Running) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let heard = process.heard();
+        if let Some(address) = heard.split_whitespace().find(|word| word.starts_with("http://") || word.starts_with("https://")) {
+            return address.to_owned();
+        }
+        assert!(Instant::now() < deadline, "the server did not start:\n{}", process.said());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 impl Serving {
     /// Starts `docmill serve server` with the settings of the workspace.
     pub fn start(workspace: &Workspace) -> Self {
@@ -61,21 +74,18 @@ impl Serving {
     }
 
     fn of(process: Running) -> Self {
-        let deadline = Instant::now() + PATIENCE;
-        let base = loop {
-            let heard = process.heard();
-            if let Some((_, rest)) = heard.split_once("serves on ") {
-                break rest.split_whitespace().next().unwrap().to_owned();
-            }
-            assert!(Instant::now() < deadline, "the server did not start:\n{}", process.said());
-            std::thread::sleep(Duration::from_millis(2));
-        };
+        let base = address_of(&process);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let authority = reqwest::Certificate::from_pem(include_bytes!("tls/ca.pem")).unwrap();
         // Each request has its own connection, so that it meets the certificate in force.
         let client = reqwest::Client::builder().no_proxy().tls_certs_merge([authority]).tls_info(true).pool_max_idle_per_host(0);
         let client = client.build().unwrap();
         Self { process, base, runtime, client, headers: Vec::new() }
+    }
+
+    /// The address of the server.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Sends this header with all requests.

@@ -1,0 +1,102 @@
+//! What limited a run, and why documents failed.
+
+use super::find;
+use crate::html_report::Failures;
+use crate::serve::app::App;
+use crate::serve::keys::Caller;
+use crate::serve::problem::Problem;
+use crate::serve::queue::RunId;
+use crate::serve::thumbnails::thumbnail;
+use crate::store::Archive;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// What limited a run, and why documents failed.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Summary {
+    /// What limited an ended run, as a sentence; absent if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limited_by: Option<String>,
+    /// Use of the stages of an ended run, in the order of the pipeline.
+    #[schema(value_type = Vec<Object>)]
+    stages: Vec<Value>,
+    /// Documents that failed so far, by code, most frequent first.
+    failures: Vec<FailedDocuments>,
+}
+
+/// Documents that failed with the same code.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailedDocuments {
+    /// The code.
+    code: String,
+    /// How many documents.
+    documents: u64,
+    /// What to do.
+    advice: String,
+    /// The first documents.
+    examples: Vec<FailedDocument>,
+}
+
+/// A document that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailedDocument {
+    /// Its name.
+    document: String,
+    /// Why.
+    message: String,
+}
+
+impl From<Failures> for FailedDocuments {
+    fn from(failures: Failures) -> Self {
+        let Failures { code, documents, advice, examples, .. } = failures;
+        let examples = examples.into_iter().map(|(document, message)| FailedDocument { document, message });
+        Self { code, documents, advice: advice.to_owned(), examples: examples.collect() }
+    }
+}
+
+/// Find out what limited a run, and why documents failed
+#[utoipa::path(get, path = "/api/runs/{id}/summary", params(("id" = String, Path)),
+    responses((status = OK, body = Summary), (status = "default", body = Problem)))]
+pub async fn summary(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Summary>, Problem> {
+    let run = find(&app, &caller, &id).await?;
+    Ok(Json(app.blocking(move |app| of(app, &run.id)).await?))
+}
+
+fn of(app: &App, id: &RunId) -> Result<Summary, Problem> {
+    let Some(archive) = Archive::open(&app.directories.run(id))? else { return Ok(Summary::default()) };
+    let runs = archive.runs()?;
+    let Some(last) = runs.last() else { return Ok(Summary::default()) };
+    let counted = archive.run_counts(&runs, last)?;
+    let failures = Failures::gather(&archive, counted.view, &last.command, &counted.counts.all().failures)?;
+    let parsed = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+    let figures = parsed(last.figures.as_deref());
+    let sample = parsed(archive.samples(last.id)?.last().map(|(_, sample)| sample.as_str()));
+    Ok(Summary {
+        limited_by: figures["bottleneck"]["sentence"].as_str().map(ToOwned::to_owned),
+        stages: sample["stages"].as_array().cloned().unwrap_or_default(),
+        failures: failures.into_iter().map(FailedDocuments::from).collect(),
+    })
+}
+
+/// Fetch a small picture of an image document by its index
+#[utoipa::path(get, path = "/api/runs/{id}/documents/{index}/thumbnail", params(("id" = String, Path), ("index" = u64, Path)),
+    responses((status = OK, body = Vec<u8>, content_type = "image/jpeg"), (status = "default", body = Problem)))]
+pub async fn picture(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path((id, index)): Path<(String, u64)>,
+) -> Result<Response, Problem> {
+    let run = find(&app, &caller, &id).await?;
+    let made = thumbnail(&app, run.id, index).await?.ok_or_else(|| Problem::not_found("the document has no picture"))?;
+    Ok(([(CONTENT_TYPE, made.media_type), (CACHE_CONTROL, "private, max-age=3600")], made.bytes).into_response())
+}

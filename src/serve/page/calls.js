@@ -1,0 +1,128 @@
+// The times of calls: figures, and a chart. All figures come from the times in the run store.
+
+import { element, percent, plural, seconds } from "./server.js";
+
+/// Maximum number of calls in a chart.
+const DRAWN = 400;
+const SVG = "http://www.w3.org/2000/svg";
+
+/// Figures of some calls. Calls in flight have lasted until `now`.
+export function measure(calls, now) {
+  const known = calls.filter((one) => !one.lost);
+  if (known.length === 0) return null;
+  const spans = known.map((one) => ({ ...one, until: Math.max(one.ended_ms ?? now, one.sent_ms) }));
+  const first = Math.min(...spans.map((one) => one.sent_ms));
+  const last = Math.max(...spans.map((one) => one.until));
+  const answered = spans.filter((one) => one.answered);
+  return {
+    first,
+    wall: (last - first) / 1000,
+    work: sum(spans.map((one) => one.until - one.sent_ms)) / 1000,
+    answered: answered.length,
+    /// From the first call to the last answer.
+    untilAnswer: answered.length === 0 ? null : (Math.max(...answered.map((one) => one.until)) - first) / 1000,
+    most: mostAtOnce(spans),
+    documents: new Set(known.map((one) => one.document)).size,
+    ofDocuments: sum([...spansOfDocuments(spans).values()].map(([from, to]) => to - from)) / 1000,
+  };
+}
+
+const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
+
+/// From the first call to the end of the last one, by document.
+function spansOfDocuments(spans) {
+  const documents = new Map();
+  for (const one of spans) {
+    const [from, to] = documents.get(one.document) ?? [Infinity, 0];
+    documents.set(one.document, [Math.min(from, one.sent_ms), Math.max(to, one.until)]);
+  }
+  return documents;
+}
+
+function mostAtOnce(spans) {
+  const steps = spans.flatMap((one) => [[one.sent_ms, 1], [one.until, -1]]);
+  // A call that ends makes room for one that begins in the same millisecond.
+  steps.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  let [now, most] = [0, 0];
+  for (const [, step] of steps) most = Math.max(most, (now += step));
+  return most;
+}
+
+/// Compares two lanes: one call at a time, and in parallel. `null` until both have answers.
+export function compare(slow, fast, haveEnded) {
+  if (!slow?.answered || !fast?.answered) return null;
+  // Before both have ended, the paces of their answers are compared.
+  const pace = (lane) => lane.answered / lane.untilAnswer;
+  const factor = haveEnded ? slow.wall / fast.wall : pace(fast) / pace(slow);
+  return Number.isFinite(factor) && factor > 0 ? { factor, efficiency: factor / fast.most } : null;
+}
+
+/// Shows the comparison of two lanes in sentences.
+export function comparison(slow, fast, haveEnded) {
+  const compared = compare(slow, fast, haveEnded);
+  if (!compared) return [element("p", "The speed-up appears with the first answers of both.")];
+  const headline = element("p", "", { class: "headline" });
+  headline.append(element("strong", `${compared.factor.toFixed(2)} times`), ` as fast in parallel${haveEnded ? "" : " so far"}`);
+  const times = `One call at a time: ${seconds(slow.wall)}. In parallel: ${seconds(fast.wall)}, with up to ${plural(fast.most, "call")} at once.`;
+  const lines = [headline, element("p", `${times} Efficiency: ${percent(compared.efficiency)} (${compared.factor.toFixed(2)} of ${fast.most} times).`)];
+  if (fast.documents > 1) {
+    const [within, across] = [fast.work / fast.ofDocuments, fast.ofDocuments / fast.wall];
+    const means = `On average, ${within.toFixed(1)} calls of a document and ${across.toFixed(1)} documents were at work at the same time.`;
+    lines.push(element("p", `In parallel, both calls and documents overlap. ${means}`));
+  }
+  if (haveEnded && slow.answered !== fast.answered) {
+    lines.push(element("p", `The runs have ${slow.answered} and ${fast.answered} answers, so their times do not compare exactly.`));
+  }
+  return lines;
+}
+
+/// A sentence about the overlap of the calls of one run.
+export function overlap(lane) {
+  if (!lane || lane.answered < 2 || lane.wall === 0) return "";
+  const factor = (lane.work / lane.wall).toFixed(1);
+  return `${seconds(lane.work)} of calls in ${seconds(lane.wall)}: ${factor} at once on average, ${lane.most} at most`;
+}
+
+/// Draws calls as bars over `clock` seconds.
+export function draw(chart, axis, calls, lane, now, clock) {
+  const all = [...calls].sort((a, b) => a.sent_ms - b.sent_ms || a.id - b.id);
+  const drawn = all.slice(-DRAWN);
+  const height = 150 / drawn.length;
+  const scale = 1000 / Math.max(clock, 0.001);
+  chart.setAttribute("viewBox", "0 0 1000 160");
+  chart.setAttribute("preserveAspectRatio", "none");
+  const label = `${plural(all.length, "call")} in ${seconds(lane.wall)}, up to ${lane.most} at once`;
+  chart.setAttribute("aria-label", drawn.length < all.length ? `${label}. The chart shows the last ${DRAWN}` : label);
+  const bars = drawn.map((one, at) => {
+    const bar = document.createElementNS(SVG, "rect");
+    const from = (one.sent_ms - lane.first) / 1000;
+    const to = Math.max(((one.ended_ms ?? (one.lost ? one.sent_ms : now)) - lane.first) / 1000, from);
+    const place = { x: from * scale, width: Math.max((to - from) * scale, 2), y: 5 + at * height, height: Math.max(Math.min(height, 26) * 0.8, 0.5) };
+    for (const [name, value] of Object.entries(place)) bar.setAttribute(name, value.toFixed(2));
+    const state = one.lost ? "lost" : one.ended_ms === null ? "open" : one.answered ? "answered" : "other";
+    bar.setAttribute("class", state);
+    const title = document.createElementNS(SVG, "title");
+    title.textContent = `${one.document}: ${one.call}, ${state === "lost" ? "lost when the server ended" : seconds(to - from)}`;
+    bar.append(title);
+    return bar;
+  });
+  chart.replaceChildren(...bars);
+  drawAxis(axis, clock);
+}
+
+/// Marks of a time axis at round seconds.
+function drawAxis(axis, clock) {
+  const rough = Math.max(clock, 0.01) / 4;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * unit).find((n) => n >= rough);
+  const key = `${step} ${clock.toFixed(3)}`;
+  if (axis.dataset.key === key) return;
+  axis.dataset.key = key;
+  const marks = [];
+  for (let at = 0; at <= clock * 0.97; at += step) {
+    const mark = element("span", `${Number(at.toPrecision(6))} s`);
+    mark.style.left = `${(at / clock) * 100}%`;
+    marks.push(mark);
+  }
+  axis.replaceChildren(...marks);
+}

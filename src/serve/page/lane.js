@@ -1,0 +1,334 @@
+// One run on the page: its state, figures, calls and rows, as they change.
+
+import { draw, measure, overlap } from "./calls.js";
+import { busy, byId, call, dollars, element, figure, hasEnded, hasKey, json, percent, plural, save, stateOf, wait } from "./server.js";
+
+/// Rows on a page.
+const ROWS = 50;
+/// Milliseconds between two looks at the server while a run is at work.
+const PAUSE = 300;
+/// Milliseconds before the next attempt to reach the server.
+const RETRY = 1000;
+
+export class Lane {
+  constructor(id, place, changed) {
+    Object.assign(this, { id, changed, calls: new Map(), after: 0, from: [0], pictures: new Map(), skew: 0, summary: null });
+    this.root = byId("lane").content.cloneNode(true).firstElementChild;
+    this.part = (selector) => this.root.querySelector(selector);
+    this.part(".previous").addEventListener("click", () => this.turn(this.from.slice(0, -1)));
+    this.part(".next").addEventListener("click", () => this.turn([...this.from, this.nextRow]));
+    place.append(this.root);
+  }
+
+  hasEnded() {
+    return this.run !== undefined && hasEnded(this.run);
+  }
+
+  /// Follows the run until it has ended, or the page shows something else.
+  async follow(signal) {
+    this.signal = signal;
+    while (!signal.aborted) {
+      try {
+        await this.stream();
+        await this.refresh();
+        if (this.hasEnded()) return;
+      } catch (error) {
+        if (signal.aborted) return;
+        // The server restarts, or the connection is lost.
+        this.say(`No connection (${error.message}). Trying again`);
+        if (error.message.includes("no such run")) return;
+      }
+      await wait(RETRY);
+    }
+  }
+
+  /// Reads the events of the run until they end.
+  async stream() {
+    const { signal } = this;
+    const more = this.last ? { "last-event-id": this.last } : {};
+    const response = await call(`/api/runs/${this.id}/events`, { headers: more, signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const blocks = (text + value).split("\n\n");
+      text = blocks.pop();
+      if (blocks.map((block) => this.take(block)).includes(true)) this.refreshSoon();
+    }
+  }
+
+  /// Takes one event. Returns whether something has changed.
+  take(block) {
+    const field = (name) => block.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+    const [name, data, id] = [field("event"), field("data"), field("id")];
+    if (id) this.last = id;
+    if (!name || !data) return false;
+    if (name === "run") this.run = JSON.parse(data);
+    if (name === "progress") this.progress = JSON.parse(data);
+    return true;
+  }
+
+  /// Refreshes the lane soon, and at most every `PAUSE`.
+  async refreshSoon() {
+    this.isStale = true;
+    if (this.isRefreshing) return;
+    this.isRefreshing = true;
+    try {
+      while (this.isStale && !this.signal.aborted) {
+        this.isStale = false;
+        await this.refresh();
+        await wait(PAUSE);
+      }
+    } catch {
+      // The stream of events ends too, and says why.
+    }
+    this.isRefreshing = false;
+  }
+
+  /// Fetches new calls and rows, and shows everything.
+  async refresh() {
+    if (!this.run) return;
+    await this.fetchCalls();
+    await this.fetchRows();
+    const failed = this.hasEnded() ? this.run.documents.failed : (this.progress?.failed ?? 0);
+    const key = `${this.run.state} ${failed}`;
+    if (key !== this.summarised && (failed > 0 || this.hasEnded())) {
+      this.summary = await json(`/api/runs/${this.id}/summary`, { signal: this.signal });
+      this.summarised = key;
+    }
+    this.show();
+  }
+
+  async fetchCalls() {
+    const take = async (after) => {
+      const page = await json(`/api/runs/${this.id}/calls?after=${after}`, { signal: this.signal });
+      this.skew = page.now_ms - Date.now();
+      for (const one of page.calls) this.calls.set(one.id, one);
+      return page.next;
+    };
+    const open = [...this.calls.values()].filter((one) => one.ended_ms === null && !one.lost).map((one) => one.id);
+    if (open.length > 0) await take(Math.min(...open) - 1);
+    for (let next = await take(this.after); next > this.after; next = await take(this.after)) this.after = next;
+  }
+
+  async fetchRows() {
+    const page = await json(`/api/runs/${this.id}/rows?limit=${ROWS}&from=${this.from.at(-1)}`, { signal: this.signal });
+    this.rows = page.rows;
+    this.nextRow = page.next;
+  }
+
+  async turn(from) {
+    this.from = from;
+    await this.fetchRows();
+    this.showRows();
+  }
+
+  now() {
+    return Date.now() + this.skew;
+  }
+
+  measure() {
+    return measure([...this.calls.values()], this.now());
+  }
+
+  isWorking() {
+    return [...this.calls.values()].some((one) => one.ended_ms === null && !one.lost);
+  }
+
+  say(text) {
+    if (this.part(".state").textContent !== text) this.part(".state").textContent = text;
+  }
+
+  show() {
+    const { run } = this;
+    this.part("h3").textContent = run.label || run.job || "Run";
+    this.part(".rows").setAttribute("aria-label", `Rows of ${run.label || run.job || "the run"}`);
+    this.say(stateOf(run) + (run.message ? `: ${run.message}` : ""));
+    this.showFigures();
+    this.showActions();
+    this.showFailures();
+    this.showStages();
+    this.showRows();
+    this.changed();
+  }
+
+  showFigures() {
+    const { run, progress } = this;
+    const ended = this.hasEnded();
+    const total = ended ? run.documents.done + (run.documents.pending ?? 0) : (progress?.documents ?? run.documents.done + (run.documents.pending ?? 0));
+    const done = ended ? run.documents.done : (progress?.answered ?? 0) + (progress?.up_to_date ?? 0);
+    const failed = ended ? run.documents.failed : (progress?.failed ?? 0);
+    const bar = this.part("progress");
+    bar.max = Math.max(total, 1);
+    bar.value = done;
+    const lines = [
+      ["Documents", total === 0 && !ended ? "not counted yet" : `${done} of ${total}`],
+      ["Failed", `${failed}`],
+      ["Requests", `${ended ? run.requests : (progress?.requests ?? run.requests)}`],
+      ["Cost", cost(ended || !progress ? { usd: run.cost_usd, unpriced_calls: run.unpriced_requests } : progress.cost, run.max_usd)],
+    ];
+    const sentences = [
+      ["Overlap", overlap(this.measure())],
+      ["Bottleneck", (ended ? this.summary?.limited_by : progress?.limited_by) ?? ""],
+    ];
+    const shown = [lines, sentences.filter(([, value]) => value !== "")].map((list) => list.map(([name, value]) => figure(name, value)));
+    shown[1].forEach((sentence) => sentence.classList.add("sentence"));
+    this.part(".figures").replaceChildren(...shown.flat());
+  }
+
+  showActions() {
+    const { run } = this;
+    const post = (path) => () => json(`/api/runs/${this.id}/${path}`, { method: "POST" });
+    const again = (path) => async () => {
+      await post(path)();
+      // The stream of an ended run is over.
+      window.dispatchEvent(new HashChangeEvent("hashchange"));
+    };
+    const actions = [];
+    if (!this.hasEnded()) actions.push(["Cancel", post("cancel")], run.held ? ["Resume", post("resume")] : ["Pause", post("pause")]);
+    else if (run.state !== "complete") actions.push(["Resume", again("resume")]);
+    actions.push(...["csv", "jsonl"].map((format) => [`Results as ${format.toUpperCase()}`, () => save(`/api/runs/${this.id}/results?format=${format}`, `results.${format}`)]));
+    const report = `/api/runs/${this.id}/report`;
+    if (hasKey()) actions.push(["Save the report", () => save(report, "report.html")]);
+    if (this.hasEnded()) actions.push(["Remove", () => this.remove()]);
+    const key = actions.map(([label]) => label).join();
+    if (key === this.shownActions) return;
+    this.shownActions = key;
+    const buttons = actions.map(([label, task]) => {
+      const button = element("button", label, { type: "button" });
+      button.addEventListener("click", () => busy(button, task));
+      return button;
+    });
+    if (!hasKey()) buttons.push(element("a", "Report", { class: "button", href: report, target: "_blank", rel: "noopener" }));
+    this.part(".actions").replaceChildren(...buttons);
+  }
+
+  /// Removes the run when the user has said so twice.
+  async remove() {
+    const box = this.part("dialog");
+    box.returnValue = "";
+    box.showModal();
+    await new Promise((closed) => box.addEventListener("close", closed, { once: true }));
+    if (box.returnValue !== "remove") return;
+    await call(`/api/runs/${this.id}`, { method: "DELETE" });
+    location.hash = "runs";
+  }
+
+  showFailures() {
+    const failures = this.summary?.failures ?? [];
+    const place = this.part(".failures");
+    place.hidden = failures.length === 0;
+    const items = failures.map((failure) => {
+      const item = element("li");
+      item.append(element("strong", `${failure.code}: ${plural(failure.documents, "document")}. `), failure.advice);
+      const examples = element("ul");
+      examples.append(...failure.examples.map((one) => element("li", `${one.document}: ${one.message}`)));
+      item.append(examples);
+      return item;
+    });
+    this.part(".failures ul").replaceChildren(...items);
+  }
+
+  showStages() {
+    const stages = (this.hasEnded() ? this.summary?.stages : this.progress?.stages) ?? [];
+    this.part(".stages").hidden = stages.length === 0;
+    const lines = stages.map((one) => {
+      const line = element("tr");
+      const cells = [one.done.toLocaleString("en"), `${one.slots}`, percent(one.busy), percent(one.waiting), percent(one.blocked)];
+      line.append(element("th", one.stage, { scope: "row" }), ...cells.map((text) => element("td", text)));
+      return line;
+    });
+    this.part(".stages tbody").replaceChildren(...lines);
+  }
+
+  /// Draws the calls over a clock that all lanes share.
+  drawCalls(clock) {
+    const lane = this.measure();
+    this.part("figure").hidden = !lane;
+    if (lane) draw(this.part(".waterfall"), this.part(".axis"), this.calls.values(), lane, this.now(), clock);
+  }
+
+  showRows() {
+    this.part(".previous").hidden = this.from.length === 1;
+    this.part(".next").hidden = this.nextRow === undefined;
+    const key = JSON.stringify(this.rows.map((row) => [row.index, row.status, row.seconds])) + this.hasEnded();
+    if (key === this.shownRows) return;
+    this.shownRows = key;
+    this.part(".rows").hidden = this.rows.length === 0;
+    const columns = [...new Set(this.rows.flatMap((row) => Object.keys(row.answers ?? {})))];
+    const head = element("tr");
+    head.append(...["document", "status", ...columns].map((name) => element("th", name, { scope: "col" })));
+    this.part(".rows thead").replaceChildren(head);
+    const lines = this.rows.map((row) => {
+      const line = element("tr");
+      const name = element("th", row.document, { scope: "row" });
+      if (row.input?.kind === "image") name.append(this.picture(row));
+      line.append(name, this.status(row), ...columns.map((column) => element("td", shown(row.answers?.[column]))));
+      return line;
+    });
+    this.part(".rows tbody").replaceChildren(...lines);
+  }
+
+  status(row) {
+    const cell = element("td", row.status, { class: row.status === "ok" ? "good" : "bad" });
+    if (row.failure) cell.append(element("div", row.failure.message));
+    if (!["ok", "skipped"].includes(row.status) && this.hasEnded()) {
+      const again = element("button", "Ask again", { type: "button", "aria-label": `Ask again about ${row.document}` });
+      const body = JSON.stringify({ documents: [row.document] });
+      again.addEventListener("click", () => busy(again, async () => {
+        await json(`/api/runs/${this.id}/requeue`, { method: "POST", body, headers: { "content-type": "application/json" } });
+        window.dispatchEvent(new HashChangeEvent("hashchange"));
+      }));
+      cell.append(again);
+    }
+    return cell;
+  }
+
+  /// A small picture of a document. An image cannot send the key, so the page fetches it.
+  picture(row) {
+    const image = element("img", "", { alt: `Picture of ${row.document}`, hidden: "" });
+    const fetched = this.pictures.get(row.index) ?? this.fetchPicture(row.index);
+    this.pictures.set(row.index, fetched);
+    fetched.then((url) => {
+      if (!url) return;
+      image.src = url;
+      image.hidden = false;
+    });
+    return image;
+  }
+
+  async fetchPicture(index) {
+    // One after another: pictures are the least urgent.
+    const before = this.lastPicture;
+    this.lastPicture = (async () => {
+      await before;
+      try {
+        const response = await call(`/api/runs/${this.id}/documents/${index}/thumbnail`);
+        return URL.createObjectURL(await response.blob());
+      } catch {
+        return null;
+      }
+    })();
+    return this.lastPicture;
+  }
+
+  /// Frees the pictures.
+  async close() {
+    for (const url of await Promise.all(this.pictures.values())) if (url) URL.revokeObjectURL(url);
+  }
+}
+
+/// Money spent, what has no known price, and the cap.
+function cost(bill, cap) {
+  const parts = [dollars(bill?.usd ?? 0)];
+  if (bill?.unpriced_calls > 0) parts.push(`and ${plural(bill.unpriced_calls, "request")} without a known price`);
+  if (cap) parts.push(`(cap ${dollars(cap)})`);
+  return parts.join(" ");
+}
+
+function shown(value) {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map(shown).join("; ");
+  return typeof value === "object" ? JSON.stringify(value) : `${value}`;
+}

@@ -1,0 +1,94 @@
+// Requests to the server, and small helpers. Texts are only ever set as text, never as markup, because
+// documents, answers and names come from strangers.
+
+export const byId = (id) => document.getElementById(id);
+
+/// Creates an element with text and attributes.
+export function element(name, text = "", attributes = {}) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+/// A term of a list of figures.
+export function figure(name, value) {
+  const group = element("div");
+  group.append(element("dt", name), element("dd", value));
+  return group;
+}
+
+export const hasKey = () => sessionStorage.getItem("key") !== null;
+
+function headers(more = {}) {
+  return hasKey() ? { ...more, authorization: `Bearer ${sessionStorage.getItem("key")}` } : more;
+}
+
+/// Sends a request. An error of the server becomes an exception with its words.
+export async function call(path, options = {}) {
+  const response = await fetch(path, { ...options, headers: headers(options.headers) });
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  if (response.status === 401) {
+    byId("key-form").hidden = false;
+    throw new Error(hasKey() ? "The server does not accept this key." : "This server needs a key.");
+  }
+  throw new Error(problem.detail ?? `The server answered with status ${response.status}.`);
+}
+
+export const json = async (path, options) => (await call(path, options)).json();
+
+export function complain(error) {
+  const place = byId("problem");
+  place.hidden = !error;
+  place.textContent = error ? error.message : "";
+}
+
+/// Does a task of the user: shows its error, and nothing of an earlier one.
+export async function attempt(task) {
+  complain(null);
+  try {
+    return await task();
+  } catch (error) {
+    if (error.name !== "AbortError") complain(error);
+    return null;
+  }
+}
+
+/// Does the task of a button, once at a time.
+export async function busy(button, task) {
+  button.disabled = true;
+  await attempt(task);
+  button.disabled = false;
+}
+
+/// Saves a response as a file. A link could not send the key.
+export async function save(path, name) {
+  const url = URL.createObjectURL(await (await call(path)).blob());
+  element("a", "", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+export const wait = (ms) => new Promise((wake) => setTimeout(wake, ms));
+
+const isKnown = (value) => value !== null && value !== undefined;
+export const dollars = (usd) => (!isKnown(usd) ? "unknown" : usd === 0 ? "$0" : `$${usd < 1 ? Number(usd.toPrecision(2)) : usd.toFixed(2)}`);
+export const seconds = (s) => (!isKnown(s) ? "unknown" : `${s < 10 ? s.toFixed(1) : Math.round(s)} s`);
+export const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+export const percent = (share) => `${Math.round(share * 100)} %`;
+
+/// The lower and upper ends of a range, or its only value.
+export function range(ends, show) {
+  if (!ends) return "unknown";
+  const [low, high] = [show(ends.low), show(ends.high)];
+  return low === high ? low : `${low} to ${high}`;
+}
+
+const ENDED = ["complete", "cancelled", "stopped", "failed"];
+export const hasEnded = (run) => ENDED.includes(run.state);
+
+/// The state of a run in words.
+export function stateOf(run) {
+  if (!run.held || hasEnded(run)) return run.state;
+  return run.state === "queued" ? "held" : "paused";
+}
