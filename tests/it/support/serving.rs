@@ -53,7 +53,8 @@ pub fn address_of(process: &Running) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let heard = process.heard();
-        if let Some(address) = heard.split_whitespace().find(|word| word.starts_with("http://") || word.starts_with("https://")) {
+        let line = heard.split_once('\n').map_or("", |(line, _)| line);
+        if let Some(address) = line.split_whitespace().find(|word| word.starts_with("http://") || word.starts_with("https://")) {
             return address.to_owned();
         }
         assert!(Instant::now() < deadline, "the server did not start:\n{}", process.said());
@@ -81,11 +82,6 @@ impl Serving {
         let client = reqwest::Client::builder().no_proxy().tls_certs_merge([authority]).tls_info(true).pool_max_idle_per_host(0);
         let client = client.build().unwrap();
         Self { process, base, runtime, client, headers: Vec::new() }
-    }
-
-    /// The address of the server.
-    pub fn base(&self) -> &str {
-        &self.base
     }
 
     /// Sends this header with all requests.
