@@ -17,7 +17,7 @@
 //! plan of settings, job and environment, and `engine::pipeline` shows every stage and channel. Then
 //! come [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`] and
 //! [`mod@write`]. [`progress`] watches a run, [`html_report`] shows it afterwards, and through
-//! [`control`] other terminals talk to it. [`serve`] runs jobs for clients over HTTP. The page `src/manual/architecture.md` leads from a
+//! [`control`] other terminals talk to it. [`serve`] runs jobs for clients over HTTP, and [`watch`] finds documents that arrive. The page `src/manual/architecture.md` leads from a
 //! behaviour to its file, and explains decisions that are not obvious.
 //!
 //! Modules may use those below them, and never those above or beside:
@@ -30,9 +30,10 @@
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`]; beside it [`html_report`] | levels 0 to 2 |
 //! | beside 3 | [`progress`] | [`event`], [`model`], [`system`] |
-//! | 4 | [`setup`] | levels 0 to 3 |
-//! | 5 | [`serve`] | levels 0 to 4 |
-//! | 6 | [`cli`] | all |
+//! | 4 | [`watch`] | levels 0 to 3 |
+//! | 5 | [`setup`] | levels 0 to 4 |
+//! | 6 | [`serve`] | levels 0 to 5 |
+//! | 7 | [`cli`] | all |
 //!
 //! Inside a module no file imports itself through others. `tests/it/circles.rs` holds that.
 
@@ -58,4 +59,5 @@ pub mod setup;
 pub mod simulator;
 pub mod store;
 pub mod system;
+pub mod watch;
 pub mod write;

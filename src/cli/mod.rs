@@ -34,6 +34,7 @@ mod trust;
 mod tune;
 mod verify;
 mod watch;
+mod watch_run;
 
 pub use exit::{CliError, Exit};
 
@@ -74,6 +75,7 @@ pub fn main() -> ExitCode {
     quiet_decoders();
     let result = match args.command {
         Command::Run(run) => run::run(&run),
+        Command::Watch(watch) => watch_run::watch(watch),
         Command::Status(status) => status::status(&status),
         Command::Export(export) => export::export(&export),
         Command::Verify(store) => verify::verify(&store),

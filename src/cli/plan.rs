@@ -27,7 +27,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
     runtime.block_on(async {
         if let Some(documents) = args.pilot {
             more_than_once(&args.what)?;
-            pilot(args, Sample { documents, seed: 0 }).await?;
+            Box::pin(pilot(args, Sample { documents, seed: 0 })).await?;
         }
         let selection = args.some.selection();
         let mut report = Report::make(&args.what, selection, &[]).await?;

@@ -86,7 +86,7 @@ fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
 }
 
 /// Arguments that are settings under another name.
-fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
+pub(super) fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
     let mut flags = flags(&args.what);
     let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
     if !args.accept_failed.is_empty() {

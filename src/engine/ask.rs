@@ -1,6 +1,7 @@
 //! Stage 3: the calls of each document, and its row.
 
 use super::active::ActiveDocuments;
+use super::arrivals::{Fate, Following};
 use super::breaker::Breaker;
 use super::document::{Answerer, Ready, State, Subject, Unfinished};
 use super::document_calls::answer;
@@ -48,6 +49,8 @@ pub(super) struct DocumentProcessor {
     pub stopped_by: Arc<OnceLock<RunStop>>,
     /// Documents in progress.
     pub active: Arc<ActiveDocuments>,
+    /// The source of documents, if they arrive during the run.
+    pub following: Option<Following>,
     /// Whether watchers get an event for each document.
     pub report_each: bool,
     /// Whether watchers get a trace of each document.
@@ -182,7 +185,10 @@ impl DocumentProcessor {
         match row {
             // Boxed, so that waiting documents stay small.
             Some(row) => Box::pin(self.commit(id, row, given_up, (times, traced))).await,
-            None => Ok(()),
+            None => {
+                self.following.iter().for_each(|following| following.ended(&document, Fate::Pending));
+                Ok(())
+            }
         }
     }
 
@@ -356,11 +362,19 @@ impl DocumentProcessor {
             times,
             given_up: given_up.then(|| row.document.clone()),
         };
-        if let Err(gone) = self.store.save_row(new).await {
+        let saved = match &self.following {
+            Some(_) => self.store.save_row_durably(new).await,
+            None => self.store.save_row(new).await,
+        };
+        if let Err(gone) = saved {
             self.store_failed(gone);
             return Ok(());
         }
         self.context.meters.row(status, calls);
+        if let Some(following) = &self.following {
+            let status = Some((status, row.failure.as_ref().map(|failure| failure.code)));
+            following.ended_as(row.document.clone(), row.index, Fate::Done { document, status, is_new: true });
+        }
         if let Some(done) = done {
             self.context.tell(done).await;
         }

@@ -16,7 +16,7 @@ use crate::model::{Digest, Document, DocumentId, Stamp};
 use crate::read::{Roots, is_version_of};
 use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version};
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// Identifies documents and numbers new ones.
@@ -29,13 +29,17 @@ pub(super) struct Register {
     retry: Retry,
     /// The existing results, if this run adds documents to them.
     beside: Option<Beside>,
+    /// The active run.
+    run: i64,
+    /// Whether a new name for known content means that the document was renamed.
+    renames: bool,
 }
 
 #[derive(Debug)]
 struct Known {
     catalog: Catalog,
-    /// Documents that this run has found under another name.
-    renamed: HashSet<DocumentId>,
+    /// Documents that this run has found under another name, with that name.
+    renamed: HashMap<DocumentId, String>,
 }
 
 /// The identity of a document in the store.
@@ -57,13 +61,18 @@ pub(super) struct Identity {
 
 impl Register {
     pub fn new(catalog: Option<Catalog>, next: i64, roots: Roots, retry: Retry) -> Self {
-        let known = catalog.map(|catalog| Mutex::new(Known { catalog, renamed: HashSet::new() }));
-        Self { known, next: AtomicI64::new(next), roots, retry, beside: None }
+        let known = catalog.map(|catalog| Mutex::new(Known { catalog, renamed: HashMap::new() }));
+        Self { known, next: AtomicI64::new(next), roots, retry, beside: None, run: 0, renames: true }
     }
 
     /// Sets the existing results of a run that adds documents to them.
     pub fn beside(self, beside: Option<Beside>) -> Self {
         Self { beside, ..self }
+    }
+
+    /// Sets the active run, whose own rows are not retried.
+    pub fn of_run(self, run: i64, renames: bool) -> Self {
+        Self { run, renames, ..self }
     }
 
     /// The inputs.
@@ -90,7 +99,7 @@ impl Register {
         let typed = document.row().and_then(|row| row.typed_digest).filter(|_| digest.is_some());
         let same = |digest| versions.iter().find(|version| version.digest == digest);
         if let Some(same) = same(digest).or_else(|| same(Some(typed?))) {
-            let sound = |row: &RowState| digest.is_some() && looks_the_same(same.stamp) && !self.retry.takes_any(row.codes.as_deref());
+            let sound = |row: &RowState| digest.is_some() && looks_the_same(same.stamp) && !self.retry.takes_row(row, self.run);
             let kept = same.row.clone().filter(sound);
             let record = if same.stamp == stamp { None } else { record(same.id) };
             let row_is_old = !looks_the_same(same.stamp);
@@ -100,10 +109,10 @@ impl Register {
             return Ok(Identity { id: unread.id, record: record(unread.id), kept: None, is_new: false, renamed: false, row_is_old: true });
         }
         for digest in digest.into_iter().chain(typed) {
-            let Some(known) = &self.known else { break };
+            let Some(known) = self.known.as_ref().filter(|_| self.renames) else { break };
             let mut known = known.lock();
             if let Some((id, name, before)) = self.known_as(&mut known, digest, &document.name)? {
-                let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_any(row.codes.as_deref()));
+                let kept = known.catalog.row(id)?.filter(|row| looks_the_same(before) && !self.retry.takes_row(row, self.run));
                 let (renamed, row_is_old) = (!self.is_repeated(&name, &document.name), !looks_the_same(before));
                 let record = if renamed { record(id) } else { record_as(id, &name).filter(|_| before != stamp) };
                 return Ok(Identity { id, record, kept, is_new: false, renamed, row_is_old });
@@ -127,7 +136,9 @@ impl Register {
             let lost = |beside: &Beside| self.roots.has_lost(name, true, &beside.records);
             self.is_repeated(name, now) || self.beside.as_ref().is_some_and(lost)
         };
-        let mut free = candidates.into_iter().filter(|(id, _, _)| !known.renamed.contains(id)).collect::<Vec<_>>();
+        // A document that was renamed before can be renamed again once the store has its new name.
+        let is_free = |(id, name, _): &(DocumentId, String, Option<Stamp>)| known.renamed.get(id).is_none_or(|now| now == name);
+        let mut free = candidates.into_iter().filter(is_free).collect::<Vec<_>>();
         let mut found = free.iter().position(|(_, name, _)| replaced(name)).map(|at| free.swap_remove(at));
         for (id, name, stamp) in free {
             if found.is_some() {
@@ -136,7 +147,7 @@ impl Register {
             let in_results = self.beside.as_ref().map_or(Ok(false), |beside| known.catalog.lists(beside.listing, id))?;
             found = (!in_results && !self.roots.hold(&name, digest, stamp)).then_some((id, name, stamp));
         }
-        known.renamed.extend(found.iter().map(|(id, _, _)| *id));
+        known.renamed.extend(found.iter().map(|(id, _, _)| (*id, now.to_owned())));
         Ok(found)
     }
 }

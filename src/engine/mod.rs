@@ -6,6 +6,7 @@
 //! | files | what they do |
 //! |---|---|
 //! | `list`, `read`, `prepare`, `ask`, `write` | the stages, in the order of the data; the store's thread commits |
+//! | `arrivals`, `following` | a source of documents that arrive while the run is active; the stages for it |
 //! | `selection`, `document_identity` | select the documents of a run; match files with documents of the store |
 //! | `isolation`, `long_documents` | read documents in separate processes; divide long ones |
 //! | `document_calls`, `stored_answers` | make the calls of a document; look calls up before they are sent |
@@ -17,6 +18,7 @@
 //! | `survey`, `dry_run`, `earlier_runs`, `forecast` | predict the work of a run; its calls; use earlier runs; predict cost and time |
 
 mod active;
+mod arrivals;
 mod ask;
 mod breaker;
 mod closing;
@@ -28,6 +30,7 @@ mod document_calls;
 mod document_identity;
 mod dry_run;
 mod earlier_runs;
+mod following;
 mod forecast;
 mod identical_content;
 mod inspect;
@@ -56,6 +59,7 @@ mod survey;
 mod watcher;
 mod write;
 
+pub use arrivals::{Arrival, Arrivals, Ended, Fate};
 pub use controls::{Controls, StopToken};
 pub use dry_run::{Foreseen, Past, Task};
 pub use earlier_runs::History;
@@ -151,6 +155,8 @@ pub struct Plan {
     pub beside: Option<Beside>,
     /// Whether the results of an incomplete run keep rows of earlier runs that it has not reached.
     pub keeps_rows: bool,
+    /// A source of documents that arrive during the run, instead of a walk over `roots`.
+    pub arrivals: Option<Arc<dyn Arrivals>>,
     /// Notes to show when the run begins.
     pub notes: Vec<String>,
 }

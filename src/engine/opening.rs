@@ -1,6 +1,7 @@
 //! Opens the store for a run and creates the components of the stages.
 
 use super::active::ActiveDocuments;
+use super::arrivals::{Arrivals, Following};
 use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
 use super::closing::columns;
@@ -12,7 +13,8 @@ use super::{Context, Plan, RunError};
 use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport, Used};
 use crate::event::{RunEvent, VERSION};
 use crate::model::Fence;
-use crate::store::{Catalog, NewRun, OnCommit, Requests, Store, StoreError, StoreHandle, ViewReader};
+use crate::store::{Catalog, NewRun, NewestRows, OnCommit, Requests, Store, StoreError, StoreHandle, ViewReader};
+use crate::write::Existing;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +27,8 @@ pub(super) struct Opened {
     pub next_document: i64,
     pub next_attempt: i64,
     pub previous: Option<i64>,
+    /// The source of documents, if they arrive during the run, and a reader of their results.
+    pub following: Option<(Following, NewestRows)>,
     pub answers: Answers,
     pub fence: Fence,
     pub budget: Budget,
@@ -40,8 +44,14 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     let (previous, answers, fence) = (store.newest_listing()?, known_answers(plan, &store)?, store.fence()?);
     // The sum over the whole ledger is needed only with a cap.
     let before = plan.max_cost.map(|_| store.ledger(Requests::All)).transpose()?.map(Used::from);
+    let follow = |arrivals: &Arc<dyn Arrivals>| {
+        let from = previous.filter(|_| plan.output.existing != Existing::Replace);
+        let first = store.begin_following(from, arrivals.order())?;
+        Ok::<_, StoreError>((Following::new(Arc::clone(arrivals), first), store.newest_rows(arrivals.order())?))
+    };
+    let following = plan.arrivals.as_ref().map(follow).transpose()?;
     let (budget, cancelled) = (Budget::new(plan.max_cost, before), store.cancelled()?);
-    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, answers, fence, budget, cancelled })
+    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, following, answers, fence, budget, cancelled })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {
@@ -52,6 +62,7 @@ fn new_run(plan: &Plan, started: &str) -> NewRun {
         recipe: plan.recipe,
         jobs: columns(plan),
         share: plan.llm.share_identical_calls,
+        follows: plan.arrivals.is_some(),
     }
 }
 
@@ -113,6 +124,7 @@ pub(super) struct Shared {
     pub stopped_by: Arc<OnceLock<RunStop>>,
     pub active: Arc<ActiveDocuments>,
     pub fence: Fence,
+    pub following: Option<Following>,
 }
 
 /// Creates the processor of documents.
@@ -124,7 +136,7 @@ pub(super) fn processor(
     shared: Shared,
     context: &Context,
 ) -> Result<DocumentProcessor, RunError> {
-    let Shared { governor, breaker, stopped_by, active, fence } = shared;
+    let Shared { governor, breaker, stopped_by, active, fence, following } = shared;
     let transport = Transport::new(&plan.account, &plan.llm)?;
     Ok(DocumentProcessor {
         client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
@@ -139,6 +151,7 @@ pub(super) fn processor(
         prime: plan.llm.prime,
         stopped_by,
         active,
+        following,
         report_each: plan.report_each,
         trace: plan.trace,
         context: context.clone(),

@@ -5,6 +5,9 @@
 //!                    └─ up to date: nothing to do   16 readers     1 per core      llm.documents   1, in groups    1, in order
 //! ```
 //!
+//! If documents arrive during the run, `follow` takes the place of walk and list, and `publish` that of
+//! write (`following`).
+//!
 //! | channel | holds | memory at most, by default |
 //! |---|---|---|
 //! | walked | 16 batches of 64 names | 1,024 x 200 B |
@@ -21,6 +24,7 @@ use super::breaker::Breaker;
 use super::closing::{close, columns, deferred, publish, reopen, sampled, with_earlier_rows};
 use super::conductor::Conductor;
 use super::document_identity::Register;
+use super::following::{Follower, Publisher, publish_arrived};
 use super::list::{Findings, Lister, count, walk};
 use super::meter::Meters;
 use super::notice::Notice;
@@ -52,7 +56,7 @@ const WALKED: usize = 16;
 #[expect(clippy::too_many_lines, reason = "every stage, channel and spawn of a run stands here")]
 pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> Result<Outcome, RunError> {
     let plan = Arc::new(plan);
-    if plan.roots.unsorted().next().is_none() {
+    if plan.arrivals.is_none() && plan.roots.unsorted().next().is_none() {
         return Err(RunError::NoDocuments(nothing_found(&plan)));
     }
     let directory = &plan.output.dir;
@@ -63,7 +67,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
-    let Opened { store, rows, catalog, next_document, next_attempt, previous, answers, fence, budget, cancelled } =
+    let Opened { store, rows, catalog, next_document, next_attempt, previous, following, answers, fence, budget, cancelled } =
         open(&plan, &started).map_err(RunError::Unusable)?;
     // `first`: the store contains neither an answer nor a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
@@ -87,21 +91,58 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let stop = context.stop.clone();
     let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters), Box::new(move || stop.cancel()))?;
     let register = catalog.as_ref().map(Catalog::another).transpose()?;
-    let register = Arc::new(Register::new(register, next_document, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone()));
-    let reader = Reader { settings: plan.read.clone(), register, store: handle.clone(), context: context.clone() };
+    let register = Register::new(register, next_document, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone());
+    let register = register.of_run(run, following.as_ref().is_none_or(|(following, _)| following.arrivals.renames()));
+    let (following, newest) = following.unzip();
+    let reader = Reader {
+        settings: plan.read.clone(),
+        register: Arc::new(register),
+        store: handle.clone(),
+        context: context.clone(),
+        following: following.clone(),
+    };
     let compare = catalog.is_some();
+    let follower = following.clone().zip(catalog.as_ref().map(Catalog::another).transpose()?).map(|(following, catalog)| Follower {
+        following,
+        run,
+        catalog,
+        retry: plan.retry.clone(),
+        store: handle.clone(),
+        context: context.clone(),
+        runtime: tokio::runtime::Handle::current(),
+    });
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_consecutive_failures));
     let (governor, samples) = (Arc::new(governor(&plan, budget, &controls.accounts, &context)), handle.watcher());
+    let handle_watcher = handle.watcher();
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
     let active = Arc::new(ActiveDocuments::without(cancelled));
     let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));
-    let adjustable = Adjustable { governor: Arc::clone(&governor), active: Arc::clone(&active), window, store: handle.watcher() };
+    let adjustable = Adjustable {
+        governor: Arc::clone(&governor),
+        active: Arc::clone(&active),
+        window,
+        store: handle.watcher(),
+        following: following.clone(),
+    };
     let live = RuntimeControl::new(&plan, run, adjustable, &context);
     let (breaking, stopping) = (Arc::clone(&breaker), Arc::clone(&stopped_by));
-    let shared = Shared { governor: Arc::clone(&governor), breaker: breaking, stopped_by: stopping, active: Arc::clone(&active), fence };
+    let shared = Shared {
+        governor: Arc::clone(&governor),
+        breaker: breaking,
+        stopped_by: stopping,
+        active: Arc::clone(&active),
+        fence,
+        following: following.clone(),
+    };
     let processor = Arc::new(processor(&plan, handle, answers, next_attempt, shared, &context)?);
+    let publisher = following.clone().zip(newest).map(|(following, rows)| Publisher {
+        rows,
+        following,
+        store: handle_watcher,
+        context: context.clone(),
+    });
     let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
 
     let (finished, mut beside, money) = (CancellationToken::new(), JoinSet::new(), Arc::clone(&governor));
@@ -117,27 +158,39 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         controls,
     };
     beside.spawn(conductor.conduct(finished.clone()));
-    beside.spawn_blocking({
-        let (plan, context) = (Arc::clone(&plan), context.clone());
-        move || count(&plan.roots, &context)
-    });
     let mut stages = JoinSet::new();
-    stages.spawn_blocking({
-        let (plan, context, findings) = (Arc::clone(&plan), context.clone(), Arc::clone(&findings));
-        move || {
-            walk(&plan.roots, (compare, plan.places()), &walked_in, &findings, &context);
-            Ok(())
-        }
-    });
-    stages.spawn_blocking({
-        let findings = Arc::clone(&findings);
-        move || lister.list(walked_out, &found_in, &findings)
-    });
+    if let Some(follower) = follower {
+        // The store's thread ends when no handle is left.
+        drop(lister);
+        stages.spawn_blocking(move || follower.follow(&found_in));
+    } else {
+        beside.spawn_blocking({
+            let (plan, context) = (Arc::clone(&plan), context.clone());
+            move || count(&plan.roots, &context)
+        });
+        stages.spawn_blocking({
+            let (plan, context, findings) = (Arc::clone(&plan), context.clone(), Arc::clone(&findings));
+            move || {
+                walk(&plan.roots, (compare, plan.places()), &walked_in, &findings, &context);
+                Ok(())
+            }
+        });
+        stages.spawn_blocking({
+            let findings = Arc::clone(&findings);
+            move || lister.list(walked_out, &found_in, &findings)
+        });
+    }
     stages.spawn(read(found_out, read_in, reader));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
     stages.spawn(ask(ready_out, processor, window_out));
     let mut writing = JoinSet::new();
-    writing.spawn_blocking(move || writer.write(&commits_out));
+    writing.spawn_blocking({
+        let plan = Arc::clone(&plan);
+        move || match publisher {
+            Some(publisher) => publisher.publish(&plan, &commits_out),
+            None => writer.write(&commits_out),
+        }
+    });
 
     let result = first_error(stages, &context).await;
     if let Some(reason) = asked_to_stop.reason() {
@@ -153,13 +206,21 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     findings.made = meters.snapshot().answered;
     // An error of the store comes first, because it usually causes the others.
     let worked = committed.map_err(RunError::from).and(result).and(written);
-    let in_vain = if first { breaker.nothing_succeeded() } else { None };
+    let in_vain = if first && following.is_none() { breaker.nothing_succeeded() } else { None };
     let _first_wins = in_vain.or_else(|| deferred(&meters)).or_else(|| sampled(&plan, &meters)).map(|stop| stopped_by.set(stop));
-    let complete = stopped_by.get().is_none();
+    // A source without an end ends when its user asks for that.
+    let is_end = |stop: &RunStop| following.is_some() && stop.kind == StopKind::Requested;
+    let stop = || stopped_by.get().filter(|stop| !is_end(stop)).cloned();
+    let complete = stop().is_none();
     let publishing = {
         let plan = Arc::clone(&plan);
         meters.publishing.store(true, Relaxed);
+        let following = following.clone();
         move || {
+            if let Some(following) = &following {
+                let published = worked.and_then(|_| publish_arrived(&plan, &store, following, &breaker, &mut findings));
+                return (store, findings, published);
+            }
             let worked = worked.and_then(|written| reopen(&breaker, &plan, &store, written));
             let worked = worked.and_then(|written| with_earlier_rows(&plan, &store, written, complete));
             let published = worked.and_then(|written| publish(&plan, &store, &mut findings, written, (complete, previous)));
@@ -178,9 +239,9 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         }
         published => published?,
     };
-    let end = End { run, started, stop: stopped_by.get().cloned(), reached: money.budget_reached(), results, findings };
+    let end = End { run, started, stop: stop(), reached: money.budget_reached(), results, findings };
     let outcome = close(end, &plan, &mut store, &meters, &context).await;
-    let left = leave(&active, stopped_by.get().is_some(), &mut store, &context).await;
+    let left = leave(&active, stop().is_some(), &mut store, &context).await;
 
     finished.cancel();
     while beside.join_next().await.is_some() {}

@@ -1,5 +1,6 @@
 //! Stage 1: reads documents and matches them with the documents of the store.
 
+use super::arrivals::{Fate, Following};
 use super::document::Read;
 use super::document_identity::{Identity, Register};
 use super::list::Found;
@@ -7,9 +8,9 @@ use super::memory::Budget;
 use super::meter::Meters;
 use super::{Context, RunError};
 use crate::failpoint;
-use crate::model::{Digest, Document, DocumentTimes, Failure, FailureCode, Stamp};
+use crate::model::{Digest, Document, DocumentTimes, Failure, FailureCode, Place, Stamp};
 use crate::read::{Opened, Progress, ReadSettings};
-use crate::store::{ReadDocument, StoreHandle, Version};
+use crate::store::{ReadDocument, StoreHandle, Version, own_code};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -36,6 +37,8 @@ pub(super) struct Reader {
     pub register: Arc<Register>,
     pub store: StoreHandle,
     pub context: Context,
+    /// The source of documents, if they arrive during the run.
+    pub following: Option<Following>,
 }
 
 /// Reads documents concurrently.
@@ -61,7 +64,9 @@ pub(super) async fn read(found: Receiver<Found>, out: Sender<Read>, reader: Read
         // in the store's queue while this loop waits for the next stage, which may wait for the
         // store.
         let meter = &reader.context.meters.read;
-        meter.room(reader.store.list_read(listed)).await?;
+        if let Some(listed) = listed {
+            meter.room(reader.store.list_read(listed)).await?;
+        }
         let Some(read) = read else { continue };
         if meter.room(out.send(read)).await.is_err() {
             break;
@@ -82,8 +87,9 @@ async fn next_batch((mut found, meters): (Receiver<Found>, Arc<Meters>)) -> Opti
 
 /// A document after reading.
 struct Done {
-    listed: ReadDocument,
-    /// `None` if the document is up to date.
+    /// `None` if the file changed while it was read.
+    listed: Option<ReadDocument>,
+    /// `None` if the document is up to date, or changed while it was read.
     read: Option<Read>,
 }
 
@@ -92,6 +98,8 @@ struct OpenedDocument {
     document: Document,
     versions: Vec<Version>,
     stamp: Option<Stamp>,
+    /// The stamp that the file had when it arrived.
+    arrived: Option<Stamp>,
     content: Content,
     found: Timestamp,
 }
@@ -100,6 +108,8 @@ enum Content {
     Read(Vec<u8>, Identity),
     Failed(Failure, Identity),
     Waiting(Opened),
+    /// The file changed or disappeared after its arrival.
+    Changed,
 }
 
 /// A batch that a blocking thread opens. If the thread hangs, another one opens the rest.
@@ -142,7 +152,8 @@ impl Reader {
 
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
-        let open_one = move |Found { mut document, failure, versions, at, .. }: Found| {
+        let follows = self.following.is_some();
+        let open_one = move |Found { mut document, failure, versions, at, stamp: arrived }: Found| {
             failpoint::linger("read_ms");
             if failure.is_none() {
                 failpoint::hang_over("read_hangs", &document.name);
@@ -150,11 +161,13 @@ impl Reader {
             let (opened, stamp) =
                 failure.map_or_else(|| register.roots().open_document(&mut document.place, max_bytes), |failure| (Err(failure), None));
             let content = match opened {
+                Ok(Opened::Read(_)) if follows && has_changed(&register, &document, arrived) => Content::Changed,
+                Err(failure) if follows && failure.code == FailureCode::Vanished => Content::Changed,
                 Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
                 Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
-            Ok::<_, RunError>(OpenedDocument { document, versions, stamp, content, found: at })
+            Ok::<_, RunError>(OpenedDocument { document, versions, stamp, arrived, content, found: at })
         };
         let batch = Arc::new(Mutex::new(Batch { waiting: batch.into(), current: None, opened: Vec::new(), hung: 0 }));
         loop {
@@ -180,14 +193,14 @@ impl Reader {
 
     /// Reads a document that was only opened, within the memory budget.
     async fn finish(&self, opened: OpenedDocument, budget: &Budget) -> Result<Done, RunError> {
-        let OpenedDocument { document, versions, stamp, content, found } = opened;
+        let OpenedDocument { document, versions, stamp, arrived, content, found } = opened;
         // The budget covers the prepared content too: base64 is a third larger than the file.
         let size = match &content {
             Content::Read(bytes, _) => bytes.len() as u64,
             Content::Waiting(waiting) => waiting.size(),
-            Content::Failed(..) => 0,
+            Content::Failed(..) | Content::Changed => 0,
         };
-        let held = if matches!(content, Content::Failed(..)) {
+        let held = if matches!(content, Content::Failed(..) | Content::Changed) {
             None
         } else {
             self.context.meters.read.memory(budget.take(size / 3 * 4 + 4096)).await
@@ -197,9 +210,13 @@ impl Reader {
                 let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
                 // The client of remote documents has its own time limits.
                 let timeout_s = if matches!(waiting, Opened::Elsewhere { .. }) { u64::MAX } else { self.settings.timeout_s };
-                let (left, left_versions) = (document.clone(), versions.clone());
+                let (left, left_versions, follows) = (document.clone(), versions.clone(), self.following.is_some());
                 let read = move |progress: &Progress| {
-                    let content = read_content(waiting.read(max_bytes, progress), &register, &document, &versions, stamp)?;
+                    let bytes = waiting.read(max_bytes, progress);
+                    if follows && has_changed(&register, &document, arrived) {
+                        return Ok((document, Content::Changed));
+                    }
+                    let content = read_content(bytes, &register, &document, &versions, stamp)?;
                     Ok::<_, RunError>((document, content))
                 };
                 if let Some(read) = self.blocking(timeout_s, read).await? {
@@ -219,13 +236,26 @@ impl Reader {
         let (bytes, identity) = match content {
             Content::Read(bytes, identity) => (Ok(bytes), identity),
             Content::Failed(failure, identity) => (Err(failure), identity),
+            Content::Changed => {
+                self.following.iter().for_each(|following| following.ended(&document, Fate::Changed));
+                return Ok(Done { listed: None, read: None });
+            }
             Content::Waiting(_) => return Err(RunError::Internal("an opened file was not read".into())),
         };
         let Identity { id, record, kept, is_new, renamed, row_is_old } = identity;
-        let listed =
-            ReadDocument { position: document.index, id, record, renamed, forget_row: row_is_old || (bytes.is_err() && kept.is_none()) };
-        if kept.is_some() {
+        let listed = Some(ReadDocument {
+            position: document.index,
+            id,
+            record,
+            renamed,
+            forget_row: row_is_old || (bytes.is_err() && kept.is_none()),
+        });
+        if let Some(row) = kept {
             self.context.meters.up_to_date.fetch_add(1, Relaxed);
+            if let Some(following) = &self.following {
+                let status = row.status().map(|status| (status, own_code(row.codes.as_deref())));
+                following.ended(&document, Fate::Done { document: id, status, is_new: false });
+            }
             return Ok(Done { listed, read: None });
         }
         self.context.meters.read.done(1);
@@ -259,6 +289,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// Whether a file differs from the one that arrived. Half of a file must never be sent.
+fn has_changed(register: &Register, document: &Document, arrived: Option<Stamp>) -> bool {
+    matches!(document.place, Place::File(_)) && register.roots().stamp_of(&document.place) != arrived
 }
 
 fn read_content(

@@ -1,6 +1,7 @@
 //! Answers requests to a running run: pause, change settings, cancel or requeue a document.
 
 use super::active::{ActiveDocuments, Cancelled, REMEMBERED};
+use super::arrivals::Following;
 use super::notice::{Notice, command_elsewhere};
 use super::{Context, Plan, RunError};
 use crate::ask::{Governor, LimitSettings, Used};
@@ -50,6 +51,8 @@ pub(super) struct Adjustable {
     /// Maximum number of documents in progress.
     pub window: watch::Sender<usize>,
     pub store: StoreWatcher,
+    /// The source of documents, if they arrive during the run.
+    pub following: Option<Following>,
 }
 
 /// Answers requests from outside.
@@ -61,6 +64,7 @@ pub(super) struct RuntimeControl {
     /// Maximum number of documents in progress.
     window: watch::Sender<usize>,
     store: StoreWatcher,
+    following: Option<Following>,
     /// The output directory.
     directory: PathBuf,
     run: i64,
@@ -76,7 +80,7 @@ pub const LIVE_CHANGES: &str = "live_changes";
 impl RuntimeControl {
     /// Creates the control of a run of `plan`.
     pub fn new(plan: &Plan, run: i64, adjusts: Adjustable, context: &Context) -> Self {
-        let Adjustable { governor, active, window, store } = adjusts;
+        let Adjustable { governor, active, window, store, following } = adjusts;
         Self {
             context: context.clone(),
             governor,
@@ -84,6 +88,7 @@ impl RuntimeControl {
             active,
             window,
             store,
+            following,
             directory: plan.output.dir.clone(),
             run,
             recipe: plan.recipe,
@@ -229,6 +234,11 @@ impl RuntimeControl {
         };
         if !all && row.codes.is_none() {
             return Err(format!("{document} is {} without a failed call; pass --all to ask all its calls again", row.status));
+        }
+        if let Some(following) = &self.following {
+            self.store.requeue(document.clone(), all).await.map_err(|gone| gone.to_string())?;
+            let is_offered = following.arrivals.again(&document);
+            return Ok(format!("{document}: docmill asks again{}", if is_offered { "" } else { " when it arrives again" }));
         }
         if !self.active.requeue(document.clone(), all) {
             return Err(format!("{REMEMBERED} documents are already requeued, which is the maximum. Requeue it after this run has ended"));

@@ -263,7 +263,7 @@ async fn prepare_some(
     let (read_in, read_out) = mpsc::channel(plan.read.queue);
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
     let register = Arc::new(register(plan, catalog(None)?));
-    stages.spawn(read(found, read_in, Reader { settings: plan.read.clone(), register, store, context: context.clone() }));
+    stages.spawn(read(found, read_in, Reader { settings: plan.read.clone(), register, store, context: context.clone(), following: None }));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(plan), context.clone()));
     let known = Answers {
         reader: reader.map(|reader| Arc::new(Mutex::new(reader))),

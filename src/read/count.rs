@@ -12,7 +12,7 @@ impl Roots {
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
         self.0.iter().enumerate().flat_map(|(input, root)| match &root.kind {
             RootKind::Remote(..) => {
-                let mut walk = Elsewhere::of(self, input);
+                let mut walk = Elsewhere::of(self, input, false);
                 Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
             }
             RootKind::File | RootKind::Spooled { .. } => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,

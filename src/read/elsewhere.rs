@@ -83,12 +83,13 @@ enum Next {
 }
 
 impl Elsewhere {
-    /// The walk of the input with this number. Empty if the input is local.
-    pub fn of(roots: &Roots, input: usize) -> Self {
+    /// The walk of the input with this number. Empty if the input is local. `anew` asks for a listing
+    /// without the page that was fetched when the input was opened.
+    pub fn of(roots: &Roots, input: usize, anew: bool) -> Self {
         let remote = roots.0.get(input).and_then(Root::remote);
         let next = remote.and_then(|remote| {
             let single = remote.single().map(|(key, stamp)| Next::Single(key, stamp));
-            single.or_else(|| remote.list().map(Next::Listed))
+            single.or_else(|| remote.list(anew).map(Next::Listed))
         });
         let next = next.unwrap_or(Next::Nothing);
         Self { roots: roots.clone(), input, next }

@@ -137,6 +137,11 @@ impl Filter {
         rules
     }
 
+    /// Forgets the ignore files read so far, because they may have changed.
+    pub fn forget_ignore_files(&self) {
+        self.ignored.lock().clear();
+    }
+
     /// Whether this is an output directory of this run or another one.
     pub fn is_output(&self, directory: &Path) -> bool {
         directory.join(STORE).is_file()

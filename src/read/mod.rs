@@ -4,6 +4,7 @@
 //! returns one result for every regular file and every object. It skips hidden files, files
 //! excluded by patterns and docmill's own output, and counts them.
 
+mod arrived;
 mod compressed;
 mod count;
 mod decode_table;

@@ -95,9 +95,11 @@ impl Remote {
         if let Named::Object(meta) = &self.named { Some((meta.location.to_string(), stamp(meta))) } else { None }
     }
 
-    /// Lists all objects of a prefix in the order of the service.
-    pub(super) fn list(&self) -> Option<Listing> {
-        if let Named::Prefix(listing) = &self.named { Some(listing.clone()) } else { None }
+    /// Lists all objects of a prefix in the order of the service. `anew` does not use the first page
+    /// that was fetched at the opening.
+    pub(super) fn list(&self, anew: bool) -> Option<Listing> {
+        let Named::Prefix(listing) = &self.named else { return None };
+        Some(if anew { Listing::new(&self.client, &self.address.key) } else { listing.clone() })
     }
 
     /// Key and stamp of the next object, or a listing error.

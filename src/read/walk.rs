@@ -4,7 +4,6 @@ use super::directory_entries::{EntryKind, Names, os_str};
 use super::elsewhere::{Elsewhere, Object};
 use super::file_list::{missing, name_in_a_list};
 use super::filter::is_hidden;
-use super::path_names::printable;
 use super::roots::{Root, RootKind, Roots};
 use crate::model::{Document, Failure, FailureCode, LeftOut, Place};
 use parking_lot::Mutex;
@@ -25,6 +24,7 @@ impl Roots {
             listed: None,
             index: 0,
             seen,
+            anew: false,
             left_out: LeftOut::default(),
             left_out_elsewhere: Arc::default(),
         }
@@ -41,6 +41,8 @@ pub struct Walk {
     index: u64,
     /// Hashes of the names so far, if a name can occur twice.
     seen: Option<HashSet<u64>>,
+    /// Whether remote inputs are listed from their beginning, without pages fetched before.
+    anew: bool,
     left_out: LeftOut,
     /// What was skipped in remote inputs.
     left_out_elsewhere: Arc<Mutex<LeftOut>>,
@@ -62,6 +64,12 @@ struct Level {
 pub type Found = (Document, Option<Failure>);
 
 impl Walk {
+    /// Lists remote inputs as they are now.
+    #[must_use]
+    pub fn anew(self) -> Self {
+        Self { anew: true, ..self }
+    }
+
     /// What has been skipped so far.
     pub fn left_out(&self) -> LeftOut {
         self.left_out + *self.left_out_elsewhere.lock()
@@ -107,14 +115,7 @@ impl Walk {
     }
 
     fn name(&self, root: usize, path: &Path) -> String {
-        let root = &self.roots.0[root];
-        let relative = path.strip_prefix(&root.path).unwrap_or(path);
-        let relative = printable(relative.as_os_str());
-        match (root.prefix.is_empty(), relative.is_empty()) {
-            (true, _) => relative,
-            (false, true) => root.prefix.clone(),
-            (false, false) => format!("{}/{relative}", root.prefix),
-        }
+        self.roots.0[root].name_of(path)
     }
 
     fn start_root(&mut self, root: usize) -> Option<Found> {
@@ -128,7 +129,7 @@ impl Walk {
                 Some(Self::found(path.clone(), name, None))
             }
             RootKind::Remote(..) => {
-                let (mut walk, left_out) = (Elsewhere::of(&self.roots, root), Arc::clone(&self.left_out_elsewhere));
+                let (mut walk, left_out) = (Elsewhere::of(&self.roots, root, self.anew), Arc::clone(&self.left_out_elsewhere));
                 self.listed = Some(Box::new(std::iter::from_fn(move || {
                     let mut left_out = left_out.lock();
                     walk.next(&mut left_out).map(|Object { place, name, failure }| (name, place, failure))

@@ -122,10 +122,7 @@ pub async fn assemble(
         settings.input.tables = tables;
         roots = Roots::open(&settings.input, &here, used.clone(), &settings.output.dir).map_err(SetupError::usage)?;
     }
-    if used.as_ref().is_none_or(|used| !used.is_empty()) && !roots.has_rows() {
-        let why = table_note.unwrap_or_else(|| "no input is a table. Name one with --rows".to_owned());
-        return Err(SetupError::usage(format!("a prompt of this job uses columns ({{{{ row.… }}}}), but {why}")));
-    }
+    check_columns(used.as_deref(), &roots, table_note.as_deref())?;
     let recipe = recipe(config, &settings, &account, &jobs);
     let kept = history(config, used.clone(), &jobs);
     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
@@ -153,6 +150,7 @@ pub async fn assemble(
         retry: options.retry,
         max_cost: prices::max_cost(config, &settings, &account, &jobs)?,
         skip_in_doubt: options.skip_in_doubt,
+        arrivals: None,
         speed: 1.0,
         selection: options.selection,
         on_empty: settings.input.on_empty,
@@ -176,6 +174,15 @@ pub async fn assemble(
     };
     let secrets = secret_variables(environment, config);
     Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
+}
+
+/// Checks that an input is a table if prompts use columns.
+fn check_columns(used: Option<&[String]>, roots: &Roots, table_note: Option<&str>) -> Result<(), SetupError> {
+    if used.is_some_and(<[String]>::is_empty) || roots.has_rows() {
+        return Ok(());
+    }
+    let why = table_note.unwrap_or("no input is a table. Name one with --rows");
+    Err(SetupError::usage(format!("a prompt of this job uses columns ({{{{ row.… }}}}), but {why}")))
 }
 
 /// The error for inputs that cannot be opened. The default is the sample of the repository, which a

@@ -10,6 +10,7 @@ use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputSettings, ReadSettings, text_file};
 use crate::remote::{Address, without_queries};
 use crate::store::StoreSettings;
+use crate::watch::WatchSettings;
 use crate::write::OutputSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -193,6 +194,8 @@ pub struct Settings {
     pub report: ReportSettings,
     /// `[simulator]`.
     pub simulator: SimulatorSettings,
+    /// `[watch]`.
+    pub watch: WatchSettings,
     /// All `[[alert]]` entries.
     pub alerts: Vec<AlertSettings>,
 }
@@ -237,6 +240,9 @@ impl Settings {
             "store.queue",
             "store.group",
             "report.interval_s",
+            "watch.rescan_s",
+            "watch.on_result_jobs",
+            "watch.on_result_attempts",
         ];
         let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);
         for (key, value, _) in config.entries() {
@@ -308,6 +314,7 @@ impl Settings {
             output: config.section("output")?,
             report: config.section("report")?,
             simulator: config.section("simulator")?,
+            watch: config.section("watch")?,
             alerts,
         })
     }

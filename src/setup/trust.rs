@@ -14,7 +14,7 @@ use toml::Value;
 pub const TRUSTED: &str = "DOCMILL_TRUST";
 
 /// Settings that decide where data and secrets go, or what runs.
-const DECIDING: [&str; 10] = [
+const DECIDING: [&str; 13] = [
     "alert",
     "llm.api_key_command",
     "llm.api_key_env",
@@ -25,6 +25,9 @@ const DECIDING: [&str; 10] = [
     "output.copy_to",
     "report.events",
     "report.traces",
+    "watch.done_dir",
+    "watch.failed_dir",
+    "watch.on_result",
 ];
 
 /// Tables of such settings.
@@ -164,6 +167,8 @@ mod tests {
             ("[llm]\napi_key_command = \"pass show k\"", "llm.api_key_command"),
             ("[output]\ncopy_to = \"s3://b\"", "output.copy_to"),
             ("[report]\ntraces = \"http://h\"", "report.traces"),
+            ("[watch]\non_result = [\"true\"]", "watch.on_result"),
+            ("[watch]\ndone_dir = \"d\"", "watch.done_dir"),
             ("[llm.body]\nuser = \"env:HOME\"", "llm.body.user"),
         ] {
             assert_eq!(keys(text), Some(vec![(key.to_owned(), 2)]), "{text}");

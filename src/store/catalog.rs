@@ -1,6 +1,7 @@
 //! Documents of earlier runs, for comparison with the walk.
 
 use super::StoreError;
+use super::reader::REQUEUED;
 use super::schema::open_to_read;
 use crate::model::{Digest, DocumentId, FailureCode, RowStatus, Stamp};
 use rusqlite::Connection;
@@ -41,6 +42,13 @@ impl RowState {
     }
 }
 
+impl RowState {
+    /// Whether a user has requeued the document.
+    fn is_requeued(&self) -> bool {
+        self.codes.as_deref().is_some_and(|codes| codes.split(',').any(|code| code == REQUEUED))
+    }
+}
+
 /// Selects the failures of earlier runs that are retried.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Retry {
@@ -61,6 +69,12 @@ impl Retry {
         // A document that the job does not accept is not a failure.
         let skipped = code == FailureCode::UnsupportedKind;
         !skipped && (code.is_transient() || *self == Self::All || *self == Self::Also(code))
+    }
+
+    /// Whether run `run` retries the failures of a row. A run never retries its own rows, unless a user
+    /// requeues them.
+    pub fn takes_row(&self, row: &RowState, run: i64) -> bool {
+        self.takes_any(row.codes.as_deref()) && (row.run != run || row.is_requeued())
     }
 
     /// Whether any of these codes (separated by commas) is retried.
@@ -154,6 +168,13 @@ impl Catalog {
         }
     }
 
+    /// All versions of a name at this moment. [`Catalog::versions`] reads ahead, and may miss new commits.
+    pub fn versions_now(&mut self, name: &str) -> Result<Vec<Version>, StoreError> {
+        // The same name again counts as a jump, which reads anew.
+        name.clone_into(&mut self.last_asked);
+        self.versions(name)
+    }
+
     fn read_ahead(&mut self, inclusive: bool) -> Result<(), StoreError> {
         let compare = if inclusive { ">=" } else { ">" };
         let sql = format!(
@@ -209,6 +230,13 @@ impl Catalog {
             self.connection.prepare_cached("SELECT 1 FROM temp.listed WHERE document = ?1")?.exists([id.0])
         };
         read().map_err(|e| StoreError::new(&self.path, "cannot read listings", e))
+    }
+
+    /// Adds a document to those of [`Catalog::lists`].
+    pub fn note_listed(&self, id: DocumentId) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO temp.listed VALUES (?1)";
+        let note = || self.connection.prepare_cached(sql)?.execute([id.0]).map(drop);
+        if self.copied.get() { note().map_err(|e| StoreError::new(&self.path, "cannot note listings", e)) } else { Ok(()) }
     }
 
     /// The document at a position of run `run`'s listing. Expects ascending positions.

@@ -1,24 +1,55 @@
 //! The handle to the writing thread, and its commands.
 
 use super::records::{NewAnswer, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
-use crate::model::DocumentId;
+use crate::model::{DocumentId, ResultFile};
 use tokio::sync::{mpsc, oneshot};
 
 /// A command to the writing thread. Some commands hold a sender that reports durability.
 pub(super) enum Command {
-    Branch { from: Option<i64>, before: u64 },
+    Branch {
+        from: Option<i64>,
+        before: u64,
+    },
     Listed(Vec<(u64, DocumentId)>),
-    Walked { listing: i64, documents: u64 },
+    Walked {
+        listing: i64,
+        documents: u64,
+    },
     Read(ReadDocument),
     Request(NewRequest, oneshot::Sender<()>),
     Settled(Settlement),
     Lost(Vec<i64>),
     Answer(NewAnswer, oneshot::Sender<()>),
     Failure(NewFailure),
-    Row(NewRow),
-    Sample { elapsed_ms: i64, sample: String },
+    /// A row. The sender is set if its document arrived during the run.
+    Row(NewRow, Option<oneshot::Sender<()>>),
+    Requeued {
+        name: String,
+        all: bool,
+        done: oneshot::Sender<()>,
+    },
+    Published(Vec<ResultFile>),
+    /// Documents that no longer belong to the results.
+    Unlisted(Vec<DocumentId>),
+    Sample {
+        elapsed_ms: i64,
+        sample: String,
+    },
     Settings(String),
     Cancelled(String, oneshot::Sender<()>),
+}
+
+impl Command {
+    /// Tells the sender that the record is durable, if it waits for that.
+    pub(super) fn acknowledge(self) {
+        let done = match self {
+            Self::Request(_, done) | Self::Answer(_, done) | Self::Cancelled(_, done) | Self::Requeued { done, .. } => Some(done),
+            Self::Row(_, done) => done,
+            _ => None,
+        };
+        // A caller that stopped waiting still has its record in the store.
+        let _gone = done.map(|done| done.send(()));
+    }
 }
 
 /// Sends records to the writing thread. Cheap to clone; the thread ends when all handles are
@@ -39,13 +70,10 @@ impl StoreHandle {
     /// A handle that discards its records, with the future that drains it. For dry runs.
     pub fn to_nowhere() -> (Self, impl Future<Output = ()> + Send) {
         const QUEUE: usize = 64;
-        let (commands, mut taken) = mpsc::channel(QUEUE);
+        let (commands, mut taken) = mpsc::channel::<Command>(QUEUE);
         let take = async move {
             while let Some(command) = taken.recv().await {
-                if let Command::Request(_, done) | Command::Answer(_, done) | Command::Cancelled(_, done) = command {
-                    // A caller that stopped waiting needs no reply.
-                    let _gone = done.send(());
-                }
+                command.acknowledge();
             }
         };
         (Self(commands), take)
@@ -101,7 +129,12 @@ impl StoreHandle {
 
     /// Saves a row. Returns before the commit; results are read back after it.
     pub async fn save_row(&self, row: NewRow) -> Result<(), WriterGone> {
-        self.send(Command::Row(row)).await
+        self.send(Command::Row(row, None)).await
+    }
+
+    /// Saves a row. Returns once it is durable.
+    pub async fn save_row_durably(&self, row: NewRow) -> Result<(), WriterGone> {
+        self.durable(|done| Command::Row(row, Some(done))).await
     }
 
     /// A handle for observers that does not keep the writing thread alive.
@@ -139,6 +172,27 @@ impl StoreWatcher {
             // A failed store reports its error itself.
             let _gone = commands.send(Command::Settings(settings)).await;
         }
+    }
+
+    /// Requeues a document of the active run. Returns once that is durable.
+    pub async fn requeue(&self, name: String, all: bool) -> Result<(), WriterGone> {
+        let (done, durable) = oneshot::channel();
+        let commands = self.0.upgrade().ok_or(WriterGone)?;
+        commands.send(Command::Requeued { name, all, done }).await.map_err(|_| WriterGone)?;
+        drop(commands);
+        durable.await.map_err(|_| WriterGone)
+    }
+
+    /// Records published result files of the active run. Blocks.
+    pub fn published(&self, files: Vec<ResultFile>) -> Result<(), WriterGone> {
+        let commands = self.0.upgrade().ok_or(WriterGone)?;
+        commands.blocking_send(Command::Published(files)).map_err(|_| WriterGone)
+    }
+
+    /// Drops documents from the listing of the active run. Blocks.
+    pub fn unlist(&self, documents: Vec<DocumentId>) -> Result<(), WriterGone> {
+        let commands = self.0.upgrade().ok_or(WriterGone)?;
+        commands.blocking_send(Command::Unlisted(documents)).map_err(|_| WriterGone)
     }
 
     /// Cancels a document. Returns once that is durable.

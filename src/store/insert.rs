@@ -1,7 +1,7 @@
 //! SQL statements of the writing thread. All run inside its transaction.
 
-use super::cancelled;
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
+use super::{cancelled, following};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
@@ -13,6 +13,8 @@ pub(super) struct Run {
     pub recipe: i64,
     /// Whether rows of this recipe existed before the run. Only then can a new row replace one.
     pub may_replace_rows: bool,
+    /// Whether documents arrive during the run.
+    pub follows: bool,
 }
 
 pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result<()> {
@@ -64,7 +66,8 @@ pub(super) fn branch(t: &Transaction<'_>, run: Run, from: Option<i64>, before: u
 }
 
 pub(super) fn listed(t: &Transaction<'_>, run: Run, position: u64, document: DocumentId) -> Result<()> {
-    t.prepare_cached("INSERT OR REPLACE INTO listing VALUES (?1, ?2, ?3)")?.execute((run.id, position, document.0)).map(|_| ())
+    t.prepare_cached("INSERT OR REPLACE INTO listing VALUES (?1, ?2, ?3)")?.execute((run.id, position, document.0))?;
+    if run.follows { following::placed(t, run, position, document) } else { Ok(()) }
 }
 
 pub(super) fn walked(t: &Transaction<'_>, run: Run, listing: i64, documents: u64) -> Result<()> {
@@ -135,22 +138,21 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
     let sql = "INSERT INTO rows (recipe, document, run, job, status, failure_code, codes, result, found_ms, read_ms, ready_ms, done_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let [found, read, ready] = [row.times.found, row.times.read, row.times.ready].map(Timestamp::as_millisecond);
-    t.prepare_cached(sql)?
-        .execute(rusqlite::params![
-            run.recipe,
-            row.document.0,
-            run.id,
-            &row.job,
-            row.status,
-            row.failure_code,
-            &row.codes,
-            &row.result,
-            found,
-            read,
-            ready,
-            Timestamp::now().as_millisecond()
-        ])
-        .map(|_| ())
+    t.prepare_cached(sql)?.execute(rusqlite::params![
+        run.recipe,
+        row.document.0,
+        run.id,
+        &row.job,
+        row.status,
+        row.failure_code,
+        &row.codes,
+        &row.result,
+        found,
+        read,
+        ready,
+        Timestamp::now().as_millisecond()
+    ])?;
+    if run.follows { following::replace_older(t, run, row.document) } else { Ok(()) }
 }
 
 pub(super) fn sample(t: &Transaction<'_>, run: Run, elapsed_ms: i64, sample: &str) -> Result<()> {

@@ -25,24 +25,30 @@ impl Archive {
     pub fn requeue(self, name: &str, all: bool) -> Result<(), StoreError> {
         let path = self.path().to_owned();
         drop(self);
-        mark(&open(&path)?, name, all).map_err(|e| StoreError::new(&path, "cannot requeue a document", e))
+        mark_alone(&open(&path)?, name, all).map_err(|e| StoreError::new(&path, "cannot requeue a document", e))
     }
 }
 
 impl Store {
     /// Requeues a document at the end of a run.
     pub fn requeue(&self, name: &str, all: bool) -> Result<(), StoreError> {
-        mark(&self.writer, name, all).map_err(|e| self.error("cannot requeue a document", e))
+        mark_alone(&self.writer, name, all).map_err(|e| self.error("cannot requeue a document", e))
     }
 }
 
 const OF_THIS_NAME: &str = "document IN (SELECT id FROM documents WHERE name = ?1)";
 
-fn mark(connection: &Connection, name: &str, all: bool) -> rusqlite::Result<()> {
+fn mark_alone(connection: &Connection, name: &str, all: bool) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
+    mark(&transaction, name, all)?;
+    transaction.commit()
+}
+
+/// Marks a document as requeued, inside a transaction.
+pub(super) fn mark(transaction: &Connection, name: &str, all: bool) -> rusqlite::Result<()> {
     let rows = format!("UPDATE rows SET codes = ifnull(codes || ',', '') || ?2 WHERE {OF_THIS_NAME} AND instr(ifnull(codes, ''), ?2) = 0");
     transaction.execute(&rows, (name, REQUEUED))?;
-    cancelled::forget(&transaction, name)?;
+    cancelled::forget(transaction, name)?;
     transaction.execute(&format!("UPDATE failures SET code = ?2 WHERE {OF_THIS_NAME}"), (name, REQUEUED))?;
     if all {
         // A requeued call that failed has a failure beside its answer; that failure records the
@@ -53,5 +59,5 @@ fn mark(connection: &Connection, name: &str, all: bool) -> rusqlite::Result<()> 
         );
         transaction.execute(&answers, (name, REQUEUED))?;
     }
-    transaction.commit()
+    Ok(())
 }

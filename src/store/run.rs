@@ -29,6 +29,8 @@ pub struct NewRun {
     pub jobs: Vec<JobColumns>,
     /// Whether answers are shared across documents.
     pub share: bool,
+    /// Whether documents arrive during the run. It then looks up what it has committed itself.
+    pub follows: bool,
 }
 
 /// Facts about a run at its end.
@@ -72,7 +74,7 @@ impl Store {
         };
         let writer = schema::open(&path)?;
         let begin = || -> rusqlite::Result<Run> {
-            if exists(&writer, "SELECT 1 FROM documents LIMIT 1", [])? {
+            if new.follows || exists(&writer, "SELECT 1 FROM documents LIMIT 1", [])? {
                 writer.execute("CREATE INDEX IF NOT EXISTS documents_by_digest ON documents (digest)", ())?;
             }
             if new.share {
@@ -83,8 +85,8 @@ impl Store {
                 "INSERT INTO runs (started, docmill_version, settings, command, recipe, jobs) VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
             let values = (&new.started, env!("CARGO_PKG_VERSION"), &new.settings, &new.command, new.recipe, jobs);
             let id = writer.query_row(sql, values, |row| row.get(0))?;
-            let may_replace_rows = exists(&writer, "SELECT 1 FROM rows WHERE recipe = ?1 LIMIT 1", [new.recipe])?;
-            Ok(Run { id, recipe: new.recipe, may_replace_rows })
+            let may_replace_rows = new.follows || exists(&writer, "SELECT 1 FROM rows WHERE recipe = ?1 LIMIT 1", [new.recipe])?;
+            Ok(Run { id, recipe: new.recipe, may_replace_rows, follows: new.follows })
         };
         let run = begin().map_err(|e| {
             let busy = e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
@@ -117,12 +119,12 @@ impl Store {
     /// for each document.
     pub fn answers(&self) -> Result<Option<AnswerReader>, StoreError> {
         let any = self.any("SELECT 1 FROM answers LIMIT 1")? || self.any("SELECT 1 FROM failures LIMIT 1")?;
-        (any || self.share).then(|| AnswerReader::open(&self.path)).transpose()
+        (any || self.share || self.run.follows).then(|| AnswerReader::open(&self.path)).transpose()
     }
 
     /// The documents that earlier runs have seen; `None` without any.
     pub fn catalog(&self) -> Result<Option<Catalog>, StoreError> {
-        let any = self.any("SELECT 1 FROM documents LIMIT 1")?;
+        let any = self.run.follows || self.any("SELECT 1 FROM documents LIMIT 1")?;
         any.then(|| Catalog::open(&self.path, Some(self.run.recipe))).transpose()
     }
 

@@ -15,6 +15,7 @@ fn new_run(recipe: i64) -> NewRun {
         recipe,
         jobs: vec![JobColumns { name: "text".into(), columns: vec![] }],
         share: false,
+        follows: false,
     }
 }
 

@@ -3,8 +3,9 @@
 use super::disk_reserve::Reserve;
 use super::error::has_no_room;
 use super::handle::{Command, StoreHandle};
+use super::history::publish;
 use super::insert::{self, Run};
-use super::{Store, StoreError, StoreSettings, cancelled};
+use super::{Store, StoreError, StoreSettings, cancelled, following, requeue};
 use crate::failpoint;
 use rusqlite::{Connection, Transaction};
 use std::sync::mpsc::SyncSender;
@@ -108,10 +109,7 @@ impl Writing {
             }
             done.map_err(|e| StoreError::unwritten(&store.path, "cannot commit", e))?;
             for command in group.drain(..) {
-                if let Command::Answer(_, done) | Command::Request(_, done) | Command::Cancelled(_, done) = command {
-                    // A caller that stopped waiting still has its record in the store.
-                    let _gone = done.send(());
-                }
+                command.acknowledge();
             }
             (self.measure)(started.elapsed(), records);
             // On a full disk, result files must not take the room that answers need.
@@ -169,7 +167,10 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Lost(attempts) => attempts.iter().try_for_each(|attempt| insert::lost(t, *attempt))?,
         Command::Answer(answer, _) => insert::answer(t, run, answer)?,
         Command::Failure(failure) => insert::failure(t, run, failure)?,
-        Command::Row(row) => insert::row(t, run, row)?,
+        Command::Row(row, _) => insert::row(t, run, row)?,
+        Command::Requeued { name, all, .. } => requeue::mark(t, name, *all)?,
+        Command::Unlisted(documents) => documents.iter().try_for_each(|document| following::unlist(t, run, *document))?,
+        Command::Published(files) => publish(t, run.id, files)?,
         Command::Cancelled(document, _) => cancelled::cancel(t, document)?,
         Command::Settings(settings) => insert::settings(t, run, settings)?,
         Command::Sample { elapsed_ms, sample } => insert::sample(t, run, *elapsed_ms, sample)?,

@@ -3,7 +3,7 @@
 use crate::support::sources::{Source, fail_on, sources};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 26] = [
+const LEVELS: [(&str, u32); 27] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -26,10 +26,11 @@ const LEVELS: [(&str, u32); 26] = [
     ("engine", 3),
     ("html_report", 3),
     ("progress", 3),
-    ("setup", 4),
-    ("serve", 5),
-    ("cli", 6),
-    ("lib", 7),
+    ("watch", 4),
+    ("setup", 5),
+    ("serve", 6),
+    ("cli", 7),
+    ("lib", 8),
 ];
 
 /// Imports allowed despite the levels. Events and repairs use the model's types.

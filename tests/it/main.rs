@@ -67,4 +67,5 @@ mod traces;
 mod trust;
 mod usage;
 mod watched;
+mod watching;
 mod webhooks;

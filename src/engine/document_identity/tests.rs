@@ -43,7 +43,15 @@ impl World {
 
     fn run_with(&self, read: impl Fn(&Path) -> Option<Vec<u8>>) -> BTreeMap<String, Fate> {
         let jobs = vec![JobColumns { name: "text".into(), columns: Vec::new() }];
-        let new = NewRun { started: String::new(), settings: "{}".into(), command: "docmill run".into(), recipe: 1, jobs, share: false };
+        let new = NewRun {
+            started: String::new(),
+            settings: "{}".into(),
+            command: "docmill run".into(),
+            recipe: 1,
+            jobs,
+            share: false,
+            follows: false,
+        };
         let store = Store::begin_run(self.dir.path(), &new).unwrap();
         let settings =
             InputSettings { paths: vec![self.path("").to_str().unwrap().into()], include: vec!["**/*".into()], ..InputSettings::default() };

@@ -1,0 +1,377 @@
+//! Watched directories and prefixes of object storage.
+//!
+//! A scan finds every document. Events only find them faster: they put files on the list of pending
+//! ones, and scans do the same for files that are too young. A file is offered when it is ready.
+
+use super::events::{Events, Signal};
+use super::mounts::is_network;
+use super::moved::Moved;
+use super::pending::{Pending, Stillness, is_old, is_temporary};
+use super::settings::WatchSettings;
+use super::writers::Writers;
+use crate::engine::{Arrival, Arrivals, Ended, Fate};
+use crate::model::{Digest, Place, RowStatus, Stamp};
+use crate::read::{Roots, Walk};
+use crate::store::ResultOrder;
+use parking_lot::{Condvar, Mutex};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Documents that are offered at a time.
+const BATCH: usize = 64;
+/// Maximum time in which a stop is noticed.
+const TICK: Duration = Duration::from_millis(100);
+/// Minimum time between scans that events ask for.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A source of the files of directories, or of the objects of a bucket.
+#[derive(Debug)]
+pub struct Inbox {
+    roots: Roots,
+    stillness: Stillness,
+    rescan: Duration,
+    publish: Duration,
+    moved: Moved,
+    shared: Arc<Shared>,
+    scanner: Mutex<Scanner>,
+    _events: Option<Events>,
+}
+
+/// What the threads of events, stages and documents share.
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    removals: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: Pending,
+    /// Documents whose turn has not ended, with their paths.
+    in_flight: HashMap<String, Option<PathBuf>>,
+    /// Files with a row, to be moved.
+    finished: Vec<(PathBuf, String, RowStatus)>,
+    /// Whether events ask for a scan.
+    scan_soon: bool,
+    /// Sorted hashes of the names of remote documents in the last scan.
+    found: Option<Arc<Vec<u64>>>,
+    /// Notes for the user, and all notes so far.
+    notes: Vec<String>,
+    noted: Vec<String>,
+}
+
+impl State {
+    /// Notes something for the user, once.
+    fn note(&mut self, note: String) {
+        const MOST: usize = 100;
+        if self.noted.len() < MOST && !self.noted.contains(&note) {
+            self.noted.push(note.clone());
+            self.notes.push(note);
+        }
+    }
+}
+
+/// The scan in progress, and what the last ones found.
+#[derive(Default)]
+struct Scanner {
+    walk: Option<Walk>,
+    begun: Option<Instant>,
+    took: Duration,
+    /// A sum over the names of this scan, and of the last one.
+    names: u64,
+    last_names: Option<u64>,
+    /// Hashes of the names of remote documents in this scan.
+    found: Vec<u64>,
+    writers: Writers,
+}
+
+impl std::fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scanner").field("begun", &self.begun).finish_non_exhaustive()
+    }
+}
+
+impl Inbox {
+    /// Watches these inputs. The error says which setting is wrong.
+    pub fn open(roots: Roots, settings: &WatchSettings) -> Result<Self, String> {
+        if let Some(other) = roots.not_watchable() {
+            return Err(format!("{}: docmill watches directories, s3://BUCKET/PREFIX (gs, az) and - (standard input)", other.display()));
+        }
+        let is_network = roots.directories().any(is_network);
+        let moved = Moved::new(&settings.done_dir, &settings.failed_dir)?;
+        let settle = settings.settle(is_network);
+        let shared = Arc::new(Shared::default());
+        let events = (settings.events && !roots.are_remote()).then(|| {
+            let shared = Arc::clone(&shared);
+            Events::of(roots.directories(), move |signal| shared.take(&signal, settle))
+        });
+        let (events, trouble) = match events {
+            Some(Ok(events)) => (Some(events), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
+        let works = roots.are_remote() || (events.is_some() && !is_network);
+        let rescan = settings.rescan(works);
+        if let Some(why) = trouble {
+            let note = format!("events of the file system do not work: {why}. Scans every {} s find new files", rescan.as_secs());
+            shared.state.lock().note(note);
+        }
+        let stillness = Stillness { settle, is_own_clock: !is_network };
+        let scanner = Mutex::default();
+        Ok(Self { roots, stillness, rescan, publish: settings.publish(), moved, shared, scanner, _events: events })
+    }
+
+    /// Pending files that are ready.
+    fn ready(&self, writers: &mut Writers) -> Vec<Arrival> {
+        let due = self.shared.state.lock().pending.due(BATCH);
+        let mut ready = Vec::new();
+        for (path, closed) in due {
+            let name = if is_temporary(&path) || self.moved.holds(&path) { None } else { self.roots.document_at(&path) };
+            let stamp = self.roots.stamp_of(&Place::File(path.clone()));
+            let mut is_written = || !closed && writers.have(&path);
+            let mut state = self.shared.state.lock();
+            let (Some(name), Some(stamp)) = (name, stamp) else {
+                state.pending.remove(&path);
+                continue;
+            };
+            if state.in_flight.contains_key(&name) || !(closed || state.pending.is_still(&path, stamp, self.stillness)) || is_written() {
+                state.pending.look_later(&path, TICK);
+                continue;
+            }
+            state.pending.remove(&path);
+            state.in_flight.insert(name.clone(), Some(path.clone()));
+            ready.push(Arrival { name, place: Place::File(path), failure: None, stamp: Some(stamp), is_scanned: false });
+        }
+        ready
+    }
+
+    /// Goes on with the scan, or begins one if it is time.
+    fn scan(&self, scanner: &mut Scanner) -> Vec<Arrival> {
+        let mut offered = Vec::new();
+        if scanner.walk.is_none() && !self.begin_scan(scanner) {
+            return offered;
+        }
+        let started = Instant::now();
+        while offered.len() < BATCH && started.elapsed() < TICK {
+            let Some(found) = scanner.walk.as_mut().and_then(Iterator::next) else {
+                self.end_scan(scanner);
+                break;
+            };
+            let (document, failure) = found;
+            let hash = hash_of(&document.name);
+            let place = document.place;
+            let stamp = self.roots.stamp_of(&place);
+            match (&place, failure) {
+                (_, Some(failure)) => {
+                    self.shared.state.lock().note(format!("{}: {}", document.name, failure.message));
+                    continue;
+                }
+                (Place::File(path), None) if is_temporary(path) || self.moved.holds(path) => continue,
+                (Place::File(path), None) => {
+                    scanner.names = scanner.names.wrapping_add(hash);
+                    if !self.is_offered(path, &document.name, stamp, &mut scanner.writers) {
+                        continue;
+                    }
+                }
+                _ => {
+                    scanner.names = scanner.names.wrapping_add(hash);
+                    scanner.found.push(hash);
+                    if self.shared.state.lock().in_flight.insert(document.name.clone(), None).is_some() {
+                        continue;
+                    }
+                }
+            }
+            offered.push(Arrival { name: document.name, place, failure: None, stamp, is_scanned: true });
+        }
+        offered
+    }
+
+    /// Whether a file that a scan has found is ready. Otherwise puts it on the list of pending files.
+    fn is_offered(&self, path: &Path, name: &str, stamp: Option<Stamp>, writers: &mut Writers) -> bool {
+        let Some(stamp) = stamp else { return false };
+        let is_ready = is_old(stamp, self.stillness) && !writers.have(path);
+        let mut state = self.shared.state.lock();
+        if state.pending.holds(path) || state.in_flight.contains_key(name) {
+            return false;
+        }
+        if is_ready {
+            state.in_flight.insert(name.to_owned(), Some(path.to_owned()));
+        } else {
+            // Without room, a later scan finds the file again.
+            let _has_room = state.pending.changed(path, Duration::ZERO);
+        }
+        is_ready
+    }
+
+    fn begin_scan(&self, scanner: &mut Scanner) -> bool {
+        let mut state = self.shared.state.lock();
+        let since = scanner.begun.map(|begun| begun.elapsed());
+        let soon = SOON.max(scanner.took * 10);
+        let is_due = since.is_none_or(|since| since >= self.rescan || (state.scan_soon && since >= soon));
+        // Files beyond the maximum of pending ones wait for a scan.
+        if !is_due || !state.pending.has_room() {
+            return false;
+        }
+        state.scan_soon = false;
+        drop(state);
+        self.roots.forget_ignore_files();
+        scanner.begun = Some(Instant::now());
+        scanner.walk = Some(self.roots.walk().anew());
+        true
+    }
+
+    fn end_scan(&self, scanner: &mut Scanner) {
+        scanner.walk = None;
+        scanner.took = scanner.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        let names = std::mem::take(&mut scanner.names);
+        scanner.found.sort_unstable();
+        let found = Arc::new(std::mem::take(&mut scanner.found));
+        self.shared.state.lock().found = Some(found);
+        if scanner.last_names.replace(names) != Some(names) {
+            self.shared.removals.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Moves files with a row.
+    fn move_finished(&self) {
+        let finished = std::mem::take(&mut self.shared.state.lock().finished);
+        for (path, name, status) in finished {
+            if let Err(why) = self.moved.put(&path, &name, status) {
+                self.shared.state.lock().note(why);
+            }
+        }
+    }
+
+    /// How long nothing is to be done, if no event comes.
+    fn idle(&self, scanner: &Scanner) -> Duration {
+        if scanner.walk.is_some() {
+            return Duration::ZERO;
+        }
+        let due = self.shared.state.lock().pending.next_due();
+        due.map_or(TICK, |due| due.saturating_duration_since(Instant::now())).clamp(Duration::from_millis(5), TICK)
+    }
+}
+
+/// A hash of the name of a document.
+fn hash_of(name: &str) -> u64 {
+    Digest::of(name.as_bytes()).short()
+}
+
+impl Shared {
+    /// Takes a signal from the thread of events.
+    fn take(&self, signal: &Signal, settle: Duration) {
+        let mut state = self.state.lock();
+        let has_room = match signal {
+            Signal::Changed(path) | Signal::Closed(path) | Signal::Gone(path) if is_temporary(path) => return,
+            Signal::Changed(path) => state.pending.changed(path, settle.min(SOON)),
+            Signal::Closed(path) => state.pending.closed(path),
+            Signal::Gone(path) => {
+                state.pending.remove(path);
+                self.removals.fetch_add(1, Relaxed);
+                true
+            }
+            Signal::Directory => false,
+            Signal::Lost(advice) => {
+                let why = advice.clone().unwrap_or_else(|| "the system's queue of events was full".to_owned());
+                state.note(format!("events of the file system were lost: {why}. A scan finds what they missed"));
+                false
+            }
+        };
+        state.scan_soon |= !has_room;
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+impl Arrivals for Inbox {
+    fn next(&self, stop: &CancellationToken) -> Option<Vec<Arrival>> {
+        let mut scanner = self.scanner.lock();
+        loop {
+            self.move_finished();
+            if stop.is_cancelled() {
+                return None;
+            }
+            let mut arrivals = self.ready(&mut scanner.writers);
+            if arrivals.len() < BATCH {
+                arrivals.extend(self.scan(&mut scanner));
+            }
+            if !arrivals.is_empty() {
+                return Some(arrivals);
+            }
+            let idle = self.idle(&scanner);
+            if !idle.is_zero() {
+                let mut state = self.shared.state.lock();
+                self.shared.changed.wait_for(&mut state, idle);
+            }
+        }
+    }
+
+    fn ended(&self, ended: Ended) {
+        let mut state = self.shared.state.lock();
+        let path = state.in_flight.remove(&ended.name).flatten();
+        match (path, ended.fate) {
+            (Some(path), Fate::Changed) => {
+                state.scan_soon |= !state.pending.holds(&path) && !state.pending.changed(&path, self.stillness.settle.min(SOON));
+            }
+            (Some(path), Fate::Done { status: Some((status, _)), .. }) if self.moved.is_on() && !state.pending.holds(&path) => {
+                state.finished.push((path, ended.name, status));
+            }
+            _ => {}
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+
+    fn again(&self, name: &str) -> bool {
+        let path = self.roots.path_of(name);
+        let mut state = self.shared.state.lock();
+        match path {
+            Some(path) => {
+                let is_there = path.exists();
+                is_there && state.pending.closed(&path)
+            }
+            None => {
+                state.scan_soon = true;
+                true
+            }
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.state.lock().notes)
+    }
+
+    fn keeps(&self, name: &str) -> bool {
+        if self.moved.is_on() {
+            return true;
+        }
+        let Some(path) = self.roots.path_of(name) else {
+            let hash = hash_of(name);
+            let found = self.shared.state.lock().found.clone();
+            return found.is_none_or(|found| !self.roots.are_remote() || found.binary_search(&hash).is_ok());
+        };
+        // If a whole directory is missing, such as a lost mount, its documents stay in the results.
+        path.exists() || self.roots.directories().any(|directory| !directory.is_dir())
+    }
+
+    fn removals(&self) -> u64 {
+        if self.moved.is_on() { 0 } else { self.shared.removals.load(Relaxed) }
+    }
+
+    fn order(&self) -> ResultOrder {
+        ResultOrder::Name
+    }
+
+    fn renames(&self) -> bool {
+        !self.moved.is_on()
+    }
+
+    fn publish_every(&self) -> Option<Duration> {
+        Some(self.publish)
+    }
+}

@@ -1,0 +1,97 @@
+//! Moves files with a row out of the watched directory, if the settings ask for that.
+
+use crate::model::RowStatus;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Directories for files with a row.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    done: Option<PathBuf>,
+    failed: Option<PathBuf>,
+}
+
+impl Moved {
+    /// The directories `done` and `failed`; empty names mean none. Creates them.
+    pub fn new(done: &str, failed: &str) -> Result<Self, String> {
+        let directory = |key: &str, name: &str| {
+            if name.is_empty() {
+                return Ok(None);
+            }
+            let created = std::fs::create_dir_all(name).and_then(|()| std::fs::canonicalize(name));
+            created.map(Some).map_err(|error| format!("{key}: cannot create {name}: {error}"))
+        };
+        Ok(Self { done: directory("watch.done_dir", done)?, failed: directory("watch.failed_dir", failed)? })
+    }
+
+    /// Whether any files are moved.
+    pub fn is_on(&self) -> bool {
+        self.done.is_some() || self.failed.is_some()
+    }
+
+    /// Whether a file is in one of the directories.
+    pub fn holds(&self, path: &Path) -> bool {
+        let directories = || self.done.iter().chain(&self.failed);
+        let Some(real) = self.is_on().then(|| path.parent().and_then(|parent| std::fs::canonicalize(parent).ok())).flatten() else {
+            return false;
+        };
+        directories().any(|directory| real.starts_with(directory))
+    }
+
+    /// Moves the file at `path` by the status of its row. `name` is the name of its document.
+    ///
+    /// The error says why it stays.
+    pub fn put(&self, path: &Path, name: &str, status: RowStatus) -> Result<(), String> {
+        let directory = match status {
+            RowStatus::Failed | RowStatus::Refused => &self.failed,
+            RowStatus::Ok | RowStatus::Partial | RowStatus::Skipped => &self.done,
+        };
+        let Some(directory) = directory else { return Ok(()) };
+        let target = free(directory.join(name));
+        let parent = target.parent().unwrap_or(directory);
+        let moved = std::fs::create_dir_all(parent).and_then(|()| std::fs::rename(path, &target));
+        moved.or_else(|error| match error.kind() {
+            ErrorKind::NotFound => Ok(()),
+            ErrorKind::CrossesDevices => Err(format!(
+                "cannot move {} to {}, which is on another file system. Choose a directory on the same one",
+                path.display(),
+                directory.display()
+            )),
+            _ => Err(format!("cannot move {} to {}: {error}", path.display(), target.display())),
+        })
+    }
+}
+
+/// The first free path: the path itself, or with a number.
+fn free(path: PathBuf) -> PathBuf {
+    let taken = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+    if !taken(&path) {
+        return path;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut others = (1..u32::MAX).map(|number| path.with_file_name(format!("{name}.{number}")));
+    others.find(|path| !taken(path)).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_moved_by_status_and_never_replace_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = |part: &str| dir.path().join(part).display().to_string();
+        let moved = Moved::new(&name("done"), "").unwrap();
+        let file = dir.path().join("in.txt");
+        for (status, there) in [(RowStatus::Failed, None), (RowStatus::Ok, Some("sub/in.txt")), (RowStatus::Ok, Some("sub/in.txt.1"))] {
+            std::fs::write(&file, "x").unwrap();
+            moved.put(&file, "sub/in.txt", status).unwrap();
+            assert_eq!(file.exists(), there.is_none());
+            if let Some(there) = there {
+                assert!(dir.path().join("done").join(there).exists() && moved.holds(&dir.path().join("done").join(there)));
+            }
+        }
+        moved.put(&file, "gone.txt", RowStatus::Ok).unwrap();
+        assert!(!moved.holds(&file));
+    }
+}
