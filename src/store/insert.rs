@@ -1,7 +1,7 @@
 //! SQL statements of the writing thread. All run inside its transaction.
 
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
-use super::{cancelled, following};
+use super::{cancelled, places};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
@@ -67,7 +67,7 @@ pub(super) fn branch(t: &Transaction<'_>, run: Run, from: Option<i64>, before: u
 
 pub(super) fn listed(t: &Transaction<'_>, run: Run, position: u64, document: DocumentId) -> Result<()> {
     t.prepare_cached("INSERT OR REPLACE INTO listing VALUES (?1, ?2, ?3)")?.execute((run.id, position, document.0))?;
-    if run.follows { following::placed(t, run, position, document) } else { Ok(()) }
+    if run.follows { places::placed(t, (run.id, run.recipe), position, document) } else { Ok(()) }
 }
 
 pub(super) fn walked(t: &Transaction<'_>, run: Run, listing: i64, documents: u64) -> Result<()> {
@@ -152,7 +152,7 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
         ready,
         Timestamp::now().as_millisecond()
     ])?;
-    if run.follows { following::replace_older(t, run, row.document) } else { Ok(()) }
+    if run.follows { places::replace_older(t, run.id, row.document) } else { Ok(()) }
 }
 
 pub(super) fn sample(t: &Transaction<'_>, run: Run, elapsed_ms: i64, sample: &str) -> Result<()> {

@@ -32,6 +32,7 @@ mod insert;
 mod kept_rows;
 mod ledger;
 mod lock;
+mod places;
 mod prune;
 mod reader;
 mod records;
