@@ -30,7 +30,7 @@
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`]; beside it [`html_report`] | levels 0 to 2 |
 //! | beside 3 | [`progress`] | [`event`], [`model`], [`system`] |
-//! | 4 | [`watch`] | levels 0 to 3 |
+//! | 4 | [`watch`], [`gateway`] | levels 0 to 3 |
 //! | 5 | [`setup`] | levels 0 to 4 |
 //! | 6 | [`serve`] | levels 0 to 5 |
 //! | 7 | [`cli`] | all |
@@ -44,6 +44,7 @@ pub mod control;
 pub mod engine;
 pub mod event;
 mod failpoint;
+pub mod gateway;
 pub mod html_report;
 pub mod insight;
 pub mod job;

@@ -1,11 +1,14 @@
 //! The account: provider, address, key and model. It has limits and is billed.
 
-use super::address::{Address, is_loopback, is_secret};
-use super::dialect::Dialect;
+use super::account_error::AccountError;
+use super::address::{Address, is_loopback};
+use super::dialect::{Dialect, RelayPaths};
 use super::exposure;
+use super::further::Further;
 use super::local_files::LocalFiles;
 use super::pricing::Prices;
 use super::provider::Provider;
+use super::relay_endpoint::RelayEndpoint;
 use super::secrets::Secrets;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
@@ -15,16 +18,6 @@ use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-/// A setting from which no account can be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {message}")]
-pub struct AccountError {
-    /// The setting to look at.
-    pub key: &'static str,
-    /// What is wrong, and what to do.
-    pub message: String,
-}
 
 /// Provider, address, key and model.
 #[derive(Debug, Clone)]
@@ -54,15 +47,6 @@ pub struct Account {
     secrets: Secrets,
     /// Gemini's mediaResolution, if requests name one.
     pub(super) media_resolution: Option<String>,
-}
-
-/// Headers and query parameters that the settings add to every request.
-#[derive(Debug, Clone, Default)]
-struct Further {
-    headers: Vec<(HeaderName, SecretString)>,
-    query: Vec<(String, String)>,
-    /// Values that may be secrets.
-    secrets: Vec<SecretString>,
 }
 
 impl Account {
@@ -199,6 +183,23 @@ impl Account {
         (self.dialect.endpoint.may_need_v1 && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
     }
 
+    /// The address of an OpenAI-compatible endpoint; `None` if the provider has no such endpoint.
+    pub(super) fn relay_address(&self, endpoint: RelayEndpoint) -> Option<reqwest::Url> {
+        let paths = if self.provider == Provider::Simulated { RelayPaths::AT_SIMULATOR } else { self.dialect.relay };
+        let path = paths.of(endpoint)?;
+        let version = if self.is_below_v1() { "/v1" } else { "" };
+        let mut url = reqwest::Url::parse(&format!("{}{version}{path}", self.base_url)).ok()?;
+        if !self.further.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.further.query);
+        }
+        Some(url)
+    }
+
+    /// Headers of requests to OpenAI-compatible endpoints, which take the key as OpenAI does.
+    pub(super) fn relay_headers(&self) -> HeaderMap {
+        self.headers_with(("authorization", "Bearer "))
+    }
+
     /// The address of the server.
     pub(super) fn server(&self) -> &reqwest::Url {
         &self.server
@@ -206,12 +207,16 @@ impl Account {
 
     /// Headers of every request.
     pub(super) fn headers(&self) -> HeaderMap {
+        self.headers_with(self.dialect.endpoint.key_header)
+    }
+
+    /// The same with the key in this header, after this prefix.
+    fn headers_with(&self, (usual, prefix): (&'static str, &'static str)) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in self.dialect.endpoint.headers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let (usual, prefix) = self.dialect.endpoint.key_header;
         let (name, prefix) = self.key_header.clone().map_or((HeaderName::from_static(usual), prefix), |name| (name, ""));
         let key = self.key().map(|key| (name, format!("{prefix}{key}")));
         let further = self.further.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
@@ -333,62 +338,4 @@ impl KeyFound {
 fn media_resolution(settings: &LlmSettings) -> Option<String> {
     let named = settings.body.get("generationConfig")?.get("mediaResolution")?;
     named.as_str().map(ToOwned::to_owned)
-}
-
-/// Headers that docmill or the HTTP client sets.
-const NOT_FOR_SETTINGS: [&str; 6] = ["content-length", "content-type", "host", "transfer-encoding", "connection", "expect"];
-/// Headers whose values are secrets.
-const SECRET: [&str; 7] = ["authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie", "x-auth-token"];
-
-/// Headers whose values are no secrets.
-const PUBLIC: [&str; 7] = ["accept", "accept-language", "anthropic-beta", "anthropic-version", "http-referer", "user-agent", "x-title"];
-
-impl Further {
-    fn resolve(settings: &LlmSettings, environment: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
-        let mut further = Self::default();
-        for (name, value) in &settings.headers {
-            let error = |message| AccountError { key: "llm.headers", message };
-            let Ok(header) = name.to_ascii_lowercase().parse::<HeaderName>() else {
-                return Err(error(format!("invalid header name \"{name}\"; expected one such as x-api-key")));
-            };
-            if NOT_FOR_SETTINGS.contains(&header.as_str()) {
-                return Err(error(format!("{name}: docmill sets this header itself. Remove it.")));
-            }
-            if SECRET.contains(&header.as_str()) && !value.as_str().is_some_and(|value| value.starts_with("env:")) {
-                return Err(error(format!(
-                    "{name}: settings cannot hold secrets. Set an environment variable and write \"env:VARIABLE\"."
-                )));
-            }
-            let value = further.value(name, value, &environment).map_err(error)?;
-            if !PUBLIC.contains(&header.as_str()) {
-                further.secrets.push(value.clone().into());
-            }
-            if HeaderValue::from_str(&value).is_err() {
-                return Err(error(format!("{name}: invalid header value; expected visible ASCII characters")));
-            }
-            further.headers.push((header, value.into()));
-        }
-        for (name, value) in &settings.query {
-            let value = further.value(name, value, &environment).map_err(|message| AccountError { key: "llm.query", message })?;
-            if is_secret(name) {
-                further.secrets.push(value.clone().into());
-            }
-            further.query.push((name.clone(), value));
-        }
-        Ok(further)
-    }
-
-    /// Resolves a value of the settings: literal, or `env:VARIABLE` for a secret.
-    fn value(&mut self, name: &str, value: &toml::Value, environment: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-        let text = match value {
-            toml::Value::String(text) => text.clone(),
-            toml::Value::Integer(_) | toml::Value::Boolean(_) | toml::Value::Float(_) => value.to_string(),
-            _ => return Err(format!("{name}: expected text, a number, true or false")),
-        };
-        let Some(variable) = text.strip_prefix("env:") else { return Ok(text) };
-        let secret = environment(variable).map(|secret| secret.trim().to_owned()).filter(|secret| !secret.is_empty());
-        let secret = secret.ok_or_else(|| format!("{name}: the environment variable {variable} is not set. Set it, or remove {name}."))?;
-        self.secrets.push(secret.clone().into());
-        Ok(secret)
-    }
 }

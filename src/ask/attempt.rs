@@ -9,6 +9,7 @@ use super::hedge::{InFlight, Left, wait_for_straggler};
 use super::outcome::CallOutcome;
 use super::request_forms::SentAs;
 use super::retry_state::RetryState;
+use super::settings::RetrySettings;
 use super::transport::{Exchange, StreamObserver};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage, Want};
 use jiff::{SignedDuration, Timestamp};
@@ -211,7 +212,7 @@ impl LlmClient {
             // The provider may have billed a lost reply.
             cost: cost.filter(|_| !partial),
             rate_limits: &rate_limits,
-            refused: result.as_ref().err().and_then(|fault| self.refused(fault, number)),
+            refused: result.as_ref().err().and_then(|fault| refusal(fault, self.account.dialect, &self.retry, number)),
         });
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, cache_saved_pico, seconds };
         self.observer.ended(&this);
@@ -231,16 +232,16 @@ impl LlmClient {
             dialect: self.account.dialect,
         }
     }
+}
 
-    /// The refusal to report to the governor, if it concerns other requests.
-    fn refused(&self, fault: &Fault, attempt: u32) -> Option<Refusal> {
-        (fault.pressure != Pressure::None).then(|| Refusal {
-            pressure: fault.pressure,
-            meter: named_meter(&fault.message, self.account.dialect),
-            wait: fault.wait().unwrap_or_else(|| self.backoff(attempt)),
-            named: fault.wait().is_some(),
-        })
-    }
+/// The refusal to report to the governor, if it concerns other requests.
+pub(super) fn refusal(fault: &Fault, dialect: Dialect, retry: &RetrySettings, attempt: u32) -> Option<Refusal> {
+    (fault.pressure != Pressure::None).then(|| Refusal {
+        pressure: fault.pressure,
+        meter: named_meter(&fault.message, dialect),
+        wait: fault.wait().unwrap_or_else(|| retry.backoff(attempt)),
+        named: fault.wait().is_some(),
+    })
 }
 
 /// Finds the limit that the message of a refusal names.

@@ -39,6 +39,36 @@ pub(super) struct Billed {
     pub cache_saved_pico: i64,
 }
 
+impl Billed {
+    /// The bill of a request that was not sent.
+    pub const NOTHING: Self =
+        Self { usage: Usage { uncached_input: 0, cache_read: 0, cache_write: 0, output: 0 }, cost: Some(Money::ZERO), cache_saved_pico: 0 };
+}
+
+/// The bounds of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound<'b> {
+    pub model: &'b str,
+    /// Maximum input tokens.
+    pub input: u64,
+    /// Maximum output tokens.
+    pub output: u64,
+    /// The tier that the request asks for.
+    pub tier: Tier,
+}
+
+/// What a reply reports about its bill.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reported<'r> {
+    pub usage: Usage,
+    /// The tier that the reply names.
+    pub tier: Option<&'r str>,
+    /// Whether the whole reply arrived.
+    pub complete: bool,
+    /// Whether the reply has text, so that its output cannot be zero.
+    pub has_text: bool,
+}
+
 /// Most tokens that gateways and tools may plausibly add to a prompt.
 const ADDED_INPUT: u64 = 20_000;
 /// Most output tokens that a model may plausibly write beyond its limit.
@@ -53,30 +83,41 @@ impl Billing {
     /// Maximum cost of a request with at most `input` and `output` tokens; `None` if the price is
     /// unknown.
     pub fn at_most(&self, prices: &Prices, model: &str, input: u64, output: u64) -> Option<Money> {
+        self.bound(prices, &Bound { model, input, output, tier: self.asked })
+    }
+
+    /// Maximum cost of a request; `None` if the price is unknown.
+    pub fn bound(&self, prices: &Prices, bound: &Bound<'_>) -> Option<Money> {
         let Learned { excess, dearest } = *self.learned();
-        let most = |tier| prices.at_most(model, tier, input, output + excess);
-        most(self.asked).max(dearest.and_then(most))
+        let most = |tier| prices.at_most(bound.model, tier, bound.input, bound.output + excess);
+        most(bound.tier).max(dearest.and_then(most))
     }
 
     /// Computes the bill for an attempt of `call` whose output limit was `limit` tokens.
     pub fn bill(&self, prices: &Prices, call: &Call, limit: u64, result: &Result<Reply, Fault>) -> Billed {
-        let (usage, named, text) = match result {
+        let (usage, tier, has_text) = match result {
             // Nothing was sent, whatever the price is.
-            Err(fault) if fault.class == Class::NotSent => {
-                return Billed { usage: Usage::default(), cost: Some(Money::ZERO), cache_saved_pico: 0 };
-            }
-            Ok(reply) => (reply.usage, reply.tier.as_deref(), reply.text.as_str()),
-            Err(fault) => (fault.usage, None, ""),
+            Err(fault) if fault.class == Class::NotSent => return Billed::NOTHING,
+            Ok(reply) => (reply.usage, reply.tier.as_deref(), !reply.text.is_empty()),
+            Err(fault) => (fault.usage, None, false),
         };
-        if usage.input() > 2 * call.most_input_tokens() + ADDED_INPUT || usage.output > limit + ADDED_OUTPUT {
-            return Billed { usage: Usage::default(), cost: None, cache_saved_pico: 0 };
+        let complete = matches!(result, Ok(_) | Err(Fault { class: Class::BadReply, .. }));
+        let bound = Bound { model: &call.model, input: call.most_input_tokens(), output: limit, tier: self.asked };
+        self.bill_reported(prices, &bound, &Reported { usage, tier, complete, has_text })
+    }
+
+    /// Computes the bill of a request that was sent.
+    pub fn bill_reported(&self, prices: &Prices, bound: &Bound<'_>, reported: &Reported<'_>) -> Billed {
+        let (usage, named) = (reported.usage, reported.tier);
+        if usage.input() > 2 * bound.input + ADDED_INPUT || usage.output > bound.output + ADDED_OUTPUT {
+            return Billed { cost: None, ..Billed::NOTHING };
         }
-        let tiers = Tier::candidates(self.asked, named);
+        let tiers = Tier::candidates(bound.tier, named);
         {
             let mut learned = self.learned();
-            learned.excess = learned.excess.max(usage.output.saturating_sub(limit));
+            learned.excess = learned.excess.max(usage.output.saturating_sub(bound.output));
             if let (Some(_), [tier]) = (named, tiers.as_slice()) {
-                let price = |tier| prices.at_most(&call.model, tier, 1000, 1000);
+                let price = |tier| prices.at_most(bound.model, tier, 1000, 1000);
                 if learned.dearest.is_none_or(|known| price(*tier) > price(known)) {
                     learned.dearest = Some(*tier);
                 }
@@ -84,14 +125,13 @@ impl Billing {
         }
         // The cost of a complete reply is unknown if it reports no input, or text without output
         // tokens.
-        let complete = matches!(result, Ok(_) | Err(Fault { class: Class::BadReply, .. }));
-        let counted = usage.input() > 0 && (usage.output > 0 || text.is_empty());
-        let costs = tiers.iter().map(|tier| (prices.cost(&call.model, *tier, usage), *tier));
-        let (cost, tier) = costs.max_by_key(|(cost, _)| *cost).unwrap_or((None, self.asked));
+        let counted = usage.input() > 0 && (usage.output > 0 || !reported.has_text);
+        let costs = tiers.iter().map(|tier| (prices.cost(bound.model, *tier, usage), *tier));
+        let (cost, tier) = costs.max_by_key(|(cost, _)| *cost).unwrap_or((None, bound.tier));
         Billed {
             usage,
-            cost: cost.filter(|_| counted || !complete),
-            cache_saved_pico: prices.saved_by_cache(&call.model, tier, usage).unwrap_or(0),
+            cost: cost.filter(|_| counted || !reported.complete),
+            cache_saved_pico: prices.saved_by_cache(bound.model, tier, usage).unwrap_or(0),
         }
     }
 

@@ -7,10 +7,12 @@
 use super::attempt::Sent;
 use super::client::{Ledger, LlmClient, Question};
 use super::fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
+use super::governor::Governor;
 use super::judge::judge;
 use super::outcome::{CallOutcome, clock_time};
 use super::request_forms::{Correction, SentAs};
 use super::retry_state::RetryState;
+use super::settings::RetrySettings;
 use crate::model::{Attempt, Call, Checked, Failure, FailureCode, Money, Spent, Unfit};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -103,7 +105,7 @@ impl LlmClient {
             tokio::select! {
                 biased;
                 () = question.cancelled() => {}
-                waited = self.wait(&fault, spent.attempts) => waited?,
+                waited = wait(&self.governor, &self.retry, &fault, spent.attempts) => waited?,
             }
         }
     }
@@ -149,36 +151,6 @@ impl LlmClient {
         Fault { class, ..fault }
     }
 
-    async fn wait(&self, fault: &Fault, attempt: u32) -> Result<(), CallOutcome> {
-        let asked = fault.wait();
-        if let Some(asked) = asked.filter(|asked| *asked > Duration::from_secs(self.retry.max_wait_s)) {
-            let message = format!(
-                "the provider asks to wait {} s, until {}, longer than llm.retry.max_wait_s = {}: {}",
-                asked.as_secs(),
-                clock_time(asked),
-                self.retry.max_wait_s,
-                fault.message
-            );
-            return Err(CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message }));
-        }
-        // A rate limit affects the whole account, so the governor delays all requests by the named
-        // time.
-        let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
-        if at_the_gate || (fault.class == Class::BadReply && fault.code != FailureCode::ServerError) {
-            return Ok(());
-        }
-        let wait = asked.unwrap_or_else(|| self.backoff(attempt));
-        self.governor.pause(wait).await.map_err(CallOutcome::from)
-    }
-
-    /// Returns a random wait below a bound that doubles with each attempt.
-    ///
-    /// The randomness spreads the retries of calls that failed together.
-    pub(super) fn backoff(&self, attempt: u32) -> Duration {
-        let bound = Duration::from_millis(self.retry.base_ms).saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_BACKOFF);
-        bound.mul_f64(fastrand::f64())
-    }
-
     /// Whether calls start with the fallback model.
     pub(super) fn is_away(&self) -> bool {
         let away_until = self.away_until.lock();
@@ -193,6 +165,41 @@ impl LlmClient {
             self.observer.note(&format!("docmill asks {} instead of {} (llm.fallback): {}", model, call.model, fault.message));
         }
         *self.away_until.lock() = Some(Instant::now() + time);
+    }
+}
+
+/// Waits before a retry.
+///
+/// Fails if the provider asks for a longer wait than the settings allow, or if the run stops.
+pub(super) async fn wait(governor: &Governor, retry: &RetrySettings, fault: &Fault, attempt: u32) -> Result<(), CallOutcome> {
+    let asked = fault.wait();
+    if let Some(asked) = asked.filter(|asked| *asked > Duration::from_secs(retry.max_wait_s)) {
+        let message = format!(
+            "the provider asks to wait {} s, until {}, longer than llm.retry.max_wait_s = {}: {}",
+            asked.as_secs(),
+            clock_time(asked),
+            retry.max_wait_s,
+            fault.message
+        );
+        return Err(CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message }));
+    }
+    // A rate limit affects the whole account, so the governor delays all requests by the named
+    // time.
+    let at_the_gate = asked.is_some() && matches!(fault.pressure, Pressure::Rate | Pressure::Ramp);
+    if at_the_gate || (fault.class == Class::BadReply && fault.code != FailureCode::ServerError) {
+        return Ok(());
+    }
+    let wait = asked.unwrap_or_else(|| retry.backoff(attempt));
+    governor.pause(wait).await.map_err(CallOutcome::from)
+}
+
+impl RetrySettings {
+    /// Returns a random wait below a bound that doubles with each attempt.
+    ///
+    /// The randomness spreads the retries of calls that failed together.
+    pub(super) fn backoff(&self, attempt: u32) -> Duration {
+        let bound = Duration::from_millis(self.base_ms).saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_BACKOFF);
+        bound.mul_f64(fastrand::f64())
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Transport {
     /// A client that opens a new connection for each request.
     unpooled: reqwest::Client,
     headers: HeaderMap,
-    times: Times,
+    pub(super) times: Times,
     replies: ReplyMemory,
 }
 
@@ -73,12 +73,17 @@ impl Transport {
     /// With `live`, the reply is streamed. With `unpooled`, the request uses a new connection,
     /// because the server may close a pooled one at any moment.
     pub async fn send(&self, model: &str, body: Body, live: Option<&dyn StreamObserver>, unpooled: bool) -> Exchange {
-        let client = if unpooled { &self.unpooled } else { &self.client };
+        let client = self.client(unpooled);
         let mut seen = Seen { rate_limits: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
         // The timeout starts after admission, so the wait for a permit does not count.
         let exchange = Box::pin(self.exchange(client, (model, body), live, &mut seen));
         let result = in_time(exchange, self.times.total, "no complete response", "llm.timeout_s").await.flatten();
         Exchange { result, rate_limits: seen.rate_limits, status: seen.status, first_byte: seen.first_byte }
+    }
+
+    /// The HTTP client. With `unpooled`, each request uses a new connection.
+    pub(super) fn client(&self, unpooled: bool) -> &reqwest::Client {
+        if unpooled { &self.unpooled } else { &self.client }
     }
 
     /// Sends a GET request with the headers of the account.
@@ -243,10 +248,10 @@ pub trait StreamObserver: Send + Sync {
 
 /// Timeouts of a request.
 #[derive(Debug, Clone, Copy)]
-struct Times {
-    total: Duration,
-    first_byte: Duration,
-    silence: Duration,
+pub(super) struct Times {
+    pub total: Duration,
+    pub first_byte: Duration,
+    pub silence: Duration,
 }
 
 impl Times {
@@ -293,7 +298,7 @@ fn own_roots(file: &str, of_environment: Option<&str>) -> Result<Vec<reqwest::Ce
     }
 }
 
-async fn in_time<T>(step: impl Future<Output = T>, limit: Duration, what: &str, setting: &str) -> Result<T, Fault> {
+pub(super) async fn in_time<T>(step: impl Future<Output = T>, limit: Duration, what: &str, setting: &str) -> Result<T, Fault> {
     within(limit, step).await.ok_or_else(|| {
         let message = format!("{what} within {} s ({setting})", limit.as_secs_f64());
         Fault::new(Class::Ambiguous, FailureCode::TimedOut, message)
@@ -306,7 +311,7 @@ pub(super) fn fault_text(error: &reqwest::Error, account: &Account) -> String {
     account.secrets().scrub(message.into()).into_owned()
 }
 
-fn fault(error: &reqwest::Error, account: &Account) -> Fault {
+pub(super) fn fault(error: &reqwest::Error, account: &Account) -> Fault {
     let message = fault_text(error, account);
     if error.is_connect() && message.contains("certificate") {
         let hint = "If the server or proxy uses a private certificate authority, set llm.ca_file to its certificate in PEM format";

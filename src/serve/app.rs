@@ -10,6 +10,7 @@ use super::staging::Directories;
 use super::thumbnails::ThumbnailMaker;
 use super::webhooks::Webhooks;
 use crate::ask::Accounts;
+use crate::gateway::Gateway;
 use crate::model::Money;
 use crate::setup::{Environment, SettingsSource};
 use jiff::Timestamp;
@@ -34,10 +35,12 @@ pub struct App {
     /// Keys of clients; `None` if requests need no key.
     pub keys: Option<Keys>,
     /// The queue.
-    pub queue: Queue,
+    pub queue: Arc<Queue>,
     /// The directories.
     pub directories: Directories,
-    /// The accounts, which all runs share.
+    /// Relays requests in OpenAI's format.
+    pub gateway: Arc<Gateway>,
+    /// The accounts, which all runs and requests share.
     pub accounts: Arc<Accounts>,
     /// Proxies that are trusted.
     pub proxies: Proxies,
@@ -78,10 +81,15 @@ impl App {
         tokio::task::spawn_blocking(move || work(&app)).await.map_err(Problem::internal)?
     }
 
-    /// Calls `with` with the caps on money.
+    /// Calls `with` with the caps on money. Requests reserve no money meanwhile.
     pub fn with_caps<T>(&self, with: impl FnOnce(Caps<'_>) -> T) -> T {
         let server = (self.settings.max_usd > 0.0).then(|| Money::from_usd(self.settings.max_usd));
-        with(Caps { server, owner: &|owner| self.keys.as_ref()?.cap(owner) })
+        let money = self.gateway.money();
+        let requests = |owner: Option<&str>| {
+            let amount = money.of(owner);
+            (amount.spent, amount.reserved)
+        };
+        with(Caps { server, owner: &|owner| self.keys.as_ref()?.cap(owner), requests: &requests })
     }
 }
 

@@ -1,4 +1,5 @@
-//! A server that runs jobs for clients: a queue, a REST API, events and results.
+//! A server that runs jobs for clients: a queue, a REST API, events and results. It also relays
+//! requests in OpenAI's format.
 //!
 //! ```text
 //!  client ──> http ──> staging ──> queue ──> scheduler ──> runner ──> engine::run
@@ -16,6 +17,7 @@
 //! | `submission`, `staging` | what a client submits, and its files |
 //! | `queue` | states, order and caps of runs |
 //! | `scheduler`, `runner`, `live` | start runs; do the work of one; its controls and events |
+//! | `requests` | the gateway for requests in OpenAI's format: account and caps |
 //! | `http` | routes, checks of requests, and their description |
 //! | `webhooks` | messages to clients whose runs have ended |
 //! | `proxies`, `tls` | who is in front of the server; HTTPS |
@@ -29,6 +31,7 @@ mod problem;
 mod proxies;
 mod queue;
 mod report;
+mod requests;
 mod retention;
 mod runner;
 mod scheduler;
@@ -50,6 +53,7 @@ use app::App;
 use parking_lot::Mutex;
 use proxies::Proxies;
 use queue::Queue;
+use requests::GatewayParts;
 use staging::Directories;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -114,9 +118,20 @@ impl Server {
         let root = environment.path(&settings.dir);
         let opening = tokio::task::spawn_blocking(move || open(&root)).await.map_err(|error| error.to_string())?;
         let (lock, directories, queue) = opening?;
+        let (queue, accounts, stop) = (Arc::new(queue), Arc::<Accounts>::default(), CancellationToken::new());
         // Relative settings of runs mean the directory of the server's process.
         source.flags.append(&mut flags_of(&source.set));
         source.set.clear();
+        let parts = GatewayParts {
+            settings: &settings,
+            source: &source,
+            environment: &environment,
+            keys: keys.as_ref(),
+            queue: &queue,
+            accounts: &accounts,
+            stop: &stop,
+        };
+        let gateway = Arc::new(tokio::task::block_in_place(|| requests::open(&environment.path(&settings.dir), parts))?);
         let app = App {
             settings,
             source,
@@ -125,13 +140,14 @@ impl Server {
             keys,
             queue,
             directories,
-            accounts: Arc::new(Accounts::default()),
+            gateway,
+            accounts,
             proxies,
             webhooks,
             live: Mutex::new(HashMap::new()),
             wake: Notify::new(),
             changed: broadcast::Sender::new(CHANGES),
-            stop: CancellationToken::new(),
+            stop,
             estimates: Semaphore::new(ESTIMATES),
             thumbnails: ThumbnailMaker::default(),
         };
@@ -161,8 +177,10 @@ impl Server {
         let mut beside = JoinSet::new();
         beside.spawn(retention::keep_within_limits(Arc::clone(&app)));
         beside.spawn(webhooks::deliver(Arc::clone(&app)));
+        beside.spawn(requests::wake_runs(Arc::clone(&app)));
         let work = async {
             scheduler::schedule(Arc::clone(&app)).await;
+            app.gateway.drain().await;
             over.cancel();
         };
         tokio::join!(work, http::listen(&listener, &router, tls.as_ref(), app.settings.connections, &over));

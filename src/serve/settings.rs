@@ -28,6 +28,10 @@ pub struct ServeSettings {
     pub settings: Vec<String>,
     /// Cap on the money that all runs may spend, in US dollars. 0 = no cap.
     pub max_usd: f64,
+    /// Models that clients can ask for under `/v1`; empty for all of the account.
+    pub models: Vec<String>,
+    /// Whether identical requests under `/v1` get a stored answer.
+    pub store: bool,
     /// Maximum size of a submission in MB.
     pub max_upload_mb: u64,
     /// Maximum size of the directory in MB; 0 = no limit. A larger directory takes no new runs.

@@ -250,7 +250,7 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
 }
 
 /// The scenario of the simulator, from the settings.
-fn scenario(settings: &SimulatorSettings) -> Result<Scenario, SetupError> {
+pub(super) fn scenario(settings: &SimulatorSettings) -> Result<Scenario, SetupError> {
     if settings.scenario.is_empty() {
         return Ok(Scenario { latency_ms: settings.latency_ms, jitter_ms: settings.jitter_ms, seed: settings.seed, ..Scenario::default() });
     }
@@ -263,6 +263,6 @@ pub fn scenario_file(file: &Path) -> Result<Scenario, SetupError> {
     Scenario::parse(&text).map_err(|e| SetupError::usage(format!("scenario file {}: {e}", file.display())))
 }
 
-async fn start_simulator(scenario: Scenario) -> Result<Simulator, SetupError> {
+pub(super) async fn start_simulator(scenario: Scenario) -> Result<Simulator, SetupError> {
     Simulator::start(scenario, 0).await.map_err(|e| SetupError::internal(format!("cannot start the simulator: {e}")))
 }

@@ -21,6 +21,7 @@ mod secrets;
 mod settings;
 mod tables;
 mod trust;
+mod upstream;
 
 pub use assemble::{Assembled, RunOptions, Server, assemble, scenario_file};
 pub use environment::Environment;
@@ -34,6 +35,7 @@ pub use prices::{in_force, price_doubts};
 pub use settings::{FILE, Flag, JobSettings, Settings, SettingsSource, SimulatorSettings, shown_value};
 pub use tables::settle as settle_tables;
 pub use trust::{TRUSTED, Untrusted};
+pub use upstream::upstream;
 
 use std::fmt::Display;
 

@@ -3,7 +3,7 @@
 use crate::support::sources::{Source, fail_on, sources};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 27] = [
+const LEVELS: [(&str, u32); 28] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -27,6 +27,7 @@ const LEVELS: [(&str, u32); 27] = [
     ("html_report", 3),
     ("progress", 3),
     ("watch", 4),
+    ("gateway", 4),
     ("setup", 5),
     ("serve", 6),
     ("cli", 7),

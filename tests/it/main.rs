@@ -27,6 +27,7 @@ mod draining;
 mod embedded;
 mod existing;
 mod exits;
+mod gateway;
 mod hostile;
 mod hostile_files;
 mod hostile_tables;

@@ -3,7 +3,7 @@
 use super::assembly::{Assembly, append};
 use super::body::{self, Body};
 use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
-use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
+use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, RelayPaths, Tiers, WireFormat};
 use super::http::HttpReply;
 use super::limits::{LimitKind, RateLimitHeader, number};
 use super::schema::Subset;
@@ -41,6 +41,8 @@ static FORMAT: WireFormat = WireFormat {
         key_header: ("x-api-key", ""),
         id_header: "request-id",
     },
+    // Anthropic serves Chat Completions for OpenAI's SDKs.
+    relay: RelayPaths { chat: Some("/v1/chat/completions"), responses: None, embeddings: None },
     form: Form {
         parts: &[FormPart::NoStream, FormPart::Blocks],
         limit: LimitName::MaxTokens,

@@ -48,6 +48,8 @@ pub struct WireFormat {
     pub provider: ProviderDefaults,
     /// Address and headers of requests.
     pub endpoint: Endpoint,
+    /// Endpoints for requests that clients wrote for OpenAI.
+    pub relay: RelayPaths,
     /// The usual form of requests.
     pub form: Form,
     /// Builds the body of a request for a call.
@@ -114,6 +116,17 @@ pub struct Endpoint {
     pub key_header: (&'static str, &'static str),
     /// Response header with the provider's request id.
     pub id_header: &'static str,
+}
+
+/// The paths of a provider's OpenAI-compatible endpoints below the base address.
+#[derive(Debug, Clone, Copy)]
+pub struct RelayPaths {
+    /// Chat Completions; `None` if the provider has no such endpoint.
+    pub chat: Option<&'static str>,
+    /// Responses.
+    pub responses: Option<&'static str>,
+    /// Embeddings.
+    pub embeddings: Option<&'static str>,
 }
 
 /// The rules by which a provider counts requests and tokens.

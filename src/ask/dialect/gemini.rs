@@ -3,7 +3,7 @@
 use super::assembly::{Assembly, append};
 use super::body::{self, Body};
 use super::form::{Form, LimitName, Role, SchemaStyle};
-use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
+use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, RelayPaths, Tiers, WireFormat};
 use super::limits::LimitKind;
 use super::schema::Subset;
 use super::shape::Extra;
@@ -38,6 +38,7 @@ static FORMAT: WireFormat = WireFormat {
         key_header: ("x-goog-api-key", ""),
         id_header: "x-request-id",
     },
+    relay: RelayPaths { chat: Some("/openai/chat/completions"), responses: None, embeddings: Some("/openai/embeddings") },
     form: Form {
         parts: &[],
         limit: LimitName::MaxTokens,

@@ -3,7 +3,7 @@
 use super::assembly::{Assembly, append};
 use super::body::{self, Body};
 use super::form::{Form, FormPart, LimitName, Role, SchemaStyle};
-use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, Tiers, WireFormat};
+use super::format::{Dialect, Endpoint, LimitRules, ProviderDefaults, RelayPaths, Tiers, WireFormat};
 use super::http::HttpReply;
 use super::limits::{LimitKind, RateLimitHeader, number};
 use super::schema::Subset;
@@ -42,6 +42,7 @@ pub(super) const CHAT: WireFormat = WireFormat {
         key_header: ("authorization", "Bearer "),
         id_header: "x-request-id",
     },
+    relay: RelayPaths { chat: Some("/chat/completions"), responses: Some("/responses"), embeddings: Some("/embeddings") },
     form: Form {
         parts: &[FormPart::Limit, FormPart::StreamUsage, FormPart::Detail, FormPart::Strict, FormPart::NoStream, FormPart::Blocks],
         limit: LimitName::MaxCompletionTokens,

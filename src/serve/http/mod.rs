@@ -8,6 +8,7 @@ mod events;
 mod guard;
 mod health;
 mod listen;
+mod openai;
 mod page;
 mod results;
 mod runs;
@@ -70,6 +71,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let description = Json(description);
     Router::new()
         .merge(api)
+        .merge(openai::routes())
         .route("/openapi.json", get(move || std::future::ready(description.clone())))
         .route("/metrics", get(health::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::authenticate))
@@ -84,6 +86,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(Problem::internal("the request failed unexpectedly"))
         }))
+        .layer(middleware::from_fn(openai::openai_errors))
         .with_state(Arc::clone(app))
 }
 

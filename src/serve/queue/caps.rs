@@ -3,7 +3,9 @@
 //! A run gets its share when it begins, so the runs together never exceed a cap. A run without its
 //! own cap gets everything that is left, and further runs wait until it has ended.
 
+use super::Queue;
 use crate::model::Money;
+use crate::serve::problem::Problem;
 use rusqlite::Connection;
 
 /// The caps of a server.
@@ -13,6 +15,8 @@ pub struct Caps<'c> {
     pub server: Option<Money>,
     /// Cap on the money of all runs of an owner.
     pub owner: &'c (dyn Fn(&str) -> Option<Money> + Sync),
+    /// Money that requests have spent and reserved, of an owner or of all.
+    pub requests: &'c dyn Fn(Option<&str>) -> (Money, Money),
 }
 
 /// The money that a run may still spend.
@@ -34,7 +38,8 @@ impl Caps<'_> {
         let mut least = Room::Unlimited;
         for (cap, owner) in [(self.server, None), ((self.owner)(owner), Some(owner))] {
             let Some(cap) = cap else { continue };
-            let (spent, reserved) = used(connection, owner)?;
+            let (runs, requests) = (used(connection, owner)?, (self.requests)(owner));
+            let (spent, reserved) = (runs.0 + requests.0, runs.1 + requests.1);
             let left = cap - spent - reserved;
             let room = match (left, reserved) {
                 (Money::ZERO, Money::ZERO) => Room::None,
@@ -49,6 +54,14 @@ impl Caps<'_> {
             };
         }
         Ok(least)
+    }
+}
+
+impl Queue {
+    /// Money spent and reserved by the runs of an owner, or of all.
+    pub fn money(&self, owner: Option<&str>) -> Result<Money, Problem> {
+        let (spent, reserved) = used(&self.read.lock(), owner)?;
+        Ok(spent + reserved)
     }
 }
 

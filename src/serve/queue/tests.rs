@@ -2,7 +2,7 @@
 
 use super::*;
 
-const NO_CAPS: Caps<'static> = Caps { server: None, owner: &|_| None };
+const NO_CAPS: Caps<'static> = Caps { server: None, owner: &|_| None, requests: &|_| (Money::ZERO, Money::ZERO) };
 
 pub(super) fn queue() -> (tempfile::TempDir, Queue) {
     let directory = tempfile::tempdir().unwrap();
@@ -77,7 +77,8 @@ fn runs_at_work_are_queued_again_after_a_restart() {
 #[test]
 fn runs_together_never_get_more_than_a_cap() {
     let (_directory, queue) = queue();
-    let caps = Caps { server: None, owner: &|owner| (owner == "a").then(|| Money::from_usd(10.0)) };
+    let caps =
+        Caps { server: None, owner: &|owner| (owner == "a").then(|| Money::from_usd(10.0)), requests: &|_| (Money::ZERO, Money::ZERO) };
     let take = || queue.next(caps).unwrap().map(|run| (run.id, run.cap.map(Money::usd)));
     let [small, whole, waits] = [Some(3.0), None, None].map(|cap| submit(&queue, "a", 0, cap));
     let other = submit(&queue, "b", 0, None);
@@ -100,7 +101,7 @@ fn runs_together_never_get_more_than_a_cap() {
 #[test]
 fn a_resumed_run_may_spend_its_own_cap_including_what_it_spent() {
     let (_directory, queue) = queue();
-    let caps = Caps { server: Some(Money::from_usd(10.0)), owner: &|_| None };
+    let caps = Caps { server: Some(Money::from_usd(10.0)), owner: &|_| None, requests: &|_| (Money::ZERO, Money::ZERO) };
     let id = submit(&queue, "", 0, None);
     assert_eq!(queue.next(caps).unwrap().unwrap().cap, Some(Money::from_usd(10.0)));
     queue.end(&id, State::Cancelled, "", &spent(4.0)).unwrap();

@@ -2,6 +2,7 @@
 
 use super::{Running, Workspace};
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -140,6 +141,33 @@ impl Serving {
     pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Response {
         let request = self.client.post(format!("{}{path}", self.base)).body(body);
         self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
+    }
+
+    /// Sends a POST request on a connection of its own, and ignores what becomes of it.
+    pub fn post_expecting_nothing(&self, path: &str, body: &Value) {
+        let mut stream = self.connect_and_post(path, body);
+        // The server may be killed meanwhile.
+        drop(std::io::copy(&mut stream, &mut std::io::sink()));
+    }
+
+    /// Sends a POST request on a connection of its own, and closes that without waiting for the
+    /// response.
+    pub fn post_and_leave(&self, path: &str, body: &Value) {
+        drop(self.connect_and_post(path, body));
+    }
+
+    fn connect_and_post(&self, path: &str, body: &Value) -> std::net::TcpStream {
+        let host = self.base.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        let body = body.to_string();
+        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\n{headers}connection: close\r\ncontent-type: application/json\r\n\
+            content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        stream
     }
 
     /// Sends a DELETE request.

@@ -1,0 +1,207 @@
+//! The ledger of relayed requests: one SQLite file with one writing thread.
+//!
+//! Writes of many requests share a commit, so a thousand requests at a time need few. A reader has
+//! a connection of its own and waits for no commit.
+
+mod writer;
+
+pub use writer::Unwritten;
+
+use crate::ask::RelayAttempt;
+use crate::model::{Money, Usage};
+use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
+use writer::Writer;
+
+/// Name of the file in the directory of the server.
+const FILE_NAME: &str = "requests.db";
+/// Version of the tables.
+const VERSION: i64 = 1;
+/// Marks the file for SQLite tools ("docr" in ASCII).
+const APPLICATION_ID: i64 = 0x646f_6372;
+
+/// The ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    writer: Writer,
+    read: Mutex<Connection>,
+    next_id: AtomicI64,
+}
+
+/// An attempt that is about to be sent.
+#[derive(Debug, Clone)]
+pub struct NewAttempt {
+    /// Id of the client's request.
+    pub request: String,
+    /// Name of the key that sent it.
+    pub owner: String,
+    /// Path of the endpoint.
+    pub endpoint: &'static str,
+    /// The model.
+    pub model: String,
+    /// The batch that it is a part of.
+    pub batch: Option<String>,
+    /// Number of the attempt within the request, from 1.
+    pub number: u32,
+    /// Maximum cost; `None` if the price is unknown.
+    pub at_most: Option<Money>,
+}
+
+/// An answer that identical requests get again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Its tokens.
+    pub usage: Usage,
+}
+
+impl Ledger {
+    /// Opens or creates the ledger in `directory`. Attempts that a dead server left are in doubt.
+    pub fn open(directory: &Path) -> Result<Self, String> {
+        let path = directory.join(FILE_NAME);
+        let error = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(Duration::from_secs(10))?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+            Ok(connection)
+        };
+        let prepare = |write: &Connection| -> rusqlite::Result<i64> {
+            let version: i64 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if version == 0 {
+                let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
+                write.execute_batch(&format!("BEGIN IMMEDIATE; {} {marks} COMMIT;", include_str!("schema.sql")))?;
+            }
+            write.pragma_update(None, "journal_mode", "WAL")?;
+            // A record is on disk before its request is sent.
+            write.pragma_update(None, "synchronous", "FULL")?;
+            Ok(version.max(VERSION))
+        };
+        let write = open().map_err(|e| error(&e))?;
+        if prepare(&write).map_err(|e| error(&e))? > VERSION {
+            return Err(error(&"a newer docmill wrote this file. Use the newer docmill"));
+        }
+        write.execute("UPDATE attempts SET state = 'in_doubt' WHERE state = 'sent'", ()).map_err(|e| error(&e))?;
+        let last: Option<i64> = write.query_row("SELECT max(id) FROM attempts", (), |row| row.get(0)).map_err(|e| error(&e))?;
+        let read = open().map_err(|e| error(&e))?;
+        let writer = Writer::start(write).map_err(|e| error(&e))?;
+        Ok(Self { writer, read: Mutex::new(read), next_id: AtomicI64::new(last.unwrap_or(0) + 1) })
+    }
+
+    /// Waits until everything is written. Nothing can be written afterwards.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+
+    /// The connection for reading. Callers block.
+    pub fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.read.lock()
+    }
+
+    /// Writes, and waits until it is durable.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unwritten> {
+        self.writer.write(work).await
+    }
+
+    /// Writes soon, after everything that was written before.
+    pub async fn write_soon(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send + 'static) {
+        self.writer.write_soon(work).await;
+    }
+
+    /// Money spent by each owner, including what is in doubt.
+    pub fn spent(&self) -> rusqlite::Result<Vec<(String, Money)>> {
+        let connection = self.reader();
+        let sql = "SELECT owner, sum(pico) FROM (
+                SELECT owner, ifnull(iif(state = 'ended', cost_pico_usd, NULL), ifnull(at_most_pico_usd, 0)) AS pico FROM attempts
+                UNION ALL SELECT owner, spent_pico_usd FROM removed) GROUP BY owner";
+        let mut statement = connection.prepare(sql)?;
+        let spent = statement.query_map((), |row| Ok((row.get(0)?, Money::from_pico(row.get(1)?))))?;
+        spent.collect()
+    }
+
+    /// Records an attempt. Returns its id when the record is durable.
+    pub async fn sending(&self, new: NewAttempt) -> Result<i64, Unwritten> {
+        let id = self.next_id.fetch_add(1, Relaxed);
+        let record = move |t: &Transaction<'_>| {
+            let sql = "INSERT INTO attempts (id, request, owner, endpoint, model, batch, number, sent_ms, at_most_pico_usd, state)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'sent')";
+            let NewAttempt { request, owner, endpoint, model, batch, number, at_most } = &new;
+            let at_most = at_most.map(Money::pico);
+            t.prepare_cached(sql)?.execute(params![id, request, owner, endpoint, model, batch, number, now_ms(), at_most]).map(drop)
+        };
+        self.write(record).await?;
+        Ok(id)
+    }
+
+    /// Records the end of an attempt.
+    pub async fn ended(&self, id: i64, attempt: RelayAttempt) {
+        let record = move |t: &Transaction<'_>| {
+            let sql = "UPDATE attempts SET state = 'ended', ended_ms = ?2, status = ?3, uncached_input = ?4, cache_read = ?5,
+                cache_write = ?6, output = ?7, cost_pico_usd = ?8 WHERE id = ?1";
+            let RelayAttempt { status, usage, cost } = attempt;
+            let Usage { uncached_input, cache_read, cache_write, output } = usage;
+            let cost = cost.map(Money::pico);
+            t.prepare_cached(sql)?.execute(params![id, now_ms(), status, uncached_input, cache_read, cache_write, output, cost]).map(drop)
+        };
+        self.write_soon(record).await;
+    }
+
+    /// Keeps an answer for identical requests.
+    pub async fn keep_answer(&self, key: blake3::Hash, owner: String, answer: StoredAnswer) {
+        let record = move |t: &Transaction<'_>| {
+            let sql =
+                "INSERT OR REPLACE INTO answers (key, owner, created_ms, status, body, uncached_input, cache_read, cache_write, output)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            let StoredAnswer { status, body, usage } = &answer;
+            let Usage { uncached_input, cache_read, cache_write, output } = *usage;
+            let values = params![key.as_bytes(), owner, now_ms(), status, body, uncached_input, cache_read, cache_write, output];
+            t.prepare_cached(sql)?.execute(values).map(drop)
+        };
+        self.write_soon(record).await;
+    }
+
+    /// The answer of an identical request.
+    pub fn stored_answer(&self, key: blake3::Hash) -> rusqlite::Result<Option<StoredAnswer>> {
+        let connection = self.reader();
+        let sql = "SELECT status, body, uncached_input, cache_read, cache_write, output FROM answers WHERE key = ?1";
+        let mut statement = connection.prepare_cached(sql)?;
+        let read = |row: &rusqlite::Row<'_>| {
+            let usage = Usage { uncached_input: row.get(2)?, cache_read: row.get(3)?, cache_write: row.get(4)?, output: row.get(5)? };
+            Ok(StoredAnswer { status: row.get(0)?, body: row.get(1)?, usage })
+        };
+        statement.query_row([key.as_bytes()], read).optional()
+    }
+
+    /// Removes ended attempts and stored answers from before `ms`. Their money still counts.
+    pub async fn remove_before(&self, ms: i64) -> Result<(), Unwritten> {
+        self.write(move |t| {
+            t.execute(
+                "INSERT INTO removed (owner, spent_pico_usd)
+                    SELECT owner, sum(ifnull(cost_pico_usd, ifnull(at_most_pico_usd, 0))) FROM attempts
+                        WHERE state != 'sent' AND sent_ms < ?1 GROUP BY owner
+                ON CONFLICT (owner) DO UPDATE SET spent_pico_usd = spent_pico_usd + excluded.spent_pico_usd",
+                [ms],
+            )?;
+            t.execute("DELETE FROM attempts WHERE state != 'sent' AND sent_ms < ?1", [ms])?;
+            t.execute("DELETE FROM answers WHERE created_ms < ?1", [ms]).map(drop)
+        })
+        .await
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,58 @@
+//! Routes under `/v1`, in the form of OpenAI's API.
+//!
+//! A client of OpenAI changes only its base address and its key.
+
+mod ask;
+mod error;
+mod models;
+
+pub use error::openai_errors;
+
+use crate::gateway::ApiError;
+use crate::serve::app::App;
+use crate::serve::keys::Caller;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use std::sync::Arc;
+
+/// Maximum size of a request in bytes, as OpenAI and Anthropic allow.
+const BODY: usize = 32_000_000;
+/// The word in `jobs` of a key that allows requests.
+const GATEWAY: &str = "gateway";
+
+/// The routes. They need the sender of the request.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/chat/completions", post(ask::chat))
+        .route("/v1/responses", post(ask::responses))
+        .route("/v1/embeddings", post(ask::embeddings))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::get))
+        .layer(DefaultBodyLimit::disable())
+}
+
+/// Checks that the sender may send requests.
+fn check_may_send(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    caller.check_may_run().map_err(|problem| ApiError::forbidden(problem.detail))?;
+    if caller.jobs.as_ref().is_some_and(|jobs| !jobs.iter().any(|job| job == GATEWAY)) {
+        let message = format!("key {} may run only some jobs. Add \"{GATEWAY}\" to its jobs to allow requests", caller.name);
+        return Err(ApiError::forbidden(message));
+    }
+    if app.stop.is_cancelled() {
+        return Err(ApiError::unavailable("the server stops. Send the request again when it has started"));
+    }
+    Ok(())
+}
+
+/// Receives a whole body.
+async fn whole(body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large("the request is larger than 32 MB")),
+        Err(error) => Err(ApiError::invalid(format!("the body did not arrive: {error}"))),
+    }
+}

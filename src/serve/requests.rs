@@ -1,0 +1,95 @@
+//! The gateway of a server: its account, and the caps that it shares with runs.
+
+use super::app::App;
+use super::keys::Keys;
+use super::queue::Queue;
+use super::settings::ServeSettings;
+use crate::ask::Accounts;
+use crate::gateway::{Cap, Caps, Connect, Gateway, GatewaySettings};
+use crate::model::Money;
+use crate::setup::{Environment, SettingsSource, upstream};
+use jiff::Zoned;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Shortest time between two looks for runs that wait for money.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Everything of the server that its gateway uses.
+pub struct GatewayParts<'p> {
+    pub settings: &'p ServeSettings,
+    pub source: &'p SettingsSource,
+    pub environment: &'p Environment,
+    pub keys: Option<&'p Keys>,
+    pub queue: &'p Arc<Queue>,
+    pub accounts: &'p Arc<Accounts>,
+    pub stop: &'p CancellationToken,
+}
+
+/// Opens the gateway in the directory of the server.
+pub fn open(root: &Path, parts: GatewayParts<'_>) -> Result<Gateway, String> {
+    let GatewayParts { settings, source, environment, keys, queue, accounts, stop } = parts;
+    let server = (settings.max_usd > 0.0).then(|| Money::from_usd(settings.max_usd));
+    let settings = GatewaySettings {
+        connect: connect(source.clone(), environment.clone()),
+        accounts: Arc::clone(accounts),
+        caps: Box::new(SharedCaps { server, keys: keys.cloned(), queue: Arc::clone(queue) }),
+        models: settings.models.clone(),
+        store: settings.store,
+        stop: stop.clone(),
+    };
+    Gateway::open(root, settings)
+}
+
+/// Creates the account of the settings, as for a run.
+fn connect(source: SettingsSource, environment: Environment) -> Connect {
+    Box::new(move || {
+        let (source, environment) = (source.clone(), Environment { now: Zoned::now(), ..environment.clone() });
+        Box::pin(async move {
+            let loaded = tokio::task::spawn_blocking(move || source.load(&environment).map(|loaded| (loaded, environment)));
+            let ((config, settings), environment) = loaded.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+            upstream(&environment, &config, settings).await.map_err(|error| error.to_string())
+        })
+    })
+}
+
+/// The caps of the server and its keys.
+#[derive(Debug)]
+struct SharedCaps {
+    server: Option<Money>,
+    keys: Option<Keys>,
+    queue: Arc<Queue>,
+}
+
+impl SharedCaps {
+    fn of_key(&self, owner: &str) -> Option<Money> {
+        self.keys.as_ref()?.cap(owner)
+    }
+}
+
+impl Caps for SharedCaps {
+    fn any(&self, owner: &str) -> bool {
+        self.server.is_some() || self.of_key(owner).is_some()
+    }
+
+    fn of(&self, owner: &str) -> Result<Vec<Cap>, String> {
+        let mut caps = Vec::new();
+        for (limit, owner) in [(self.server, None), (self.of_key(owner), Some(owner))] {
+            let Some(limit) = limit else { continue };
+            let runs = self.queue.money(owner).map_err(|problem| problem.detail)?;
+            caps.push(Cap { owner: owner.map(ToOwned::to_owned), limit, runs });
+        }
+        Ok(caps)
+    }
+}
+
+/// Lets runs that wait for money try again when requests have ended, until it is dropped.
+pub async fn wake_runs(app: Arc<App>) {
+    loop {
+        app.gateway.settled().await;
+        app.wake.notify_one();
+        tokio::time::sleep(PAUSE).await;
+    }
+}

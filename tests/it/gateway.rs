@@ -1,0 +1,188 @@
+//! `/v1` of `docmill serve`: requests in OpenAI's format.
+
+use crate::support::serving::Serving;
+use crate::support::{ModelServer, Reply, Workspace};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn chat(text: &str) -> Value {
+    json!({"model": "gpt-6-luna", "messages": [{"role": "user", "content": text}], "max_completion_tokens": 50})
+}
+
+const KEY: &str = "sk-of-the-server-0123456789";
+
+/// A workspace whose server asks this model server as OpenAI.
+fn workspace(server: &ModelServer) -> Workspace {
+    Workspace::new().against(server).set("llm.provider", "openai").set("llm.model", "gpt-6-luna").env("OPENAI_API_KEY", KEY)
+}
+
+fn usd(response: &crate::support::serving::Response) -> f64 {
+    response.header("x-docmill-cost-usd").unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_request_reaches_the_provider_as_the_client_wrote_it() {
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server)).with_header("authorization", "Bearer of-the-client");
+    let mut body = chat("docid:1 Hello");
+    body["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {}}}]);
+    body["logprobs"] = json!(true);
+    body["seed"] = json!(u64::MAX);
+    let answered = serving.post("/v1/chat/completions", &body).is(200);
+    let ask = server.ledger().asks[0].clone();
+    assert_eq!((&ask.body, ask.header("authorization")), (&body, Some(&*format!("Bearer {KEY}"))));
+    assert_eq!(answered.json()["object"], "chat.completion");
+    assert_eq!(answered.header("x-docmill-attempts"), Some("1"));
+    assert!(answered.header("x-request-id").unwrap().starts_with("req_") && usd(&answered) > 0.0);
+}
+
+#[test]
+fn transient_failures_are_retried_and_refusals_are_passed_on() {
+    let server = ModelServer::script()
+        .faults(|ask| match (ask.docid.as_deref(), ask.attempt) {
+            (Some("busy"), 1..=2) => Reply::error(ask, 503, "server_is_overloaded", "busy"),
+            (Some("bad"), _) => Reply::error(ask, 400, "invalid_image_format", "not an image"),
+            (Some("key"), _) => Reply::error(ask, 401, "invalid_api_key", &format!("wrong key {KEY}")),
+            (Some("lost"), _) => Reply::Garbage,
+            _ => Reply::Ok,
+        })
+        .start();
+    let serving = Serving::start(&workspace(&server));
+    let asked = |id: &str| serving.post("/v1/chat/completions", &chat(&format!("docid:{id}")));
+    assert_eq!(asked("busy").is(200).header("x-docmill-attempts"), Some("3"));
+    let bad = asked("bad").is(400);
+    assert_eq!((&bad.json()["error"]["code"], bad.header("x-should-retry")), (&"invalid_image_format".into(), Some("false")));
+    // The client does not learn about the key of the server.
+    let key = asked("key").is(502);
+    assert!(key.json()["error"]["code"] == "upstream_account" && !key.text.contains("sk-of"), "{}", key.text);
+    assert_eq!(asked("lost").is(504).json()["error"]["code"], "upstream_lost");
+}
+
+#[test]
+fn errors_have_the_form_of_openai() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("serve.keys", "keys.toml").set("serve.models", "[\"gpt-6-luna\"]");
+    let new_key = |name: &str| workspace.start_with(["serve", "--new-key", name]).finish().exits(0).stdout.trim().to_owned();
+    let (run, read) = (new_key("run"), new_key("read"));
+    let keys = std::fs::read_to_string(workspace.path("keys.toml")).unwrap();
+    workspace.write("keys.toml", keys.replace("name = \"read\"", "role = \"read\"\nname = \"read\""));
+    let serving = Serving::start(&workspace);
+    let code = |serving: &Serving, path: &str, body: &Value, status: u16| {
+        let response = serving.post(path, body).is(status).json();
+        assert!(response["error"]["message"].is_string() && response["error"]["type"].is_string(), "{response}");
+        response["error"]["code"].clone()
+    };
+    assert_eq!(code(&serving, "/v1/chat/completions", &chat("x"), 401), "invalid_api_key");
+    let serving = serving.with_header("authorization", &format!("Bearer {read}"));
+    assert_eq!(code(&serving, "/v1/chat/completions", &chat("x"), 403), "forbidden");
+    let serving = serving.with_header("authorization", &format!("Bearer {run}"));
+    let other = json!({"model": "gpt-6.1-sol", "messages": []});
+    assert_eq!(code(&serving, "/v1/chat/completions", &other, 404), "model_not_found");
+    assert_eq!(code(&serving, "/v1/chat/completions", &json!({"messages": []}), 400), "missing_required_parameter");
+    assert_eq!(code(&serving, "/v1/chat/completions", &json!([]), 400), Value::Null);
+    assert_eq!(code(&serving, "/v1/nothing", &json!({}), 404), "not_found");
+    assert_eq!(code(&serving, "/v1/models", &json!({}), 405), Value::Null);
+    let large = serving.post_with("/v1/chat/completions", &[], "x".repeat(32_000_001)).is(413).json();
+    assert_eq!(large["error"]["code"], "request_too_large");
+    let models = serving.get("/v1/models").is(200).json();
+    assert_eq!(models["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect::<Vec<_>>(), ["gpt-6-luna"]);
+    serving.get("/v1/models/gpt-6-luna").is(200);
+    serving.get("/v1/models/nothing").is(404);
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_cap_holds_for_requests_and_runs_together() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("serve.max_usd", 0.0005);
+    let serving = Serving::start(&workspace);
+    let mut spent = 0.0;
+    let refused = loop {
+        let answered = serving.post("/v1/chat/completions", &chat(&"x".repeat(500)));
+        if answered.status != 200 {
+            break answered;
+        }
+        spent += usd(&answered);
+        assert!(spent < 0.0005, "{spent}");
+    };
+    assert_eq!(refused.is(429).json()["error"]["code"], "insufficient_quota");
+    let sent = server.requests();
+    assert!(sent > 1 && spent > 0.0);
+    // A restart knows what was spent.
+    drop(serving);
+    let serving = Serving::start(&workspace);
+    let mut more = chat(&"x".repeat(500));
+    serving.post("/v1/chat/completions", &more).is(429);
+    more["model"] = json!("of-unknown-price");
+    assert_eq!(serving.post("/v1/chat/completions", &more).is(400).json()["error"]["code"], "price_unknown");
+    assert_eq!(server.requests(), sent);
+    let id = serving.submit("text", &[("a.txt", "The pump is great.")]);
+    let run = serving.wait(&id, "it ends", |run| run["state"] == "stopped" || run["state"] == "complete");
+    assert!(run["cost_usd"].as_f64().unwrap_or(0.0) + spent <= 0.0005, "{run}");
+}
+
+#[test]
+fn a_killed_server_counts_requests_in_flight_at_their_bound() {
+    let server = ModelServer::script().hold(|_, _| true).start();
+    let workspace = workspace(&server).set("serve.max_usd", 0.0005);
+    let serving = Serving::start(&workspace);
+    std::thread::scope(|scope| {
+        scope.spawn(|| serving.post_expecting_nothing("/v1/chat/completions", &chat("x")));
+        server.wait_until("the request is in flight", |ledger| ledger.requests() == 1);
+        serving.process.signal("KILL");
+    });
+    drop(serving);
+    let serving = Serving::start(&workspace);
+    let mut most = chat("x");
+    most["max_completion_tokens"] = json!(850);
+    // The cap has room for this request alone, but not beside the one in doubt.
+    serving.post("/v1/chat/completions", &most).is(429);
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn a_stored_answer_costs_nothing_and_belongs_to_its_owner() {
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server)).with_header("x-docmill-store", "true");
+    let first = serving.post("/v1/chat/completions", &chat("docid:1")).is(200);
+    // The answer is on record when the next request has been recorded.
+    serving.post("/v1/chat/completions", &chat("docid:2")).is(200);
+    let again = serving.post("/v1/chat/completions", &chat("docid:1")).is(200);
+    assert_eq!((again.header("x-docmill-stored"), usd(&again).to_bits(), &again.text), (Some("true"), 0, &first.text));
+    assert_eq!(server.requests(), 2);
+    let serving = serving.with_header("x-docmill-store", "false");
+    serving.post("/v1/chat/completions", &chat("docid:1")).is(200);
+    assert_eq!(server.requests(), 3);
+}
+
+#[test]
+fn a_stream_passes_events_on_and_hides_usage_that_nobody_asked_for() {
+    let serving = Serving::start(&Workspace::new().set("serve.dir", "server"));
+    let mut body = json!({"model": "simulated-small", "messages": [{"role": "user", "content": "The pump is great."}], "stream": true});
+    let stream = serving.post("/v1/chat/completions", &body).is(200);
+    assert!(stream.header("content-type").unwrap().starts_with("text/event-stream"));
+    assert!(stream.text.ends_with("data: [DONE]\n\n") && !stream.text.contains("prompt_tokens"), "{}", stream.text);
+    body["stream_options"] = json!({"include_usage": true});
+    let stream = serving.post("/v1/chat/completions", &body).is(200);
+    assert!(stream.text.contains("prompt_tokens"), "{}", stream.text);
+    let responses = json!({"model": "simulated-small", "input": "The pump is great.", "stream": true});
+    let stream = serving.post("/v1/responses", &responses).is(200);
+    assert!(stream.text.contains("event: response.completed"), "{}", stream.text);
+}
+
+#[test]
+fn a_client_that_leaves_cancels_a_request_that_was_not_sent() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().hold(move |_, _| !gate.load(Ordering::SeqCst)).start();
+    let serving = Serving::start(&workspace(&server).set("llm.concurrency", 1));
+    std::thread::scope(|scope| {
+        scope.spawn(|| serving.post_expecting_nothing("/v1/chat/completions", &chat("docid:sent")));
+        server.wait_until("one request is in flight", |ledger| ledger.requests() == 1);
+        serving.post_and_leave("/v1/chat/completions", &chat("docid:waiting"));
+        open.store(true, Ordering::SeqCst);
+    });
+    serving.post("/v1/chat/completions", &chat("docid:last")).is(200);
+    assert!(server.ledger().of("waiting").is_empty() && server.requests() == 2);
+}
