@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Events of a stream that wait for a slow client.
 const EVENTS: usize = 16;
+/// Pause of a batch before it looks again whether a run has ended.
+const AFTER_RUNS: Duration = Duration::from_secs(1);
 /// Place in line of requests that a client waits for. Batches come after them.
 pub(super) const FIRST: u64 = 0;
 
@@ -38,7 +40,7 @@ pub(super) struct Place {
     /// The batch that it is a part of.
     pub batch: Option<String>,
     /// Requests with a lower number go first.
-    pub place: u64,
+    pub order: u64,
     /// Cancelled when no one waits for the answer.
     pub cancelled: CancellationToken,
 }
@@ -90,7 +92,7 @@ impl Gateway {
         let parsed = parse(asked.endpoint, &asked.body)?;
         let cancelled = CancellationToken::new();
         let _gone = cancelled.clone().drop_guard();
-        let place = Place { batch: None, place: FIRST, cancelled };
+        let place = Place { batch: None, order: FIRST, cancelled };
         self.ask_at(asked, parsed, place).await
     }
 
@@ -113,7 +115,7 @@ impl Gateway {
             body: asked.body,
             tokens,
             tier,
-            place: place.place,
+            place: place.order,
             events: stream.then_some(RelayEvents { to, hides_usage }),
             cancelled: place.cancelled,
         };
@@ -225,6 +227,9 @@ impl RelayLedger for Record {
                 Ok(Reserved::Yes) => return Ok(()),
                 Ok(Reserved::No(why)) => return Err(NoRoom::Cap(why)),
                 Ok(Reserved::Later) => settled.await,
+                // A batch has time.
+                Ok(Reserved::AfterRuns(_)) if self.new.batch.is_some() => tokio::time::sleep(AFTER_RUNS).await,
+                Ok(Reserved::AfterRuns(why)) => return Err(NoRoom::Cap(why)),
                 Err(why) => {
                     crate::progress::complain(&why);
                     return Err(NoRoom::Closed);

@@ -1,5 +1,6 @@
 //! Errors in OpenAI's form.
 
+use super::ledger::Unwritten;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::time::Duration;
@@ -84,6 +85,12 @@ impl ApiError {
     /// The body of the response.
     pub fn body(&self) -> Value {
         json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+    }
+}
+
+impl From<Unwritten> for ApiError {
+    fn from(error: Unwritten) -> Self {
+        Self::unavailable(error)
     }
 }
 

@@ -15,24 +15,32 @@
 //! | `request` | read what docmill needs of a request: model, bounds of tokens and cost |
 //! | `ask` | ask one request: stored answer, caps, relay, events of a stream |
 //! | `upstream` | the account, and a relay for each model |
+//! | `files`, `batches` | files of clients; requests in files, with a completion window |
 //! | `purse`, `ledger` | money; the durable record of attempts |
 //! | `error` | errors in OpenAI's form |
 
 mod ask;
+mod batches;
 mod error;
+mod files;
 mod ledger;
 mod purse;
 mod request;
 mod upstream;
 
 pub use ask::{Answer, Asked, Stream, Whole};
+pub use batches::{Batch, NewBatch};
 pub use error::ApiError;
+pub use files::{BATCH, FileRecord, LIFETIME_S, Page};
 pub use purse::{Amount, Amounts, Cap, Caps, Purse};
 pub use upstream::{Connect, Upstream};
 
 use crate::ask::Accounts;
+use batches::Active;
+use files::Contents;
 use ledger::Ledger;
 use parking_lot::MutexGuard;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,9 +57,13 @@ pub struct Gateway {
     relays: Relays,
     /// Requests that were accepted and have not ended.
     tasks: TaskTracker,
+    /// Cancelled when the server stops. Requests that were not sent then end.
+    stop: CancellationToken,
     /// Cancelled when requests in flight must end too.
     abandon: CancellationToken,
     store: bool,
+    contents: Contents,
+    active: Active,
 }
 
 /// What a gateway needs.
@@ -76,9 +88,12 @@ impl Gateway {
         let GatewaySettings { connect, accounts, caps, models, store, stop } = settings;
         let ledger = Ledger::open(directory)?;
         let purse = Purse::new(ledger.spent().map_err(|error| error.to_string())?);
+        let contents = Contents::create(directory).map_err(|error| error.to_string())?;
+        contents.remove_others(&ledger.reader()).map_err(|error| error.to_string())?;
         let abandon = CancellationToken::new();
-        let relays = Relays::new(connect, accounts, models, stop, abandon.clone());
-        Ok(Self { ledger, purse, caps, relays, tasks: TaskTracker::new(), abandon, store })
+        let relays = Relays::new(connect, accounts, models, stop.clone(), abandon.clone());
+        let (tasks, active) = (TaskTracker::new(), Active::default());
+        Ok(Self { ledger, purse, caps, relays, tasks, stop, abandon, store, contents, active })
     }
 
     /// Locks the purse, to reserve money for a run.
@@ -96,19 +111,31 @@ impl Gateway {
         self.relays.models().await
     }
 
-    /// Removes records from before `ms`, in milliseconds since 1970.
-    pub async fn remove_before(&self, ms: i64) -> Result<(), String> {
-        self.ledger.remove_before(ms).await.map_err(|error| error.to_string())
+    /// Works on batches, at most `batches` at a time. After the server was stopped, drains requests
+    /// in flight and closes the ledger.
+    pub async fn run(self: Arc<Self>, batches: usize) {
+        let work = async {
+            self.work_on_batches(batches).await;
+            self.tasks.close();
+            self.tasks.wait().await;
+            self.ledger.close().await;
+        };
+        let abandon = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(self.relays.drain_s().map_or(Duration::ZERO, Duration::from_secs)).await;
+            self.abandon.cancel();
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            () = work => {}
+            never = abandon => match never {},
+        }
     }
 
-    /// Drains requests in flight after the server was stopped, and closes the ledger.
-    pub async fn drain(&self) {
-        self.tasks.close();
-        let drain = self.relays.drain_s().map_or(Duration::ZERO, Duration::from_secs);
-        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
-            self.abandon.cancel();
-            self.tasks.wait().await;
-        }
-        self.ledger.close().await;
+    /// Removes ended batches, files and records from before `ms`, in milliseconds since 1970, and
+    /// files whose lifetime is over. Money that was spent still counts.
+    pub async fn remove_before(&self, ms: i64) -> Result<(), ApiError> {
+        let files = self.ledger.remove_before(ms).await?;
+        self.remove_content(files).await
     }
 }

@@ -35,8 +35,8 @@ pub struct Cap {
     pub owner: Option<String>,
     /// The cap.
     pub limit: Money,
-    /// Money that runs have spent or reserved.
-    pub runs: Money,
+    /// Money that runs have spent and reserved.
+    pub runs: Amount,
 }
 
 /// The caps of a server.
@@ -55,6 +55,8 @@ pub enum Reserved {
     Yes,
     /// There will be room when other requests have ended.
     Later,
+    /// There may be room when a run has ended. The text says why there is none now.
+    AfterRuns(String),
     /// There is no room.
     No(String),
 }
@@ -88,18 +90,21 @@ impl Purse {
     pub fn reserve(&self, owner: &str, at_most: Money, caps: impl FnOnce() -> Result<Vec<Cap>, String>) -> Result<Reserved, String> {
         let mut money = self.money.lock();
         for Cap { owner: whose, limit, runs } in caps()? {
-            let Amount { spent, reserved } = money.of(whose.as_deref());
-            if spent + reserved + runs + at_most <= limit {
+            let requests = money.of(whose.as_deref());
+            let spent = requests.spent + runs.spent;
+            if spent + requests.reserved + runs.reserved + at_most <= limit {
                 continue;
             }
-            if reserved > Money::ZERO && spent + runs + at_most <= limit {
+            if requests.reserved > Money::ZERO && spent + runs.reserved + at_most <= limit {
                 return Ok(Reserved::Later);
             }
             let whose = whose.map_or_else(|| "the server".to_owned(), |owner| format!("key {owner}"));
-            return Ok(Reserved::No(format!(
-                "the cap of {limit} on the money of {whose} has no room for a request that may cost {at_most}: requests have spent {spent}, \
-                and runs have spent or reserved {runs}. Set a lower max_completion_tokens, or raise the cap"
-            )));
+            let why = format!(
+                "the cap of {limit} on the money of {whose} has no room for a request that may cost {at_most}: {spent} is spent, and runs at \
+                work have reserved {}. Set a lower max_completion_tokens, or raise the cap",
+                runs.reserved
+            );
+            return Ok(if spent + at_most <= limit { Reserved::AfterRuns(why) } else { Reserved::No(why) });
         }
         money.0.entry(owner.to_owned()).or_default().reserved += at_most;
         Ok(Reserved::Yes)
@@ -128,7 +133,11 @@ mod tests {
     #[test]
     fn spent_and_reserved_money_never_exceeds_a_cap() {
         let purse = Purse::new(vec![("a".to_owned(), Money::from_pico(10))]);
-        let cap = |runs| Cap { owner: Some("a".to_owned()), limit: Money::from_pico(100), runs: Money::from_pico(runs) };
+        let cap = |runs| Cap {
+            owner: Some("a".to_owned()),
+            limit: Money::from_pico(100),
+            runs: Amount { spent: Money::from_pico(runs), reserved: Money::ZERO },
+        };
         let reserve = |pico, runs| purse.reserve("a", Money::from_pico(pico), || Ok(vec![cap(runs)])).unwrap();
         assert_eq!(reserve(40, 30), Reserved::Yes);
         assert_eq!(reserve(40, 30), Reserved::Later);

@@ -130,7 +130,9 @@ fn hash_value(hasher: &mut blake3::Hasher, value: &Value) {
         }
         Value::Array(items) => {
             hasher.update(b"[").update(&(items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| hash_value(hasher, item));
+            for item in items {
+                hash_value(hasher, item);
+            }
         }
         Value::String(text) => {
             hasher.update(b"\"").update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());

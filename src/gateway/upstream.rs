@@ -68,7 +68,7 @@ impl Relays {
 
     /// The relay for a model.
     pub async fn of(&self, model: &str) -> Result<Arc<Relay>, ApiError> {
-        if !self.models.is_empty() && !self.models.iter().any(|own| own == model) {
+        if !self.may_ask(model) {
             return Err(ApiError::unknown_model(model));
         }
         let Connected { upstream, transport, by_model, .. } = self.connected().await?;
@@ -95,6 +95,16 @@ impl Relays {
         let relay = Arc::new(Relay::new(account, governor, Arc::clone(transport), llm));
         by_model.insert(model.to_owned(), Arc::clone(&relay));
         Ok(relay)
+    }
+
+    /// Whether clients may ask for a model.
+    pub fn may_ask(&self, model: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|own| own == model)
+    }
+
+    /// Maximum requests in flight for a model.
+    pub async fn concurrency(&self) -> Result<usize, ApiError> {
+        Ok(self.connected().await?.upstream.llm.concurrency)
     }
 
     /// Seconds that requests in flight have to finish; `None` if there was no request.

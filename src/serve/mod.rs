@@ -179,8 +179,7 @@ impl Server {
         beside.spawn(webhooks::deliver(Arc::clone(&app)));
         beside.spawn(requests::wake_runs(Arc::clone(&app)));
         let work = async {
-            scheduler::schedule(Arc::clone(&app)).await;
-            app.gateway.drain().await;
+            tokio::join!(scheduler::schedule(Arc::clone(&app)), Arc::clone(&app.gateway).run(app.settings.runs));
             over.cancel();
         };
         tokio::join!(work, http::listen(&listener, &router, tls.as_ref(), app.settings.connections, &over));

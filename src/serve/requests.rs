@@ -5,7 +5,7 @@ use super::keys::Keys;
 use super::queue::Queue;
 use super::settings::ServeSettings;
 use crate::ask::Accounts;
-use crate::gateway::{Cap, Caps, Connect, Gateway, GatewaySettings};
+use crate::gateway::{Amount, Cap, Caps, Connect, Gateway, GatewaySettings};
 use crate::model::Money;
 use crate::setup::{Environment, SettingsSource, upstream};
 use jiff::Zoned;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything of the server that its gateway uses.
+#[derive(Clone, Copy)]
 pub struct GatewayParts<'p> {
     pub settings: &'p ServeSettings,
     pub source: &'p SettingsSource,
@@ -78,7 +79,8 @@ impl Caps for SharedCaps {
         let mut caps = Vec::new();
         for (limit, owner) in [(self.server, None), (self.of_key(owner), Some(owner))] {
             let Some(limit) = limit else { continue };
-            let runs = self.queue.money(owner).map_err(|problem| problem.detail)?;
+            let (spent, reserved) = self.queue.money(owner).map_err(|problem| problem.detail)?;
+            let runs = Amount { spent, reserved };
             caps.push(Cap { owner: owner.map(ToOwned::to_owned), limit, runs });
         }
         Ok(caps)

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::problem::Problem;
+use crate::gateway::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,21 @@ const PAUSE: Duration = Duration::from_mins(10);
 /// Removes ended runs that are too old, or that exceed the size limit, until it is dropped.
 pub async fn keep_within_limits(app: Arc<App>) {
     loop {
+        if let Err(error) = remove_old_requests(&app).await {
+            crate::progress::complain(&format!("retention: {}", error.message));
+        }
         if let Err(problem) = app.blocking(remove_excess).await {
             crate::progress::complain(&format!("retention: {}", problem.detail));
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Removes old batches, files and records of requests, and files whose lifetime is over.
+async fn remove_old_requests(app: &App) -> Result<(), ApiError> {
+    let days = i64::try_from(app.settings.retention_days).unwrap_or(i64::MAX);
+    let before = if days == 0 { i64::MIN } else { Timestamp::now().as_millisecond().saturating_sub(days.saturating_mul(86_400_000)) };
+    app.gateway.remove_before(before).await
 }
 
 fn remove_excess(app: &App) -> Result<(), Problem> {

@@ -63,13 +63,13 @@ impl Relay {
                 continue;
             }
             if !state.learn(&fault, sum.attempts, &self.retry, false) {
-                return Ok(self.fail(&fault, status, body));
+                return Ok(fail(&fault, status, body));
             }
             tokio::select! {
                 biased;
                 () = request.cancelled.cancelled() => return Err(RelayEnd::Cancelled),
                 waited = wait(&self.governor, &self.retry, &fault, sum.attempts) => match waited {
-                    Err(CallOutcome::RunStops(_)) => return Ok(self.fail(&fault, status, body)),
+                    Err(CallOutcome::RunStops(_)) => return Ok(fail(&fault, status, body)),
                     Err(_) => return Err(RelayEnd::Stopped),
                     Ok(()) => {}
                 },
@@ -150,19 +150,19 @@ impl Relay {
             matches!(&exchanged.result, Err(fault) if fault.class == Class::Ambiguous) || (exchanged.begun && exchanged.result.is_err());
         Billed { cost: billed.cost.filter(|_| !lost), ..billed }
     }
+}
 
-    /// What the client gets after the last failure.
-    fn fail(&self, fault: &Fault, status: Option<u16>, body: Bytes) -> RelayEnd {
-        // A client must not learn about the account of the server.
-        let refuses_account = matches!(fault.class, Class::Denied | Class::RunFatal(StopKind::Refused)) && fault.status != Some(404);
-        let failure = match (&fault.class, status) {
-            (Class::NotSent, _) | (_, None) if fault.class != Class::Ambiguous => RelayFailure::Unreachable,
-            (Class::Ambiguous, _) => RelayFailure::Lost,
-            _ if refuses_account => RelayFailure::Account,
-            (_, status) => return RelayEnd::Response { status: status.unwrap_or(502), body, retry_after: fault.wait() },
-        };
-        RelayEnd::Failed(failure, fault.message.clone())
-    }
+/// What the client gets after the last failure.
+fn fail(fault: &Fault, status: Option<u16>, body: Bytes) -> RelayEnd {
+    // A client must not learn about the account of the server.
+    let refuses_account = matches!(fault.class, Class::Denied | Class::RunFatal(StopKind::Refused)) && fault.status != Some(404);
+    let failure = match (&fault.class, status) {
+        (Class::NotSent, _) | (_, None) if fault.class != Class::Ambiguous => RelayFailure::Unreachable,
+        (Class::Ambiguous, _) => RelayFailure::Lost,
+        _ if refuses_account => RelayFailure::Account,
+        (_, status) => return RelayEnd::Response { status: status.unwrap_or(502), body, retry_after: fault.wait() },
+    };
+    RelayEnd::Failed(failure, fault.message.clone())
 }
 
 /// Whether a server complains about the option [`USAGE`].

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 use writer::Writer;
@@ -31,6 +31,7 @@ pub struct Ledger {
     writer: Writer,
     read: Mutex<Connection>,
     next_id: AtomicI64,
+    path: PathBuf,
 }
 
 /// An attempt that is about to be sent.
@@ -68,13 +69,6 @@ impl Ledger {
     pub fn open(directory: &Path) -> Result<Self, String> {
         let path = directory.join(FILE_NAME);
         let error = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-        let open = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(&path)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-            Ok(connection)
-        };
         let prepare = |write: &Connection| -> rusqlite::Result<i64> {
             let version: i64 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
             if version == 0 {
@@ -86,20 +80,25 @@ impl Ledger {
             write.pragma_update(None, "synchronous", "FULL")?;
             Ok(version.max(VERSION))
         };
-        let write = open().map_err(|e| error(&e))?;
+        let write = connect(&path).map_err(|e| error(&e))?;
         if prepare(&write).map_err(|e| error(&e))? > VERSION {
             return Err(error(&"a newer docmill wrote this file. Use the newer docmill"));
         }
         write.execute("UPDATE attempts SET state = 'in_doubt' WHERE state = 'sent'", ()).map_err(|e| error(&e))?;
         let last: Option<i64> = write.query_row("SELECT max(id) FROM attempts", (), |row| row.get(0)).map_err(|e| error(&e))?;
-        let read = open().map_err(|e| error(&e))?;
+        let read = connect(&path).map_err(|e| error(&e))?;
         let writer = Writer::start(write).map_err(|e| error(&e))?;
-        Ok(Self { writer, read: Mutex::new(read), next_id: AtomicI64::new(last.unwrap_or(0) + 1) })
+        Ok(Self { writer, read: Mutex::new(read), next_id: AtomicI64::new(last.unwrap_or(0) + 1), path })
     }
 
     /// Waits until everything is written. Nothing can be written afterwards.
     pub async fn close(&self) {
         self.writer.close().await;
+    }
+
+    /// Another connection, for a long read.
+    pub fn connect(&self) -> rusqlite::Result<Connection> {
+        connect(&self.path)
     }
 
     /// The connection for reading. Callers block.
@@ -184,8 +183,9 @@ impl Ledger {
         statement.query_row([key.as_bytes()], read).optional()
     }
 
-    /// Removes ended attempts and stored answers from before `ms`. Their money still counts.
-    pub async fn remove_before(&self, ms: i64) -> Result<(), Unwritten> {
+    /// Removes ended attempts, batches, files and stored answers from before `ms`. Their money still
+    /// counts. Returns the ids of removed files.
+    pub async fn remove_before(&self, ms: i64) -> Result<Vec<String>, Unwritten> {
         self.write(move |t| {
             t.execute(
                 "INSERT INTO removed (owner, spent_pico_usd)
@@ -195,10 +195,26 @@ impl Ledger {
                 [ms],
             )?;
             t.execute("DELETE FROM attempts WHERE state != 'sent' AND sent_ms < ?1", [ms])?;
-            t.execute("DELETE FROM answers WHERE created_ms < ?1", [ms]).map(drop)
+            t.execute("DELETE FROM answers WHERE created_ms < ?1", [ms])?;
+            let at_work = "('validating', 'in_progress', 'finalizing', 'cancelling')";
+            t.execute(&format!("DELETE FROM batches WHERE state NOT IN {at_work} AND created_ms < ?1"), [ms])?;
+            let sql = format!(
+                "DELETE FROM files WHERE (created_ms < ?1 OR expires_ms < ?2)
+                    AND id NOT IN (SELECT input_file FROM batches WHERE state IN {at_work}) RETURNING id"
+            );
+            let mut statement = t.prepare(&sql)?;
+            statement.query_map([ms, now_ms()], |row| row.get(0))?.collect()
         })
         .await
     }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(connection)
 }
 
 /// Milliseconds since 1970.

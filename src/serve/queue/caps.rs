@@ -59,9 +59,8 @@ impl Caps<'_> {
 
 impl Queue {
     /// Money spent and reserved by the runs of an owner, or of all.
-    pub fn money(&self, owner: Option<&str>) -> Result<Money, Problem> {
-        let (spent, reserved) = used(&self.read.lock(), owner)?;
-        Ok(spent + reserved)
+    pub fn money(&self, owner: Option<&str>) -> Result<(Money, Money), Problem> {
+        Ok(used(&self.read.lock(), owner)?)
     }
 }
 

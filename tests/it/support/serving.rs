@@ -184,9 +184,14 @@ impl Serving {
 
     /// Waits until a run satisfies a condition.
     pub fn wait(&self, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        self.until(&format!("run {id} is {what}"), || {
-            let run = self.get(&format!("/api/runs/{id}")).is(200).json();
-            is_so(&run).then_some(run)
+        self.wait_at(&format!("/api/runs/{id}"), what, is_so)
+    }
+
+    /// Waits until the JSON at this path satisfies a condition.
+    pub fn wait_at(&self, path: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        self.until(&format!("{path} is {what}"), || {
+            let found = self.get(path).is(200).json();
+            is_so(&found).then_some(found)
         })
     }
 

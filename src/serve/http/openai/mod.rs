@@ -3,7 +3,9 @@
 //! A client of OpenAI changes only its base address and its key.
 
 mod ask;
+mod batches;
 mod error;
+mod files;
 mod models;
 
 pub use error::openai_errors;
@@ -30,6 +32,12 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/v1/chat/completions", post(ask::chat))
         .route("/v1/responses", post(ask::responses))
         .route("/v1/embeddings", post(ask::embeddings))
+        .route("/v1/files", post(files::create).get(files::list))
+        .route("/v1/files/{id}", get(files::get).delete(files::remove))
+        .route("/v1/files/{id}/content", get(files::content))
+        .route("/v1/batches", post(batches::create).get(batches::list))
+        .route("/v1/batches/{id}", get(batches::get))
+        .route("/v1/batches/{id}/cancel", post(batches::cancel))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::get))
         .layer(DefaultBodyLimit::disable())

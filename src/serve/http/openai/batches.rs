@@ -1,0 +1,48 @@
+//! Batches: requests in files.
+
+use super::files::{ListQuery, list_of};
+use super::{check_may_send, whole};
+use crate::gateway::{ApiError, Batch, NewBatch};
+use crate::serve::app::App;
+use crate::serve::keys::Caller;
+use axum::extract::{Path, Query, Request, State};
+use axum::{Extension, Json};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// `POST /v1/batches`
+pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Json<Value>, ApiError> {
+    check_may_send(&app, &caller)?;
+    let body = whole(request.into_body()).await?;
+    let new: NewBatch = serde_json::from_slice(&body).map_err(|error| ApiError::invalid(format!("the batch is not valid: {error}")))?;
+    Ok(Json(app.gateway.create_batch(caller.name, new).await?.json()))
+}
+
+/// `GET /v1/batches`
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let (batches, more) = app.gateway.batches(caller.name, query.page(20, 100)?).await?;
+    Ok(list_of(batches.iter().map(Batch::json).collect(), more))
+}
+
+/// `GET /v1/batches/{id}`
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    Ok(Json(app.gateway.batch(&caller.name, &id).await?.json()))
+}
+
+/// `POST /v1/batches/{id}/cancel`
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    check_may_send(&app, &caller)?;
+    Ok(Json(app.gateway.cancel_batch(&caller.name, &id).await?.json()))
+}
