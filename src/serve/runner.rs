@@ -191,9 +191,12 @@ fn forced(app: &App, run: &QueuedRun, submission: &Submission, input: &Input) ->
 ///
 /// `input` is where its documents are.
 pub async fn check(app: &Arc<App>, run: &QueuedRun, submission: &Submission, input: &Input) -> Result<Plan, Problem> {
-    let (environment, config, settings) = prepare(app, run, submission, input).await?;
-    let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
-    Ok(assemble(&environment, &config, settings, options).await?.plan)
+    let checked = async {
+        let (environment, config, settings) = prepare(app, run, submission, input).await?;
+        let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
+        Ok(assemble(&environment, &config, settings, options).await?.plan)
+    };
+    checked.await.map_err(|problem: Problem| Problem { detail: input.without_place(&problem.detail), ..problem })
 }
 
 /// The totals of a run store.

@@ -84,6 +84,11 @@ fn size_of(directory: &Path) -> u64 {
 pub struct Input(PathBuf);
 
 impl Input {
+    /// A message without the place of the files, which is nothing to the client.
+    pub fn without_place(&self, message: &str) -> String {
+        message.replace(&format!("{}{}", self.0.display(), std::path::MAIN_SEPARATOR), "")
+    }
+
     /// Directory of documents.
     pub fn documents(&self) -> PathBuf {
         self.0.join("documents")

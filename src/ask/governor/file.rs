@@ -9,9 +9,8 @@
 
 use super::super::fault::Pressure;
 use super::configured::ConfiguredLimits;
-use super::lease::{Leased, SLICE_S};
+use super::lease::{Blocked, Leased, SLICE_S};
 use super::limits::{Limits, Taken};
-use super::need::Need;
 use super::shared_file::SharedFile;
 use super::store::{LimitStore, Line, Report, Wait, Wanted};
 use crate::model::WaitReason;
@@ -50,8 +49,8 @@ struct State {
     /// The limits when the file was last read.
     known: Limits,
     leased: Vec<Leased>,
-    /// A request that got no lease, and what it waits for.
-    blocked: Option<(Need, Wait)>,
+    /// The last request that got no lease.
+    blocked: Option<Blocked>,
     /// Lines that wait for a lease.
     lines: Vec<Line>,
     /// Changes that are not in the file yet, each with its time.
@@ -116,7 +115,7 @@ impl Drop for FileStore {
 
 impl LimitStore for FileStore {
     fn take(&self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
-        self.with(now, |state| state.take(&wanted.need, now))
+        self.with(now, |state| state.take(wanted, now))
     }
 
     fn lease(&self, line: Line, now: f64) {
@@ -146,21 +145,18 @@ impl LimitStore for FileStore {
 }
 
 impl State {
-    fn take(&mut self, need: &Need, now: f64) -> Result<Taken, Wait> {
+    fn take(&mut self, wanted: &Wanted, now: f64) -> Result<Taken, Wait> {
         let opens_at = self.known.opens_at();
         if opens_at > now {
             return Err(Wait::Until(opens_at, WaitReason::Refusal));
         }
         self.leased.retain(|leased| !leased.is_expired(now));
-        if let Some(place) = self.leased.iter().position(|leased| leased.taken.need == *need) {
+        if let Some(place) = self.leased.iter().position(|leased| leased.taken.need == wanted.need) {
             let taken = self.leased[place].taken(now)?;
             self.leased.remove(place);
             return Ok(taken);
         }
-        match self.blocked {
-            Some((blocked, wait)) if blocked == *need && !matches!(wait, Wait::Until(at, _) if at <= now) => Err(wait),
-            _ => Err(Wait::Lease),
-        }
+        Err(self.blocked.and_then(|blocked| blocked.wait(wanted, now)).unwrap_or(Wait::Lease))
     }
 
     /// Adds a change. Returns whether the thread must be woken for it.

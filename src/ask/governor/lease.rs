@@ -17,6 +17,29 @@ pub(super) struct Leased {
     why: WaitReason,
 }
 
+/// A request that got no lease.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocked {
+    need: Need,
+    /// Requests of its run in flight.
+    in_flight: f64,
+    wait: Wait,
+}
+
+impl Blocked {
+    /// What an equal request has to wait for, too; `None` if it may be better off.
+    ///
+    /// A run with fewer requests in flight may still send, and no other run wakes it.
+    pub fn wait(&self, wanted: &Wanted, now: f64) -> Option<Wait> {
+        let is_same = self.need == wanted.need
+            && match self.wait {
+                Wait::Until(at, _) => at > now,
+                Wait::Place(_) | Wait::Lease => wanted.in_flight >= self.in_flight,
+            };
+        is_same.then_some(self.wait)
+    }
+}
+
 /// Seconds for which amounts are leased ahead.
 pub(super) const SLICE_S: f64 = 0.03;
 /// A lease expires this many seconds after its time: if a process was stopped, others have used what
@@ -42,7 +65,7 @@ impl Limits {
     ///
     /// A limit that is not declared is measured by what is sent and refused. So only requests that
     /// are sent now get a lease then.
-    pub fn lease(&mut self, line: &Line, leased: &mut Vec<Leased>, now: f64) -> Option<(Need, Wait)> {
+    pub fn lease(&mut self, line: &Line, leased: &mut Vec<Leased>, now: f64) -> Option<Blocked> {
         let (known, declared) = (leased.len(), self.are_declared());
         // Places that become free within a slice.
         let soon = if declared && self.answer_s() > 0.0 { line.in_flight * SLICE_S / self.answer_s() } else { 0.0 };
@@ -54,13 +77,15 @@ impl Limits {
             let why = self.in_the_way(need, now);
             let wanted = Wanted { need: *need, in_flight: line.in_flight + ahead, given: line.given };
             let by = if declared && ahead > 0.0 { now + SLICE_S } else { now };
-            match self.take(&wanted, now, by) {
-                Ok(taken) => leased.push(Leased { taken, why }),
-                Err(Wait::Until(at, why)) if why != WaitReason::SlowStart => {
-                    return Some((*need, Wait::Until(at + fastrand::f64() * self.spread_s(), why)));
+            let wait = match self.take(&wanted, now, by) {
+                Ok(taken) => {
+                    leased.push(Leased { taken, why });
+                    continue;
                 }
-                Err(wait) => return Some((*need, wait)),
-            }
+                Err(Wait::Until(at, why)) if why != WaitReason::SlowStart => Wait::Until(at + fastrand::f64() * self.spread_s(), why),
+                Err(wait) => wait,
+            };
+            return Some(Blocked { need: *need, in_flight: wanted.in_flight, wait });
         }
         None
     }

@@ -1,6 +1,7 @@
 //! Processes that share the limits of an account.
 
 use super::super::ending::Refusal;
+use super::super::need::Need;
 use super::*;
 use crate::ask::dialect::{Dialect, LimitKind};
 use crate::ask::settings::{LimitSettings, SlowStart};
@@ -126,6 +127,32 @@ fn nothing_is_leased_before_the_first_request_may_go() {
     let [others, thirds] = [other, third].map(|store| try_send(&store, 5, 1.005));
     assert!(matches!(others, Err(Wait::Until(at, _)) if (1.01..1.0131).contains(&at)), "{others:?}");
     assert!(matches!(thirds, Err(Wait::Until(at, _)) if (1.01..1.0131).contains(&at)), "{thirds:?}");
+}
+
+#[test]
+fn a_run_that_waits_for_its_own_request_does_not_hold_up_another_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = LimitSettings {
+        requests_per_minute: 0,
+        input_tokens_per_minute: 0,
+        output_tokens_per_minute: 0,
+        tokens_per_minute: 0,
+        burst_s: 1.0,
+        slow_start: SlowStart::On,
+    };
+    let given = ConfiguredLimits::new(&settings, true);
+    let store = FileStore::without_thread(Limits::new(&given, 0.0), directory.path(), NAME, 0.0).unwrap();
+    let send = |in_flight: f64| {
+        let wanted = Wanted { in_flight, given, ..wanted() };
+        store.lease(Line { in_flight, given, ..line(1) }, 1.0);
+        store.take(&wanted, 1.0)
+    };
+    // The first run starts slowly: its second request waits for the answer to its first one.
+    assert!(send(0.0).is_ok());
+    assert_eq!(send(1.0), Err(Wait::Place(WaitReason::SlowStart)));
+    // The other run has no request whose end could wake it, so it must ask for itself.
+    assert_eq!(store.take(&Wanted { in_flight: 0.0, given, ..wanted() }, 1.0), Err(Wait::Lease));
+    assert!(send(0.0).is_ok());
 }
 
 #[test]
