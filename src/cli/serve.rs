@@ -25,8 +25,10 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         return new_key(&serve, &environment, name);
     }
     let listener = opened_port().map_err(|error| CliError::usage(format!("the socket of the service manager cannot be used: {error}")))?;
-    let defaults = RunDefaults { source: settings::source(&args.settings, flags), environment, job: loaded.job.r#use, listener };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal);
+    let (runs, runtime) = (runtime()?, runtime()?);
+    let source = settings::source(&args.settings, flags);
+    let defaults = RunDefaults { source, environment, job: loaded.job.r#use, runtime: runs.handle().clone(), listener };
     let served = runtime.block_on(async {
         let mut signals = Signals::new();
         let server = Server::open(serve, defaults).await.map_err(CliError::usage)?;
@@ -45,6 +47,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         }
         Ok(Exit::Ok)
     });
+    runs.shutdown_background();
     runtime.shutdown_background();
     served
 }

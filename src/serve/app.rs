@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,8 @@ pub struct App {
     pub environment: Environment,
     /// The job of the settings, for submissions without a job.
     pub default_job: String,
+    /// Where runs work.
+    pub runtime: Handle,
     /// Keys of clients; `None` if requests need no key.
     pub keys: Option<Keys>,
     /// The queue.

@@ -61,6 +61,7 @@ use std::path::Path;
 use std::sync::Arc;
 use thumbnails::ThumbnailMaker;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -89,6 +90,8 @@ pub struct RunDefaults {
     pub environment: Environment,
     /// The job of the settings.
     pub job: String,
+    /// Where runs work. A runtime of their own keeps responses to clients quick.
+    pub runtime: Handle,
     /// A port that the service manager has opened, instead of `serve.bind`.
     pub listener: Option<std::net::TcpListener>,
 }
@@ -96,7 +99,7 @@ pub struct RunDefaults {
 impl Server {
     /// Opens the directory and the port. The error names the cause and the cure.
     pub async fn open(settings: ServeSettings, defaults: RunDefaults) -> Result<Self, String> {
-        let RunDefaults { mut source, environment, job, listener } = defaults;
+        let RunDefaults { mut source, environment, job, runtime, listener } = defaults;
         let listener = match listener {
             None => listen_on(settings.address()?).await?,
             Some(open) => {
@@ -137,6 +140,7 @@ impl Server {
             source,
             environment,
             default_job: job,
+            runtime,
             keys,
             queue,
             directories,

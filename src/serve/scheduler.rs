@@ -16,7 +16,7 @@ pub async fn schedule(app: Arc<App>) {
         while working.len() < app.settings.runs && !app.stop.is_cancelled() {
             let next = app.blocking(|app| app.with_caps(|caps| app.queue.next(caps))).await;
             match next {
-                Ok(Some(run)) => drop(working.spawn(work(Arc::clone(&app), run))),
+                Ok(Some(run)) => drop(working.spawn_on(work(Arc::clone(&app), run), &app.runtime)),
                 Ok(None) => break,
                 Err(problem) => {
                     crate::progress::complain(&problem.detail);

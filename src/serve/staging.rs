@@ -6,6 +6,7 @@
 use super::problem::Problem;
 use super::queue::RunId;
 use super::submission::{Submission, Text};
+use crate::system::make_durable;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
@@ -194,10 +195,7 @@ impl Staged {
 
     /// Moves the complete submission to its place, durably.
     pub fn keep(self, place: &Input) -> io::Result<()> {
-        for entry in walkdir::WalkDir::new(&self.input.0) {
-            let entry = entry.map_err(io::Error::from)?;
-            fs::File::open(entry.path())?.sync_all()?;
-        }
+        make_durable(&self.input.0)?;
         fs::rename(&self.input.0, &place.0)?;
         place.0.parent().map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
     }

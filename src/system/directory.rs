@@ -1,7 +1,11 @@
-//! Directories that do not exist yet.
+//! Directories: created, and made durable.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+/// Number of files from which it is quicker to write the whole file system to the disk.
+const MANY: usize = 64;
 
 /// Creates a directory and its parents. The error names a file that is in the way.
 pub fn make_directory(path: &Path) -> io::Result<()> {
@@ -9,6 +13,32 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
         Some(file) => io::Error::new(ErrorKind::NotADirectory, format!("{} is a file, not a directory", file.display())),
         None => error,
     })
+}
+
+/// Writes all files below a directory to the disk, and the directories with their names.
+pub fn make_durable(directory: &Path) -> io::Result<()> {
+    let entries = || walkdir::WalkDir::new(directory).into_iter();
+    if entries().take(MANY).count() == MANY && sync_file_system(directory)? {
+        return Ok(());
+    }
+    for entry in entries() {
+        File::open(entry.map_err(io::Error::from)?.path())?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Writes the file system of a directory to the disk. Returns false if the system cannot.
+fn sync_file_system(directory: &Path) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    {
+        rustix::fs::syncfs(File::open(directory)?)?;
+        Ok(true)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _unknown = directory;
+        Ok(false)
+    }
 }
 
 /// The part of a path that exists and is no directory.

@@ -12,7 +12,7 @@ mod sandbox;
 mod service_manager;
 
 pub use accept::accept;
-pub use directory::{make_directory, obstacle};
+pub use directory::{make_directory, make_durable, obstacle};
 pub use disk::{disk_advice, is_no_room, survive_file_size_limit, write_trouble};
 pub use facts::{FileSystem, Kind, available_memory, file_system, largest_file, open_files};
 pub use leftovers::sweep;
