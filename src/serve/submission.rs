@@ -282,6 +282,17 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_lists_the_allowed_settings() {
+        let manual = include_str!("../manual/serve.md");
+        let is_listed = |key: &str| {
+            let group = key.rsplit_once('.').map_or(key, |(group, _)| group);
+            let simulator = group == "simulator" && manual.contains("and those of the simulator");
+            simulator || manual.contains(&format!("`{key}`")) || manual.contains(&format!("`{group}.*`"))
+        };
+        assert!(ALLOWED.iter().all(|key| is_listed(key)), "{:?}", ALLOWED.iter().find(|key| !is_listed(key)));
+    }
+
+    #[test]
     fn clients_change_only_allowed_settings() {
         let with = |key: &str| Submission { settings: BTreeMap::from([(key.to_owned(), Value::from(1))]), ..Submission::default() };
         for allowed in ["llm.concurrency", "prepare.image.max_edge", "job.params.language"] {

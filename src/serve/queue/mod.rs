@@ -189,11 +189,11 @@ impl Queue {
         Ok(runs.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Number of runs by state.
-    pub fn counts(&self) -> Result<Vec<(State, u64)>, Problem> {
+    /// Number of runs of an owner by state.
+    pub fn counts(&self, owner: &str) -> Result<Vec<(State, u64)>, Problem> {
         let connection = self.read.lock();
-        let mut statement = connection.prepare_cached("SELECT state, count(*) FROM runs GROUP BY state")?;
-        let counts = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut statement = connection.prepare_cached("SELECT state, count(*) FROM runs WHERE owner = ?1 GROUP BY state")?;
+        let counts = statement.query_map([owner], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(counts.collect::<rusqlite::Result<_>>()?)
     }
 
