@@ -1,12 +1,10 @@
 //! Small pictures of image documents, for the page.
 
-use super::app::App;
 use super::problem::Problem;
-use super::queue::RunId;
 use crate::engine::pictures;
 use crate::model::{Digest, Place};
 use crate::prepare::PrepareSettings;
-use crate::setup::local_inputs;
+use crate::setup::{Environment, SettingsSource, local_inputs};
 use crate::store::Archive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,9 +12,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Longest side in pixels.
@@ -75,37 +72,49 @@ impl Kept {
     }
 }
 
-/// The small picture of a document by its index; `None` if it is not an image of the submission.
-pub async fn thumbnail(app: &Arc<App>, id: RunId, index: u64) -> Result<Option<Thumbnail>, Problem> {
-    let Some((file, digest, settings)) = app.blocking(move |app| find(app, &id, index)).await? else { return Ok(None) };
-    let _permit = app.thumbnails.permits.acquire().await.map_err(Problem::internal)?;
-    let kept = app.thumbnails.kept.lock().by_digest.get(&digest).cloned();
-    if kept.is_some() {
-        return Ok(kept);
-    }
-    let Some((_, picture)) = pin!(pictures(vec![(0, file, digest)], settings)).next().await else { return Ok(None) };
-    let bytes = STANDARD.decode(&picture.base64).map_err(Problem::internal)?;
-    let thumbnail = Thumbnail { media_type: picture.media_type, bytes: bytes.into() };
-    app.thumbnails.kept.lock().add(digest, thumbnail.clone(), KEPT_BYTES);
-    Ok(Some(thumbnail))
+/// An image document.
+#[derive(Debug)]
+pub struct ImageDocument {
+    file: PathBuf,
+    digest: Digest,
+    /// The settings that prepare it.
+    settings: PrepareSettings,
 }
 
-/// The file of a document, its digest, and the settings that prepare it.
-fn find(app: &App, id: &RunId, index: u64) -> Result<Option<(PathBuf, Digest, PrepareSettings)>, Problem> {
-    let directory = app.directories.run(id);
-    let Some(archive) = Archive::open(&directory)? else { return Ok(None) };
-    let Some(view) = archive.view(None, true)? else { return Ok(None) };
-    let runs = archive.runs()?;
-    let run = runs.iter().find(|run| run.id == view.run);
-    let Some((name, digest)) = archive.document_at(view.listing, index)? else { return Ok(None) };
-    let roots = run.and_then(|run| local_inputs(run, &app.environment, &directory));
-    let Some(Place::File(file)) = roots.and_then(|roots| roots.locate(&name)) else { return Ok(None) };
-    let (_, settings) = app.source.load(&app.environment)?;
-    let mut settings = settings.prepare;
-    settings.image.max_edge = EDGE;
-    settings.image.jpeg_quality = QUALITY;
-    settings.document_s = settings.document_s.min(SECONDS);
-    Ok(Some((file, digest, settings)))
+impl ImageDocument {
+    /// The document of a run by its index; `None` if it is not a file. Blocks.
+    pub fn find(directory: &Path, index: u64, environment: &Environment, source: &SettingsSource) -> Result<Option<Self>, Problem> {
+        let Some(archive) = Archive::open(directory)? else { return Ok(None) };
+        let Some(view) = archive.view(None, true)? else { return Ok(None) };
+        let runs = archive.runs()?;
+        let run = runs.iter().find(|run| run.id == view.run);
+        let Some((name, digest)) = archive.document_at(view.listing, index)? else { return Ok(None) };
+        let roots = run.and_then(|run| local_inputs(run, environment, directory));
+        let Some(Place::File(file)) = roots.and_then(|roots| roots.locate(&name)) else { return Ok(None) };
+        let (_, settings) = source.load(environment)?;
+        let mut settings = settings.prepare;
+        settings.image.max_edge = EDGE;
+        settings.image.jpeg_quality = QUALITY;
+        settings.document_s = settings.document_s.min(SECONDS);
+        Ok(Some(Self { file, digest, settings }))
+    }
+}
+
+impl ThumbnailMaker {
+    /// The small picture of a document; `None` if it is not an image.
+    pub async fn make(&self, document: ImageDocument) -> Result<Option<Thumbnail>, Problem> {
+        let ImageDocument { file, digest, settings } = document;
+        let _permit = self.permits.acquire().await.map_err(Problem::internal)?;
+        let kept = self.kept.lock().by_digest.get(&digest).cloned();
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        let Some((_, picture)) = pin!(pictures(vec![(0, file, digest)], settings)).next().await else { return Ok(None) };
+        let bytes = STANDARD.decode(&picture.base64).map_err(Problem::internal)?;
+        let thumbnail = Thumbnail { media_type: picture.media_type, bytes: bytes.into() };
+        self.kept.lock().add(digest, thumbnail.clone(), KEPT_BYTES);
+        Ok(Some(thumbnail))
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
 use crate::serve::queue::RunId;
-use crate::serve::thumbnails::thumbnail;
+use crate::serve::thumbnails::ImageDocument;
 use crate::store::Archive;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -97,6 +97,8 @@ pub async fn picture(
     Path((id, index)): Path<(String, u64)>,
 ) -> Result<Response, Problem> {
     let run = find(&app, &caller, &id).await?;
-    let made = thumbnail(&app, run.id, index).await?.ok_or_else(|| Problem::not_found("the document has no picture"))?;
+    let missing = || Problem::not_found("the document has no picture");
+    let found = app.blocking(move |app| ImageDocument::find(&app.directories.run(&run.id), index, &app.environment, &app.source)).await?;
+    let made = app.thumbnails.make(found.ok_or_else(missing)?).await?.ok_or_else(missing)?;
     Ok(([(CONTENT_TYPE, made.media_type), (CACHE_CONTROL, "private, max-age=3600")], made.bytes).into_response())
 }
