@@ -2,11 +2,11 @@
 //!
 //! The simulator's ledger counts requests and inputs.
 
-use docmill::ask::dialect::pack_refusal;
-use docmill::ask::packing::{PackError, PackFault, PackLimits, PackSender, PackSettings, Packer};
+use docmill::ask::dialect::{may_blame_one_item, pack_refusal};
+use docmill::ask::packing::{PackError, PackFault, PackLimits, PackSender, PackSettings, Packer, vectors};
 use docmill::simulator::{LedgerTotals, Scenario, Simulator};
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ struct Embeddings {
 impl PackSender for Embeddings {
     type Group = ();
     type Payload = String;
-    type Output = Vec<f64>;
+    /// The JSON of a vector.
+    type Output = String;
     type Fault = String;
 
     fn endpoint(&self, (): &()) -> String {
@@ -31,31 +32,28 @@ impl PackSender for Embeddings {
         self.limits
     }
 
-    async fn send(&self, (): &(), texts: Vec<Arc<String>>) -> Result<Vec<Vec<f64>>, PackFault<String>> {
+    async fn send(&self, (): &(), texts: Vec<Arc<String>>) -> Result<Vec<String>, PackFault<String>> {
         let input: Vec<&str> = texts.iter().map(|text| text.as_str()).collect();
         let request = self.client.post(&self.url).body(json!({ "model": "simulated-embedding", "input": input }).to_string());
         let response = request.send().await.unwrap();
-        let (status, body) = (response.status().as_u16(), response.text().await.unwrap());
-        if let Some(refusal) = pack_refusal(status, body.as_bytes()) {
-            return Err(PackFault::TooLarge(refusal, body));
+        let (status, body) = (response.status().as_u16(), response.bytes().await.unwrap());
+        let text = || String::from_utf8_lossy(&body).into_owned();
+        if let Some(refusal) = pack_refusal(status, &body) {
+            return Err(PackFault::TooLarge(refusal, text()));
         }
         match status {
-            200 => {}
-            400 => return Err(PackFault::Rejected(body)),
-            429 | 500 | 503 => return Err(PackFault::Again(Duration::from_millis(5), body)),
-            _ => return Err(PackFault::Failed(body)),
+            200 => {
+                let read = vectors(&body, texts.len(), None).map_err(PackFault::Failed)?;
+                Ok(read.vectors.into_iter().map(|vector| vector.get().to_owned()).collect())
+            }
+            _ if may_blame_one_item(status, &body) => Err(PackFault::Rejected(text())),
+            429 | 500 | 503 => Err(PackFault::Again(Duration::from_millis(5), text())),
+            _ => Err(PackFault::Failed(text())),
         }
-        let reply: Value = serde_json::from_str(&body).unwrap();
-        let mut vectors = vec![Vec::new(); texts.len()];
-        for entry in reply["data"].as_array().unwrap() {
-            let index = usize::try_from(entry["index"].as_u64().unwrap()).unwrap();
-            vectors[index] = entry["embedding"].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect();
-        }
-        Ok(vectors)
     }
 }
 
-type Answer = Result<Vec<f64>, PackError<String>>;
+type Answer = Result<String, PackError<String>>;
 
 /// Embeds texts as so many concurrent single requests.
 fn embed(scenario: &str, limits: PackLimits, texts: &[String]) -> (Vec<Answer>, LedgerTotals) {
@@ -136,4 +134,17 @@ fn failed_packs_are_sent_again_until_each_text_has_its_vector() {
     assert_own(&texts, &answers, "");
     assert!(ledger.errors + ledger.rate_limited > 0);
     assert_eq!((ledger.embedded_inputs, ledger.embedded_again), (500, 0));
+}
+
+#[test]
+fn deviating_servers_give_right_vectors_or_failures() {
+    let texts = texts(40);
+    for (quirk, is_fine) in [("shuffled", true), ("base64_ignored", true), ("count_short", false), ("null", false), ("nan", false)] {
+        let (answers, _) = embed(&format!("[embeddings]\nquirks = ['{quirk}']"), items(16), &texts);
+        if is_fine {
+            assert_own(&texts, &answers, "");
+        } else {
+            assert!(answers.iter().all(Result::is_err), "{quirk}");
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub use form::{LimitName, Role, SchemaStyle};
 pub use format::{Dialect, Endpoint, Expected, LimitRules, ProviderDefaults, RelayPaths, Tiers, WireFormat};
 pub use http::HttpReply;
 pub use limits::{LimitKind, RateLimitHeader};
-pub use pack_refusal::{SizeKind, TooLarge, pack_refusal};
+pub use pack_refusal::{SizeKind, TooLarge, may_blame_one_item, pack_refusal};
 pub use relayed::{Relayed, RelayedStream, openai_rate_limits, relayed};
 pub use schema::{Patterns, Subset};
 pub use shape::{Extra, Feature, Shape};

@@ -55,6 +55,17 @@ pub fn pack_refusal(status: u16, body: &[u8]) -> Option<TooLarge> {
     is_large.then_some(TooLarge { kind: SizeKind::Bytes, limit: None })
 }
 
+/// Whether an error response may be about one of several items. Then a pack without it may pass.
+pub fn may_blame_one_item(status: u16, body: &[u8]) -> bool {
+    let error = ErrorText::read(status, first_value(body).as_ref(), body);
+    match status {
+        400 | 413 | 422 => error.fields.is_empty() || error.fields.iter().any(|field| field.contains("input") || field.contains("content")),
+        // llama-server, about an input that is too long.
+        500 => error.wording.contains("too large to process"),
+        _ => false,
+    }
+}
+
 /// The number at the start of a text.
 fn number(text: &str) -> Option<u64> {
     let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(char::is_ascii_digit).collect();
@@ -116,6 +127,21 @@ mod tests {
         ] {
             let read = pack_refusal(status, body.as_bytes()).map(|refusal| (refusal.kind, refusal.limit));
             assert_eq!(read, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refused_parameter_is_no_reason_to_search() {
+        for (status, body, expected) in [
+            (400, r#"{"error":{"message":"Invalid 'dimensions'","param":"dimensions"}}"#, false),
+            (400, r#"{"error":{"message":"Invalid 'input[3]'","param":"input[3]"}}"#, true),
+            (400, r#"{"error":{"message":"rejected","param":null}}"#, true),
+            (500, r#"{"error":{"message":"input (900 tokens) is too large to process. increase the physical batch size"}}"#, true),
+            (500, r#"{"error":{"message":"internal error"}}"#, false),
+            (401, "", false),
+            (404, "", false),
+        ] {
+            assert_eq!(may_blame_one_item(status, body.as_bytes()), expected, "{body}");
         }
     }
 }

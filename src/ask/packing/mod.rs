@@ -20,9 +20,11 @@ mod pack;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 pub use known::{known_limits, limits_of_info};
 pub use limits::{PackLimits, Size};
+pub use vectors::{Vectors, vectors};
 
 use super::dialect::TooLarge;
 use gatherer::Gatherer;

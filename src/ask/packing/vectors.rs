@@ -1,0 +1,111 @@
+//! The vectors in a response to a request for embeddings, checked.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The vectors of a response, as they came.
+#[derive(Debug)]
+pub struct Vectors<'a> {
+    /// The model that the server names.
+    pub model: String,
+    /// A list of numbers, or base64, for each input in its order.
+    pub vectors: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow)]
+    data: Vec<Entry<'a>>,
+    #[serde(default)]
+    model: String,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    index: Option<usize>,
+    #[serde(borrow)]
+    embedding: &'a RawValue,
+}
+
+/// Reads the vectors for `count` inputs, in the order of `index`.
+///
+/// All vectors must have the same dimensions, and finite numbers. `dimensions` are those that the
+/// request asked for. The error says what is wrong.
+pub fn vectors(body: &[u8], count: usize, dimensions: Option<u64>) -> Result<Vectors<'_>, String> {
+    let Response { data, model } = serde_json::from_slice(body).map_err(|error| format!("it is not a list of vectors: {error}"))?;
+    if data.len() != count {
+        return Err(format!("it has {} vectors for {count} inputs", data.len()));
+    }
+    let mut expected = dimensions;
+    let mut vectors: Vec<Option<&RawValue>> = vec![None; count];
+    for (at, Entry { index, embedding }) in data.into_iter().enumerate() {
+        let index = index.unwrap_or(at);
+        let dimensions = dimensions_of(embedding.get()).ok_or_else(|| format!("vector {index} is not a list of finite numbers"))?;
+        let expected = *expected.get_or_insert(dimensions);
+        if dimensions != expected {
+            return Err(format!("vector {index} has {dimensions} dimensions instead of {expected}"));
+        }
+        match vectors.get_mut(index) {
+            Some(place @ None) => *place = Some(embedding),
+            _ => return Err(format!("index {index} is wrong or comes twice")),
+        }
+    }
+    Ok(Vectors { model, vectors: vectors.into_iter().flatten().collect() })
+}
+
+/// Dimensions of a vector of finite numbers.
+fn dimensions_of(vector: &str) -> Option<u64> {
+    let count = if vector.starts_with('[') {
+        serde_json::from_str::<Vec<f64>>(vector).ok()?.len()
+    } else {
+        let bytes = STANDARD.decode(serde_json::from_str::<String>(vector).ok()?).ok()?;
+        let (numbers, rest) = bytes.as_chunks::<4>();
+        let is_finite = numbers.iter().all(|number| f32::from_le_bytes(*number).is_finite());
+        (rest.is_empty() && is_finite).then_some(numbers.len())?
+    };
+    Some(count as u64).filter(|count| *count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn vectors_come_in_the_order_of_their_inputs() {
+        let body = json!({ "model": "m", "data": [
+            { "index": 2, "embedding": [0.5, 2] }, { "index": 0, "embedding": [0.1, 0] }, { "index": 1, "embedding": [1, 1] },
+        ] });
+        let body = body.to_string();
+        let Vectors { model, vectors } = vectors(body.as_bytes(), 3, None).unwrap();
+        let numbers: Vec<&str> = vectors.into_iter().map(RawValue::get).collect();
+        assert_eq!((model.as_str(), numbers), ("m", vec!["[0.1,0]", "[1,1]", "[0.5,2]"]));
+    }
+
+    #[test]
+    fn wrong_responses_are_refused() {
+        let check = |data: Value| match vectors(json!({ "data": data }).to_string().as_bytes(), 2, Some(2)) {
+            Ok(_) => String::new(),
+            Err(why) => why,
+        };
+        let nan = STANDARD.encode([f32::NAN.to_le_bytes(), 1_f32.to_le_bytes()].concat());
+        let fine = STANDARD.encode([0.5_f32.to_le_bytes(), 1_f32.to_le_bytes()].concat());
+        for (first, words) in [
+            (json!({ "index": 0, "embedding": [1, null] }), "finite"),
+            (json!({ "index": 0, "embedding": [1] }), "1 dimensions instead of 2"),
+            (json!({ "index": 0, "embedding": [] }), "finite"),
+            (json!({ "index": 0, "embedding": nan }), "finite"),
+            (json!({ "index": 0, "embedding": "AAA" }), "finite"),
+            (json!({ "index": 1, "embedding": [1, 2] }), "comes twice"),
+            (json!({ "index": 5, "embedding": [1, 2] }), "wrong"),
+        ] {
+            let why = check(json!([first, { "index": 1, "embedding": [1, 2] }]));
+            assert!(why.contains(words), "{first}: {why}");
+        }
+        assert!(check(json!([{ "index": 0, "embedding": [1, 2] }])).contains("1 vectors for 2 inputs"));
+        assert!(vectors(br#"{"data":[{"embedding":[NaN]}]}"#, 1, None).is_err());
+        assert_eq!(check(json!([{ "index": 0, "embedding": fine }, { "embedding": [1, 2] }])), "");
+    }
+}
