@@ -11,6 +11,7 @@
 //! | `MODEL` | a model of the model server |
 //! | `DOCMILL` | the program |
 //! | `WORK` | the working directory of the server |
+//! | `SCREENSHOTS` | directory for screenshots, if `DOCMILL_TEST_SCREENSHOTS` names one |
 //!
 //! Settings of its server are in its lines that begin with `# docmill:` or `// docmill:`.
 
@@ -83,6 +84,7 @@ fn run(interpreter: &Path, script: &Path) -> Result<(), String> {
         .env("DOCMILL", env!("CARGO_BIN_EXE_docmill"))
         .env("WORK", workspace.path(""))
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .envs(std::env::var_os("DOCMILL_TEST_SCREENSHOTS").map(|directory| ("SCREENSHOTS", directory)))
         .stdin(Stdio::null())
         .stdout(file.try_clone().unwrap())
         .stderr(file)

@@ -23,9 +23,12 @@ pub struct Summary {
     /// What limited an ended run, as a sentence; absent if that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     limited_by: Option<String>,
-    /// Use of the stages of an ended run, in the order of the pipeline.
+    /// Use of the stages of an ended run in its first `stages_s` seconds, in the order of the pipeline.
     #[schema(value_type = Vec<Object>)]
     stages: Vec<Value>,
+    /// Seconds from the start to the last look at the stages; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages_s: Option<f64>,
     /// Documents that failed so far, by code, most frequent first.
     failures: Vec<FailedDocuments>,
 }
@@ -83,6 +86,7 @@ fn of(app: &App, id: &RunId) -> Result<Summary, Problem> {
     let sample = parsed(archive.samples(last.id)?.last().map(|(_, sample)| sample.as_str()));
     Ok(Summary {
         limited_by: figures["bottleneck"]["sentence"].as_str().map(ToOwned::to_owned),
+        stages_s: sample["elapsed_s"].as_f64(),
         stages: sample["stages"].as_array().cloned().unwrap_or_default(),
         failures: failures.into_iter().map(FailedDocuments::from).collect(),
     })

@@ -1,10 +1,12 @@
 // One run on the page: its state, figures, calls and rows, as they change.
 
 import { draw, measure, overlap } from "./calls.js";
-import { busy, byId, call, dollars, element, figure, hasEnded, hasKey, json, percent, plural, save, stateOf, wait } from "./server.js";
+import { busy, byId, call, dollars, element, figure, hasEnded, hasKey, json, percent, plural, save, seconds, stateOf, wait } from "./server.js";
 
 /// Rows on a page.
 const ROWS = 50;
+/// Calls that the page keeps. A longer run shows its first ones.
+const CALLS = 20000;
 /// Milliseconds between two looks at the server while a run is at work.
 const PAUSE = 300;
 /// Milliseconds before the next attempt to reach the server.
@@ -100,16 +102,19 @@ export class Lane {
     this.show();
   }
 
+  /// Fetches later calls, and again those that were in flight.
   async fetchCalls() {
-    const take = async (after) => {
-      const page = await json(`/api/runs/${this.id}/calls?after=${after}`, { signal: this.signal });
+    if (this.calls.size >= CALLS) return;
+    const open = [...this.calls.values()].filter((one) => one.ended_ms === null && !one.lost).map((one) => one.id);
+    let from = open.length > 0 ? Math.min(...open) - 1 : this.after;
+    for (;;) {
+      const page = await json(`/api/runs/${this.id}/calls?after=${from}`, { signal: this.signal });
       this.skew = page.now_ms - Date.now();
       for (const one of page.calls) this.calls.set(one.id, one);
-      return page.next;
-    };
-    const open = [...this.calls.values()].filter((one) => one.ended_ms === null && !one.lost).map((one) => one.id);
-    if (open.length > 0) await take(Math.min(...open) - 1);
-    for (let next = await take(this.after); next > this.after; next = await take(this.after)) this.after = next;
+      this.after = Math.max(this.after, page.next);
+      if (page.next === from || this.calls.size >= CALLS) return;
+      from = this.after;
+    }
   }
 
   async fetchRows() {
@@ -168,8 +173,9 @@ export class Lane {
       ["Requests", `${ended ? run.requests : (progress?.requests ?? run.requests)}`],
       ["Cost", cost(ended || !progress ? { usd: run.cost_usd, unpriced_calls: run.unpriced_requests } : progress.cost, run.max_usd)],
     ];
+    const part = this.calls.size < CALLS ? "" : ` (the first ${plural(this.calls.size, "call")})`;
     const sentences = [
-      ["Overlap", overlap(this.measure())],
+      ["Overlap", overlap(this.measure()) + part],
       ["Bottleneck", (ended ? this.summary?.limited_by : progress?.limited_by) ?? ""],
     ];
     const shown = [lines, sentences.filter(([, value]) => value !== "")].map((list) => list.map(([name, value]) => figure(name, value)));
@@ -232,7 +238,9 @@ export class Lane {
 
   showStages() {
     const stages = (this.hasEnded() ? this.summary?.stages : this.progress?.stages) ?? [];
+    const until = this.hasEnded() ? this.summary?.stages_s : this.progress?.elapsed_s;
     this.part(".stages").hidden = stages.length === 0;
+    this.part(".stages summary").textContent = `Stages in the first ${seconds(until)}`;
     const lines = stages.map((one) => {
       const line = element("tr");
       const cells = [one.done.toLocaleString("en"), `${one.slots}`, percent(one.busy), percent(one.waiting), percent(one.blocked)];

@@ -43,10 +43,15 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  const dropped = [...event.dataTransfer.files];
-  if (dropped.length === 0) return;
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
+  const folders = entries.filter((entry) => entry?.isDirectory).map((entry) => entry.name);
+  const dropped = [...event.dataTransfer.files].filter((file) => !folders.includes(file.name));
+  if (dropped.length + folders.length === 0) return;
   if (byId("page-new").hidden) location.hash = "new";
-  attempt(() => addFiles(dropped));
+  attempt(() => {
+    addFiles(dropped);
+    if (folders.length > 0) throw new Error(`${folders.join(", ")}: the page does not take folders. Drop the files in them.`);
+  });
 });
 window.addEventListener("hashchange", () => {
   byId("main").focus({ preventScroll: true });

@@ -45,6 +45,12 @@ export class Server {
     return response.json();
   }
 
+  /// Waits until a run is in this state.
+  async until(id, state) {
+    const deadline = Date.now() + PATIENCE;
+    while ((await this.json(`/api/runs/${id}`)).state !== state) assert.ok(Date.now() < deadline, `run ${id} is not ${state}`);
+  }
+
   /// Rows of a query to the run store of a run, as sqlite3 of Python reads it.
   query(id, sql) {
     const code = "import json, sqlite3, sys\nprint(json.dumps(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))";
@@ -100,10 +106,9 @@ export class Window {
 
   /// Clicks on a button or a link with this text.
   async click(text, within = "body") {
-    const found = await this.page.waitForSelector(`${within} ::-p-text(${text})`, { visible: true }).catch(async () => {
-      throw new Error(`there is no "${text}" in ${within}:\n${await this.text("body")}`);
+    await this.page.locator(`${within} ::-p-text(${text})`).click().catch(async () => {
+      throw new Error(`cannot click on "${text}" in ${within}:\n${await this.text("body")}`);
     });
-    await found.click();
   }
 
   async type(selector, text) {

