@@ -43,7 +43,8 @@ pub fn cpu(who: UsageWho) -> Duration {
     Duration::from_micros(micros.unsigned_abs())
 }
 
-fn high_water_mark(status: &Path) -> f64 {
+/// The largest memory of a process so far in MB, by its status file.
+pub fn high_water_mark(status: &Path) -> f64 {
     let text = fs::read_to_string(status).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1024.0

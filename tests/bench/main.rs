@@ -19,6 +19,7 @@ mod memory;
 mod million;
 mod predictions;
 mod server;
+mod serving;
 mod straggler;
 mod throughput;
 
@@ -48,11 +49,16 @@ fn main() {
             predictions::cost(100..200);
             predictions::time();
             accounts::accounts(100..200);
+            serving::serving(200, 50, 50);
         }
         ["cost"] => predictions::cost(100..200),
         ["cost", from, to] => predictions::cost(from.parse().unwrap()..to.parse().unwrap()),
         ["accounts"] => accounts::accounts(100..200),
         ["accounts", from, to] => accounts::accounts(from.parse().unwrap()..to.parse().unwrap()),
+        ["serving"] => serving::serving(200, 50, 50),
+        ["serving", runs, documents, kills] => {
+            serving::serving(runs.parse().unwrap(), documents.parse().unwrap(), kills.parse().unwrap());
+        }
         ["time"] => predictions::time(),
         ["formats"] => formats::formats(),
         ["bottleneck"] => bottleneck::bottleneck(),

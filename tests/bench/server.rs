@@ -4,10 +4,10 @@ use super::child::{Background, myself};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
-use axum::routing::post;
+use axum::routing::{get, post};
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 pub const MODE: &str = "serve";
@@ -19,12 +19,15 @@ const FIRST: &[u8] = b"docid:0000000 ";
 
 /// Whether the slow answer was given.
 static SLOW_ONCE: AtomicBool = AtomicBool::new(false);
+/// Requests so far.
+static REQUESTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Serves until it is killed; says its address first. The first document takes `slow_ms` more, once.
 pub fn serve(latency_ms: u64, slow_ms: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let answer = move |body: Bytes| async move {
+            REQUESTS.fetch_add(1, Relaxed);
             let slow = slow_ms > 0 && body.windows(FIRST.len()).any(|part| part == FIRST) && !SLOW_ONCE.swap(true, Relaxed);
             let wait = latency_ms + if slow { slow_ms } else { 0 };
             if wait > 0 {
@@ -32,7 +35,8 @@ pub fn serve(latency_ms: u64, slow_ms: u64) {
             }
             ([(CONTENT_TYPE, "application/json")], ANSWER)
         };
-        let app = Router::new().route("/v1/chat/completions", post(answer));
+        let count = || async { REQUESTS.load(Relaxed).to_string() };
+        let app = Router::new().route("/v1/chat/completions", post(answer)).route("/count", get(count));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("http://{}", listener.local_addr().unwrap());
         axum::serve(listener, app).await.unwrap();
