@@ -48,7 +48,7 @@ pub struct CallTimes {
 
 /// Calls in the order in which they were sent.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Calls {
+pub struct CallList {
     /// The calls.
     calls: Vec<CallTimes>,
     /// The value of `after` for later calls. Fetch calls in flight again to see their end.
@@ -59,13 +59,13 @@ pub struct Calls {
 
 /// Fetch the calls of a run with their times
 #[utoipa::path(get, path = "/api/runs/{id}/calls", params(("id" = String, Path), CallsQuery),
-    responses((status = OK, body = Calls), (status = "default", body = Problem)))]
+    responses((status = OK, body = CallList), (status = "default", body = Problem)))]
 pub async fn calls(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     Query(query): Query<CallsQuery>,
-) -> Result<Json<Calls>, Problem> {
+) -> Result<Json<CallList>, Problem> {
     let run = find(&app, &caller, &id).await?;
     let (after, id) = (query.after, run.id.clone());
     let attempted = app.blocking(move |app| match Archive::open(&app.directories.run(&run.id))? {
@@ -80,5 +80,5 @@ pub async fn calls(
         let lost = lost || (ended_ms.is_none() && !is_at_work);
         CallTimes { id, document, call, attempt, sent_ms, ended_ms, answered, lost }
     };
-    Ok(Json(Calls { calls: attempted.into_iter().map(times).collect(), next, now_ms: Timestamp::now().as_millisecond() }))
+    Ok(Json(CallList { calls: attempted.into_iter().map(times).collect(), next, now_ms: Timestamp::now().as_millisecond() }))
 }

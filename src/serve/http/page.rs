@@ -68,7 +68,7 @@ pub struct NamedJob {
 
 /// Jobs that clients can name.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Jobs {
+pub struct JobList {
     /// The provider of the server's settings.
     provider: String,
     /// The model of the server's settings; empty for the provider's usual one.
@@ -80,14 +80,14 @@ pub struct Jobs {
 }
 
 /// List the jobs that a submission can name
-#[utoipa::path(get, path = "/api/jobs", responses((status = OK, body = Jobs), (status = "default", body = Problem)))]
-pub async fn jobs(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Result<Json<Jobs>, Problem> {
+#[utoipa::path(get, path = "/api/jobs", responses((status = OK, body = JobList), (status = "default", body = Problem)))]
+pub async fn jobs(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Result<Json<JobList>, Problem> {
     let mut jobs: Vec<NamedJob> = AUTO.iter().map(|(name, names)| choice(name, names)).collect();
     jobs.extend(BUILTIN.iter().map(|(name, text)| of_file(name, (*text).to_owned())));
     jobs.extend(app.blocking(|app| Ok(of_directory(Path::new(&app.settings.jobs)))).await?);
     jobs.retain(|job| caller.check_job(Some(&job.name)).is_ok());
     let (_, settings) = app.blocking(|app| Ok(app.source.load(&app.environment)?)).await?;
-    Ok(Json(Jobs { provider: settings.llm.provider, model: settings.llm.model, default: app.default_job.clone(), jobs }))
+    Ok(Json(JobList { provider: settings.llm.provider, model: settings.llm.model, default: app.default_job.clone(), jobs }))
 }
 
 fn choice(name: &str, names: &[&str]) -> NamedJob {
