@@ -4,6 +4,7 @@ use super::child::{Background, high_water_mark};
 use super::server;
 use axum::Router;
 use axum::extract::{Json, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -62,7 +63,7 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
         command.args(["serve", "server", "--bind", &self.port.to_string()]).current_dir(self.directory.path());
         command.env("SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").env("DOCMILL_TRUST", self.directory.path());
-        sets.iter().for_each(|set| drop(command.args(["--set", set])));
+        command.args(sets.iter().flat_map(|set| ["--set", set]));
         let process = Background(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         while self.client.get(self.url("/readyz")).send().await.is_err() {
             sleep(Duration::from_millis(2)).await;
@@ -81,9 +82,9 @@ impl Bench {
         loop {
             if let Ok(response) = request(&self.client).send().await
                 && response.status().is_success()
-                && let Ok(body) = response.json().await
+                && let Ok(body) = response.bytes().await
             {
-                return body;
+                return serde_json::from_slice(&body).unwrap();
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -94,8 +95,12 @@ impl Bench {
         let names: Vec<String> = (0..documents).map(|n| format!("{n:04}.txt")).collect();
         let texts: Vec<Value> = names.iter().map(|name| json!({"name": name, "text": format!("docid:{number}-{name}")})).collect();
         let submission = json!({"job": "title", "texts": texts, "webhook": hook});
-        let key = format!("run-{number}");
-        let run = self.ask(|client| client.post(self.url("/api/runs")).header("idempotency-key", &key).json(&submission)).await;
+        let (key, submission) = (format!("run-{number}"), submission.to_string());
+        let submit = |client: &reqwest::Client| {
+            let request = client.post(self.url("/api/runs")).header("idempotency-key", &key).header(CONTENT_TYPE, "application/json");
+            request.body(submission.clone())
+        };
+        let run = self.ask(submit).await;
         let id = run["id"].as_str().unwrap().to_owned();
         known.lock().unwrap().push(id.clone());
         loop {
@@ -172,7 +177,7 @@ async fn load(runs: usize, documents: usize, kills: usize) {
     let asked = bench.client.get(format!("{}/count", bench.model)).send().await.unwrap().text().await.unwrap().parse::<usize>().unwrap();
     let mut times = times.lock().unwrap().clone();
     times.sort_by(f64::total_cmp);
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).or(times.last()).copied().unwrap_or(f64::NAN);
+    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or(f64::NAN);
     let wrong = ended.iter().filter(|(_, is_right)| !is_right).count();
     let messages: usize = told.lock().unwrap().values().sum();
     println!(
@@ -182,9 +187,9 @@ async fn load(runs: usize, documents: usize, kills: usize) {
         runs * documents,
         runs * documents + killed * SLOTS * IN_FLIGHT,
         bench.peak_mb.lock().unwrap(),
-        at(0.5),
-        at(0.9),
-        at(0.99),
+        at(50),
+        at(90),
+        at(99),
         times.len(),
         slowest_start.as_secs_f64()
     );
