@@ -67,8 +67,8 @@ export function comparison(slow, fast, haveEnded) {
   const lines = [headline, element("p", `${times} Efficiency: ${percent(compared.efficiency)} (${compared.factor.toFixed(2)} of ${fast.most} times).`)];
   if (fast.documents > 1) {
     const [within, across] = [fast.work / fast.ofDocuments, fast.ofDocuments / fast.wall];
-    const means = `On average, ${within.toFixed(1)} calls of a document and ${across.toFixed(1)} documents were at work at the same time.`;
-    lines.push(element("p", `In parallel, both calls and documents overlap. ${means}`));
+    const mean = `On average, ${within.toFixed(1)} calls of a document and ${across.toFixed(1)} documents were at work at the same time in parallel.`;
+    lines.push(element("p", mean));
   }
   if (haveEnded && slow.answered !== fast.answered) {
     lines.push(element("p", `The runs have ${slow.answered} and ${fast.answered} answers, so their times do not compare exactly.`));

@@ -89,6 +89,7 @@ export async function showForm() {
   byId("model").textContent = simulated
     ? "This server uses the built-in simulator: its answers are invented, and cost nothing."
     : `This server asks ${provider}${model ? `, ${model}` : ""}. Runs cost money.`;
+  byId("flex-label").hidden = simulated;
   const chosen = byId("job").value;
   byId("job").replaceChildren(...jobs.map((job) => element("option", `${job.name}: ${job.about}`, { value: job.name })));
   const draft = JSON.parse(sessionStorage.getItem("draft") ?? "{}");
@@ -131,6 +132,7 @@ function submission({ settings = {}, label = "" } = {}) {
   else if (job) run.job = job.name;
   const cap = byId("max-usd").valueAsNumber;
   if (cap > 0) run.max_usd = cap;
+  if (byId("flex").checked) run.lane = "flex";
   const body = new FormData();
   body.append("run", JSON.stringify(run));
   for (const file of form.files) body.append("documents", file, file.name);
