@@ -108,6 +108,16 @@ impl Gateway {
                 Whole { id, status, body: body.into(), retry_after: None, attempts: 0, cost: Some(Money::ZERO), usage, stored: true };
             return Ok(Answer::Whole(whole));
         }
+        if asked.endpoint == RelayEndpoint::Embeddings
+            && let Some(answer) = self.embed(&id, &asked.owner, &asked.body, &place, &relay).await
+        {
+            let whole = answer?;
+            if let (Some(key), 200..=299) = (key, whole.status) {
+                let answer = StoredAnswer { status: whole.status, body: whole.body.to_vec(), usage: whole.usage };
+                self.ledger.keep_answer(key, asked.owner, answer).await;
+            }
+            return Ok(Answer::Whole(whole));
+        }
         let (to, mut events) = mpsc::channel(EVENTS);
         let request = RelayRequest {
             endpoint: asked.endpoint,
@@ -155,6 +165,41 @@ impl Gateway {
         whole(id, reply).map(Answer::Whole)
     }
 
+    /// Reserves money for a request to a model. `waits`: until runs at work have ended, if need be.
+    pub(super) async fn reserve(self: &Arc<Self>, owner: &str, model: &str, at_most: Option<Money>, waits: bool) -> Result<(), NoRoom> {
+        let capped = self.caps.any(owner);
+        if capped && at_most.is_none() {
+            return Err(NoRoom::Price(format!("a cap on money applies, but the price of {model} is unknown. Set it in [prices]")));
+        }
+        let at_most = at_most.unwrap_or_default();
+        loop {
+            let mut settled = pin!(self.purse.settled().notified());
+            settled.as_mut().enable();
+            let reserved = if capped {
+                let (gateway, owner) = (Arc::clone(self), owner.to_owned());
+                let reserve = move || gateway.purse.reserve(&owner, at_most, || gateway.caps.of(&owner));
+                tokio::task::spawn_blocking(reserve).await.map_err(|_| NoRoom::Closed)?
+            } else {
+                self.purse.reserve(owner, at_most, || Ok(Vec::new()))
+            };
+            match reserved {
+                Ok(Reserved::Yes) => return Ok(()),
+                Ok(Reserved::Later) => settled.await,
+                Ok(Reserved::AfterRuns(_)) if waits => tokio::time::sleep(AFTER_RUNS).await,
+                Ok(Reserved::AfterRuns(why) | Reserved::No(why)) => return Err(NoRoom::Cap(why)),
+                Err(why) => {
+                    crate::progress::complain(&why);
+                    return Err(NoRoom::Closed);
+                }
+            }
+        }
+    }
+
+    /// Replaces a reservation by the cost. If the cost is unknown, all of it is spent.
+    pub(super) fn settle(&self, owner: &str, at_most: Option<Money>, cost: Option<Money>) {
+        self.purse.settle(owner, at_most.unwrap_or_default(), cost);
+    }
+
     async fn stored(self: &Arc<Self>, key: Option<blake3::Hash>) -> Result<Option<StoredAnswer>, ApiError> {
         let Some(key) = key else { return Ok(None) };
         let gateway = Arc::clone(self);
@@ -171,7 +216,7 @@ fn key(owner: &str, hash: blake3::Hash) -> blake3::Hash {
 }
 
 /// The answer, or the error, that a client gets at the end of a request.
-fn whole(id: String, reply: RelayReply) -> Result<Whole, ApiError> {
+pub(super) fn whole(id: String, reply: RelayReply) -> Result<Whole, ApiError> {
     let RelayReply { end, attempts, cost, usage } = reply;
     match end {
         RelayEnd::Response { status, body, retry_after } => {
@@ -188,11 +233,9 @@ fn whole(id: String, reply: RelayReply) -> Result<Whole, ApiError> {
             let message = "the provider does not accept the account of this server. Its log has the reason";
             Err(ApiError::upstream(502, "upstream_account", message))
         }
-        RelayEnd::NotSent(NoRoom::Cap(why)) => Err(ApiError::over_cap(why)),
-        RelayEnd::NotSent(NoRoom::Price(why)) => Err(ApiError::new(400, "invalid_request_error", Some("price_unknown"), why)),
-        RelayEnd::NotSent(NoRoom::Closed) => Err(ApiError::unavailable("the ledger of requests cannot be written, so nothing is sent")),
-        RelayEnd::Cancelled => Err(ApiError::new(499, "invalid_request_error", Some("cancelled"), "the request was cancelled")),
-        RelayEnd::Stopped => Err(ApiError::unavailable("the server stops. Send the request again when it has started")),
+        RelayEnd::NotSent(why) => Err(why.into()),
+        RelayEnd::Cancelled => Err(ApiError::cancelled()),
+        RelayEnd::Stopped => Err(ApiError::stopped()),
     }
 }
 
@@ -204,51 +247,20 @@ struct Record {
 
 impl RelayLedger for Record {
     async fn reserve(&self, at_most: Option<Money>) -> Result<(), NoRoom> {
-        let (gateway, owner) = (&self.gateway, &self.new.owner);
-        let capped = gateway.caps.any(owner);
-        let at_most = match at_most {
-            None if capped => {
-                let model = &self.new.model;
-                return Err(NoRoom::Price(format!("a cap on money applies, but the price of {model} is unknown. Set it in [prices]")));
-            }
-            at_most => at_most.unwrap_or_default(),
-        };
-        loop {
-            let mut settled = pin!(gateway.purse.settled().notified());
-            settled.as_mut().enable();
-            let reserved = if capped {
-                let (gateway, owner) = (Arc::clone(gateway), owner.clone());
-                let reserve = move || gateway.purse.reserve(&owner, at_most, || gateway.caps.of(&owner));
-                tokio::task::spawn_blocking(reserve).await.map_err(|_| NoRoom::Closed)?
-            } else {
-                gateway.purse.reserve(owner, at_most, || Ok(Vec::new()))
-            };
-            match reserved {
-                Ok(Reserved::Yes) => return Ok(()),
-                Ok(Reserved::No(why)) => return Err(NoRoom::Cap(why)),
-                Ok(Reserved::Later) => settled.await,
-                // A batch has time.
-                Ok(Reserved::AfterRuns(_)) if self.new.batch.is_some() => tokio::time::sleep(AFTER_RUNS).await,
-                Ok(Reserved::AfterRuns(why)) => return Err(NoRoom::Cap(why)),
-                Err(why) => {
-                    crate::progress::complain(&why);
-                    return Err(NoRoom::Closed);
-                }
-            }
-        }
+        self.gateway.reserve(&self.new.owner, &self.new.model, at_most, self.new.batch.is_some()).await
     }
 
     fn release(&self, at_most: Option<Money>) {
-        self.gateway.purse.settle(&self.new.owner, at_most.unwrap_or_default(), Some(Money::ZERO));
+        self.gateway.settle(&self.new.owner, at_most, Some(Money::ZERO));
     }
 
     async fn sending(&self, number: u32, at_most: Option<Money>) -> Result<i64, NoRoom> {
         let new = NewAttempt { number, at_most, ..self.new.clone() };
-        self.gateway.ledger.sending(new).await.map_err(|_| NoRoom::Closed)
+        self.gateway.ledger.sending(vec![new]).await.map_err(|_| NoRoom::Closed)
     }
 
     async fn ended(&self, id: i64, at_most: Option<Money>, attempt: RelayAttempt) {
-        self.gateway.purse.settle(&self.new.owner, at_most.unwrap_or_default(), attempt.cost);
-        self.gateway.ledger.ended(id, attempt).await;
+        self.gateway.settle(&self.new.owner, at_most, attempt.cost);
+        self.gateway.ledger.ended(id, vec![attempt]).await;
     }
 }

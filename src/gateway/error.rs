@@ -1,6 +1,7 @@
 //! Errors in OpenAI's form.
 
 use super::ledger::Unwritten;
+use crate::ask::NoRoom;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::time::Duration;
@@ -72,6 +73,16 @@ impl ApiError {
         Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(503, SERVER, Some("server_unavailable"), message) }
     }
 
+    /// The server stops.
+    pub fn stopped() -> Self {
+        Self::unavailable("the server stops. Send the request again when it has started")
+    }
+
+    /// No one waits for the answer any more.
+    pub fn cancelled() -> Self {
+        Self::new(499, INVALID, Some("cancelled"), "the request was cancelled")
+    }
+
     /// The provider cannot answer.
     pub fn upstream(status: u16, code: &'static str, message: impl Display) -> Self {
         Self::new(status, SERVER, Some(code), message)
@@ -85,6 +96,16 @@ impl ApiError {
     /// The body of the response.
     pub fn body(&self) -> Value {
         json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+    }
+}
+
+impl From<NoRoom> for ApiError {
+    fn from(why: NoRoom) -> Self {
+        match why {
+            NoRoom::Cap(why) => Self::over_cap(why),
+            NoRoom::Price(why) => Self::new(400, INVALID, Some("price_unknown"), why),
+            NoRoom::Closed => Self::unavailable("the ledger of requests cannot be written, so nothing is sent"),
+        }
     }
 }
 

@@ -15,12 +15,14 @@
 //! | `request` | read what docmill needs of a request: model, bounds of tokens and cost |
 //! | `ask` | ask one request: stored answer, caps, relay, events of a stream |
 //! | `upstream` | the account, and a relay for each model |
+//! | `embeddings` | inputs of several requests for vectors in one request to the provider |
 //! | `files`, `batches` | files of clients; requests in files, with a completion window |
 //! | `purse`, `ledger` | money; the durable record of attempts |
 //! | `error` | errors in OpenAI's form |
 
 mod ask;
 mod batches;
+mod embeddings;
 mod error;
 mod files;
 mod ledger;
@@ -36,13 +38,15 @@ pub use purse::{Amount, Amounts, Cap, Caps, Purse};
 pub use upstream::{Connect, Upstream};
 
 use crate::ask::Accounts;
+use crate::ask::packing::Packer;
 use batches::Active;
+use embeddings::Packs;
 use files::Contents;
 use ledger::Ledger;
 use parking_lot::MutexGuard;
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,6 +68,9 @@ pub struct Gateway {
     store: bool,
     contents: Contents,
     active: Active,
+    /// How long an input for vectors waits for others; `None` if it travels alone.
+    max_wait: Option<Duration>,
+    packer: OnceLock<Packer<Packs>>,
 }
 
 /// What a gateway needs.
@@ -78,6 +85,8 @@ pub struct GatewaySettings {
     pub models: Vec<String>,
     /// Whether identical requests get a stored answer.
     pub store: bool,
+    /// How long an input for vectors waits for others; zero if it travels alone.
+    pub max_wait: Duration,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,
 }
@@ -85,7 +94,8 @@ pub struct GatewaySettings {
 impl Gateway {
     /// Opens the ledger in `directory`.
     pub fn open(directory: &Path, settings: GatewaySettings) -> Result<Self, String> {
-        let GatewaySettings { connect, accounts, caps, models, store, stop } = settings;
+        let GatewaySettings { connect, accounts, caps, models, store, max_wait, stop } = settings;
+        let max_wait = Some(max_wait).filter(|wait| !wait.is_zero());
         let ledger = Ledger::open(directory)?;
         let purse = Purse::new(ledger.spent().map_err(|error| error.to_string())?);
         let contents = Contents::create(directory).map_err(|error| error.to_string())?;
@@ -93,7 +103,7 @@ impl Gateway {
         let abandon = CancellationToken::new();
         let relays = Relays::new(connect, accounts, models, stop.clone(), abandon.clone());
         let (tasks, active) = (TaskTracker::new(), Active::default());
-        Ok(Self { ledger, purse, caps, relays, tasks, stop, abandon, store, contents, active })
+        Ok(Self { ledger, purse, caps, relays, tasks, stop, abandon, store, contents, active, max_wait, packer: OnceLock::new() })
     }
 
     /// Locks the purse, to reserve money for a run.

@@ -107,6 +107,11 @@ impl Relays {
         Ok(self.connected().await?.upstream.llm.concurrency)
     }
 
+    /// The same, if there was a request.
+    pub fn known_concurrency(&self) -> Option<usize> {
+        Some(self.connected.get()?.upstream.llm.concurrency)
+    }
+
     /// Seconds that requests in flight have to finish; `None` if there was no request.
     pub fn drain_s(&self) -> Option<u64> {
         Some(self.connected.get()?.upstream.llm.drain_s)

@@ -39,6 +39,7 @@ pub fn open(root: &Path, parts: GatewayParts<'_>) -> Result<Gateway, String> {
         caps: Box::new(SharedCaps { server, keys: keys.cloned(), queue: Arc::clone(queue) }),
         models: settings.models.clone(),
         store: settings.store,
+        max_wait: Duration::from_millis(settings.max_wait_ms),
         stop: stop.clone(),
     };
     Gateway::open(root, settings)

@@ -30,6 +30,8 @@ pub struct ServeSettings {
     pub max_usd: f64,
     /// Models that clients can ask for under `/v1`; empty for all of the account.
     pub models: Vec<String>,
+    /// How long an input of `/v1/embeddings` waits for others, in milliseconds. 0 = it travels alone.
+    pub max_wait_ms: u64,
     /// Whether identical requests under `/v1` get a stored answer.
     pub store: bool,
     /// Maximum size of a submission in MB.

@@ -1,19 +1,19 @@
 //! `/v1` of `docmill serve`: requests in OpenAI's format.
 
-use crate::support::serving::Serving;
+use crate::support::serving::{Serving, address_of};
 use crate::support::{ModelServer, Reply, Workspace};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-fn chat(text: &str) -> Value {
+pub(crate) fn chat(text: &str) -> Value {
     json!({"model": "gpt-6-luna", "messages": [{"role": "user", "content": text}], "max_completion_tokens": 50})
 }
 
 const KEY: &str = "sk-of-the-server-0123456789";
 
 /// A workspace whose server asks this model server as OpenAI.
-fn workspace(server: &ModelServer) -> Workspace {
+pub(crate) fn workspace(server: &ModelServer) -> Workspace {
     Workspace::new().against(server).set("llm.provider", "openai").set("llm.model", "gpt-6-luna").env("OPENAI_API_KEY", KEY)
 }
 
@@ -187,167 +187,75 @@ fn a_client_that_leaves_cancels_a_request_that_was_not_sent() {
     assert!(server.ledger().of("waiting").is_empty() && server.requests() == 2);
 }
 
-/// A line of a batch.
-fn line(id: &str, text: &str) -> String {
-    format!("{}\n", json!({"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": chat(text)}))
+/// A simulator, and a server that asks it. A single price makes costs easy to check.
+fn with_simulator(max_wait_ms: u64) -> (crate::support::Running, Serving, String) {
+    let simulator = Workspace::new().start(["simulate", "--port", "0", "--latency-ms", "0", "--jitter-ms", "0"]);
+    let address = address_of(&simulator);
+    let workspace = Workspace::new()
+        .set("llm.provider", "openai-compatible")
+        .set("llm.base_url", format!("{address}/v1"))
+        .set("llm.model", "simulated-small")
+        .set("prices.\"simulated-small\"", "{input=0.02,output=0}")
+        .set("serve.max_wait_ms", max_wait_ms);
+    (simulator, Serving::start(&workspace), address)
 }
 
-/// Uploads the input of a batch. Returns its id.
-fn upload(serving: &Serving, content: &str) -> String {
-    let body = format!(
-        "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"in.jsonl\"\r\n\r\n{content}\r\n\
-        --b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--b--\r\n"
-    );
-    let file = serving.post_with("/v1/files", &[("content-type", "multipart/form-data; boundary=b")], body).is(200).json();
-    assert_eq!((&file["bytes"], &file["purpose"], &file["filename"]), (&content.len().into(), &"batch".into(), &"in.jsonl".into()));
-    file["id"].as_str().unwrap().to_owned()
-}
-
-fn create(serving: &Serving, file: &str, window: &str) -> String {
-    let new = json!({"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": window, "metadata": {"run": "r1"}});
-    let batch = serving.post("/v1/batches", &new).is(200).json();
-    assert!(batch["status"] == "validating" && batch["output_file_id"].is_null() && batch["metadata"]["run"] == "r1", "{batch}");
-    batch["id"].as_str().unwrap().to_owned()
-}
-
-fn wait(serving: &Serving, batch: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    serving.wait_at(&format!("/v1/batches/{batch}"), what, is_so)
-}
-
-fn lines_of(serving: &Serving, file: &Value) -> Vec<Value> {
-    let text = serving.get(&format!("/v1/files/{}/content", file.as_str().unwrap())).is(200).text;
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn ids(lines: &[Value]) -> Vec<&str> {
-    lines.iter().map(|line| line["custom_id"].as_str().unwrap()).collect()
+fn ledger_of(serving: &Serving, simulator: &str) -> Value {
+    serving.get_from(&format!("{simulator}/ledger")).is(200).json()
 }
 
 #[test]
-fn a_batch_has_an_answer_or_an_error_for_each_line_in_their_order() {
-    let server = ModelServer::script()
-        .faults(|ask| if ask.docid.as_deref() == Some("bad") { Reply::error(ask, 400, "bad_one", "no") } else { Reply::Ok })
-        .start();
-    let serving = Serving::start(&workspace(&server));
-    let file = upload(&serving, &[line("a", "docid:1"), line("b", "docid:bad"), line("c", "docid:3")].concat());
-    let batch = create(&serving, &file, "24h");
-    let ended = wait(&serving, &batch, "it is complete", |batch| batch["status"] == "completed");
-    assert_eq!(ended["request_counts"], json!({"total": 3, "completed": 2, "failed": 1}));
-    let (output, errors) = (lines_of(&serving, &ended["output_file_id"]), lines_of(&serving, &ended["error_file_id"]));
-    assert_eq!((ids(&output), ids(&errors)), (vec!["a", "c"], vec!["b"]));
-    assert_eq!((&output[0]["response"]["status_code"], &output[0]["error"]), (&200.into(), &Value::Null));
-    assert_eq!(output[0]["response"]["body"]["object"], "chat.completion");
-    assert_eq!((&errors[0]["response"]["status_code"], &errors[0]["response"]["body"]["error"]["code"]), (&400.into(), &"bad_one".into()));
-    let part = serving.with_header("range", "bytes=0-4");
-    let content = part.get(&format!("/v1/files/{file}/content")).is(206);
-    assert_eq!((&*content.text, content.header("content-range").unwrap().split('/').next()), ("{\"cus", Some("bytes 0-4")));
-    let files = part.get("/v1/files?limit=2").is(200).json();
-    assert_eq!((files["data"].as_array().unwrap().len(), &files["has_more"]), (2, &true.into()));
-    let more = part.get(&format!("/v1/files?limit=2&after={}", files["last_id"].as_str().unwrap())).is(200).json();
-    assert_eq!((&more["data"][0]["id"], &more["has_more"]), (&file.clone().into(), &false.into()));
-    assert_eq!(part.delete(&format!("/v1/files/{file}")).is(200).json()["deleted"], true);
-    part.get(&format!("/v1/files/{file}")).is(404);
-    assert_eq!(part.get("/v1/batches").is(200).json()["data"][0]["id"], batch.as_str());
-}
-
-#[test]
-fn an_invalid_file_fails_as_a_whole_and_nothing_is_sent() {
-    let server = ModelServer::start();
-    let serving = Serving::start(&workspace(&server));
-    let file = upload(&serving, &[line("a", "x"), line("a", "y"), "{\n".to_owned()].concat());
-    let batch = create(&serving, &file, "1h");
-    let ended = wait(&serving, &batch, "it has failed", |batch| batch["status"] == "failed");
-    let errors = ended["errors"]["data"].as_array().unwrap();
-    assert_eq!(
-        errors.iter().map(|error| (&error["code"], error["line"].as_u64())).collect::<Vec<_>>(),
-        [(&"duplicate_custom_id".into(), Some(2)), (&"invalid_json_line".into(), Some(3))]
-    );
-    assert!(errors[0]["message"].is_string() && errors[0]["param"] == "custom_id");
-    let wrong = |change: fn(&mut Value)| {
-        let mut new = json!({"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"});
-        change(&mut new);
-        serving.post("/v1/batches", &new)
-    };
-    wrong(|new| new["endpoint"] = "/v1/other".into()).is(400);
-    wrong(|new| new["completion_window"] = "soon".into()).is(400);
-    wrong(|new| new["input_file_id"] = "file-none".into()).is(404);
-    serving.get("/v1/files/..%2F..%2Fqueue.db/content").is(404);
-    assert_eq!(server.requests(), 0);
-}
-
-#[test]
-fn a_batch_goes_on_after_kills_and_pays_no_answered_line_again() {
-    let server = ModelServer::start();
-    let workspace = workspace(&server).set("llm.concurrency", 8);
-    let total = 300;
-    let content: String = (0..total).map(|n| line(&format!("l{n:03}"), &format!("docid:{n}"))).collect();
-    let mut serving = Serving::start(&workspace);
-    let file = upload(&serving, &content);
-    let batch = create(&serving, &file, "24h");
-    for kill in 1..=3 {
-        server.wait_until("more lines are answered", |ledger| ledger.requests() > kill * 60);
-        serving.process.signal("KILL");
-        drop(serving);
-        serving = Serving::start(&workspace);
+fn inputs_of_many_requests_travel_together_and_share_the_bill() {
+    // A long wait, so that packs are full although the machine is busy.
+    let (_simulator, serving, address) = with_simulator(5000);
+    let bodies: Vec<Value> = (0..192)
+        .map(|n| {
+            let format = if n % 2 == 0 { "float" } else { "base64" };
+            json!({"model": "simulated-small", "input": format!("Text number {n} about pumps."), "encoding_format": format})
+        })
+        .collect();
+    let responses = serving.post_together("/v1/embeddings", &bodies);
+    let ledger = ledger_of(&serving, &address);
+    assert_eq!((&ledger["requests"], &ledger["embedded_inputs"]), (&6.into(), &192.into()), "{ledger}");
+    let (mut tokens, mut cost) = (0, 0.0);
+    for (n, response) in responses.into_iter().enumerate() {
+        let response = response.is(200);
+        cost += usd(&response);
+        let json = response.json();
+        tokens += json["usage"]["prompt_tokens"].as_u64().unwrap();
+        let vector = &json["data"][0]["embedding"];
+        assert_eq!((json["data"].as_array().unwrap().len(), vector.is_array()), (1, n % 2 == 0), "{n}");
     }
-    let ended = wait(&serving, &batch, "it is complete", |batch| batch["status"] == "completed");
-    assert_eq!(ended["request_counts"]["completed"], total);
-    let output = lines_of(&serving, &ended["output_file_id"]);
-    let expected: Vec<String> = (0..total).map(|n| format!("l{n:03}")).collect();
-    assert_eq!(ids(&output), expected);
-    let repeated: u32 = server.ledger().calls.iter().map(|call| call.served.saturating_sub(1)).sum();
-    assert!(repeated <= 3 * 8, "{repeated} lines were paid twice, with 8 in flight at each of 3 kills");
+    assert_eq!(tokens, ledger["input_tokens"].as_u64().unwrap());
+    assert!((cost - tokens as f64 * 0.02e-6).abs() < 1e-12, "{cost} for {tokens}");
+    // Each got its own vector: alone, a text has the same one.
+    let alone = serving.post("/v1/embeddings", &json!({"model": "simulated-small", "input": ["Text number 4 about pumps.", "x"]}));
+    let again = serving.post_together("/v1/embeddings", &bodies[4..5]);
+    assert_eq!(alone.is(200).json()["data"][0]["embedding"], again[0].json()["data"][0]["embedding"]);
 }
 
 #[test]
-fn a_cancelled_batch_and_an_expired_one_keep_finished_lines() {
-    let open = Arc::new(AtomicBool::new(false));
-    let gate = Arc::clone(&open);
-    let held = |id: Option<&str>| id == Some("held");
-    let server = ModelServer::script().hold(move |ask, _| held(ask.docid.as_deref()) && !gate.load(Ordering::SeqCst)).start();
-    let serving = Serving::start(&workspace(&server).set("llm.concurrency", 1).set("serve.keys", ""));
-    let file = upload(&serving, &[line("a", "docid:1"), line("b", "docid:held"), line("c", "docid:3")].concat());
-    let batch = create(&serving, &file, "24h");
-    wait(&serving, &batch, "one line is answered", |batch| batch["request_counts"]["completed"] == 1);
-    server.wait_until("the second line is in flight", |ledger| ledger.requests() == 2);
-    assert_eq!(serving.delete(&format!("/v1/files/{file}")).is(409).json()["error"]["code"], "file_in_use");
-    let cancelling = serving.post(&format!("/v1/batches/{batch}/cancel"), &json!({})).is(200).json();
-    assert_eq!(cancelling["status"], "cancelling");
-    open.store(true, Ordering::SeqCst);
-    let ended = wait(&serving, &batch, "it is cancelled", |batch| batch["status"] == "cancelled");
-    assert_eq!(ids(&lines_of(&serving, &ended["output_file_id"])), ["a", "b"]);
-    assert!(ended["error_file_id"].is_null() && server.requests() == 2);
-    serving.post(&format!("/v1/batches/{batch}/cancel"), &json!({})).is(409);
-
-    open.store(false, Ordering::SeqCst);
-    let batch = create(&serving, &file, "1s");
-    server.wait_until("the held line is in flight", |ledger| ledger.requests() == 4);
-    wait(&serving, &batch, "its window is over", |batch| {
-        batch["expires_at"].as_u64().unwrap() < std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
-    });
-    open.store(true, Ordering::SeqCst);
-    let ended = wait(&serving, &batch, "it is expired", |batch| batch["status"] == "expired");
-    assert_eq!(ids(&lines_of(&serving, &ended["output_file_id"])), ["a", "b"]);
-    let errors = lines_of(&serving, &ended["error_file_id"]);
-    assert_eq!((ids(&errors), &errors[0]["error"]["code"]), (vec!["c"], &"batch_expired".into()));
+fn an_input_that_the_provider_refuses_fails_only_its_own_request() {
+    let (_simulator, serving, address) = with_simulator(5000);
+    let texts = |n: usize| if n == 17 { String::new() } else { format!("Text {n}.") };
+    let bodies: Vec<Value> = (0..32).map(|n| json!({"model": "simulated-small", "input": texts(n)})).collect();
+    let responses = serving.post_together("/v1/embeddings", &bodies);
+    for (n, response) in responses.into_iter().enumerate() {
+        response.is(if n == 17 { 400 } else { 200 });
+    }
+    // A search by halves costs at most two requests for each halving.
+    assert!(ledger_of(&serving, &address)["requests"].as_u64().unwrap() <= 11);
 }
 
 #[test]
-fn files_and_batches_of_one_key_do_not_exist_for_another() {
-    let server = ModelServer::start();
-    let workspace = workspace(&server).set("serve.keys", "keys.toml");
-    let keys = ["a", "b"].map(|name| workspace.start_with(["serve", "--new-key", name]).finish().exits(0).stdout.trim().to_owned());
-    let serving = Serving::start(&workspace).with_header("x-api-key", &keys[0]);
-    let file = upload(&serving, &line("a", "docid:1"));
-    let batch = create(&serving, &file, "24h");
-    wait(&serving, &batch, "it is complete", |batch| batch["status"] == "completed");
-    let serving = serving.with_header("x-api-key", &keys[1]);
-    for path in [format!("/v1/files/{file}"), format!("/v1/files/{file}/content"), format!("/v1/batches/{batch}")] {
-        serving.get(&path).is(404);
-    }
-    serving.delete(&format!("/v1/files/{file}")).is(404);
-    serving.post(&format!("/v1/batches/{batch}/cancel"), &json!({})).is(404);
-    for path in ["/v1/files", "/v1/batches"] {
-        assert_eq!(serving.get(path).is(200).json()["data"], json!([]));
-    }
+fn a_request_with_more_inputs_than_fit_is_answered_as_one() {
+    let (_simulator, serving, address) = with_simulator(1);
+    let inputs: Vec<String> = (0..100).map(|n| format!("Text {n}.")).collect();
+    let many = serving.post("/v1/embeddings", &json!({"model": "simulated-small", "input": inputs})).is(200).json();
+    let indices: Vec<u64> = many["data"].as_array().unwrap().iter().map(|item| item["index"].as_u64().unwrap()).collect();
+    assert_eq!((indices, &ledger_of(&serving, &address)["embedded_inputs"]), ((0..100).collect(), &100.into()));
+    let tokens = serving.post("/v1/embeddings", &json!({"model": "simulated-small", "input": [[1, 2], [3]]})).is(200).json();
+    assert_eq!(tokens["data"].as_array().unwrap().len(), 2);
+    let empty = serving.post("/v1/embeddings", &json!({"model": "simulated-small", "input": []})).is(400).json();
+    assert_eq!(empty["error"]["code"], "empty_array");
 }

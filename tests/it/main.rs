@@ -15,6 +15,7 @@ mod support;
 
 mod alerts;
 mod attacks;
+mod batches;
 mod circles;
 mod clients;
 mod compare;

@@ -2,12 +2,12 @@
 
 use super::limits::LearnedLimits;
 use super::pack::Pack;
-use super::queue::{Queue, Terms};
+use super::queue::{Queue, Terms, size_of};
 use super::{ItemOf, PackFault, PackSender, PackSettings, Submitted};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 type PackOf<S> = Pack<<S as PackSender>::Payload, <S as PackSender>::Output, <S as PackSender>::Fault>;
@@ -35,6 +35,8 @@ pub(super) struct Gatherer<S: PackSender> {
     later: Vec<Later<S>>,
     learned: LearnedLimits,
     requests: JoinSet<Sent<S>>,
+    /// The group of each request, and whether its pack was not full.
+    in_flight: HashMap<Id, (S::Group, bool)>,
     /// When the queues must be looked at; not after the first due time.
     look_at: Option<Instant>,
     /// Whether queues may have to wait for room.
@@ -51,6 +53,7 @@ impl<S: PackSender> Gatherer<S> {
             later: Vec::new(),
             learned: LearnedLimits::default(),
             requests: JoinSet::new(),
+            in_flight: HashMap::new(),
             look_at: None,
             starved: false,
         }
@@ -65,9 +68,11 @@ impl<S: PackSender> Gatherer<S> {
                     Some((group, item)) => self.accept(&group, item),
                     None => return,
                 },
-                Some(sent) = self.requests.join_next() => {
+                Some(sent) = self.requests.join_next_with_id() => {
+                    let id = sent.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+                    self.in_flight.remove(&id);
                     // After a panic, the submitters see that their items are gone.
-                    let again = sent.is_ok_and(|sent| self.conclude(sent));
+                    let again = sent.is_ok_and(|(_, sent)| self.conclude(sent));
                     if again || self.starved {
                         self.look();
                     }
@@ -126,22 +131,25 @@ impl<S: PackSender> Gatherer<S> {
         }
         let terms = self.terms(group);
         let Some(queue) = self.queues.get_mut(group) else { return };
-        let packs = queue.take(terms, Instant::now(), room);
-        self.starved |= packs.len() == room;
+        let partial = self.in_flight.values().filter(|(of, partial)| *partial && of == group).count() < self.sender.max_partial().max(1);
+        let packs = queue.take(terms, Instant::now(), room, partial);
+        self.starved |= packs.len() == room || !partial;
         if queue.is_empty() {
             self.queues.remove(group);
         }
         for items in packs {
-            self.send(group.clone(), Pack::new(items));
+            let partial = !size_of(&items).fills(terms.limits, 1);
+            self.send(group.clone(), Pack::new(items), partial);
         }
     }
 
-    fn send(&mut self, group: S::Group, pack: PackOf<S>) {
-        let sender = Arc::clone(&self.sender);
-        self.requests.spawn(async move {
-            let reply = sender.send(&group, pack.payloads()).await;
-            Sent { group, pack, reply }
+    fn send(&mut self, group: S::Group, pack: PackOf<S>, partial: bool) {
+        let (sender, of) = (Arc::clone(&self.sender), group.clone());
+        let request = self.requests.spawn(async move {
+            let reply = sender.send(&of, pack.payloads()).await;
+            Sent { group: of, pack, reply }
         });
+        self.in_flight.insert(request.id(), (group, partial));
     }
 
     /// Settles a response. Returns whether items wait to be sent again.
@@ -156,7 +164,7 @@ impl<S: PackSender> Gatherer<S> {
             self.later.push(Later { at: Instant::now() + next.after, group: group.clone(), items: next.again });
         }
         if let Some(pack) = next.pack {
-            self.send(group, pack);
+            self.send(group, pack, false);
         }
         again
     }

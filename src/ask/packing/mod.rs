@@ -2,8 +2,9 @@
 //!
 //! A [`Packer`] gathers single items into packs and sends each pack as one request. Only items of
 //! an equal group share a pack. A pack closes when it is full, or when its oldest item has waited
-//! `max_wait` and the sender has room for another request. Until then it keeps filling. Packs never
-//! wait for the responses of others. `gatherer` owns all items and requests.
+//! `max_wait` and the sender has room for another request. Until then it keeps filling. Full packs
+//! never wait for the responses of others; see [`PackSender::max_partial`] for the rest. `gatherer`
+//! owns all items and requests.
 //!
 //! - A refusal for size makes the packs of the endpoint smaller from then on ([`TooLarge`]).
 //! - A refusal for an unknown item ([`PackFault::Rejected`]) starts a binary search. It answers good
@@ -55,6 +56,12 @@ pub trait PackSender: Send + Sync + 'static {
 
     /// How many requests may be in flight now. Packs wait, and fill, while there are so many.
     fn max_in_flight(&self) -> usize {
+        usize::MAX
+    }
+
+    /// How many packs of a group may be in flight that were not full. Further ones wait, and fill,
+    /// until one of them has its response.
+    fn max_partial(&self) -> usize {
         usize::MAX
     }
 

@@ -84,13 +84,14 @@ impl<P, O, F> Queue<P, O, F> {
         self.size.fills(terms.limits, terms.window)
     }
 
-    /// Takes at most `room` packs: full ones, and if an item is due, all others too.
-    pub(super) fn take(&mut self, terms: Terms, now: Instant, room: usize) -> Vec<Vec<Item<P, O, F>>> {
+    /// Takes at most `room` packs: full ones, and if an item is due and `partial` is set, all others
+    /// too.
+    pub(super) fn take(&mut self, terms: Terms, now: Instant, room: usize, partial: bool) -> Vec<Vec<Item<P, O, F>>> {
         self.items.retain(|item| !item.answer.is_closed());
         self.recount();
         let mut taken = Vec::new();
         while taken.len() < room {
-            let is_due = self.due(terms.max_wait).is_some_and(|due| due <= now);
+            let is_due = partial && self.due(terms.max_wait).is_some_and(|due| due <= now);
             if self.items.is_empty() || !(is_due || self.may_fill(terms)) {
                 break;
             }

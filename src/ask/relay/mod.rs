@@ -10,7 +10,7 @@ mod exchange;
 mod send;
 
 use super::account::Account;
-use super::billing::Billing;
+use super::billing::{Billing, Bound};
 use super::governor::Governor;
 use super::relay_endpoint::RelayEndpoint;
 use super::settings::{LlmSettings, RetrySettings};
@@ -178,6 +178,12 @@ impl Relay {
     /// Whether the provider has the endpoint.
     pub fn has(&self, endpoint: RelayEndpoint) -> bool {
         self.account.relay_address(endpoint).is_some()
+    }
+
+    /// Maximum cost of a request to `model` in the standard tier; `None` if the price is unknown.
+    pub fn at_most(&self, model: &str, most_input: u64, most_output: u64) -> Option<Money> {
+        let bound = Bound { model, input: most_input, output: most_output, tier: Tier::Standard };
+        self.billing.bound(&self.account.prices, &bound)
     }
 
     /// The account.

@@ -130,29 +130,38 @@ impl Ledger {
         spent.collect()
     }
 
-    /// Records an attempt. Returns its id when the record is durable.
-    pub async fn sending(&self, new: NewAttempt) -> Result<i64, Unwritten> {
-        let id = self.next_id.fetch_add(1, Relaxed);
+    /// Records the attempts that one request to the provider makes: one for each client's request
+    /// that has a part in it. Returns the id of the first when the records are durable.
+    pub async fn sending(&self, new: Vec<NewAttempt>) -> Result<i64, Unwritten> {
+        let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
+        let first = self.next_id.fetch_add(count, Relaxed);
         let record = move |t: &Transaction<'_>| {
-            let sql = "INSERT INTO attempts (id, request, owner, endpoint, model, batch, number, sent_ms, at_most_pico_usd, state)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'sent')";
-            let NewAttempt { request, owner, endpoint, model, batch, number, at_most } = &new;
-            let at_most = at_most.map(Money::pico);
-            t.prepare_cached(sql)?.execute(params![id, request, owner, endpoint, model, batch, number, now_ms(), at_most]).map(drop)
+            let sql = "INSERT INTO attempts (id, pack, request, owner, endpoint, model, batch, number, sent_ms, at_most_pico_usd, state)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'sent')";
+            let (mut insert, now, pack) = (t.prepare_cached(sql)?, now_ms(), (count > 1).then_some(first));
+            for (id, attempt) in (first..).zip(&new) {
+                let NewAttempt { request, owner, endpoint, model, batch, number, at_most } = attempt;
+                let at_most = at_most.map(Money::pico);
+                insert.execute(params![id, pack, request, owner, endpoint, model, batch, number, now, at_most])?;
+            }
+            Ok(())
         };
         self.write(record).await?;
-        Ok(id)
+        Ok(first)
     }
 
-    /// Records the end of an attempt.
-    pub async fn ended(&self, id: i64, attempt: RelayAttempt) {
+    /// Records the end of attempts, from the one with the id `first` on.
+    pub async fn ended(&self, first: i64, attempts: Vec<RelayAttempt>) {
         let record = move |t: &Transaction<'_>| {
             let sql = "UPDATE attempts SET state = 'ended', ended_ms = ?2, status = ?3, uncached_input = ?4, cache_read = ?5,
                 cache_write = ?6, output = ?7, cost_pico_usd = ?8 WHERE id = ?1";
-            let RelayAttempt { status, usage, cost } = attempt;
-            let Usage { uncached_input, cache_read, cache_write, output } = usage;
-            let cost = cost.map(Money::pico);
-            t.prepare_cached(sql)?.execute(params![id, now_ms(), status, uncached_input, cache_read, cache_write, output, cost]).map(drop)
+            let (mut update, now) = (t.prepare_cached(sql)?, now_ms());
+            for (id, RelayAttempt { status, usage, cost }) in (first..).zip(&attempts) {
+                let Usage { uncached_input, cache_read, cache_write, output } = usage;
+                let cost = cost.map(Money::pico);
+                update.execute(params![id, now, status, uncached_input, cache_read, cache_write, output, cost])?;
+            }
+            Ok(())
         };
         self.write_soon(record).await;
     }

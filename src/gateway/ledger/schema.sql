@@ -3,6 +3,9 @@ CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
     -- Id of the client's request, as in the header x-request-id. A request has several attempts if it was retried.
     request TEXT NOT NULL,
+    -- The first of the attempts that travelled in the same request to the provider; NULL if it travelled alone. Each has
+    -- its share of tokens and cost.
+    pack INTEGER,
     -- Name of the key that sent it; '' on a server without keys.
     owner TEXT NOT NULL,
     endpoint TEXT NOT NULL,

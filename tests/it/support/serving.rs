@@ -132,9 +132,29 @@ impl Serving {
         self.send(self.client.get(format!("{}{path}", self.base)))
     }
 
+    /// Sends a GET request to another server.
+    pub fn get_from(&self, address: &str) -> Response {
+        self.send(self.client.get(address))
+    }
+
     /// Sends a POST request with a JSON body.
     pub fn post(&self, path: &str, body: &Value) -> Response {
         self.post_with(path, &[("content-type", "application/json")], body.to_string())
+    }
+
+    /// Sends POST requests with JSON bodies, all at the same time. The responses are in order.
+    pub fn post_together(&self, path: &str, bodies: &[Value]) -> Vec<Response> {
+        let send = |body: &Value| {
+            let request = self.client.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+            let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+            let sent = request.body(body.to_string()).send();
+            async move {
+                let response = sent.await.unwrap();
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                Response { status, headers, text: response.text().await.unwrap() }
+            }
+        };
+        self.runtime.block_on(futures::future::join_all(bodies.iter().map(send)))
     }
 
     /// Sends a POST request with these headers and this body.

@@ -125,3 +125,19 @@ async fn dropping_the_packer_cancels_its_requests() {
     sleep(WAIT).await;
     assert!(weak.upgrade().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn partial_packs_wait_for_one_response_at_most() {
+    let server = Arc::new(Server { known: items(32), max_partial: 1, ..Server::default() });
+    let packer = Packer::new(To(Arc::clone(&server)), settings());
+    let submit = async |number: u32| {
+        sleep(Duration::from_millis(number.into())).await;
+        let submitted = Instant::now();
+        packer.submit(0, 1, 1, number).await.unwrap();
+        submitted.elapsed()
+    };
+    let times = join_all((0..100).map(submit)).await;
+    // The first pack holds what came within 10 ms. The others are full, or wait for its response.
+    assert_eq!(server.sizes(), [11, 32, 18, 32, 7]);
+    assert!(times.iter().all(|time| *time <= WAIT + 2 * server.latency), "{times:?}");
+}

@@ -36,6 +36,7 @@ struct Server {
     states: bool,
     latency: Duration,
     max_in_flight: usize,
+    max_partial: usize,
     bad: HashSet<u32>,
     /// Refused only in one request.
     bad_together: [u32; 2],
@@ -55,6 +56,7 @@ impl Default for Server {
             states: true,
             latency: Duration::from_millis(50),
             max_in_flight: usize::MAX,
+            max_partial: usize::MAX,
             bad: HashSet::new(),
             bad_together: [PANIC; 2],
             failures: Mutex::new(0),
@@ -90,6 +92,10 @@ impl PackSender for To {
 
     fn max_in_flight(&self) -> usize {
         self.0.max_in_flight
+    }
+
+    fn max_partial(&self) -> usize {
+        self.0.max_partial
     }
 
     async fn send(&self, group: &u8, payloads: Vec<Arc<u32>>) -> Result<Vec<u32>, PackFault<String>> {

@@ -25,7 +25,7 @@ pub async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Value>, ApiError> {
     let (batches, more) = app.gateway.batches(caller.name, query.page(20, 100)?).await?;
-    Ok(list_of(batches.iter().map(Batch::json).collect(), more))
+    Ok(list_of(&batches.iter().map(Batch::json).collect::<Vec<_>>(), more))
 }
 
 /// `GET /v1/batches/{id}`

@@ -1,7 +1,7 @@
 //! Files of clients: the inputs of batches, and their results.
 
 use super::check_may_send;
-use crate::gateway::{ApiError, BATCH, LIFETIME_S, Page};
+use crate::gateway::{ApiError, BATCH, FileRecord, LIFETIME_S, Page};
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
@@ -51,7 +51,7 @@ impl ListQuery {
 }
 
 /// A list in OpenAI's form.
-pub fn list_of(objects: Vec<Value>, more: bool) -> Json<Value> {
+pub fn list_of(objects: &[Value], more: bool) -> Json<Value> {
     let id = |object: Option<&Value>| object.map_or(Value::Null, |object| object["id"].clone());
     let (first, last) = (id(objects.first()), id(objects.last()));
     Json(json!({"object": "list", "data": objects, "first_id": first, "last_id": last, "has_more": more}))
@@ -84,7 +84,7 @@ async fn receive(request: Request, mut file: NamedTempFile, most: u64) -> Result
         let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         ApiError::invalid(format!("the body is not valid multipart: {why}"))
     };
-    let mut parts = Multipart::from_request(request, &()).await.map_err(|error| ApiError::invalid(error))?;
+    let mut parts = Multipart::from_request(request, &()).await.map_err(ApiError::invalid)?;
     let (mut purpose, mut name, mut lifetime_s) = (None, None, None);
     while let Some(mut part) = parts.next_field().await.map_err(broken)? {
         match part.name() {
@@ -124,7 +124,7 @@ async fn receive(request: Request, mut file: NamedTempFile, most: u64) -> Result
 
 async fn text(mut part: Field<'_>) -> Result<String, ApiError> {
     let mut text = Vec::new();
-    while let Some(piece) = part.chunk().await.map_err(|error| ApiError::invalid(error))? {
+    while let Some(piece) = part.chunk().await.map_err(ApiError::invalid)? {
         if text.len() + piece.len() > FIELD {
             return Err(ApiError::invalid("a field of the upload is too long"));
         }
@@ -141,7 +141,7 @@ pub async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let page = query.page(1000, 10_000)?;
     let (files, more) = app.gateway.files(caller.name, query.purpose, page).await?;
-    Ok(list_of(files.iter().map(crate::gateway::FileRecord::json).collect(), more))
+    Ok(list_of(&files.iter().map(FileRecord::json).collect::<Vec<_>>(), more))
 }
 
 /// `GET /v1/files/{id}`
