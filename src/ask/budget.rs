@@ -3,7 +3,9 @@
 //! Promise: spent plus reserved money never exceeds the cap. Therefore the provider's bill does not
 //! exceed it either, whatever the outcome of the requests.
 
+use super::day_budget::{DayBudget, DayReached, DayRoom};
 use crate::model::{LedgerSum, Money};
+use jiff::Timestamp;
 
 /// A cap on money, with the amounts spent and reserved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,6 +17,10 @@ pub struct Budget {
     reserved: Money,
     /// The first refused request.
     reached: Option<BudgetReached>,
+    /// The cap on the money of each day.
+    day: Option<DayBudget>,
+    /// Whether the first request waits for the next day.
+    waits_for_day: bool,
 }
 
 /// Money that counts as spent.
@@ -60,6 +66,13 @@ pub struct BudgetReached {
     pub needed: Money,
 }
 
+/// Which budget has no room for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    Total(BudgetReached),
+    Day(DayReached),
+}
+
 /// Text before the suggested cap in [`BudgetReached::message`].
 const LARGER: &str = "--max-usd ";
 
@@ -97,6 +110,17 @@ impl Budget {
         Self { cap, before, ..Self::default() }
     }
 
+    /// Adds a cap on the money of each day.
+    #[must_use]
+    pub fn with_day(self, day: Option<DayBudget>) -> Self {
+        Self { day, ..self }
+    }
+
+    /// The cap of the day, if requests wait for the next one.
+    pub(super) fn over_day(&self) -> Option<Money> {
+        self.day.filter(|_| self.waits_for_day).map(|day| day.cap())
+    }
+
     /// Changes the cap. Amounts spent and reserved stay, even if they exceed it.
     pub(super) fn set_cap(&mut self, cap: Option<Money>, before: Option<Used>) {
         (self.cap, self.before, self.reached) = (cap, self.before.or(before), None);
@@ -128,22 +152,26 @@ impl Budget {
     /// If the maximum is unknown and a cap is set, the amount is [`Money::MAX`]. Then the request
     /// is refused. A run with a cap needs known prices, see `setup::assemble`.
     fn bound(&self, at_most: Option<Money>) -> Money {
-        at_most.unwrap_or(if self.cap.is_some() { Money::MAX } else { Money::ZERO })
+        at_most.unwrap_or(if self.cap.is_some() || self.day.is_some() { Money::MAX } else { Money::ZERO })
     }
 
-    /// Reserves the maximum cost of a request.
-    ///
-    /// `Ok(false)` means that the caller should try again when another request is settled.
-    pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<bool, BudgetReached> {
+    /// Reserves the maximum cost of a request if there is room.
+    pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<DayRoom, NoRoom> {
         let needed = self.bound(at_most);
+        let room = self.day.as_mut().map_or(Ok(DayRoom::Now), |day| day.room(self.reserved, needed, Timestamp::now()));
+        self.waits_for_day = matches!(room, Ok(DayRoom::Tomorrow(_)));
+        match room.map_err(NoRoom::Day)? {
+            DayRoom::Now => {}
+            later => return Ok(later),
+        }
         if let Some(cap) = self.cap.filter(|cap| self.total().all + self.reserved + needed > *cap) {
             if self.reserved > Money::ZERO {
-                return Ok(false);
+                return Ok(DayRoom::AfterOthers);
             }
-            return Err(*self.reached.get_or_insert(BudgetReached { cap, spent: self.total(), needed }));
+            return Err(NoRoom::Total(*self.reached.get_or_insert(BudgetReached { cap, spent: self.total(), needed })));
         }
         self.reserved += needed;
-        Ok(true)
+        Ok(DayRoom::Now)
     }
 
     /// Replaces a reservation by the cost of the request.
@@ -152,7 +180,9 @@ impl Budget {
     pub(super) fn settle(&mut self, at_most: Option<Money>, cost: Option<Money>) {
         let reserved = self.bound(at_most);
         self.reserved = self.reserved - reserved;
-        self.spent.all += cost.unwrap_or(reserved);
+        let counted = cost.unwrap_or(reserved);
+        self.spent.all += counted;
+        self.day.iter_mut().for_each(|day| day.settle(counted, Timestamp::now()));
         self.spent.uncertain += if cost.is_some() { Money::ZERO } else { reserved };
     }
 }

@@ -25,6 +25,7 @@ impl From<NotAdmitted> for CallOutcome {
     fn from(refused: NotAdmitted) -> Self {
         match refused {
             NotAdmitted::Stopped => Self::Stopped,
+            NotAdmitted::OverDay(day) => Self::RunStops(RunStop { kind: StopKind::OverBudget, message: day.to_string() }),
             NotAdmitted::OverBudget(budget) => {
                 // The engine knows what the rest costs.
                 Self::RunStops(RunStop { kind: StopKind::OverBudget, message: budget.message(None) })

@@ -162,6 +162,8 @@ pub struct BudgetSettings {
     ///
     /// It includes the cost of earlier runs.
     pub max_usd: f64,
+    /// Cap for the output directory on each day (UTC), in US dollars; 0 for no cap.
+    pub max_usd_per_day: f64,
 }
 
 /// `[llm.retry]`: when to retry.

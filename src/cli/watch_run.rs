@@ -4,22 +4,34 @@ use super::args::{InDoubt, WatchArgs};
 use super::exit::{CliError, Exit};
 use super::run::{all_flags, style};
 use super::{prompt, settings};
-use crate::setup::{Environment, Flag, Guard, RunOptions, SetupError, assemble};
-use crate::watch::Inbox;
+use crate::config::{Config, Origin};
+use crate::engine::{Arrivals, Deliver, Outcome};
+use crate::progress::Style;
+use crate::setup::{Assembled, Environment, Flag, Guard, RunOptions, Settings, SetupError, assemble};
+use crate::watch::{Emission, EmitError, Emitter, Inbox, LineSource, OnResult};
+use crate::write::Format;
+use std::io;
 use std::sync::Arc;
 
+/// The name of standard input.
+const STDIN: &str = "-";
+
 pub(super) fn watch(mut args: WatchArgs) -> Result<Exit, CliError> {
-    if args.what.input.is_empty() {
+    if args.what.input.is_empty() || !args.what.rows.is_empty() || args.what.files_from.is_some() {
         return Err(CliError::usage("name what to watch: a directory, s3://BUCKET/PREFIX (gs, az), or - for standard input"));
     }
+    let is_stream = args.what.input == [STDIN];
     // A table among files that arrive is a document.
     args.what.tables.get_or_insert_with(|| "document".to_owned());
-    let flags = flags(&args);
-    let (config, settings) = settings::load(&args.what.settings, flags.clone())?;
+    let (config, settings, flags) = load(&args)?;
+    if is_stream && settings.report.events == STDIN {
+        return Err(CliError::usage("stdout is for rows, so events need a file: --events FILE"));
+    }
     let options = RunOptions {
         skip_in_doubt: args.in_doubt == InDoubt::Skip,
         live: Some(settings::source(&args.what.settings, flags)),
-        guard: Guard::Ask(prompt),
+        guard: if is_stream { Guard::Off } else { Guard::Ask(prompt) },
+        is_stream,
         ..RunOptions::default()
     };
     let style = style(args.progress, args.quiet);
@@ -30,23 +42,68 @@ pub(super) fn watch(mut args: WatchArgs) -> Result<Exit, CliError> {
         if assembled.plan.beside.is_some() {
             return Err(CliError::usage("docmill watch cannot add to the results of other inputs. Name another directory with --output"));
         }
+        let on_result = OnResult::of(&watch, assembled.secrets.clone());
+        assembled.plan.deliver = on_result.map(|command| Arc::new(command) as Arc<dyn Deliver>);
+        if is_stream {
+            return Box::pin(stream(assembled, style, !args.unordered)).await;
+        }
+        assembled.plan.journal = assembled.plan.output.formats.contains(&Format::Jsonl);
         let inbox = Inbox::open(assembled.plan.roots.clone(), &watch).map_err(SetupError::usage)?;
         assembled.plan.arrivals = Some(Arc::new(inbox));
-        assembled.run(style).await
+        ended(assembled.run(style).await?)
     });
     // A read that hangs, such as on a lost network disk, must not hold the program up.
     runtime.shutdown_background();
-    let outcome = done?;
-    match outcome.stop {
-        None if outcome.not_copied.is_none() => Ok(Exit::Ok),
-        None => Err(CliError { exit: Exit::StoppedEarly, message: outcome.not_copied.unwrap_or_default() }),
-        Some(stop) => Err(CliError {
+    done
+}
+
+/// Loads settings. Equal calls are shared, so each distinct content is paid once, unless the user
+/// decides otherwise.
+fn load(args: &WatchArgs) -> Result<(Config, Settings, Vec<Flag>), CliError> {
+    const SHARE: &str = "llm.share_identical_calls";
+    let mut flags = all_flags(&args.as_run());
+    let (config, settings) = settings::load(&args.what.settings, flags.clone())?;
+    if config.origin(SHARE) != Origin::Default {
+        return Ok((config, settings, flags));
+    }
+    flags.push((SHARE.to_owned(), "true".to_owned(), "docmill watch".to_owned()));
+    let (config, settings) = settings::load(&args.what.settings, flags.clone())?;
+    Ok((config, settings, flags))
+}
+
+/// Runs over standard input. Rows go to stdout.
+async fn stream(mut assembled: Assembled, style: Style, ordered: bool) -> Result<Exit, CliError> {
+    let plan = &mut assembled.plan;
+    let lines = plan.roots.lines().ok_or_else(|| CliError::internal("standard input is not the input"))?;
+    let emitter = Arc::new(Emitter::default());
+    let out = Box::new(io::BufWriter::new(io::stdout()));
+    let emission = Emission { directory: plan.output.dir.clone(), recipe: plan.recipe, ordered, out };
+    let writing = emitter.start(emission).map_err(CliError::internal)?;
+    let source = Arc::new(LineSource::start(lines, Arc::clone(&emitter)).map_err(CliError::internal)?);
+    plan.arrivals = Some(Arc::clone(&source) as Arc<dyn Arrivals>);
+    let accepted = plan.accepted.clone();
+    let outcome = assembled.run(style).await;
+    emitter.end();
+    let written = tokio::task::spawn_blocking(move || writing.join()).await.map_err(CliError::internal)?;
+    let exit = ended(outcome?)?;
+    match written.map_err(|_| CliError::internal("the thread that writes to stdout panicked"))? {
+        Ok(()) if source.has_ended() && source.failed_beyond(&accepted) > 0 => Ok(Exit::FailedRows),
+        Ok(()) => Ok(exit),
+        Err(EmitError::Stream(error)) => {
+            let message = format!("stdout: cannot write rows: {error}. The rows so far are in the run store; send the other lines again");
+            Err(CliError { exit: Exit::StoppedEarly, message })
+        }
+        Err(error) => Err(CliError::internal(error)),
+    }
+}
+
+fn ended(outcome: Outcome) -> Result<Exit, CliError> {
+    match (outcome.stop, outcome.not_copied) {
+        (None, None) => Ok(Exit::Ok),
+        (None, Some(why)) => Err(CliError { exit: Exit::StoppedEarly, message: why }),
+        (Some(stop), _) => Err(CliError {
             exit: stop.kind.into(),
             message: format!("{}\nall results so far are kept; run the same command again to continue", stop.message),
         }),
     }
-}
-
-fn flags(args: &WatchArgs) -> Vec<Flag> {
-    all_flags(&args.as_run())
 }

@@ -62,7 +62,9 @@ impl Conductor {
                     if waiting.is_some() {
                         context.meters.pause(TICK);
                     }
-                    notice.update();
+                    if let Some(message) = notice.update() {
+                        context.watcher.offer(RunEvent::Note { message });
+                    }
                     let waiting_s = waiting.unwrap_or_default().as_secs_f64();
                     context.meters.sample();
                     let snapshot = Snapshot { waiting_s, ..context.meters.snapshot() };

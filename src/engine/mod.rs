@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `list`, `read`, `prepare`, `ask`, `write` | the stages, in the order of the data; the store's thread commits |
 //! | `arrivals`, `following` | a source of documents that arrive while the run is active; the stages for it |
+//! | `delivery` | deliver new rows to a command, from an outbox in the store |
 //! | `selection`, `document_identity` | select the documents of a run; match files with documents of the store |
 //! | `isolation`, `long_documents` | read documents in separate processes; divide long ones |
 //! | `document_calls`, `stored_answers` | make the calls of a document; look calls up before they are sent |
@@ -25,6 +26,7 @@ mod closing;
 mod conductor;
 mod controls;
 mod counted_tokens;
+mod delivery;
 mod document;
 mod document_calls;
 mod document_identity;
@@ -61,6 +63,7 @@ mod write;
 
 pub use arrivals::{Arrival, Arrivals, Ended, Fate};
 pub use controls::{Controls, StopToken};
+pub use delivery::Deliver;
 pub use dry_run::{Foreseen, Past, Task};
 pub use earlier_runs::History;
 pub use forecast::{IfLimited, Prediction, predict};
@@ -137,6 +140,8 @@ pub struct Plan {
     pub retry: Retry,
     /// Cap on the money spent in the output directory, including earlier runs.
     pub max_cost: Option<Money>,
+    /// Cap on the money spent in the output directory on each day.
+    pub max_cost_per_day: Option<Money>,
     /// Whether calls that a dead run has left in doubt are not sent again.
     pub skip_in_doubt: bool,
     /// Whether watchers receive an event for each document, and not only for failed ones.
@@ -157,6 +162,10 @@ pub struct Plan {
     pub keeps_rows: bool,
     /// A source of documents that arrive during the run, instead of a walk over `roots`.
     pub arrivals: Option<Arc<dyn Arrivals>>,
+    /// A receiver of new rows.
+    pub deliver: Option<Arc<dyn Deliver>>,
+    /// Whether rows are appended to a journal as they finish.
+    pub journal: bool,
     /// Notes to show when the run begins.
     pub notes: Vec<String>,
 }

@@ -17,6 +17,8 @@ enum Doing {
     Nothing,
     Waiting,
     Held(WaitReason),
+    /// Waiting for the budget of the next day.
+    OverDay,
     Paused,
 }
 
@@ -35,22 +37,30 @@ impl Notice {
         Self { governor: Arc::clone(governor), lock: Arc::clone(lock), resume, shown: Mutex::new(Doing::Nothing) }
     }
 
-    /// Updates the note for `docmill status`, which explains why nothing is sent.
-    pub fn update(&self) {
+    /// Updates the note for `docmill status`, which explains why nothing is sent. Returns what the user
+    /// of the run should know too.
+    pub fn update(&self) -> Option<String> {
         let mut shown = self.shown.lock();
         let status = self.governor.status();
         // Waiting at the usual pace of a limit is not worth a note.
         let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
+        let over_day = status.over_day.map(|cap| {
+            let what = format!("today's budget of {cap} (budget.max_usd_per_day) is used, and docmill sends nothing until 00:00 UTC");
+            (Doing::OverDay, what)
+        });
         let (doing, note) = match self.governor.closed_for() {
             _ if status.paused => (Doing::Paused, format!("paused; `{}` goes on", self.resume)),
+            _ if over_day.is_some() => over_day.unwrap_or((Doing::Nothing, String::new())),
             Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
-            Some(_) => return,
+            Some(_) => return None,
             None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), format!("held back by {why}"))),
         };
         // If writing fails, the run goes on without a note.
-        if doing != *shown && self.lock.say(&note).is_ok() {
+        let is_new = doing != *shown && self.lock.say(&note).is_ok();
+        if is_new {
             *shown = doing;
         }
+        (is_new && doing == Doing::OverDay).then_some(note)
     }
 }
 

@@ -5,18 +5,21 @@ use super::arrivals::{Arrivals, Following};
 use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
 use super::closing::columns;
+use super::delivery::Delivery;
 use super::ledger::RequestLedger;
 use super::meter::Meters;
 use super::row::RowMaker;
 use super::stored_answers::{Answers, Sharing, answers_in};
 use super::{Context, Plan, RunError};
-use crate::ask::{Accounts, Budget, Governor, GovernorSettings, LlmClient, RunStop, Transport, Used};
+use crate::ask::{Accounts, Budget, DayBudget, Governor, GovernorSettings, LlmClient, RunStop, Transport, Used};
 use crate::event::{RunEvent, VERSION};
 use crate::model::Fence;
-use crate::store::{Catalog, NewRun, NewestRows, OnCommit, Requests, Store, StoreError, StoreHandle, ViewReader};
-use crate::write::Existing;
+use crate::store::{Catalog, NewRun, NewestRows, OnCommit, Outbox, Requests, Store, StoreError, StoreHandle, ViewReader};
+use crate::write::{Existing, Journal};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::mpsc::Sender;
 
 /// The store with a new run, and the data that the run reads from it first.
 pub(super) struct Opened {
@@ -29,6 +32,8 @@ pub(super) struct Opened {
     pub previous: Option<i64>,
     /// The source of documents, if they arrive during the run, and a reader of their results.
     pub following: Option<(Following, NewestRows)>,
+    /// The rows that are still to be delivered, if rows are.
+    pub outbox: Option<Outbox>,
     pub answers: Answers,
     pub fence: Fence,
     pub budget: Budget,
@@ -50,8 +55,15 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
         Ok::<_, StoreError>((Following::new(Arc::clone(arrivals), first), store.newest_rows(arrivals.order())?))
     };
     let following = plan.arrivals.as_ref().map(follow).transpose()?;
-    let (budget, cancelled) = (Budget::new(plan.max_cost, before), store.cancelled()?);
-    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, following, answers, fence, budget, cancelled })
+    let outbox = (plan.deliver.is_some() || plan.journal).then(|| store.outbox()).transpose()?;
+    let now = Timestamp::now();
+    let today = |cap| {
+        let spent = store.ledger(Requests::Since(DayBudget::begin_of_day_ms(now)))?.counted;
+        Ok::<_, StoreError>(DayBudget::new(cap, spent, plan.arrivals.is_some(), now))
+    };
+    let day = plan.max_cost_per_day.map(today).transpose()?;
+    let (budget, cancelled) = (Budget::new(plan.max_cost, before).with_day(day), store.cancelled()?);
+    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, following, outbox, answers, fence, budget, cancelled })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {
@@ -63,6 +75,7 @@ fn new_run(plan: &Plan, started: &str) -> NewRun {
         jobs: columns(plan),
         share: plan.llm.share_identical_calls,
         follows: plan.arrivals.is_some(),
+        delivers: plan.deliver.is_some() || plan.journal,
     }
 }
 
@@ -125,6 +138,17 @@ pub(super) struct Shared {
     pub active: Arc<ActiveDocuments>,
     pub fence: Fence,
     pub following: Option<Following>,
+    /// Gets a signal for each new row, if rows are delivered.
+    pub new_rows: Option<Sender<()>>,
+}
+
+/// Creates the stage that delivers rows.
+pub(super) fn delivery(plan: &Plan, outbox: Outbox, store: StoreHandle, context: &Context) -> Result<Delivery, RunError> {
+    let directory = plan.output.dir.display().to_string();
+    let names = plan.jobs.iter().map(|job| job.name.as_str());
+    let journal = plan.journal.then(|| Journal::open(&plan.output.dir, names)).transpose();
+    let journal = journal.map_err(|source| RunError::Output { directory: directory.clone(), source })?;
+    Ok(Delivery { outbox, receiver: plan.deliver.clone(), journal, store, context: context.clone(), directory })
 }
 
 /// Creates the processor of documents.
@@ -136,7 +160,7 @@ pub(super) fn processor(
     shared: Shared,
     context: &Context,
 ) -> Result<DocumentProcessor, RunError> {
-    let Shared { governor, breaker, stopped_by, active, fence, following } = shared;
+    let Shared { governor, breaker, stopped_by, active, fence, following, new_rows } = shared;
     let transport = Transport::new(&plan.account, &plan.llm)?;
     Ok(DocumentProcessor {
         client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
@@ -152,6 +176,7 @@ pub(super) fn processor(
         stopped_by,
         active,
         following,
+        new_rows,
         report_each: plan.report_each,
         trace: plan.trace,
         context: context.clone(),

@@ -28,7 +28,7 @@ use super::following::{Follower, Publisher, publish_arrived};
 use super::list::{Findings, Lister, count, walk};
 use super::meter::Meters;
 use super::notice::Notice;
-use super::opening::{Opened, Shared, announce, governor, measure_commits, open, processor};
+use super::opening::{Opened, Shared, announce, delivery, governor, measure_commits, open, processor};
 use super::prepare::prepare;
 use super::read::{Reader, read};
 use super::runtime_control::{Adjustable, RuntimeControl, leave};
@@ -67,7 +67,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
-    let Opened { store, rows, catalog, next_document, next_attempt, previous, following, answers, fence, budget, cancelled } =
+    let Opened { store, rows, catalog, next_document, next_attempt, previous, following, outbox, answers, fence, budget, cancelled } =
         open(&plan, &started).map_err(RunError::Unusable)?;
     // `first`: the store contains neither an answer nor a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
@@ -94,6 +94,9 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let register = Register::new(register, next_document, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone());
     let register = register.of_run(run, following.as_ref().is_none_or(|(following, _)| following.arrivals.renames()));
     let (following, newest) = following.unzip();
+    let (rows_in, rows_out) = mpsc::channel(1);
+    let new_rows = outbox.as_ref().map(|_| rows_in);
+    let delivery = outbox.map(|outbox| delivery(&plan, outbox, handle.clone(), &context)).transpose()?;
     let reader = Reader {
         settings: plan.read.clone(),
         register: Arc::new(register),
@@ -135,6 +138,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         active: Arc::clone(&active),
         fence,
         following: following.clone(),
+        new_rows,
     };
     let processor = Arc::new(processor(&plan, handle, answers, next_attempt, shared, &context)?);
     let publisher = following.clone().zip(newest).map(|(following, rows)| Publisher {
@@ -183,6 +187,9 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     stages.spawn(read(found_out, read_in, reader));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
     stages.spawn(ask(ready_out, processor, window_out));
+    if let Some(delivery) = delivery {
+        stages.spawn(delivery.deliver(rows_out));
+    }
     let mut writing = JoinSet::new();
     writing.spawn_blocking({
         let plan = Arc::clone(&plan);

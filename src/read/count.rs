@@ -16,6 +16,7 @@ impl Roots {
                 Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
             }
             RootKind::File | RootKind::Spooled { .. } => Box::new(std::iter::once(())) as Box<dyn Iterator<Item = ()>>,
+            RootKind::Lines(_) => Box::new(std::iter::empty()),
             RootKind::Table(table) => Box::new(table.count()),
             RootKind::List(list) => Box::new(list.distinct().map(drop)),
             RootKind::Directory(filter) => {

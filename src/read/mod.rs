@@ -15,6 +15,7 @@ mod environment;
 mod file;
 mod file_list;
 mod filter;
+mod lines;
 mod links;
 mod listing;
 mod path_names;
@@ -36,6 +37,7 @@ pub use decode_table::decode_table;
 pub use decoder::{READ_TABLE, this_program};
 pub use environment::InputEnvironment;
 pub use file::Opened;
+pub use lines::Lines;
 pub use links::FollowLinks;
 pub use progress::Progress;
 pub use record::{

@@ -3,6 +3,7 @@
 use super::environment::InputEnvironment;
 use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
+use super::lines::{Lines, STDIN};
 use super::path_names::{printable, real, unprintable, with_slashes};
 use super::record::{InputKind, InputRecord, is_made_up, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
@@ -14,9 +15,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempPath;
-
-/// The name of a document from standard input.
-pub(super) const STDIN: &str = "stdin";
 
 /// An error in `input.paths`.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +48,8 @@ pub(super) enum RootKind {
     Table(Table),
     /// A list that names the documents.
     List(FileList),
+    /// Lines of standard input, which arrive during the run.
+    Lines(Lines),
     /// A remote input. A single object has no filter.
     Remote(Arc<Remote>, Option<Filter>),
 }
@@ -154,6 +154,18 @@ impl Roots {
         Ok(Self(Arc::new(roots)))
     }
 
+    /// Standard input as the only input. `used` are the columns that templates use; `None`: all.
+    pub fn of_lines(settings: &InputSettings, used: Option<Vec<String>>) -> Self {
+        let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
+        let kind = RootKind::Lines(Lines::new(settings, used));
+        Self(Arc::new(vec![Root { path: PathBuf::from("-"), prefix: STDIN.to_owned(), kind, record }]))
+    }
+
+    /// What makes documents of the lines of standard input, if that is the input.
+    pub fn lines(&self) -> Option<Lines> {
+        self.0.iter().find_map(|root| if let RootKind::Lines(lines) = &root.kind { Some(lines.clone()) } else { None })
+    }
+
     /// The inputs as the run store records them.
     pub fn records(&self) -> Vec<InputRecord> {
         self.0.iter().map(|root| root.record.clone()).collect()
@@ -161,7 +173,7 @@ impl Roots {
 
     /// Whether any input is a table.
     pub fn has_rows(&self) -> bool {
-        self.0.iter().any(|root| matches!(root.kind, RootKind::Table(_)))
+        self.0.iter().any(|root| matches!(root.kind, RootKind::Table(_) | RootKind::Lines(_)))
     }
 
     /// Whether all inputs are tables or lists.
@@ -235,7 +247,7 @@ impl Roots {
                 let is_seen = |relative: &Path| !relative.iter().any(|part| is_hidden(part.as_encoded_bytes()));
                 path.strip_prefix(&directory).is_ok_and(|relative| is_seen(relative) && filter.takes(&directory, relative))
             }
-            RootKind::Spooled { .. } | RootKind::Table(_) | RootKind::List(_) | RootKind::Remote(..) => false,
+            RootKind::Spooled { .. } | RootKind::Table(_) | RootKind::List(_) | RootKind::Lines(_) | RootKind::Remote(..) => false,
         })
     }
 
@@ -246,7 +258,7 @@ impl Roots {
         self.0.iter().enumerate().find_map(|(input, root)| {
             let filter = match &root.kind {
                 RootKind::File | RootKind::Spooled { .. } => return (root.prefix == name).then(|| Place::File(root.path.clone())),
-                RootKind::Table(_) => return None,
+                RootKind::Table(_) | RootKind::Lines(_) => return None,
                 RootKind::List(list) => return list.path_of(name).map(Place::File),
                 RootKind::Remote(remote, filter) => {
                     let key = root.locate_object(remote, filter.as_ref(), name);

@@ -1,8 +1,9 @@
 //! Tables among the inputs: declared tables, and files that look like tables.
 
+use super::lines::STDIN;
 use super::path_names::{printable, with_slashes};
 use super::record::{InputKind, InputRecord, prefix_beside};
-use super::roots::{Root, RootKind, Roots, STDIN};
+use super::roots::{Root, RootKind, Roots};
 use super::table::{Columns, Table, is_table_name, is_workbook_name};
 use crate::model::Place;
 use std::path::Path;

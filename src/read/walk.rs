@@ -136,6 +136,7 @@ impl Walk {
                 })));
                 None
             }
+            RootKind::Lines(_) => None,
             RootKind::Table(table) => {
                 self.listed = Some(Box::new(table.documents(prefix)));
                 None

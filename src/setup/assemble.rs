@@ -15,7 +15,7 @@ use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection};
 use crate::model::{FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
-use crate::read::{InputError, InputRecord, OnEmpty, Roots, Tables};
+use crate::read::{InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Tables};
 use crate::simulator::{AnswerPreview, Scenario, Simulator, is_simulated};
 use crate::store::Retry;
 use crate::write::{CopyTo, Existing};
@@ -37,6 +37,8 @@ pub struct RunOptions {
     pub server: Server,
     /// How the command protects existing results and asks about tables.
     pub guard: Guard,
+    /// Whether the input is lines of standard input that arrive during the run.
+    pub is_stream: bool,
 }
 
 /// The server that answers the calls of a run.
@@ -115,8 +117,7 @@ pub async fn assemble(
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
     let used = jobs.row_columns();
     let here = environment.of_inputs();
-    let mut roots =
-        Roots::open(&settings.input, &here, used.clone(), &settings.output.dir).map_err(|error| no_input(config, &settings, &error))?;
+    let mut roots = open_inputs(config, &settings, &here, used.clone(), options.is_stream)?;
     let (tables, table_note) = tables::settle(&roots, settings.input.tables, options.guard)?;
     if tables == Tables::Rows && settings.input.tables != tables {
         settings.input.tables = tables;
@@ -148,9 +149,12 @@ pub async fn assemble(
         notes: table_note.into_iter().chain(note).chain(replaced).chain(roots.notes()).collect(),
         command: command_line(environment),
         retry: options.retry,
+        max_cost_per_day: prices::max_cost_per_day(config, &settings, &account, &jobs)?,
         max_cost: prices::max_cost(config, &settings, &account, &jobs)?,
         skip_in_doubt: options.skip_in_doubt,
         arrivals: None,
+        deliver: None,
+        journal: false,
         speed: 1.0,
         selection: options.selection,
         on_empty: settings.input.on_empty,
@@ -174,6 +178,20 @@ pub async fn assemble(
     };
     let secrets = secret_variables(environment, config);
     Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
+}
+
+/// Opens the inputs of the settings, or standard input as a stream of lines.
+fn open_inputs(
+    config: &Config,
+    settings: &Settings,
+    here: &InputEnvironment,
+    used: Option<Vec<String>>,
+    is_stream: bool,
+) -> Result<Roots, SetupError> {
+    if is_stream {
+        return Ok(Roots::of_lines(&settings.input, used));
+    }
+    Roots::open(&settings.input, here, used, &settings.output.dir).map_err(|error| no_input(config, settings, &error))
 }
 
 /// Checks that an input is a table if prompts use columns.

@@ -35,9 +35,30 @@ pub(super) fn doubts(prices: &Prices, model: &str, environment: &Environment) ->
         .then(|| format!("the table of prices is {days} days old ({}). Set changed prices in [prices] of pipeline.toml", prices.date()))
 }
 
-/// The cap on money. It requires a price for each model.
+/// The cap on money.
 pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet) -> Result<Option<Money>, SetupError> {
-    let cap = Some(settings.budget.max_usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
+    cap(("budget.max_usd", settings.budget.max_usd), config, settings, account, jobs)
+}
+
+/// The cap on the money of each day.
+pub(super) fn max_cost_per_day(
+    config: &Config,
+    settings: &Settings,
+    account: &Account,
+    jobs: &JobSet,
+) -> Result<Option<Money>, SetupError> {
+    cap(("budget.max_usd_per_day", settings.budget.max_usd_per_day), config, settings, account, jobs)
+}
+
+/// The cap of a setting. It requires a price for each model.
+fn cap(
+    (key, usd): (&str, f64),
+    config: &Config,
+    settings: &Settings,
+    account: &Account,
+    jobs: &JobSet,
+) -> Result<Option<Money>, SetupError> {
+    let cap = Some(usd).filter(|usd| *usd > 0.0).map(Money::from_usd);
     let limit =
         settings.llm.body.keys().find(|field| ["max_tokens", "max_completion_tokens", "generationConfig"].contains(&field.as_str()));
     if let (Some(field), true) = (limit, cap.is_some()) {
@@ -45,7 +66,7 @@ pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, 
             "llm.body.{field} overrides docmill's token limit, so docmill cannot enforce a cap. \
             Remove llm.body.{field}, or the cap"
         );
-        return Err(SetupError::usage(config.problem("budget.max_usd", message)));
+        return Err(SetupError::usage(config.problem(key, message)));
     }
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
     let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
@@ -55,7 +76,7 @@ pub(super) fn max_cost(config: &Config, settings: &Settings, account: &Account, 
                 "the price of {model} is unknown, so docmill cannot enforce a cap. Set it in [prices] of pipeline.toml \
                     (`docmill prices` lists known prices)"
             );
-            Err(SetupError::usage(config.problem("budget.max_usd", message)))
+            Err(SetupError::usage(config.problem(key, message)))
         }
         _ => Ok(cap),
     }

@@ -258,8 +258,10 @@ impl Settings {
         if integer("llm.concurrency").is_some_and(|n| n > 100_000) {
             problems.push(config.problem("llm.concurrency", "must be at most 100000"));
         }
-        if !config.get("budget.max_usd").and_then(toml::Value::as_float).is_some_and(|usd| (0.0..=1e6).contains(&usd)) {
-            problems.push(config.problem("budget.max_usd", "must be an amount of US dollars from 0 to 1000000"));
+        for key in ["budget.max_usd", "budget.max_usd_per_day"] {
+            if !config.get(key).and_then(toml::Value::as_float).is_some_and(|usd| (0.0..=1e6).contains(&usd)) {
+                problems.push(config.problem(key, "must be an amount of US dollars from 0 to 1000000"));
+            }
         }
         for (key, choices) in [
             ("llm.limits.slow_start", &["auto", "on", "off"][..]),

@@ -29,6 +29,8 @@ pub(super) enum Command {
         done: oneshot::Sender<()>,
     },
     Published(Vec<ResultFile>),
+    /// An entry of the outbox was delivered or given up.
+    Delivered(i64),
     /// Documents that no longer belong to the results.
     Unlisted(Vec<DocumentId>),
     Sample {
@@ -135,6 +137,11 @@ impl StoreHandle {
     /// Saves a row. Returns once it is durable.
     pub async fn save_row_durably(&self, row: NewRow) -> Result<(), WriterGone> {
         self.durable(|done| Command::Row(row, Some(done))).await
+    }
+
+    /// Removes an entry from the outbox.
+    pub async fn delivered(&self, entry: i64) -> Result<(), WriterGone> {
+        self.send(Command::Delivered(entry)).await
     }
 
     /// A handle for observers that does not keep the writing thread alive.

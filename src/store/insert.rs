@@ -1,7 +1,7 @@
 //! SQL statements of the writing thread. All run inside its transaction.
 
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
-use super::{cancelled, places};
+use super::{cancelled, outbox, places};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
@@ -15,6 +15,8 @@ pub(super) struct Run {
     pub may_replace_rows: bool,
     /// Whether documents arrive during the run.
     pub follows: bool,
+    /// Whether new rows are delivered.
+    pub delivers: bool,
 }
 
 pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result<()> {
@@ -152,6 +154,9 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
         ready,
         Timestamp::now().as_millisecond()
     ])?;
+    if run.delivers {
+        outbox::add(t, row.document.0)?;
+    }
     if run.follows { places::replace_older(t, run.id, row.document) } else { Ok(()) }
 }
 

@@ -22,6 +22,8 @@ pub enum Requests {
     Of(i64),
     /// Those of the runs before a run.
     Before(i64),
+    /// Those that were sent since this time, in milliseconds since 1970.
+    Since(i64),
 }
 
 /// Sums over requests, whether documents succeeded or not. All sums of money come from here.
@@ -34,14 +36,15 @@ fn sum(connection: &Connection, requests: Requests) -> rusqlite::Result<LedgerSu
                 THEN ifnull(sum(CASE WHEN {UNCERTAIN} THEN max(at_most_pico_usd - ifnull(pico_usd, 0), 0) END), 0) END,
             ifnull(sum(CASE WHEN {UNCERTAIN} THEN max(ifnull(at_most_pico_usd, 0), ifnull(pico_usd, 0))
                 ELSE ifnull(pico_usd, at_most_pico_usd) END), 0)
-        FROM attempts WHERE run BETWEEN ?1 AND ?2"
+        FROM attempts WHERE run BETWEEN ?1 AND ?2 AND sent_ms >= ?3"
     );
-    let (first, last) = match requests {
-        Requests::All => (i64::MIN, i64::MAX),
-        Requests::Of(run) => (run, run),
-        Requests::Before(run) => (i64::MIN, run - 1),
+    let (first, last, since) = match requests {
+        Requests::All => (i64::MIN, i64::MAX, i64::MIN),
+        Requests::Of(run) => (run, run, i64::MIN),
+        Requests::Before(run) => (i64::MIN, run - 1, i64::MIN),
+        Requests::Since(time) => (i64::MIN, i64::MAX, time),
     };
-    connection.query_row(&sql, (first, last), |row| {
+    connection.query_row(&sql, (first, last, since), |row| {
         Ok(LedgerSum {
             requests: row.get(0)?,
             tokens: Usage { uncached_input: row.get(1)?, cache_read: row.get(2)?, cache_write: row.get(3)?, output: row.get(4)? },
@@ -149,8 +152,9 @@ mod tests {
         connection
             .execute_batch(
                 "CREATE TABLE attempts (id INTEGER PRIMARY KEY, request, run, outcome, at_most_pico_usd, pico_usd,
-                     uncached_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens);
-                 INSERT INTO attempts VALUES (1, 1, 1, 'answered', 10, 3, 5, 0, 0, 1), (2, 1, 1, 'answered', 10, 4, 5, 0, 0, 1),
+                     uncached_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, sent_ms DEFAULT 5);
+                 INSERT INTO attempts (id, request, run, outcome, at_most_pico_usd, pico_usd, uncached_input_tokens,
+                     cache_read_tokens, cache_write_tokens, output_tokens) VALUES (1, 1, 1, 'answered', 10, 3, 5, 0, 0, 1), (2, 1, 1, 'answered', 10, 4, 5, 0, 0, 1),
                      (3, 3, 1, 'lost', 10, NULL, NULL, NULL, NULL, NULL), (4, 4, 2, 'lost_reply', 10, 0, 0, 0, 0, 0),
                      (5, 5, 2, 'rate_limited', 10, 0, 0, 0, 0, 0), (6, 6, 2, 'server_error', 10, 2, 7, 0, 0, 0),
                      (7, 7, 2, 'bad_reply', 10, 1, 9, 0, 0, 1), (8, 8, 2, 'answered', 10, NULL, 0, 0, 0, 0),
@@ -164,6 +168,7 @@ mod tests {
         assert_eq!(sums(Requests::Of(1)), (2, 7, 0, 1, Some(10), 17));
         assert_eq!(sums(Requests::Of(2)), (5, 3, 1, 2, Some(18), 31));
         assert_eq!(sums(Requests::Before(3)), (7, 10, 1, 3, Some(28), 48));
+        assert_eq!((sums(Requests::Since(5)), sums(Requests::Since(6)).0), (sums(Requests::All), 0));
         assert_eq!(sums(Requests::All), (8, 10, 1, 4, Some(38), 58));
         connection.execute("UPDATE attempts SET at_most_pico_usd = NULL WHERE id = 9", ()).unwrap();
         assert_eq!(sums(Requests::All).4, None);

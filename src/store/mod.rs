@@ -14,7 +14,8 @@
 //! answered.
 //!
 //! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
-//! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, and `secret`.
+//! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, and `secret`; `outbox` if rows are
+//! delivered.
 
 mod answered;
 mod audit;
@@ -32,6 +33,7 @@ mod insert;
 mod kept_rows;
 mod ledger;
 mod lock;
+mod outbox;
 mod places;
 mod prune;
 mod reader;
@@ -56,6 +58,7 @@ pub use handle::{StoreHandle, StoreWatcher, WriterGone};
 pub use history::{AnsweredRequest, Archive, Doubt, RunRecord};
 pub use ledger::Requests;
 pub use lock::{Holder, LockError, RunLock};
+pub use outbox::{Outbox, OutboxEntry};
 pub use prune::{Excess, Group};
 pub use reader::{AnswerReader, Known};
 pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};

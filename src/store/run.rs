@@ -5,6 +5,7 @@ use super::damage;
 use super::disk_reserve::Reserve;
 use super::history::{newest_complete, publish};
 use super::insert::Run;
+use super::outbox::{self, Outbox};
 use super::reader::AnswerReader;
 use super::view::ViewReader;
 use super::{FILE_NAME, Retry, StoreError, schema};
@@ -31,6 +32,8 @@ pub struct NewRun {
     pub share: bool,
     /// Whether documents arrive during the run. It then looks up what it has committed itself.
     pub follows: bool,
+    /// Whether new rows are delivered.
+    pub delivers: bool,
 }
 
 /// Facts about a run at its end.
@@ -80,13 +83,16 @@ impl Store {
             if new.share {
                 writer.execute("CREATE INDEX IF NOT EXISTS answers_by_key ON answers (call_key)", ())?;
             }
+            if new.delivers {
+                outbox::create(&writer)?;
+            }
             let jobs = serde_json::to_string(&new.jobs).unwrap_or_default();
             let sql =
                 "INSERT INTO runs (started, docmill_version, settings, command, recipe, jobs) VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
             let values = (&new.started, env!("CARGO_PKG_VERSION"), &new.settings, &new.command, new.recipe, jobs);
             let id = writer.query_row(sql, values, |row| row.get(0))?;
             let may_replace_rows = new.follows || exists(&writer, "SELECT 1 FROM rows WHERE recipe = ?1 LIMIT 1", [new.recipe])?;
-            Ok(Run { id, recipe: new.recipe, may_replace_rows, follows: new.follows })
+            Ok(Run { id, recipe: new.recipe, may_replace_rows, follows: new.follows, delivers: new.delivers })
         };
         let run = begin().map_err(|e| {
             let busy = e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
@@ -137,6 +143,11 @@ impl Store {
     /// A reader of this run's rows, which follows them as they are committed.
     pub fn rows(&self, retry: &Retry) -> Result<ViewReader, StoreError> {
         ViewReader::follow(&self.path, self.run.id, self.run.recipe, retry.clone())
+    }
+
+    /// A reader of the rows of this recipe that are still to be delivered.
+    pub fn outbox(&self) -> Result<Outbox, StoreError> {
+        Outbox::open(&self.path, self.run.recipe)
     }
 
     /// First free numbers of documents and attempts.

@@ -16,6 +16,7 @@ fn new_run(recipe: i64) -> NewRun {
         jobs: vec![JobColumns { name: "text".into(), columns: vec![] }],
         share: false,
         follows: false,
+        delivers: false,
     }
 }
 

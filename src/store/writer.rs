@@ -5,7 +5,7 @@ use super::error::has_no_room;
 use super::handle::{Command, StoreHandle};
 use super::history::publish;
 use super::insert::{self, Run};
-use super::{Store, StoreError, StoreSettings, cancelled, places, requeue};
+use super::{Store, StoreError, StoreSettings, cancelled, outbox, places, requeue};
 use crate::failpoint;
 use rusqlite::{Connection, Transaction};
 use std::sync::mpsc::SyncSender;
@@ -169,6 +169,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Failure(failure) => insert::failure(t, run, failure)?,
         Command::Row(row, _) => insert::row(t, run, row)?,
         Command::Requeued { name, all, .. } => requeue::mark(t, name, *all)?,
+        Command::Delivered(entry) => outbox::remove(t, *entry)?,
         Command::Unlisted(documents) => documents.iter().try_for_each(|document| places::unlist(t, run.id, *document))?,
         Command::Published(files) => publish(t, run.id, files)?,
         Command::Cancelled(document, _) => cancelled::cancel(t, document)?,

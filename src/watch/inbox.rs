@@ -52,10 +52,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     pending: Pending,
-    /// Documents whose turn has not ended, with their paths.
-    in_flight: HashMap<String, Option<PathBuf>>,
+    /// Documents whose turn has not ended, with the paths and stamps of files.
+    in_flight: HashMap<String, Option<(PathBuf, Stamp)>>,
     /// Files with a row, to be moved.
-    finished: Vec<(PathBuf, String, RowStatus)>,
+    finished: Vec<Finished>,
     /// Whether events ask for a scan.
     scan_soon: bool,
     /// Sorted hashes of the names of remote documents in the last scan.
@@ -63,6 +63,16 @@ struct State {
     /// Notes for the user, and all notes so far.
     notes: Vec<String>,
     noted: Vec<String>,
+}
+
+/// A file with a row.
+#[derive(Debug)]
+struct Finished {
+    path: PathBuf,
+    /// The stamp that it had when it was read.
+    stamp: Stamp,
+    name: String,
+    status: RowStatus,
 }
 
 impl State {
@@ -144,7 +154,7 @@ impl Inbox {
                 continue;
             }
             state.pending.remove(&path);
-            state.in_flight.insert(name.clone(), Some(path.clone()));
+            state.in_flight.insert(name.clone(), Some((path.clone(), stamp)));
             ready.push(Arrival { name, place: Place::File(path), failure: None, stamp: Some(stamp), is_scanned: false });
         }
         ready
@@ -200,7 +210,7 @@ impl Inbox {
             return false;
         }
         if is_ready {
-            state.in_flight.insert(name.to_owned(), Some(path.to_owned()));
+            state.in_flight.insert(name.to_owned(), Some((path.to_owned(), stamp)));
         } else {
             // Without room, a later scan finds the file again.
             let _has_room = state.pending.changed(path, Duration::ZERO);
@@ -240,7 +250,11 @@ impl Inbox {
     /// Moves files with a row.
     fn move_finished(&self) {
         let finished = std::mem::take(&mut self.shared.state.lock().finished);
-        for (path, name, status) in finished {
+        for Finished { path, stamp, name, status } in finished {
+            // A file that was written again has not been asked about.
+            if self.roots.stamp_of(&Place::File(path.clone())) != Some(stamp) {
+                continue;
+            }
             if let Err(why) = self.moved.put(&path, &name, status) {
                 self.shared.state.lock().note(why);
             }
@@ -313,13 +327,13 @@ impl Arrivals for Inbox {
 
     fn ended(&self, ended: Ended) {
         let mut state = self.shared.state.lock();
-        let path = state.in_flight.remove(&ended.name).flatten();
-        match (path, ended.fate) {
-            (Some(path), Fate::Changed) => {
+        let file = state.in_flight.remove(&ended.name).flatten();
+        match (file, ended.fate) {
+            (Some((path, _)), Fate::Changed) => {
                 state.scan_soon |= !state.pending.holds(&path) && !state.pending.changed(&path, self.stillness.settle.min(SOON));
             }
-            (Some(path), Fate::Done { status: Some((status, _)), .. }) if self.moved.is_on() && !state.pending.holds(&path) => {
-                state.finished.push((path, ended.name, status));
+            (Some((path, stamp)), Fate::Done { status: Some((status, _)), .. }) if self.moved.is_on() => {
+                state.finished.push(Finished { path, stamp, name: ended.name, status });
             }
             _ => {}
         }

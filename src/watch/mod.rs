@@ -9,15 +9,23 @@
 //! |---|---|
 //! | `inbox` | watches directories and prefixes: scans, offers, moves |
 //! | `events`, `pending`, `writers`, `mounts` | events of the file system; files that are not ready; open files; network mounts |
+//! | `stdin`, `emitter` | standard input: JSON lines in; rows out, in order or as they finish |
+//! | `on_result` | a command for each new row |
 //! | `moved` | moves files with a row, if the settings ask for that |
 
+mod emitter;
 mod events;
 mod inbox;
 mod mounts;
 mod moved;
+mod on_result;
 mod pending;
 mod settings;
+mod stdin;
 mod writers;
 
+pub use emitter::{Emission, EmitError, Emitter};
 pub use inbox::Inbox;
+pub use on_result::OnResult;
 pub use settings::WatchSettings;
+pub use stdin::LineSource;

@@ -45,6 +45,7 @@ mod money;
 mod order;
 mod packing;
 mod partial_runs;
+mod piping;
 mod plan;
 mod poison;
 mod providers;

@@ -1,7 +1,7 @@
 //! `docmill watch`: documents that arrive while the run is active.
 
 use crate::order::ECHO;
-use crate::support::{ModelServer, Reply, Running, Workspace};
+use crate::support::{Bucket, ModelServer, Reply, Running, Workspace};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// A directory without documents, watched with short waits.
-fn workspace(server: &ModelServer) -> Workspace {
+pub(crate) fn workspace(server: &ModelServer) -> Workspace {
     let workspace = Workspace::new().against(server).set("watch.publish_s", 0).set("watch.settle_s", 1).set("llm.drain_s", 5);
     workspace.write("echo.toml", ECHO);
     workspace
@@ -33,7 +33,7 @@ fn rows(workspace: &Workspace) -> BTreeMap<String, String> {
     text.lines().map(row).collect()
 }
 
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -226,4 +226,128 @@ fn what_cannot_be_watched_is_an_error_before_anything_is_sent() {
     workspace.start_with(["watch", "nowhere"]).finish().exits(2).says(&["nowhere"]);
     workspace.start_with(["watch"]).finish().exits(2).says(&["name what to watch"]);
     assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_watch_waits_for_the_next_day_when_the_money_of_the_day_is_spent() {
+    let server = ModelServer::start();
+    let price = "{ input = 1000.0, output = 1000.0 }";
+    let workspace = workspace(&server).set("prices.test-model", price).set("budget.max_usd_per_day", "1.5");
+    for n in 0..60 {
+        workspace.doc(format!("{n}.txt"), format!("docid:k{n}"));
+    }
+    let run = watch(&workspace, &[]);
+    run.wait_until_it_says("(budget.max_usd_per_day) is used, and docmill sends nothing until 00:00 UTC");
+    let sent = server.requests();
+    assert!((1..60).contains(&sent), "{sent}");
+    assert!(workspace.docmill(["status"]).exits(0).stdout.contains("sends nothing until 00:00 UTC"));
+    stop(run);
+    // The ledger remembers the money of the day.
+    let run = watch(&workspace, &[]);
+    run.wait_until_it_says("today's budget");
+    stop(run);
+    workspace.run(["--job", "echo.toml"]).exits(4).says(&["today's budget of $1.50", "tomorrow"]);
+    assert_eq!(server.requests(), sent);
+}
+
+/// A script that appends its input to `got`. It fails while a file `fail` exists.
+#[cfg(unix)]
+fn receiver(workspace: &Workspace) -> String {
+    let path = |name: &str| workspace.path(name).display().to_string();
+    let script = format!("if test -e {}; then echo no >&2; exit 1; fi; cat >> {}", path("fail"), path("got"));
+    toml_list(&["sh", "-c", &script])
+}
+
+fn toml_list(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    format!("[{}]", words.join(", "))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_gets_each_new_row_also_after_a_kill() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let on_result = format!("watch.on_result={}", receiver(&workspace));
+    let got = || said(&std::fs::read_to_string(workspace.path("got")).unwrap_or_default());
+    let run = watch(&workspace, &["--set", &on_result]);
+    run.wait_until_it_says("run 1: ");
+    put(&workspace, "a.txt", "docid:a");
+    wait_for("the command has the row", || got() == [("a.txt".to_owned(), "said of docid:a".to_owned())]);
+    // The receiver is down, and docmill is killed meanwhile.
+    workspace.write("fail", "");
+    put(&workspace, "b.txt", "docid:b");
+    wait_for("b has a row", || rows(&workspace).contains_key("b.txt"));
+    run.signal("KILL");
+    run.end().unwrap_err();
+    std::fs::remove_file(workspace.path("fail")).unwrap();
+    let run = watch(&workspace, &["--set", &on_result]);
+    wait_for("the command has both rows", || got().len() == 2);
+    assert_eq!(got()[1].0, "b.txt");
+    stop(run);
+    assert_eq!(server.requests(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_always_fails_is_given_up_and_reported() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("watch.on_result_attempts", 2);
+    workspace.write("fail", "");
+    workspace.doc("a.txt", "docid:a");
+    let run = watch(&workspace, &["--set", &format!("watch.on_result={}", receiver(&workspace))]);
+    run.wait_until_it_says("watch.on_result: a.txt: gave up after 2 attempts: sh ended with exit status: 1: no");
+    stop(run);
+    assert!(!workspace.path("got").exists());
+}
+
+#[test]
+fn a_bucket_is_watched_by_listing() {
+    let (server, bucket) = (ModelServer::start(), Bucket::start(2));
+    let workspace = bucket.env().iter().fold(workspace(&server), |workspace, (name, value)| workspace.env(name, value));
+    let workspace = workspace.set("watch.rescan_s", 1);
+    bucket.put("in/a.txt", "docid:a");
+    let run = workspace.start_with(["watch", "s3://test/in", "--job", "echo.toml"]);
+    wait_for_rows(&workspace, &run, &[("a.txt", "a")]);
+    for name in ["b", "c", "d"] {
+        bucket.put(&format!("in/{name}.txt"), format!("docid:{name}"));
+    }
+    wait_for_rows(&workspace, &run, &[("a.txt", "a"), ("b.txt", "b"), ("c.txt", "c"), ("d.txt", "d")]);
+    bucket.put("in/b.txt", "docid:b2 and longer");
+    std::fs::remove_file(bucket.path("in/c.txt")).unwrap();
+    let expected: [(&str, &str); 3] = [("a.txt", "a"), ("b.txt", "b2"), ("d.txt", "d")];
+    wait_for_rows(&workspace, &run, &expected);
+    stop(run);
+    assert_eq!(server.requests(), 5);
+}
+
+#[test]
+fn rows_are_in_the_journal_at_once() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("watch.publish_s", 3600);
+    let journal = || said(&std::fs::read_to_string(workspace.path("output/echo/arrivals.jsonl")).unwrap_or_default());
+    let run = watch(&workspace, &[]);
+    run.wait_until_it_says("run 1: ");
+    put(&workspace, "b.txt", "docid:b");
+    wait_for("b is in the journal", || journal().len() == 1);
+    put(&workspace, "a.txt", "docid:a");
+    wait_for("a is in the journal", || journal().len() == 2);
+    run.signal("KILL");
+    run.end().unwrap_err();
+    let run = watch(&workspace, &[]);
+    put(&workspace, "a.txt", "docid:a2");
+    wait_for("the new version is in the journal", || journal().len() == 3);
+    let names: Vec<String> = journal().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["b.txt", "a.txt", "a.txt"]);
+    assert_eq!(stop(run).csv("echo").column("document"), ["a.txt", "b.txt"]);
+}
+
+/// The document and the answer of each row in lines of JSON.
+pub(crate) fn said(stdout: &str) -> Vec<(String, String)> {
+    let row = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let said = row["answers"]["said"].as_str().or(row["failure"]["code"].as_str()).unwrap_or_default().to_owned();
+        (row["document"].as_str().unwrap().to_owned(), said)
+    };
+    stdout.lines().map(row).collect()
 }

@@ -19,6 +19,8 @@ pub struct GovernorStatus {
     pub why: Option<WaitReason>,
     /// The cap and the money spent; `None` without a cap.
     pub budget: Option<(Money, Money)>,
+    /// The cap of the day, if requests wait for the next one.
+    pub over_day: Option<Money>,
 }
 
 impl Governor {
@@ -31,7 +33,13 @@ impl Governor {
     pub fn status(&self) -> GovernorStatus {
         let local = self.local();
         let why = local.why.filter(|_| !local.waiting.is_empty());
-        GovernorStatus { concurrency: local.concurrency, paused: local.paused, why, budget: local.budget.used() }
+        GovernorStatus {
+            concurrency: local.concurrency,
+            paused: local.paused,
+            why,
+            budget: local.budget.used(),
+            over_day: local.budget.over_day(),
+        }
     }
 
     /// Sets the maximum requests in flight. Requests already in flight continue.

@@ -57,7 +57,8 @@ pub use need::Need;
 pub use permit::Permit;
 pub use quota::{Quota, Reserved};
 
-use super::budget::{Budget, BudgetReached};
+use super::budget::{Budget, BudgetReached, NoRoom};
+use super::day_budget::{DayReached, DayRoom};
 use super::settings::LimitSettings;
 use super::timeouts::at;
 use crate::insight::Rate;
@@ -119,6 +120,17 @@ pub enum NotAdmitted {
     Stopped,
     /// The budget is used up.
     OverBudget(BudgetReached),
+    /// The budget of the day is used up.
+    OverDay(DayReached),
+}
+
+impl From<NoRoom> for NotAdmitted {
+    fn from(no_room: NoRoom) -> Self {
+        match no_room {
+            NoRoom::Total(reached) => Self::OverBudget(reached),
+            NoRoom::Day(reached) => Self::OverDay(reached),
+        }
+    }
 }
 
 /// The run is stopping, so no more requests are admitted.
@@ -294,10 +306,17 @@ impl Governor {
             local.why = Some(fewer).filter(|_| most < local.concurrency as f64);
             return Ok(Turn::AfterOthers);
         }
-        if !local.budget.reserve(ticket.at_most).map_err(NotAdmitted::OverBudget)? {
-            local.turn_at = 0.0;
-            local.why = Some(WaitReason::Budget);
-            return Ok(Turn::AfterOthers);
+        match local.budget.reserve(ticket.at_most).map_err(NotAdmitted::from)? {
+            DayRoom::Now => {}
+            DayRoom::AfterOthers => {
+                (local.why, local.turn_at) = (Some(WaitReason::Budget), 0.0);
+                return Ok(Turn::AfterOthers);
+            }
+            DayRoom::Tomorrow(wait) => {
+                let at = now + wait.as_secs_f64() * self.account.clock.speed;
+                (local.why, local.turn_at) = (Some(WaitReason::Budget), at);
+                return Ok(Turn::At(at));
+            }
         }
         let wanted = Wanted { need: ticket.need, in_flight: local.in_flight as f64, given: local.given };
         let taken = self.account.store.take(&wanted, now);

@@ -500,11 +500,11 @@ async fn waiting_requests_get_added_places_unless_the_governor_is_paused() {
 fn a_budget_counts_from_the_start_even_if_its_cap_is_set_later() {
     let money = Money::from_pico;
     let mut budget = Budget::new(None, None);
-    assert_eq!(budget.reserve(Some(money(40))), Ok(true));
-    assert_eq!(budget.reserve(Some(money(40))), Ok(true));
+    assert_eq!(budget.reserve(Some(money(40))), Ok(DayRoom::Now));
+    assert_eq!(budget.reserve(Some(money(40))), Ok(DayRoom::Now));
     budget.settle(Some(money(40)), Some(money(10)));
     budget.set_cap(Some(money(100)), Some(Used::known(money(30))));
     assert_eq!(budget.used(), Some((money(100), money(40))));
     // The cap is 100: 30 from earlier runs, 10 spent and 40 reserved leave 20.
-    assert_eq!((budget.reserve(Some(money(21))), budget.reserve(Some(money(20)))), (Ok(false), Ok(true)));
+    assert_eq!((budget.reserve(Some(money(21))), budget.reserve(Some(money(20)))), (Ok(DayRoom::AfterOthers), Ok(DayRoom::Now)));
 }

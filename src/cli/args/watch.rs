@@ -16,6 +16,9 @@ Exit codes:
 pub(in crate::cli) struct WatchArgs {
     #[command(flatten)]
     pub what: WhatArgs,
+    /// Lines on stdout in the order in which they are finished, and not in that of standard input
+    #[arg(long)]
+    pub unordered: bool,
     /// Failure codes, separated by commas, of rows that do not cause exit code 3 [default:
     /// output.accept_failed]
     #[arg(long, value_name = "CODES", value_delimiter = ',')]

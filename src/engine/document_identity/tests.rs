@@ -51,6 +51,7 @@ impl World {
             jobs,
             share: false,
             follows: false,
+            delivers: false,
         };
         let store = Store::begin_run(self.dir.path(), &new).unwrap();
         let settings =

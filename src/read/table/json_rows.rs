@@ -121,7 +121,8 @@ impl Objects {
     }
 }
 
-fn fields(object: &[u8], text: Text) -> Result<Fields, String> {
+/// The fields of an object.
+pub(super) fn fields(object: &[u8], text: Text) -> Result<Fields, String> {
     let text = text.decode(object)?;
     let object: Map<String, Value> = serde_json::from_str(&repaired(&text)).map_err(|error| {
         let (what, column) = (error.to_string(), error.column());

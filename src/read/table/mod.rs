@@ -7,11 +7,13 @@
 mod csv_rows;
 mod json_rows;
 mod json_text;
+mod line;
 mod names;
 pub(super) mod parquet_rows;
 mod quotes;
 mod repeats;
 
+pub(super) use line::row_of_line;
 pub use names::is_table_name;
 pub(super) use names::is_workbook_name;
 

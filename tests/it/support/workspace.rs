@@ -113,6 +113,13 @@ impl Workspace {
         self.start_fed(args, Stdio::null())
     }
 
+    /// Starts the program with these arguments, the settings for all runs, and this standard input.
+    pub fn start_with_stdin<'a>(&self, args: impl IntoIterator<Item = &'a str>, stdin: &str) -> Running {
+        self.write("stdin", stdin);
+        let args = args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned());
+        self.start_fed(args, std::fs::File::open(self.path("stdin")).unwrap().into())
+    }
+
     /// Starts the program with these arguments and the settings for all runs.
     pub fn start_with<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Running {
         self.start(args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned()))

@@ -1,0 +1,223 @@
+//! Lines of standard input: JSON lines in, rows as JSON lines out.
+//!
+//! A line is written to stdout once its row is durable, and flushed. A limited number of lines is
+//! in work, so memory is flat, and a reader of stdout that does not read stops the reading of stdin.
+
+use super::emitter::Emitter;
+use crate::engine::{Arrival, Arrivals, Ended, Fate};
+use crate::model::{FailureCode, Place, RowStatus};
+use crate::read::Lines;
+use crate::store::ResultOrder;
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufRead, Read as _};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Longest line in bytes.
+const LONGEST: u64 = 16_000_000;
+/// Lines that were read and wait.
+const READ: usize = 64;
+/// Maximum number of lines in work, or finished and not written yet.
+const IN_WORK: u64 = 10_000;
+/// Maximum number of lines that wait for an equal one.
+const HELD: usize = 256;
+/// Documents that are offered at a time.
+const BATCH: usize = 64;
+/// Maximum time in which a stop is noticed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A source of lines.
+#[derive(Debug)]
+pub struct LineSource {
+    lines: Lines,
+    read: Mutex<Receiver<io::Result<Vec<u8>>>>,
+    emitter: Arc<Emitter>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Number of lines so far.
+    next: u64,
+    ended: bool,
+    /// Numbers of lines in work, by the name of their document.
+    in_flight: HashMap<String, u64>,
+    /// Lines that wait for the end of an equal one, and those that need not wait any more.
+    held: HashMap<String, VecDeque<(u64, Arrival)>>,
+    held_count: usize,
+    free: VecDeque<(u64, Arrival)>,
+    notes: Vec<String>,
+    /// Failed rows by code.
+    failed: HashMap<Option<FailureCode>, u64>,
+}
+
+impl LineSource {
+    /// Reads standard input on a thread. `emitter` writes the rows.
+    pub fn start(lines: Lines, emitter: Arc<Emitter>) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(READ);
+        // A read of standard input cannot be interrupted, so the thread is left behind at the end.
+        std::thread::Builder::new().name("docmill-stdin".to_owned()).spawn(move || read_lines(&sender))?;
+        Ok(Self { lines, read: Mutex::new(receiver), emitter, state: Mutex::default() })
+    }
+
+    /// Whether standard input has ended.
+    pub fn has_ended(&self) -> bool {
+        self.state.lock().ended
+    }
+
+    /// Number of failed rows, without those with the accepted codes.
+    pub fn failed_beyond(&self, accepted: &[FailureCode]) -> u64 {
+        let state = self.state.lock();
+        state.failed.iter().filter(|(code, _)| code.is_none_or(|code| !accepted.contains(&code))).map(|(_, count)| count).sum()
+    }
+
+    /// The next lines, without those that wait for an equal one.
+    fn take(&self, stop: &CancellationToken) -> Option<Vec<Arrival>> {
+        let read = self.read.lock();
+        let mut arrivals = Vec::new();
+        loop {
+            let mut state = self.state.lock();
+            while arrivals.len() < BATCH
+                && let Some((number, arrival)) = state.free.pop_front()
+            {
+                state.in_flight.insert(arrival.name.clone(), number);
+                arrivals.push(arrival);
+            }
+            if stop.is_cancelled() || self.emitter.is_closed() || (state.ended && state.in_flight.is_empty() && state.held_count == 0) {
+                return (!arrivals.is_empty()).then_some(arrivals);
+            }
+            let is_full = state.ended || state.held_count >= HELD || self.emitter.outstanding() >= IN_WORK;
+            if is_full || arrivals.len() >= BATCH {
+                drop(state);
+                if !arrivals.is_empty() {
+                    return Some(arrivals);
+                }
+                self.emitter.wait(TICK);
+                continue;
+            }
+            drop(state);
+            let patience = if arrivals.is_empty() { TICK } else { Duration::ZERO };
+            match read.recv_timeout(patience) {
+                Ok(Ok(line)) => arrivals.extend(self.arrival(&line)),
+                Ok(Err(error)) => {
+                    let mut state = self.state.lock();
+                    state.notes.push(format!("standard input: cannot read it: {error}. docmill treats this as its end"));
+                    state.ended = true;
+                }
+                Err(RecvTimeoutError::Timeout) if arrivals.is_empty() => {}
+                Err(RecvTimeoutError::Timeout) => return Some(arrivals),
+                Err(RecvTimeoutError::Disconnected) => self.state.lock().ended = true,
+            }
+        }
+    }
+
+    /// The document of a line. `None` if an equal one is in work.
+    fn arrival(&self, line: &[u8]) -> Option<Arrival> {
+        let (name, place, failure) = self.lines.document(line);
+        let mut state = self.state.lock();
+        let number = state.next;
+        state.next += 1;
+        self.emitter.begin();
+        let stamp = match &place {
+            Place::Row(row) => Some(row.stamp),
+            _ => None,
+        };
+        let arrival = Arrival { name, place, failure, stamp, is_scanned: false };
+        if state.in_flight.contains_key(&arrival.name) {
+            state.held_count += 1;
+            state.held.entry(arrival.name.clone()).or_default().push_back((number, arrival));
+            return None;
+        }
+        state.in_flight.insert(arrival.name.clone(), number);
+        Some(arrival)
+    }
+}
+
+/// Reads lines until the end of standard input, or until nobody takes them.
+fn read_lines(lines: &SyncSender<io::Result<Vec<u8>>>) {
+    let mut stdin = io::stdin().lock();
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut stdin).take(LONGEST).read_until(b'\n', &mut line);
+        let read = read.and_then(|bytes| {
+            let is_cut = bytes as u64 == LONGEST && line.last() != Some(&b'\n');
+            if is_cut { stdin.skip_until(b'\n').map(|_| bytes) } else { Ok(bytes) }
+        });
+        let sent = match read {
+            Ok(0) => return,
+            Ok(_) if line.trim_ascii().is_empty() => Ok(()),
+            Ok(_) => lines.send(Ok(line.trim_ascii().to_vec())),
+            Err(error) => {
+                // The receiver ends with this error, or has ended.
+                let _gone = lines.send(Err(error));
+                return;
+            }
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+impl Arrivals for LineSource {
+    fn next(&self, stop: &CancellationToken) -> Option<Vec<Arrival>> {
+        self.take(stop)
+    }
+
+    fn ended(&self, ended: Ended) {
+        let mut state = self.state.lock();
+        let Some(number) = state.in_flight.remove(&ended.name) else { return };
+        if let Some(held) = state.held.get_mut(&ended.name) {
+            let next = held.pop_front();
+            if held.is_empty() {
+                state.held.remove(&ended.name);
+            }
+            state.held_count -= usize::from(next.is_some());
+            state.free.extend(next);
+        }
+        let document = match ended.fate {
+            Fate::Done { document, status, .. } => {
+                if let Some((status, code)) = status
+                    && !matches!(status, RowStatus::Ok | RowStatus::Skipped)
+                {
+                    *state.failed.entry(code).or_default() += 1;
+                }
+                Some(document)
+            }
+            Fate::Changed | Fate::Pending => None,
+        };
+        drop(state);
+        self.emitter.finished(number, ended.name, document);
+    }
+
+    fn again(&self, _: &str) -> bool {
+        false
+    }
+
+    fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().notes)
+    }
+
+    fn keeps(&self, _: &str) -> bool {
+        true
+    }
+
+    fn removals(&self) -> u64 {
+        0
+    }
+
+    fn order(&self) -> ResultOrder {
+        ResultOrder::Arrival
+    }
+
+    fn renames(&self) -> bool {
+        false
+    }
+
+    fn publish_every(&self) -> Option<Duration> {
+        None
+    }
+}

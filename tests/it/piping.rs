@@ -1,0 +1,65 @@
+//! `docmill watch -`: lines of standard input become rows on standard output.
+
+use crate::support::{Finished, ModelServer, Workspace, dice};
+use crate::watching::{said, wait_for, workspace};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+/// Lines of a stream with ids 0 to `count` - 1.
+fn lines(count: usize) -> String {
+    (0..count).map(|n| format!("{{\"id\": {n}, \"text\": \"docid:k{n}\"}}\n")).collect()
+}
+
+/// Runs `docmill watch -` over `input`.
+fn pipe(workspace: &Workspace, input: &str, more: &[&str]) -> Finished {
+    let args = ["watch", "-", "--job", "echo.toml", "--text-column", "text"].into_iter().chain(more.iter().copied());
+    workspace.start_with_stdin(args, input).finish()
+}
+
+#[test]
+fn lines_in_become_rows_out_in_the_same_order() {
+    let server = ModelServer::script().latency(|ask| Duration::from_millis(dice(3, &ask.text, 0) % 20)).start();
+    let workspace = workspace(&server);
+    let run = pipe(&workspace, &lines(300), &["--id-column", "id"]).exits(0);
+    let expected: Vec<_> = (0..300).map(|n| (format!("stdin#{n}"), format!("said of docid:k{n}"))).collect();
+    assert_eq!(said(&run.stdout), expected);
+    assert_eq!(server.requests(), 300);
+    // The same lines again cost nothing, and give the same rows.
+    assert_eq!(said(&pipe(&workspace, &lines(300), &["--id-column", "id"]).exits(0).stdout), expected);
+    let mut unordered = said(&pipe(&workspace, &lines(300), &["--id-column", "id", "--unordered"]).exits(0).stdout);
+    unordered.sort();
+    let mut sorted = expected;
+    sorted.sort();
+    assert_eq!(unordered, sorted);
+    assert_eq!(server.requests(), 300);
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn without_order_a_slow_line_holds_up_no_other() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().hold(move |ask, _| ask.docid.as_deref() == Some("k0") && !gate.load(SeqCst)).start();
+    let workspace = workspace(&server);
+    let args = ["watch", "-", "--job", "echo.toml", "--text-column", "text", "--id-column", "id", "--unordered"];
+    let run = workspace.start_with_stdin(args, &lines(50));
+    wait_for("the other lines are out", || run.heard().lines().count() == 49);
+    open.store(true, SeqCst);
+    assert_eq!(said(&run.finish().exits(0).stdout)[49].0, "stdin#0");
+}
+
+#[test]
+fn bad_lines_become_failed_rows_and_equal_lines_are_paid_once() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let same = "{\"text\": \"docid:same\"}\n";
+    let input = format!("{same}nonsense\n\n{same}{{\"text\": \"\"}}\n{same}{{\"text\": \"docid:other\"}}");
+    let run = pipe(&workspace, &input, &[]).exits(3);
+    let answers: Vec<String> = said(&run.stdout).into_iter().map(|(_, said)| said).collect();
+    let same = "said of docid:same";
+    assert_eq!(answers, [same, "undecodable", same, "empty", same, "said of docid:other"]);
+    assert_eq!(server.requests(), 2);
+    pipe(&workspace, &input, &["--accept-failed", "undecodable,empty"]).exits(0);
+    assert_eq!(server.requests(), 2, "failures and answers are known");
+}
