@@ -22,6 +22,7 @@
 
 mod ask;
 mod batches;
+mod body_memory;
 mod embeddings;
 mod error;
 mod files;
@@ -32,6 +33,7 @@ mod upstream;
 
 pub use ask::{Answer, Asked, Stream, Whole};
 pub use batches::{Batch, NewBatch};
+pub use body_memory::BodyMemory;
 pub use error::ApiError;
 pub use files::{BATCH, FileRecord, LIFETIME_S, Page};
 pub use purse::{Amount, Amounts, Cap, Caps, Purse};
@@ -40,6 +42,7 @@ pub use upstream::{Connect, Upstream};
 use crate::ask::Accounts;
 use crate::ask::packing::Packer;
 use batches::Active;
+use body_memory::Bodies;
 use embeddings::Packs;
 use files::Contents;
 use ledger::Ledger;
@@ -68,6 +71,7 @@ pub struct Gateway {
     store: bool,
     contents: Contents,
     active: Active,
+    bodies: Bodies,
     /// How long an input for vectors waits for others; `None` if it travels alone.
     max_wait: Option<Duration>,
     packer: OnceLock<Packer<Packs>>,
@@ -103,12 +107,31 @@ impl Gateway {
         let abandon = CancellationToken::new();
         let relays = Relays::new(connect, accounts, models, stop.clone(), abandon.clone());
         let (tasks, active) = (TaskTracker::new(), Active::default());
-        Ok(Self { ledger, purse, caps, relays, tasks, stop, abandon, store, contents, active, max_wait, packer: OnceLock::new() })
+        Ok(Self {
+            ledger,
+            purse,
+            caps,
+            relays,
+            tasks,
+            stop,
+            abandon,
+            store,
+            contents,
+            active,
+            bodies: Bodies::default(),
+            max_wait,
+            packer: OnceLock::new(),
+        })
     }
 
     /// Locks the purse, to reserve money for a run.
     pub fn money(&self) -> MutexGuard<'_, Amounts> {
         self.purse.lock()
+    }
+
+    /// The memory for the body of a new request.
+    pub fn body_memory(&self) -> BodyMemory {
+        self.bodies.begin()
     }
 
     /// Waits until money of a request is settled.

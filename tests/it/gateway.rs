@@ -60,6 +60,20 @@ fn transient_failures_are_retried_and_refusals_are_passed_on() {
 }
 
 #[test]
+fn anthropic_is_asked_at_its_address_for_libraries_of_openai() {
+    let server = ModelServer::start();
+    let settings = Workspace::new().env("ANTHROPIC_API_KEY", KEY).set("llm.provider", "anthropic").set("llm.base_url", server.url());
+    let serving = Serving::start(&settings);
+    let body = json!({"model": "claude-haiku-5-5", "messages": [{"role": "user", "content": "docid:1"}]});
+    let answered = serving.post("/v1/chat/completions", &body).is(200);
+    let ask = server.ledger().asks[0].clone();
+    assert_eq!((&*ask.path, ask.header("authorization")), ("/v1/chat/completions", Some(&*format!("Bearer {KEY}"))));
+    assert!(usd(&answered) > 0.0);
+    let vectors = serving.post("/v1/embeddings", &json!({"model": "claude-haiku-5-5", "input": "x"})).is(404).json();
+    assert_eq!(vectors["error"]["code"], "unsupported_endpoint");
+}
+
+#[test]
 fn errors_have_the_form_of_openai() {
     let server = ModelServer::start();
     let workspace = workspace(&server).set("serve.keys", "keys.toml").set("serve.models", "[\"gpt-6-luna\"]");
@@ -74,6 +88,8 @@ fn errors_have_the_form_of_openai() {
         response["error"]["code"].clone()
     };
     assert_eq!(code(&serving, "/v1/chat/completions", &chat("x"), 401), "invalid_api_key");
+    let refused = serving.get("/v1/models").is(401);
+    assert_eq!((refused.header("www-authenticate"), refused.header("x-content-type-options")), (Some("Bearer"), Some("nosniff")));
     let serving = serving.with_header("authorization", &format!("Bearer {read}"));
     assert_eq!(code(&serving, "/v1/chat/completions", &chat("x"), 403), "forbidden");
     let serving = serving.with_header("authorization", &format!("Bearer {run}"));
@@ -185,6 +201,25 @@ fn a_client_that_leaves_cancels_a_request_that_was_not_sent() {
     });
     serving.post("/v1/chat/completions", &chat("docid:last")).is(200);
     assert!(server.ledger().of("waiting").is_empty() && server.requests() == 2);
+}
+
+#[test]
+fn a_stopped_server_finishes_requests_in_flight_and_sends_no_others() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().hold(move |_, _| !gate.load(Ordering::SeqCst)).start();
+    let serving = Serving::start(&workspace(&server).set("llm.concurrency", 1));
+    let sent = serving.post_in_background("/v1/chat/completions", &chat("docid:1"));
+    server.wait_until("one request is in flight", |ledger| ledger.requests() == 1);
+    let second = serving.post_in_background("/v1/chat/completions", &chat("docid:2"));
+    serving.process.signal("TERM");
+    serving.process.wait_until_it_says("stopping");
+    assert!(second.join().unwrap().contains("server_unavailable"));
+    open.store(true, Ordering::SeqCst);
+    assert!(sent.join().unwrap().contains("chat.completion"));
+    let Serving { process, .. } = serving;
+    process.finish().exits(0);
+    assert_eq!(server.requests(), 1);
 }
 
 /// A simulator, and a server that asks it. A single price makes costs easy to check.

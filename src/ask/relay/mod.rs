@@ -191,3 +191,36 @@ impl Relay {
         &self.account
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::ask::pricing::Prices;
+    use crate::config::Config;
+
+    #[test]
+    fn each_provider_has_its_own_addresses_for_the_libraries_of_openai() {
+        let address = |provider: &str, endpoint| {
+            let llm = Config::from_layers(&[]).unwrap().section::<LlmSettings>("llm").unwrap();
+            let settings = LlmSettings { provider: provider.to_owned(), model: "m".to_owned(), ..llm };
+            let account =
+                Account::resolve(&settings, Prices::embedded(), Some("http://127.0.0.1:9"), None, |_| Some("key".into())).unwrap();
+            let key = account.relay_headers().get("authorization").map(|key| key.to_str().unwrap().to_owned());
+            assert_eq!(key.as_deref(), (provider != "simulated").then_some("Bearer key"));
+            account.relay_address(endpoint).map(|address| address.to_string())
+        };
+        for (provider, endpoint, expected) in [
+            ("openai", RelayEndpoint::Chat, Some("https://api.openai.com/v1/chat/completions")),
+            ("openai-responses", RelayEndpoint::Embeddings, Some("https://api.openai.com/v1/embeddings")),
+            ("anthropic", RelayEndpoint::Chat, Some("https://api.anthropic.com/v1/chat/completions")),
+            ("anthropic", RelayEndpoint::Embeddings, None),
+            ("gemini", RelayEndpoint::Chat, Some("https://generativelanguage.googleapis.com/v1beta/openai/chat/completions")),
+            ("gemini", RelayEndpoint::Responses, None),
+            ("simulated", RelayEndpoint::Responses, Some("http://127.0.0.1:9/v1/responses")),
+        ] {
+            assert_eq!(address(provider, endpoint).as_deref(), expected, "{provider} {endpoint:?}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{Running, Workspace};
 use serde_json::{Value, json};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -168,6 +168,17 @@ impl Serving {
         let mut stream = self.connect_and_post(path, body);
         // The server may be killed meanwhile.
         drop(std::io::copy(&mut stream, &mut std::io::sink()));
+    }
+
+    /// Sends a POST request on a connection of its own. The thread returns the whole response.
+    pub fn post_in_background(&self, path: &str, body: &Value) -> std::thread::JoinHandle<String> {
+        let mut stream = self.connect_and_post(path, body);
+        std::thread::spawn(move || {
+            let mut response = String::new();
+            // The server may close the connection without ceremony.
+            drop(stream.read_to_string(&mut response));
+            response
+        })
     }
 
     /// Sends a POST request on a connection of its own, and closes that without waiting for the

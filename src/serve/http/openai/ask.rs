@@ -34,8 +34,9 @@ pub async fn embeddings(State(app): State<Arc<App>>, Extension(caller): Extensio
 async fn ask(app: &Arc<App>, caller: Caller, endpoint: RelayEndpoint, request: Request) -> Result<Response, ApiError> {
     check_may_send(app, &caller)?;
     let store = request.headers().get("x-docmill-store").is_some_and(|value| value == "true");
-    let body = whole(request.into_body()).await?;
-    match app.gateway.ask(Asked { owner: caller.name, endpoint, body, store }).await? {
+    let received = whole(app, request.into_body()).await?;
+    let asked = Asked { owner: caller.name, endpoint, body: received.bytes.clone(), store };
+    match app.gateway.ask(asked).await? {
         Answer::Whole(whole) => Ok(in_one_piece(whole)),
         Answer::Stream(Stream { id, first, rest }) => {
             let events = stream::once(std::future::ready(first)).chain(ReceiverStream::new(rest)).map(Ok::<_, Infallible>);

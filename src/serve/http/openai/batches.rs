@@ -13,8 +13,9 @@ use std::sync::Arc;
 /// `POST /v1/batches`
 pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Json<Value>, ApiError> {
     check_may_send(&app, &caller)?;
-    let body = whole(request.into_body()).await?;
-    let new: NewBatch = serde_json::from_slice(&body).map_err(|error| ApiError::invalid(format!("the batch is not valid: {error}")))?;
+    let received = whole(&app, request.into_body()).await?;
+    let new: NewBatch =
+        serde_json::from_slice(&received.bytes).map_err(|error| ApiError::invalid(format!("the batch is not valid: {error}")))?;
     Ok(Json(app.gateway.create_batch(caller.name, new).await?.json()))
 }
 

@@ -4,7 +4,7 @@ use crate::gateway::ApiError;
 use crate::serve::problem::Problem;
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -53,5 +53,12 @@ pub async fn openai_errors(request: Request, next: Next) -> Response {
             ApiError::new(status.as_u16(), kind, None, status.canonical_reason().unwrap_or("the request failed"))
         }
     };
-    error.into_response()
+    let (whole, _) = response.into_parts();
+    let mut response = error.into_response();
+    for (name, value) in &whole.headers {
+        if ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) {
+            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    response
 }

@@ -10,14 +10,14 @@ mod models;
 
 pub use error::openai_errors;
 
-use crate::gateway::ApiError;
+use crate::gateway::{ApiError, BodyMemory};
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
 
@@ -56,11 +56,29 @@ fn check_may_send(app: &App, caller: &Caller) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// A body in memory.
+struct Received {
+    bytes: Bytes,
+    /// Its share of the memory for bodies, until the request has ended.
+    _memory: BodyMemory,
+}
+
 /// Receives a whole body.
-async fn whole(body: Body) -> Result<Bytes, ApiError> {
-    match Limited::new(body, BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large("the request is larger than 32 MB")),
-        Err(error) => Err(ApiError::invalid(format!("the body did not arrive: {error}"))),
+///
+/// Bodies of all requests share a limited memory. What does not fit is refused, and can be sent
+/// again.
+async fn whole(app: &App, body: Body) -> Result<Received, ApiError> {
+    let (mut body, mut bytes, mut memory) = (Limited::new(body, BODY), BytesMut::new(), app.gateway.body_memory());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => ApiError::too_large("the request is larger than 32 MB"),
+            false => ApiError::invalid(format!("the body did not arrive: {error}")),
+        })?;
+        let Ok(piece) = frame.into_data() else { continue };
+        bytes.extend_from_slice(&piece);
+        if !memory.grow_to(bytes.len()) {
+            return Err(ApiError::unavailable("too many large requests at a time. Send the request again later"));
+        }
     }
+    Ok(Received { bytes: bytes.freeze(), _memory: memory })
 }
