@@ -417,6 +417,16 @@ fn a_store_with_foreign_triggers_views_or_tables_is_refused() {
 }
 
 #[test]
+fn a_store_that_a_run_is_about_to_create_reads_as_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    Connection::open(&path).unwrap().pragma_update(None, "journal_mode", "WAL").unwrap();
+    assert!(Archive::open(dir.path()).unwrap().is_none());
+    drop(super::schema::open(&path).unwrap());
+    assert!(Archive::open(dir.path()).unwrap().is_some());
+}
+
+#[test]
 fn a_store_of_a_newer_version_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(begin(dir.path(), 1).unwrap());
