@@ -11,6 +11,8 @@ pub(super) enum Signal {
     Changed(PathBuf),
     /// It was closed after writing, or renamed into place.
     Closed(PathBuf),
+    /// Its times or permissions were set.
+    Touched(PathBuf),
     /// It was removed or renamed.
     Gone(PathBuf),
     /// A directory appeared. Its files may have been written before it was watched.
@@ -95,7 +97,8 @@ fn signals(event: Event) -> Vec<Signal> {
             from.into_iter().chain(paths.flat_map(arrived)).collect()
         }
         // Programs set times and permissions after they have closed a file.
-        EventKind::Modify(ModifyKind::Metadata(_)) | EventKind::Access(_) | EventKind::Any | EventKind::Other => Vec::new(),
+        EventKind::Modify(ModifyKind::Metadata(_)) => paths.map(Signal::Touched).collect(),
+        EventKind::Access(_) | EventKind::Any | EventKind::Other => Vec::new(),
         EventKind::Create(_) | EventKind::Modify(_) => paths.map(Signal::Changed).collect(),
     }
 }

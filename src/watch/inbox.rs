@@ -117,8 +117,9 @@ impl Inbox {
         let settle = settings.settle(is_network);
         let shared = Arc::new(Shared::default());
         let events = (settings.events && !roots.are_remote()).then(|| {
-            let shared = Arc::clone(&shared);
-            Events::of(roots.directories(), move |signal| shared.take(&signal, settle))
+            let (shared, stamps) = (Arc::clone(&shared), roots.clone());
+            let stamp = move |path: &Path| stamps.stamp_of(&Place::File(path.to_owned()));
+            Events::of(roots.directories(), move |signal| shared.take(&signal, &stamp, settle))
         });
         let (events, trouble) = match events {
             Some(Ok(events)) => (Some(events), None),
@@ -149,7 +150,8 @@ impl Inbox {
                 state.pending.remove(&path);
                 continue;
             };
-            if state.in_flight.contains_key(&name) || !(closed || state.pending.is_still(&path, stamp, self.stillness)) || is_written() {
+            let is_ready = if closed { state.pending.is_same(&path, stamp) } else { state.pending.is_still(&path, stamp, self.stillness) };
+            if state.in_flight.contains_key(&name) || !is_ready || is_written() {
                 state.pending.look_later(&path, TICK);
                 continue;
             }
@@ -278,12 +280,20 @@ fn hash_of(name: &str) -> u64 {
 
 impl Shared {
     /// Takes a signal from the thread of events.
-    fn take(&self, signal: &Signal, settle: Duration) {
+    fn take(&self, signal: &Signal, stamp: &impl Fn(&Path) -> Option<Stamp>, settle: Duration) {
+        let stamp = match signal {
+            Signal::Closed(path) | Signal::Touched(path) => stamp(path),
+            _ => None,
+        };
         let mut state = self.state.lock();
         let has_room = match signal {
-            Signal::Changed(path) | Signal::Closed(path) | Signal::Gone(path) if is_temporary(path) => return,
+            Signal::Changed(path) | Signal::Closed(path) | Signal::Touched(path) | Signal::Gone(path) if is_temporary(path) => return,
             Signal::Changed(path) => state.pending.changed(path, settle.min(SOON)),
-            Signal::Closed(path) => state.pending.closed(path),
+            Signal::Closed(path) => state.pending.closed(path, stamp),
+            Signal::Touched(path) => {
+                state.pending.touched(path, stamp);
+                true
+            }
             Signal::Gone(path) => {
                 state.pending.remove(path);
                 self.removals.fetch_add(1, Relaxed);
@@ -346,8 +356,8 @@ impl Arrivals for Inbox {
         let mut state = self.shared.state.lock();
         match path {
             Some(path) => {
-                let is_there = path.exists();
-                is_there && state.pending.closed(&path)
+                let stamp = self.roots.stamp_of(&Place::File(path.clone()));
+                stamp.is_some() && state.pending.closed(&path, stamp)
             }
             None => {
                 state.scan_soon = true;

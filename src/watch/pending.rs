@@ -42,9 +42,31 @@ impl Pending {
         self.note(path, false, settle)
     }
 
-    /// A file was closed after writing, or renamed into place.
-    pub fn closed(&mut self, path: &Path) -> bool {
-        self.note(path, true, CLOSED)
+    /// A file was closed after writing, or renamed into place. It had this stamp then.
+    ///
+    /// Another program may begin to write it again before the event of that comes. So the file is
+    /// ready only if it still has the stamp later.
+    pub fn closed(&mut self, path: &Path, stamp: Option<Stamp>) -> bool {
+        let has_room = self.note(path, true, CLOSED);
+        if let Some(waiting) = self.0.get_mut(path) {
+            waiting.stamp = stamp;
+        }
+        has_room
+    }
+
+    /// Times or permissions of a file have changed, but not its content.
+    pub fn touched(&mut self, path: &Path, stamp: Option<Stamp>) {
+        if self.0.get(path).is_some_and(|waiting| waiting.closed) {
+            self.closed(path, stamp);
+        }
+    }
+
+    /// Whether a closed file still has the stamp of its closing. Otherwise it counts as not closed.
+    pub fn is_same(&mut self, path: &Path, now: Stamp) -> bool {
+        let Some(waiting) = self.0.get_mut(path) else { return false };
+        let is_same = waiting.stamp.is_some_and(|then| (then.size, then.modified_ns) == (now.size, now.modified_ns));
+        waiting.closed &= is_same;
+        is_same
     }
 
     /// Notes a file. Returns `false` if there is no room.
@@ -163,8 +185,11 @@ mod tests {
     fn a_closed_file_that_is_written_again_is_no_longer_closed() {
         let path = Path::new("a");
         let mut pending = Pending::default();
-        pending.closed(path);
+        let stamp = Stamp { size: 1, modified_ns: 2, changed_ns: 3 };
+        pending.closed(path, Some(stamp));
         assert!(pending.due(9).is_empty(), "another event may follow at once");
+        assert!(pending.is_same(path, Stamp { changed_ns: 4, ..stamp }), "only its permissions have changed");
+        assert!(!pending.is_same(path, Stamp { size: 2, ..stamp }), "it is being written again");
         pending.changed(path, Duration::ZERO);
         assert_eq!(pending.due(9), [(path.to_owned(), false)]);
         pending.remove(path);
