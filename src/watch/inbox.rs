@@ -3,21 +3,21 @@
 //! A scan finds every document. Events only find them faster: they put files on the list of pending
 //! ones, and scans do the same for files that are too young. A file is offered when it is ready.
 
-use super::events::{Events, Signal};
+use super::events::Events;
 use super::mounts::is_network;
 use super::moved::Moved;
-use super::pending::{Pending, Stillness, is_old, is_temporary};
+use super::pending::{Stillness, is_old, is_temporary};
 use super::settings::WatchSettings;
+use super::shared::{Finished, SOON, Shared};
 use super::writers::Writers;
 use crate::engine::{Arrival, Arrivals, Ended, Fate};
-use crate::model::{Digest, Place, RowStatus, Stamp};
+use crate::model::{Digest, Place, Stamp};
 use crate::read::{Roots, Walk};
 use crate::store::ResultOrder;
-use parking_lot::{Condvar, Mutex};
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +25,6 @@ use tokio_util::sync::CancellationToken;
 const BATCH: usize = 64;
 /// Maximum time in which a stop is noticed.
 const TICK: Duration = Duration::from_millis(100);
-/// Minimum time between scans that events ask for.
-const SOON: Duration = Duration::from_secs(1);
 
 /// A source of the files of directories, or of the objects of a bucket.
 #[derive(Debug)]
@@ -39,51 +37,6 @@ pub struct Inbox {
     shared: Arc<Shared>,
     scanner: Mutex<Scanner>,
     _events: Option<Events>,
-}
-
-/// What the threads of events, stages and documents share.
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-    removals: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    pending: Pending,
-    /// Documents whose turn has not ended, with the paths and stamps of files.
-    in_flight: HashMap<String, Option<(PathBuf, Stamp)>>,
-    /// Files with a row, to be moved.
-    finished: Vec<Finished>,
-    /// Whether events ask for a scan.
-    scan_soon: bool,
-    /// Sorted hashes of the names of remote documents in the last scan.
-    found: Option<Arc<Vec<u64>>>,
-    /// Notes for the user, and all notes so far.
-    notes: Vec<String>,
-    noted: Vec<String>,
-}
-
-/// A file with a row.
-#[derive(Debug)]
-struct Finished {
-    path: PathBuf,
-    /// The stamp that it had when it was read.
-    stamp: Stamp,
-    name: String,
-    status: RowStatus,
-}
-
-impl State {
-    /// Notes something for the user, once.
-    fn note(&mut self, note: String) {
-        const MOST: usize = 100;
-        if self.noted.len() < MOST && !self.noted.contains(&note) {
-            self.noted.push(note.clone());
-            self.notes.push(note);
-        }
-    }
 }
 
 /// The scan in progress, and what the last ones found.
@@ -276,40 +229,6 @@ impl Inbox {
 /// A hash of the name of a document.
 fn hash_of(name: &str) -> u64 {
     Digest::of(name.as_bytes()).short()
-}
-
-impl Shared {
-    /// Takes a signal from the thread of events.
-    fn take(&self, signal: &Signal, stamp: &impl Fn(&Path) -> Option<Stamp>, settle: Duration) {
-        let stamp = match signal {
-            Signal::Closed(path) | Signal::Touched(path) => stamp(path),
-            _ => None,
-        };
-        let mut state = self.state.lock();
-        let has_room = match signal {
-            Signal::Changed(path) | Signal::Closed(path) | Signal::Touched(path) | Signal::Gone(path) if is_temporary(path) => return,
-            Signal::Changed(path) => state.pending.changed(path, settle.min(SOON)),
-            Signal::Closed(path) => state.pending.closed(path, stamp),
-            Signal::Touched(path) => {
-                state.pending.touched(path, stamp);
-                true
-            }
-            Signal::Gone(path) => {
-                state.pending.remove(path);
-                self.removals.fetch_add(1, Relaxed);
-                true
-            }
-            Signal::Directory => false,
-            Signal::Lost(advice) => {
-                let why = advice.clone().unwrap_or_else(|| "the system's queue of events was full".to_owned());
-                state.note(format!("events of the file system were lost: {why}. A scan finds what they missed"));
-                false
-            }
-        };
-        state.scan_soon |= !has_room;
-        drop(state);
-        self.changed.notify_one();
-    }
 }
 
 impl Arrivals for Inbox {

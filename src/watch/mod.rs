@@ -7,7 +7,7 @@
 //!
 //! | files | what they do |
 //! |---|---|
-//! | `inbox` | watches directories and prefixes: scans, offers, moves |
+//! | `inbox`, `shared` | watches directories and prefixes: scans, offers, moves |
 //! | `events`, `pending`, `writers`, `mounts` | events of the file system; files that are not ready; open files; network mounts |
 //! | `stdin`, `emitter` | standard input: JSON lines in; rows out, in order or as they finish |
 //! | `on_result` | a command for each new row |
@@ -21,6 +21,7 @@ mod moved;
 mod on_result;
 mod pending;
 mod settings;
+mod shared;
 mod stdin;
 mod writers;
 
