@@ -70,9 +70,11 @@ struct Received {
 async fn whole(app: &App, body: Body) -> Result<Received, ApiError> {
     let (mut body, mut bytes, mut memory) = (Limited::new(body, BODY), BytesMut::new(), app.gateway.body_memory());
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
-            true => ApiError::too_large("the request is larger than 32 MB"),
-            false => ApiError::invalid(format!("the body did not arrive: {error}")),
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                return ApiError::too_large("the request is larger than 32 MB");
+            }
+            ApiError::invalid(format!("the body did not arrive: {error}"))
         })?;
         let Ok(piece) = frame.into_data() else { continue };
         bytes.extend_from_slice(&piece);
