@@ -81,7 +81,13 @@ impl App {
         work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let app = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&app)).await.map_err(Problem::internal)?
+        let done = tokio::task::spawn_blocking(move || work(&app).map_err(|problem| app.without_places(problem)));
+        done.await.map_err(Problem::internal)?
+    }
+
+    /// A problem whose message does not name places of files on the server.
+    pub fn without_places(&self, problem: Problem) -> Problem {
+        Problem { detail: self.directories.without_places(&problem.detail), ..problem }
     }
 
     /// Calls `with` with the caps on money. Requests reserve no money meanwhile.

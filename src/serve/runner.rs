@@ -35,7 +35,8 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
     let id = run.id.clone();
     app.tell_change(&id);
     let worked = AssertUnwindSafe(attempt(&app, &run)).catch_unwind().await;
-    let ended = worked.unwrap_or_else(|_| Ended { state: State::Failed, message: "internal error: the run panicked".to_owned() });
+    let mut ended = worked.unwrap_or_else(|_| Ended { state: State::Failed, message: "internal error: the run panicked".to_owned() });
+    ended.message = app.directories.without_places(&ended.message);
     let live = app.live.lock().remove(&id);
     let recorded = app.blocking(move |app| {
         let totals = totals(&app.directories.run(&id), run.totals)?;
@@ -196,7 +197,7 @@ pub async fn check(app: &Arc<App>, run: &QueuedRun, submission: &Submission, inp
         let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
         Ok(assemble(&environment, &config, settings, options).await?.plan)
     };
-    checked.await.map_err(|problem: Problem| Problem { detail: input.without_place(&problem.detail), ..problem })
+    checked.await.map_err(|problem| app.without_places(problem))
 }
 
 /// The totals of a run store.

@@ -12,6 +12,9 @@ use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+/// Directories below the one of the server.
+const PARTS: [&str; 3] = ["runs", "inputs", "incoming"];
+
 /// The directories of a server.
 #[derive(Debug, Clone)]
 pub struct Directories(PathBuf);
@@ -24,10 +27,25 @@ impl Directories {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        for part in ["runs", "inputs", "incoming"] {
+        for part in PARTS {
             fs::create_dir_all(root.join(part))?;
         }
         Ok(Self(root))
+    }
+
+    /// A message for a client, without the places of files on the server.
+    pub fn without_places(&self, message: &str) -> String {
+        let root = format!("{}{}", self.0.display(), std::path::MAIN_SEPARATOR);
+        let mut parts = message.split(&root);
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            // The first two parts of a place are its kind and the id of the run.
+            let mut rest = part.splitn(3, std::path::MAIN_SEPARATOR);
+            let is_of_run =
+                rest.next().is_some_and(|kind| PARTS.contains(&kind)) && rest.next().is_some_and(|id| RunId::parse(id).is_some());
+            text.push_str(rest.next().filter(|_| is_of_run).unwrap_or(part));
+        }
+        text
     }
 
     /// The output directory of a run.
@@ -85,11 +103,6 @@ fn size_of(directory: &Path) -> u64 {
 pub struct Input(PathBuf);
 
 impl Input {
-    /// A message without the place of the files, which is nothing to the client.
-    pub fn without_place(&self, message: &str) -> String {
-        message.replace(&format!("{}{}", self.0.display(), std::path::MAIN_SEPARATOR), "")
-    }
-
     /// Directory of documents.
     pub fn documents(&self) -> PathBuf {
         self.0.join("documents")
@@ -267,6 +280,8 @@ mod tests {
             drop(staged);
             assert_eq!(fs::read_dir(root.path().join("incoming")).unwrap().count(), 0);
         }
+        let message = format!("{}/job.toml:1: no name; see {}", directories.input(&id).0.display(), root.path().join("queue.db").display());
+        assert_eq!(directories.without_places(&message), "job.toml:1: no name; see queue.db");
         directories.remove(&id).unwrap();
         assert!(directories.with_files().is_empty());
     }
