@@ -86,8 +86,9 @@ impl App {
     }
 
     /// A problem whose message does not name places of files on the server.
-    pub fn without_places(&self, problem: Problem) -> Problem {
-        Problem { detail: self.directories.without_places(&problem.detail), ..problem }
+    pub fn without_places(&self, mut problem: Problem) -> Problem {
+        problem.detail = self.directories.without_places(&problem.detail);
+        problem
     }
 
     /// Calls `with` with the caps on money. Requests reserve no money meanwhile.
