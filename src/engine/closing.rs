@@ -71,7 +71,8 @@ fn over_budget(
     /// Rows of a run that show what a document costs.
     const ENOUGH: u64 = 20;
     let done = store.done()?;
-    let (spent, rows) = if made >= ENOUGH { (this.counted, made) } else { (all.counted, done) };
+    // Requests whose response a kill has taken say little about the cost of a document.
+    let (spent, rows) = if made >= ENOUGH { (this.cost.usd, made) } else { (all.cost.usd, done) };
     let remaining = documents.map(|documents| documents.saturating_sub(done) as f64);
     Ok(reached.message(remaining.filter(|_| rows > 0).map(|remaining| remaining * spent.usd() / rows as f64)))
 }

@@ -241,7 +241,7 @@ fn a_text_that_takes_long_to_divide_fails_alone() {
     let workspace = Workspace::new().against(&server);
     let job = LONG.replace("METHOD", "method = \"split\"").replace("= 60", "= 1000").replace("MERGE", "merge = \"concatenate\"");
     // The splitter measures almost all of a chunk again for each of its lines.
-    let list: String = (0..600).map(|n| format!("{}- x\n", " ".repeat(n * 7 % 2000))).collect();
+    let list: String = (0..1500).map(|n| format!("{}- x\n", " ".repeat(n * 7 % 2000))).collect();
     let prose = "docid:prose is a sentence of some words. ".repeat(2500);
     workspace.write("split.toml", job).doc("a.txt", format!("# t\n\n{list}")).doc("b.txt", "docid:b");
     let csv = workspace.clone().set("prepare.document_s", 1).run(["--job", "split.toml"]).exits(3).csv("echo");
