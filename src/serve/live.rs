@@ -105,6 +105,11 @@ impl Live {
         self.changes.subscribe()
     }
 
+    /// Number of the run in its run store; 0 until it has started.
+    pub fn run(&self) -> i64 {
+        self.log.lock().run
+    }
+
     /// The events after a position. An unknown position means all that are kept.
     pub fn after(&self, position: Option<Position>) -> Next {
         let log = self.log.lock();

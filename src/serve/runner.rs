@@ -200,6 +200,21 @@ pub async fn check(app: &Arc<App>, run: &QueuedRun, submission: &Submission, inp
     checked.await.map_err(|problem| app.without_places(problem))
 }
 
+/// Reads the totals of runs that were at work when the server was killed.
+pub async fn correct_totals(app: &Arc<App>) {
+    for id in app.queue.interrupted() {
+        let read = id.clone();
+        let corrected = app.blocking(move |app| {
+            let Some(run) = app.queue.get(&read)? else { return Ok(()) };
+            app.queue.set_totals(&read, &totals(&app.directories.run(&read), run.totals)?)
+        });
+        match corrected.await {
+            Ok(()) => app.tell_change(id),
+            Err(problem) => crate::progress::complain(&format!("run {id}: {}", problem.detail)),
+        }
+    }
+}
+
 /// The totals of a run store.
 pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
     let Some(archive) = Archive::open(directory)? else { return Ok(before) };

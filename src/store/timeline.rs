@@ -27,6 +27,8 @@ pub struct Request<'s> {
 pub struct Attempted {
     /// Number of the attempt. Later attempts have greater numbers.
     pub id: i64,
+    /// Number of its run.
+    pub run: i64,
     /// Name of the document.
     pub document: String,
     /// Task and axes.
@@ -85,7 +87,7 @@ impl Archive {
     pub fn attempts_after(&self, id: i64, most: u32) -> Result<Vec<Attempted>, StoreError> {
         self.read("the ledger", || {
             let sql = "SELECT a.id, d.name, a.call, a.attempt, a.sent_ms, a.ended_ms, ifnull(a.outcome = 'answered', 0),
-                ifnull(a.outcome = 'lost', 0) FROM attempts a JOIN documents d ON d.id = a.document WHERE a.id > ?1 ORDER BY a.id LIMIT ?2";
+                ifnull(a.outcome = 'lost', 0), a.run FROM attempts a JOIN documents d ON d.id = a.document WHERE a.id > ?1 ORDER BY a.id LIMIT ?2";
             let attempted = |row: &rusqlite::Row<'_>| {
                 Ok(Attempted {
                     id: row.get(0)?,
@@ -96,6 +98,7 @@ impl Archive {
                     ended_ms: row.get(5)?,
                     answered: row.get(6)?,
                     lost: row.get(7)?,
+                    run: row.get(8)?,
                 })
             };
             self.connection().prepare_cached(sql)?.query_map((id, most), attempted)?.collect()

@@ -91,6 +91,38 @@ fn a_killed_server_goes_on_where_it_was_and_pays_nothing_twice() {
 }
 
 #[test]
+fn a_killed_server_knows_lost_calls_and_totals_before_the_run_goes_on() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().hold(move |_, ledger| ledger.requests() > 5 && !gate.load(Ordering::SeqCst)).start();
+    let workspace = workspace(&server).set("llm.concurrency", 1);
+    let serving = Serving::start(&workspace);
+    let texts = texts(10);
+    let id = serving.submit("echo", &borrowed(&texts));
+    server.wait_until("a call is in flight", |ledger| ledger.requests() == 6);
+    let in_flight = |call: &&Value| call["ended_ms"].is_null() && call["lost"] == false;
+    let lost = |call: &&Value| call["ended_ms"].is_null() && call["lost"] == true;
+    let calls = |serving: &Serving, of: &dyn Fn(&&Value) -> bool| {
+        let calls = serving.get(&format!("/api/runs/{id}/calls")).is(200).json();
+        calls["calls"].as_array().unwrap().iter().filter(|call| of(call)).count()
+    };
+    serving.until("5 documents have a row", || (rows(&serving, &id).len() == 5).then_some(()));
+    assert_eq!((calls(&serving, &in_flight), calls(&serving, &lost)), (1, 0));
+    serving.post(&format!("/api/runs/{id}/pause"), &json!({})).is(200);
+    serving.process.signal("KILL");
+    drop(serving);
+    open.store(true, Ordering::SeqCst);
+
+    let serving = Serving::start(&workspace);
+    let run = serving.wait(&id, "known", |run| run["requests"] == 6);
+    assert_eq!((&run["state"], &run["held"], &run["documents"]["done"]), (&"queued".into(), &true.into(), &5.into()));
+    assert_eq!((calls(&serving, &in_flight), calls(&serving, &lost)), (0, 1));
+    serving.post(&format!("/api/runs/{id}/resume"), &json!({})).is(200);
+    let run = serving.wait_for(&id, "complete");
+    assert_eq!((&run["requests"], calls(&serving, &lost)), (&11.into(), 1));
+}
+
+#[test]
 fn a_stopped_server_drains_and_keeps_the_run_for_the_next_start() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);

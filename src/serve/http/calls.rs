@@ -68,16 +68,20 @@ pub async fn calls(
 ) -> Result<Json<CallList>, Problem> {
     let run = find(&app, &caller, &id).await?;
     let (after, id) = (query.after, run.id.clone());
+    let run_at_work = || app.live(&id).map(|live| live.run());
+    // The run may start or end while the ledger is read.
+    let before = run_at_work();
     let attempted = app.blocking(move |app| match Archive::open(&app.directories.run(&run.id))? {
         Some(archive) => Ok(archive.attempts_after(after, PAGE)?),
         None => Ok(Vec::new()),
     });
     let attempted = attempted.await?;
     let next = attempted.last().map_or(after, |one| one.id);
-    let is_at_work = app.live(&id).is_some();
+    let at_work = [before, run_at_work()];
     let times = |one: Attempted| {
-        let Attempted { id, document, call, attempt, sent_ms, ended_ms, answered, lost } = one;
-        let lost = lost || (ended_ms.is_none() && !is_at_work);
+        let Attempted { id, run, document, call, attempt, sent_ms, ended_ms, answered, lost } = one;
+        // Only calls of the run at work are in flight. The others were killed with their server.
+        let lost = lost || (ended_ms.is_none() && !at_work.contains(&Some(run)));
         CallTimes { id, document, call, attempt, sent_ms, ended_ms, answered, lost }
     };
     Ok(Json(CallList { calls: attempted.into_iter().map(times).collect(), next, now_ms: Timestamp::now().as_millisecond() }))

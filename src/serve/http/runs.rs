@@ -48,7 +48,7 @@ pub struct Run {
     pub max_usd: Option<f64>,
     /// Counts of documents when the run last stopped or ended. A running run has them in `progress`.
     pub documents: Documents,
-    /// Requests to the model.
+    /// Requests to the model until the run last stopped or ended. Later ones are in `progress`.
     pub requests: u64,
     /// When work on it must have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,9 +57,9 @@ pub struct Run {
     /// Address that is told when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
-    /// Cost of requests with a known price, in US dollars.
+    /// Cost of these requests, as far as their prices are known, in US dollars.
     pub cost_usd: f64,
-    /// Requests with an unknown price.
+    /// Those of them with an unknown price.
     pub unpriced_requests: u64,
     /// Counters of a running run.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -39,6 +39,7 @@ const COLUMNS: &str = "id, owner, state, held, priority, created_ms, started_ms,
 pub struct Queue {
     write: Mutex<Connection>,
     read: Mutex<Connection>,
+    interrupted: Vec<RunId>,
 }
 
 /// A submission for the queue.
@@ -87,7 +88,9 @@ pub struct Filter {
 }
 
 impl Queue {
-    /// Opens or creates the queue in `directory`. Runs that were at work are queued again.
+    /// Opens or creates the queue in `directory`.
+    ///
+    /// Runs that were at work are queued again. [`Self::interrupted`] names them.
     pub fn open(directory: &Path) -> Result<Self, Problem> {
         let path = directory.join(FILE_NAME);
         let open = || -> rusqlite::Result<Connection> {
@@ -119,9 +122,16 @@ impl Queue {
         write.pragma_update(None, "journal_mode", "WAL")?;
         // A submission is on disk before the client gets a response.
         write.pragma_update(None, "synchronous", "FULL")?;
-        write.execute("UPDATE runs SET state = 'queued', reserved_pico_usd = NULL WHERE state = 'running'", ())?;
+        let sql = "UPDATE runs SET state = 'queued', reserved_pico_usd = NULL WHERE state = 'running' RETURNING id";
+        let interrupted = write.prepare(sql)?.query_map((), |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let interrupted = interrupted.iter().filter_map(|id| RunId::parse(id)).collect();
         let read = open()?;
-        Ok(Self { write: Mutex::new(write), read: Mutex::new(read) })
+        Ok(Self { write: Mutex::new(write), read: Mutex::new(read), interrupted })
+    }
+
+    /// Runs that were at work when an earlier server was killed. Their totals are old.
+    pub fn interrupted(&self) -> &[RunId] {
+        &self.interrupted
     }
 
     fn write(&self) -> MutexGuard<'_, Connection> {
@@ -226,24 +236,18 @@ impl Queue {
         let mut connection = self.write();
         let transaction = connection.transaction()?;
         transaction.execute(
-            "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, done = ?5, failed = ?6, pending = ?7, requests = ?8,
-                spent_pico_usd = ?9, unpriced = ?10, reserved_pico_usd = NULL WHERE id = ?1",
-            params![
-                id.as_str(),
-                state,
-                message,
-                state.has_ended().then(now_ms),
-                totals.done,
-                totals.failed,
-                totals.pending,
-                totals.requests,
-                totals.spent.pico(),
-                totals.unpriced
-            ],
+            "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, reserved_pico_usd = NULL WHERE id = ?1",
+            params![id.as_str(), state, message, state.has_ended().then(now_ms)],
         )?;
+        set_totals(&transaction, id, totals)?;
         outbox::add(&transaction, id)?;
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Corrects the totals of a run.
+    pub fn set_totals(&self, id: &RunId, totals: &Totals) -> Result<(), Problem> {
+        Ok(set_totals(&self.write(), id, totals)?)
     }
 
     /// Removes an ended run. Its money still counts for the caps.
@@ -284,6 +288,15 @@ impl Queue {
     pub fn has(&self, id: &RunId) -> Result<bool, Problem> {
         Ok(self.read.lock().query_row("SELECT count(*) FROM runs WHERE id = ?1", [id.as_str()], |row| row.get::<_, u64>(0))? > 0)
     }
+}
+
+fn set_totals(connection: &Connection, id: &RunId, totals: &Totals) -> rusqlite::Result<()> {
+    let Totals { done, failed, pending, requests, spent, unpriced } = *totals;
+    connection.execute(
+        "UPDATE runs SET done = ?2, failed = ?3, pending = ?4, requests = ?5, spent_pico_usd = ?6, unpriced = ?7 WHERE id = ?1",
+        params![id.as_str(), done, failed, pending, requests, spent.pico(), unpriced],
+    )?;
+    Ok(())
 }
 
 fn get(connection: &Connection, id: &RunId) -> rusqlite::Result<Option<QueuedRun>> {
