@@ -32,7 +32,10 @@ fn why(found: &Bottleneck, situation: &Situation) -> String {
     let slots = |name: &str| situation.slots(name);
     match found.limit {
         Limit::Concurrency => {
-            let all = format!("all {} requests at a time were in flight {percent:.0} % of the time", slots("ask"));
+            let all = match slots("ask") {
+                1 => format!("one request at a time was in flight {percent:.0} % of the time"),
+                n => format!("all {n} requests at a time were in flight {percent:.0} % of the time"),
+            };
             if situation.is_crowded() {
                 let (latency, lone) = (situation.latency_s, situation.lone_s);
                 return format!(
