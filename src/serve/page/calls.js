@@ -1,26 +1,23 @@
 // The times of calls: figures, and a chart. All figures come from the times in the run store.
 
-import { element, percent, plural, seconds } from "./server.js";
+import { element, hasEnded, percent, plural, seconds, stateOf } from "./server.js";
 
 /// Maximum number of calls in a chart.
 const DRAWN = 400;
 const SVG = "http://www.w3.org/2000/svg";
 
-/// Figures of some calls. Calls in flight have lasted until `now`.
+/// Figures of some calls. Calls in flight have lasted until `now`. Lost calls do not count.
 export function measure(calls, now) {
   const known = calls.filter((one) => !one.lost);
   if (known.length === 0) return null;
   const spans = known.map((one) => ({ ...one, until: Math.max(one.ended_ms ?? now, one.sent_ms) }));
   const first = Math.min(...spans.map((one) => one.sent_ms));
   const last = Math.max(...spans.map((one) => one.until));
-  const answered = spans.filter((one) => one.answered);
   return {
     first,
     wall: (last - first) / 1000,
     work: sum(spans.map((one) => one.until - one.sent_ms)) / 1000,
-    answered: answered.length,
-    /// From the first call to the last answer.
-    untilAnswer: answered.length === 0 ? null : (Math.max(...answered.map((one) => one.until)) - first) / 1000,
+    answered: spans.filter((one) => one.answered).length,
     most: mostAtOnce(spans),
     documents: new Set(known.map((one) => one.document)).size,
     ofDocuments: sum([...spansOfDocuments(spans).values()].map(([from, to]) => to - from)) / 1000,
@@ -48,32 +45,59 @@ function mostAtOnce(spans) {
   return most;
 }
 
-/// Compares two lanes: one call at a time, and in parallel. `null` until both have answers.
-export function compare(slow, fast, haveEnded) {
-  if (!slow?.answered || !fast?.answered) return null;
-  // Before both have ended, the paces of their answers are compared.
-  const pace = (lane) => lane.answered / lane.untilAnswer;
-  const factor = haveEnded ? slow.wall / fast.wall : pace(fast) / pace(slow);
-  return Number.isFinite(factor) && factor > 0 ? { factor, efficiency: factor / fast.most } : null;
+/// Shows in sentences how much faster the second lane is, which works in parallel.
+export function comparison(slowLane, fastLane, slow, fast) {
+  const runs = [slowLane.run, fastLane.run];
+  if (runs.every((run) => run.state === "complete")) return final(slow, fast);
+  if (runs.some((run) => hasEnded(run) && run.state !== "complete")) {
+    const facts = [[runs[0], slow, "One call at a time"], [runs[1], fast, "In parallel"]].map(
+      ([run, lane, how]) => `${how}: ${stateOf(run)}, with ${plural(lane.answered, "answer")} in ${seconds(lane.wall)}.`,
+    );
+    return [element("p", `${facts.join(" ")} Incomplete runs have no speed-up.`)];
+  }
+  return soFar(slowLane, fastLane, slow, fast);
 }
 
-/// Shows the comparison of two lanes in sentences.
-export function comparison(slow, fast, haveEnded) {
-  const compared = compare(slow, fast, haveEnded);
-  if (!compared) return [element("p", "The speed-up appears with the first answers of both.")];
-  const headline = element("p", "", { class: "headline" });
-  headline.append(element("strong", `${compared.factor.toFixed(2)} times`), ` as fast in parallel${haveEnded ? "" : " so far"}`);
+/// Compares complete runs.
+function final(slow, fast) {
+  const factor = slow.wall / fast.wall;
+  if (!Number.isFinite(factor) || factor <= 0) return [];
+  const headline = headlineOf(factor, " as fast in parallel");
   const times = `One call at a time: ${seconds(slow.wall)}. In parallel: ${seconds(fast.wall)}, with up to ${plural(fast.most, "call")} at once.`;
-  const lines = [headline, element("p", `${times} Efficiency: ${percent(compared.efficiency)} (${compared.factor.toFixed(2)} of ${fast.most} times).`)];
+  const lines = [headline, element("p", `${times} Efficiency: ${percent(factor / fast.most)} (${factor.toFixed(2)} of ${fast.most} times).`)];
   if (fast.documents > 1) {
     const [within, across] = [fast.work / fast.ofDocuments, fast.ofDocuments / fast.wall];
     const mean = `On average, ${within.toFixed(1)} calls of a document and ${across.toFixed(1)} documents were at work at the same time in parallel.`;
     lines.push(element("p", mean));
   }
-  if (haveEnded && slow.answered !== fast.answered) {
+  if (slow.answered !== fast.answered) {
     lines.push(element("p", `The runs have ${slow.answered} and ${fast.answered} answers, so their times do not compare exactly.`));
   }
   return lines;
+}
+
+/// Compares running lanes by the calls that both have answered.
+function soFar(slowLane, fastLane, slow, fast) {
+  const [ends, fastEnds] = [slowLane, fastLane].map((lane) => endsOfAnswers(lane.calls.values()));
+  const common = [...ends.keys()].filter((call) => fastEnds.has(call));
+  const until = (ends, lane) => (Math.max(...common.map((call) => ends.get(call))) - lane.first) / 1000;
+  const [slowly, quickly] = [until(ends, slow), until(fastEnds, fast)];
+  const factor = slowly / quickly;
+  if (!Number.isFinite(factor) || factor <= 0) return [element("p", "The speed-up appears when both have answered the same calls.")];
+  const times = `One call at a time: ${seconds(slowly)}. In parallel: ${seconds(quickly)}.`;
+  return [headlineOf(factor, ` as fast in parallel so far, for ${plural(common.length, "call")} on both sides`), element("p", times)];
+}
+
+function headlineOf(factor, rest) {
+  const headline = element("p", "", { class: "headline" });
+  headline.append(element("strong", `${factor.toFixed(2)} times`), rest);
+  return headline;
+}
+
+/// When each answered call ended, by document and call.
+function endsOfAnswers(calls) {
+  const answered = [...calls].filter((one) => one.answered);
+  return new Map(answered.map((one) => [JSON.stringify([one.document, one.call]), one.ended_ms]));
 }
 
 /// A sentence about the overlap of the calls of one run.
@@ -102,7 +126,7 @@ export function draw(chart, axis, calls, lane, now, clock) {
     const state = one.lost ? "lost" : one.ended_ms === null ? "open" : one.answered ? "answered" : "other";
     bar.setAttribute("class", state);
     const title = document.createElementNS(SVG, "title");
-    title.textContent = `${one.document}: ${one.call}, ${state === "lost" ? "lost when the server ended" : seconds(to - from)}`;
+    title.textContent = `${one.document}: ${one.call}, ${state === "lost" ? "no answer, because the server ended" : seconds(to - from)}`;
     bar.append(title);
     return bar;
   });

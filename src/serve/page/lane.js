@@ -1,7 +1,7 @@
 // One run on the page: its state, figures, calls and rows, as they change.
 
 import { draw, measure, overlap } from "./calls.js";
-import { busy, byId, call, dollars, element, figure, hasEnded, hasKey, json, percent, plural, save, seconds, stateOf, wait } from "./server.js";
+import { busy, byId, call, costSoFar, documentsOf, dollars, element, figure, hasEnded, hasKey, json, ONE_BY_ONE, percent, plural, save, seconds, stateOf, wait } from "./server.js";
 
 /// Rows on a page.
 const ROWS = 50;
@@ -11,6 +11,8 @@ const CALLS = 20000;
 const PAUSE = 300;
 /// Milliseconds before the next attempt to reach the server.
 const RETRY = 1000;
+/// Milliseconds between two looks at an ended run, which another client may resume.
+const LOOK = 2000;
 
 export class Lane {
   constructor(id, place, changed) {
@@ -26,21 +28,40 @@ export class Lane {
     return this.run !== undefined && hasEnded(this.run);
   }
 
-  /// Follows the run until it has ended, or the page shows something else.
+  /// Follows the run until it is removed, or the page shows something else.
   async follow(signal) {
     this.signal = signal;
     while (!signal.aborted) {
       try {
         await this.stream();
         await this.refresh();
-        if (this.hasEnded()) return;
+        if (this.hasEnded()) await this.changeElsewhere();
+        else await wait(RETRY, signal);
       } catch (error) {
         if (signal.aborted) return;
+        if (error.status === 404) {
+          this.say("There is no such run. It may have been removed");
+          this.part(".actions").replaceChildren();
+          return;
+        }
+        if (error.status === 401) {
+          this.say(error.message);
+          return;
+        }
         // The server restarts, or the connection is lost.
         this.say(`No connection (${error.message}). Trying again`);
-        if (error.message.includes("no such run")) return;
+        await wait(RETRY, signal);
       }
-      await wait(RETRY);
+    }
+  }
+
+  /// Waits until a client has changed the ended run. Its stream of events is over.
+  async changeElsewhere() {
+    const key = (run) => `${run.state} ${run.ended}`;
+    const known = key(this.run);
+    for (;;) {
+      await wait(LOOK, this.signal);
+      if (this.signal.aborted || key(await json(`/api/runs/${this.id}`, { signal: this.signal })) !== known) return;
     }
   }
 
@@ -49,6 +70,7 @@ export class Lane {
     const { signal } = this;
     const more = this.last ? { "last-event-id": this.last } : {};
     const response = await call(`/api/runs/${this.id}/events`, { headers: more, signal });
+    this.progress = null;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     for (;;) {
@@ -66,7 +88,11 @@ export class Lane {
     const [name, data, id] = [field("event"), field("data"), field("id")];
     if (id) this.last = id;
     if (!name || !data) return false;
-    if (name === "run") this.run = JSON.parse(data);
+    if (name === "run") {
+      this.run = JSON.parse(data);
+      // The counters begin again when the run goes on.
+      if (this.run.state !== "running") this.progress = null;
+    }
     if (name === "progress") this.progress = JSON.parse(data);
     return true;
   }
@@ -80,7 +106,7 @@ export class Lane {
       while (this.isStale && !this.signal.aborted) {
         this.isStale = false;
         await this.refresh();
-        await wait(PAUSE);
+        await wait(PAUSE, this.signal);
       }
     } catch {
       // The stream of events ends too, and says why.
@@ -93,7 +119,7 @@ export class Lane {
     if (!this.run) return;
     await this.fetchCalls();
     await this.fetchRows();
-    const failed = this.hasEnded() ? this.run.documents.failed : (this.progress?.failed ?? 0);
+    const failed = this.progress?.failed ?? this.run.documents.failed;
     const key = `${this.run.state} ${failed}`;
     if (key !== this.summarised && (failed > 0 || this.hasEnded())) {
       this.summary = await json(`/api/runs/${this.id}/summary`, { signal: this.signal });
@@ -149,7 +175,8 @@ export class Lane {
     const { run } = this;
     this.part("h3").textContent = run.label || run.job || "Run";
     this.part(".rows").setAttribute("aria-label", `Rows of ${run.label || run.job || "the run"}`);
-    this.say(stateOf(run) + (run.message ? `: ${run.message}` : ""));
+    const state = stateOf(run);
+    this.say(run.message.startsWith(state) ? run.message : state + (run.message && `: ${run.message}`));
     this.showFigures();
     this.showActions();
     this.showFailures();
@@ -160,23 +187,21 @@ export class Lane {
 
   showFigures() {
     const { run, progress } = this;
-    const ended = this.hasEnded();
-    const total = ended ? run.documents.done + (run.documents.pending ?? 0) : (progress?.documents ?? run.documents.done + (run.documents.pending ?? 0));
-    const done = ended ? run.documents.done : (progress?.answered ?? 0) + (progress?.up_to_date ?? 0);
-    const failed = ended ? run.documents.failed : (progress?.failed ?? 0);
+    const documents = documentsOf(run, progress);
     const bar = this.part("progress");
-    bar.max = Math.max(total, 1);
-    bar.value = done;
+    bar.max = Math.max(documents.all ?? documents.rows, 1);
+    bar.value = documents.rows;
     const lines = [
-      ["Documents", total === 0 && !ended ? "not counted yet" : `${done} of ${total}`],
-      ["Failed", `${failed}`],
-      ["Requests", `${ended ? run.requests : (progress?.requests ?? run.requests)}`],
-      ["Cost", cost(ended || !progress ? { usd: run.cost_usd, unpriced_calls: run.unpriced_requests } : progress.cost, run.max_usd)],
+      ["Documents", documents.text],
+      ["Failed", `${progress?.failed ?? run.documents.failed}`],
+      // The run has what came before, and its counters what came since.
+      ["Requests", `${run.requests + (progress?.requests ?? 0)}`],
+      ["Cost", cost(costSoFar(run, progress), run.max_usd)],
     ];
     const part = this.calls.size < CALLS ? "" : ` (the first ${plural(this.calls.size, "call")})`;
     const sentences = [
       ["Overlap", overlap(this.measure()) + part],
-      ["Bottleneck", (ended ? this.summary?.limited_by : progress?.limited_by) ?? ""],
+      ["Bottleneck", run.label === ONE_BY_ONE ? "" : ((this.hasEnded() ? this.summary?.limited_by : progress?.limited_by) ?? "")],
     ];
     const shown = [lines, sentences.filter(([, value]) => value !== "")].map((list) => list.map(([name, value]) => figure(name, value)));
     shown[1].forEach((sentence) => sentence.classList.add("sentence"));
@@ -329,8 +354,8 @@ export class Lane {
 
 /// Money spent, what has no known price, and the cap.
 function cost(bill, cap) {
-  const parts = [dollars(bill?.usd ?? 0)];
-  if (bill?.unpriced_calls > 0) parts.push(`and ${plural(bill.unpriced_calls, "request")} without a known price`);
+  const parts = [dollars(bill.usd)];
+  if (bill.unpriced_calls > 0) parts.push(`and ${plural(bill.unpriced_calls, "request")} without a known price`);
   if (cap) parts.push(`(cap ${dollars(cap)})`);
   return parts.join(" ");
 }

@@ -1,6 +1,6 @@
 // The form of a new run: documents, job, estimate, and how to run.
 
-import { attempt, busy, byId, call, dollars, element, json, plural, range, seconds, wait } from "./server.js";
+import { attempt, busy, byId, call, dollars, element, json, ONE_BY_ONE, plural, range, seconds, wait } from "./server.js";
 
 /// Documents to try the server with, which are part of the program.
 const SAMPLES = [
@@ -19,11 +19,12 @@ const ESTIMATED_BYTES = 8e6;
 const STILL = 500;
 /// Settings of a run that sends one call at a time.
 const ONE_AT_A_TIME = { "llm.concurrency": 1, "llm.documents": 1 };
-const HOW = { parallel: "in parallel", sequential: "one after another", both: "both side by side" };
+const HOW = { parallel: "in parallel", sequential: ONE_BY_ONE, both: "both side by side" };
 /// Fields that survive a reload.
-const DRAFT = ["text", "job", "job-file", "max-usd"];
+const DRAFT = ["text", "job", "max-usd"];
 
-const form = { files: [], jobs: [], change: 0 };
+/// `edits` are changed job files, by the name of their job.
+const form = { files: [], jobs: [], edits: {}, change: 0 };
 
 const how = () => document.querySelector("input[name=how]:checked").value;
 const texts = () => byId("text").value.split(/\n\s*\n/).map((text) => text.trim()).filter((text) => text !== "");
@@ -99,14 +100,25 @@ export async function showForm() {
   changed();
 }
 
+const chosenJob = () => form.jobs.find((one) => one.name === byId("job").value);
+
 function showJob() {
-  const job = form.jobs.find((one) => one.name === byId("job").value);
+  const job = chosenJob();
   byId("job-details").hidden = !job || job.file === null;
-  byId("job-file").value = job?.file ?? "";
+  byId("job-file").value = form.edits[job?.name] ?? job?.file ?? "";
+}
+
+/// Keeps what is written in the job file, for this job only.
+function editJob() {
+  const job = chosenJob();
+  const file = byId("job-file").value;
+  if (job && job.file !== null && file !== job.file) form.edits[job.name] = file;
+  else delete form.edits[job?.name];
 }
 
 /// Fills the form with what it had before a reload.
 function restore(draft) {
+  form.edits = draft.edits ?? {};
   showJob();
   for (const id of DRAFT.filter((id) => id !== "job" && draft[id])) byId(id).value = draft[id];
   const choice = document.querySelector(`input[name=how][value="${draft.how ?? "parallel"}"]`);
@@ -116,7 +128,7 @@ function restore(draft) {
 
 function keep() {
   const samples = form.files.map((file) => file.name).filter((name) => SAMPLES.some(([own]) => own === name));
-  const draft = { how: how(), samples };
+  const draft = { how: how(), samples, edits: form.edits };
   for (const id of DRAFT) draft[id] = byId(id).value;
   sessionStorage.setItem("draft", JSON.stringify(draft));
 }
@@ -126,9 +138,8 @@ function keep() {
 /// The body of a submission. `settings` and `label` tell runs of the same documents apart.
 function submission({ settings = {}, label = "" } = {}) {
   const run = { texts: texts(), settings, label };
-  const job = form.jobs.find((one) => one.name === byId("job").value);
-  const file = byId("job-file").value;
-  if (job && job.file !== null && file !== job.file) run.job_file = file;
+  const job = chosenJob();
+  if (job && job.name in form.edits) run.job_file = form.edits[job.name];
   else if (job) run.job = job.name;
   const cap = byId("max-usd").valueAsNumber;
   if (cap > 0) run.max_usd = cap;
@@ -185,7 +196,7 @@ function showEstimate(made) {
   const [calls, usd] = rows[how()];
   const title = `Estimate for ${plural(made.documents, "document")}: ${plural(calls, "call")}, ${range(usd, dollars)}`;
   const notes = [
-    ...made.notes,
+    ...made.notes.map((note) => note.replace(/; --rows TABLE .*/, ". The API and the command line can make each row a document.")),
     ...Object.entries(made.failures).map(([code, n]) => `${plural(n, "document")} will fail: ${code}.`),
     ...Object.entries(made.skipped).map(([code, n]) => `${plural(n, "document")} will be skipped: ${code}.`),
   ];
@@ -212,7 +223,9 @@ export function prepareForm() {
     attempt(() => addFiles(chosen));
   });
   byId("job").addEventListener("change", showJob);
+  byId("job-file").addEventListener("input", editJob);
   byId("job-reset").addEventListener("click", () => {
+    delete form.edits[byId("job").value];
     showJob();
     changed();
   });

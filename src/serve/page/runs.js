@@ -2,7 +2,7 @@
 
 import { comparison } from "./calls.js";
 import { Lane } from "./lane.js";
-import { attempt, byId, dollars, element, hasEnded, json, stateOf, wait } from "./server.js";
+import { attempt, byId, costSoFar, documentsOf, dollars, element, hasEnded, json, stateOf, wait } from "./server.js";
 
 /// Runs on a page of the list.
 const RUNS = 50;
@@ -29,7 +29,7 @@ export async function showRuns(signal) {
   };
   await show();
   while (!signal.aborted) {
-    await wait(PAUSE);
+    await wait(PAUSE, signal);
     if (signal.aborted || older || document.hidden) continue;
     await show().catch(() => {});
   }
@@ -40,10 +40,9 @@ function line(run) {
   const name = element("th", "", { scope: "row" });
   name.append(element("a", new Date(run.created).toLocaleString(), { href: `#run=${run.id}` }));
   const job = [run.job ?? "", run.label ?? ""].filter((part) => part !== "").join(", ");
-  const [done, failed] = [run.progress?.answered ?? run.documents.done, run.progress?.failed ?? run.documents.failed];
-  const all = run.progress?.documents ?? run.documents.done + (run.documents.pending ?? 0);
+  const { documents, progress } = run;
   const state = element("td", stateOf(run), { class: run.state === "complete" ? "good" : hasEnded(run) ? "bad" : "" });
-  const cells = [`${done} of ${all}`, `${failed}`, dollars(run.progress?.cost?.usd ?? run.cost_usd)];
+  const cells = [documentsOf(run, progress).text, `${progress?.failed ?? documents.failed}`, dollars(costSoFar(run, progress).usd)];
   row.append(name, element("td", job), state, ...cells.map((text) => element("td", text)));
   return row;
 }
@@ -92,6 +91,5 @@ function draw(lanes) {
   const clock = Math.max(...measured.map((one) => one?.wall ?? 0), 0.1);
   lanes.forEach((lane) => lane.drawCalls(clock));
   if (lanes.length < 2 || measured.includes(null)) return;
-  const haveEnded = lanes.every((lane) => lane.hasEnded());
-  byId("speed").replaceChildren(...comparison(...measured, haveEnded));
+  byId("speed").replaceChildren(...comparison(...lanes, ...measured));
 }

@@ -28,12 +28,14 @@ function headers(more = {}) {
 export async function call(path, options = {}) {
   const response = await fetch(path, { ...options, headers: headers(options.headers) });
   if (response.ok) return response;
+  const { status } = response;
   const problem = await response.json().catch(() => ({}));
-  if (response.status === 401) {
+  const refused = (text) => Object.assign(new Error(text), { status });
+  if (status === 401) {
     byId("key-form").hidden = false;
-    throw new Error(hasKey() ? "The server does not accept this key." : "This server needs a key.");
+    throw refused(hasKey() ? "The server does not accept this key." : "This server needs a key.");
   }
-  throw new Error(problem.detail ?? `The server answered with status ${response.status}.`);
+  throw refused(problem.detail ?? `The server answered with status ${status}.`);
 }
 
 export const json = async (path, options) => (await call(path, options)).json();
@@ -69,7 +71,18 @@ export async function save(path, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
-export const wait = (ms) => new Promise((wake) => setTimeout(wake, ms));
+/// Waits for a time, or until `signal`.
+export function wait(ms, signal) {
+  return new Promise((wake) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      wake();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
+}
 
 const isKnown = (value) => value !== null && value !== undefined;
 export const dollars = (usd) => (!isKnown(usd) ? "unknown" : usd === 0 ? "$0" : `$${usd < 1 ? Number(usd.toPrecision(2)) : usd.toFixed(2)}`);
@@ -82,6 +95,23 @@ export function range(ends, show) {
   if (!ends) return "unknown";
   const [low, high] = [show(ends.low), show(ends.high)];
   return low === high ? low : `${low} to ${high}`;
+}
+
+/// Label of a run that sends one call at a time.
+export const ONE_BY_ONE = "one after another";
+
+/// Cost of a run until now: before it last began, and since.
+export const costSoFar = (run, progress) => ({
+  usd: run.cost_usd + (progress?.cost?.usd ?? 0),
+  unpriced_calls: run.unpriced_requests + (progress?.cost?.unpriced_calls ?? 0),
+});
+
+/// Documents of a run: those with a row, all if they were counted, and a text for both.
+export function documentsOf(run, progress) {
+  const { done, pending } = run.documents;
+  const [rows, all] = progress ? [progress.answered + progress.up_to_date, progress.documents] : [done, isKnown(pending) ? done + pending : null];
+  const uncounted = hasEnded(run) ? `${rows}` : rows === 0 ? "not counted yet" : `${rows}, not all counted yet`;
+  return { rows, all, text: isKnown(all) ? `${rows} of ${all}` : uncounted };
 }
 
 const ENDED = ["complete", "cancelled", "stopped", "failed"];

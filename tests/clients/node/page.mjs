@@ -104,6 +104,19 @@ export class Window {
     });
   }
 
+  /// Waits until a function of the page is true.
+  until(isSo, ...given) {
+    return this.page.waitForFunction(isSo, {}, ...given);
+  }
+
+  /// Waits until the figure with this name is at least a number.
+  atLeast(name, least) {
+    return this.until((name, least) => {
+      const term = [...document.querySelectorAll(".figures dt")].find((one) => one.innerText === name);
+      return Number(term?.nextSibling.innerText) >= least;
+    }, name, least);
+  }
+
   /// Clicks on a button or a link with this text.
   async click(text, within = "body") {
     await this.page.locator(`${within} ::-p-text(${text})`).click().catch(async () => {

@@ -73,6 +73,16 @@ try {
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
   await window.read("#estimated h3", "2 calls");
+  // Another job does not take the edit away, and neither does a reload.
+  await window.page.select("#job", "text-single");
+  await window.page.select("#job", "text");
+  assert.ok((await window.page.$eval("#job-file", (field) => field.value)).startsWith('name = "short"'));
+  await window.page.select("#job", "text-single");
+  await window.page.reload();
+  await window.read("#estimated h3", "Estimate for 2 documents");
+  await window.page.select("#job", "text");
+  await window.page.$eval("#job-details", (details) => (details.open = true));
+  await window.read("#estimated h3", "2 calls");
   await window.run("sequential");
   await window.state("complete");
   assert.deepEqual(await window.texts(".rows thead th"), ["document", "status", "mood"]);

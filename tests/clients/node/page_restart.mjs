@@ -54,6 +54,35 @@ try {
   await second.state("complete");
   await someRows(second, 6);
 
+  // One call at a time, and killed: the call in flight is lost, and the earlier requests still count.
+  await second.click("New run", "nav");
+  await second.type("#text", texts(5));
+  const [single] = await second.run("sequential");
+  await someRows(second, 1);
+  await second.see(".waterfall rect.open");
+  await server.end("SIGKILL");
+  const sent = () => server.query(single, "SELECT count(*) FROM attempts")[0][0];
+  const before = sent();
+  await server.start();
+  await second.see(".waterfall rect.lost");
+  await second.state("running");
+  await second.atLeast("Requests", before);
+  await second.until(() => document.querySelectorAll(".waterfall rect.open").length <= 1);
+  assert.ok(!(await second.text(".figures")).includes("llm.concurrency"));
+  // Killed while it is paused: the counts are there before it goes on.
+  await second.click("Pause", ".actions");
+  await second.state("paused");
+  await server.end("SIGKILL");
+  const both = sent();
+  await server.start();
+  await second.state("held");
+  await second.atLeast("Requests", both);
+  assert.equal((await second.page.$$(".waterfall rect.open")).length, 0);
+  await second.look("held");
+  await second.click("Resume", ".actions");
+  await second.state("complete");
+  await someRows(second, 5);
+
   // A cancelled run keeps its rows, and can be resumed. A paused one waits.
   await second.click("New run", "nav");
   await second.type("#text", texts(12));
@@ -65,16 +94,31 @@ try {
   await second.state("running");
   await second.click("Cancel", ".actions");
   await second.state("cancelled");
+  assert.equal(await second.text(".lane .state"), "cancelled by a client");
   assert.ok((await rows(second)) >= 1);
   await second.look("cancelled");
+  const [cancelled] = await second.ids();
+  await window.page.bringToFront();
+  await window.page.goto(`${server.url}/#run=${cancelled}`);
+  await window.state("cancelled");
+  await second.page.bringToFront();
   await second.click("Resume", ".actions");
   await second.state("complete");
   await someRows(second, 12);
+  // Another window sees that the ended run has gone on.
+  await window.page.bringToFront();
+  await window.state("complete");
 
+  await second.page.bringToFront();
   await second.click("Runs", "nav");
-  await second.page.waitForFunction(() => document.querySelectorAll("#run-list tr").length === 3);
+  await second.page.waitForFunction(() => document.querySelectorAll("#run-list tr").length === 4);
   window.check(isLost);
   second.check(isLost);
+
+  // An unknown run is not looked for again.
+  const unknown = await Window.open(browser, server, `#run=run_${"0".repeat(32)}`);
+  await unknown.read(".lane .state", "There is no such run");
+  unknown.check((message) => message.includes("404"));
 } finally {
   await browser.close();
   await server.end("SIGKILL");

@@ -40,6 +40,19 @@ try {
     await window.look(`side-by-side-${n}`);
     await window.click("New run", "nav");
   }
+
+  // Until both are complete, the seconds of the calls on both sides give the ratio.
+  await window.type("#text", Array.from({ length: 12 }, (_, at) => `Text ${at} about pumps.`).join("\n\n"));
+  await window.run("both");
+  await window.read("#speed", "so far, for");
+  const [, factor, slowly, quickly] = (await window.text("#speed")).match(/([\d.]+) times[^]*: ([\d.]+) s\. In parallel: ([\d.]+) s/).map(Number);
+  const [least, most] = [(slowly - 0.05) / (quickly + 0.05), (slowly + 0.05) / Math.max(quickly - 0.05, 0.001)];
+  assert.ok(least - 0.01 <= factor && factor <= most + 0.01, `${factor} is not ${slowly} / ${quickly}`);
+  // A cancelled side leaves no speed-up.
+  await window.click("Cancel", ".lane");
+  await window.read("#speed", "Incomplete runs have no speed-up");
+  assert.match(await window.text("#speed"), /^One call at a time: cancelled, with \d+ answers? in [\d.]+ s\. In parallel: /);
+  assert.equal((await window.page.$$("#speed .headline")).length, 0);
   window.check();
 } finally {
   await browser.close();
