@@ -4,6 +4,8 @@ import { element, hasEnded, percent, plural, seconds, stateOf } from "./server.j
 
 /// Maximum number of calls in a chart.
 const DRAWN = 400;
+/// Share of its time without a call from which a run does not compare.
+const STILL = 0.1;
 const SVG = "http://www.w3.org/2000/svg";
 
 /// Figures of some calls. Calls in flight have lasted until `now`. Lost calls do not count.
@@ -18,7 +20,7 @@ export function measure(calls, now) {
     wall: (last - first) / 1000,
     work: sum(spans.map((one) => one.until - one.sent_ms)) / 1000,
     answered: spans.filter((one) => one.answered).length,
-    most: mostAtOnce(spans),
+    ...overlapOf(spans),
     documents: new Set(known.map((one) => one.document)).size,
     ofDocuments: sum([...spansOfDocuments(spans).values()].map(([from, to]) => to - from)) / 1000,
   };
@@ -36,13 +38,19 @@ function spansOfDocuments(spans) {
   return documents;
 }
 
-function mostAtOnce(spans) {
+/// The most calls at once, and the seconds without any.
+function overlapOf(spans) {
   const steps = spans.flatMap((one) => [[one.sent_ms, 1], [one.until, -1]]);
   // A call that ends makes room for one that begins in the same millisecond.
   steps.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  let [now, most] = [0, 0];
-  for (const [, step] of steps) most = Math.max(most, (now += step));
-  return most;
+  let [now, most, idle, since] = [0, 0, 0, steps[0][0]];
+  for (const [at, step] of steps) {
+    if (now === 0) idle += at - since;
+    now += step;
+    most = Math.max(most, now);
+    since = at;
+  }
+  return { most, idle: idle / 1000 };
 }
 
 /// Shows in sentences how much faster the second lane is, which works in parallel.
@@ -69,6 +77,10 @@ function final(slow, fast) {
     const [within, across] = [fast.work / fast.ofDocuments, fast.ofDocuments / fast.wall];
     const mean = `On average, ${within.toFixed(1)} calls of a document and ${across.toFixed(1)} documents were at work at the same time in parallel.`;
     lines.push(element("p", mean));
+  }
+  if ([slow, fast].some((lane) => lane.idle > STILL * lane.wall)) {
+    const idle = `Nothing was in flight for ${seconds(slow.idle)} and ${seconds(fast.idle)} of these times`;
+    lines.push(element("p", `${idle}, for example because a run was paused, so they do not compare exactly.`));
   }
   if (slow.answered !== fast.answered) {
     lines.push(element("p", `The runs have ${slow.answered} and ${fast.answered} answers, so their times do not compare exactly.`));

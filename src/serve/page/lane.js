@@ -1,7 +1,7 @@
 // One run on the page: its state, figures, calls and rows, as they change.
 
 import { draw, measure, overlap } from "./calls.js";
-import { busy, byId, call, costSoFar, documentsOf, dollars, element, figure, hasEnded, hasKey, json, ONE_BY_ONE, percent, plural, save, seconds, stateOf, wait } from "./server.js";
+import { busy, byId, call, costSoFar, documentsOf, dollars, element, figure, hasEnded, hasKey, json, ONE_BY_ONE, percent, plural, save, seconds, stateOf, wait, worded } from "./server.js";
 
 /// Rows on a page.
 const ROWS = 50;
@@ -176,7 +176,8 @@ export class Lane {
     this.part("h3").textContent = run.label || run.job || "Run";
     this.part(".rows").setAttribute("aria-label", `Rows of ${run.label || run.job || "the run"}`);
     const state = stateOf(run);
-    this.say(run.message.startsWith(state) ? run.message : state + (run.message && `: ${run.message}`));
+    const message = worded(run.message);
+    this.say(message.startsWith(state) ? message : state + (message && `: ${message}`));
     this.showFigures();
     this.showActions();
     this.showFailures();
@@ -252,9 +253,9 @@ export class Lane {
     place.hidden = failures.length === 0;
     const items = failures.map((failure) => {
       const item = element("li");
-      item.append(element("strong", `${failure.code}: ${plural(failure.documents, "document")}. `), failure.advice);
+      item.append(element("strong", `${failure.code}: ${plural(failure.documents, "document")}. `), worded(failure.advice));
       const examples = element("ul");
-      examples.append(...failure.examples.map((one) => element("li", `${one.document}: ${one.message}`)));
+      examples.append(...failure.examples.map((one) => element("li", `${one.document}: ${worded(one.message)}`)));
       item.append(examples);
       return item;
     });
@@ -305,7 +306,7 @@ export class Lane {
 
   status(row) {
     const cell = element("td", row.status, { class: row.status === "ok" ? "good" : "bad" });
-    if (row.failure) cell.append(element("div", row.failure.message));
+    if (row.failure) cell.append(element("div", worded(row.failure.message)));
     if (!["ok", "skipped"].includes(row.status) && this.hasEnded()) {
       const again = element("button", "Ask again", { type: "button", "aria-label": `Ask again about ${row.document}` });
       const body = JSON.stringify({ documents: [row.document] });

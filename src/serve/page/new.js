@@ -1,6 +1,6 @@
 // The form of a new run: documents, job, estimate, and how to run.
 
-import { attempt, busy, byId, call, dollars, element, json, ONE_BY_ONE, plural, range, seconds, wait } from "./server.js";
+import { attempt, busy, byId, call, dollars, element, json, ONE_BY_ONE, plural, range, seconds, wait, worded } from "./server.js";
 
 /// Documents to try the server with, which are part of the program.
 const SAMPLES = [
@@ -196,7 +196,7 @@ function showEstimate(made) {
   const [calls, usd] = rows[how()];
   const title = `Estimate for ${plural(made.documents, "document")}: ${plural(calls, "call")}, ${range(usd, dollars)}`;
   const notes = [
-    ...made.notes.map((note) => note.replace(/; --rows TABLE .*/, ". The API and the command line can make each row a document.")),
+    ...made.notes.map(worded),
     ...Object.entries(made.failures).map(([code, n]) => `${plural(n, "document")} will fail: ${code}.`),
     ...Object.entries(made.skipped).map(([code, n]) => `${plural(n, "document")} will be skipped: ${code}.`),
   ];

@@ -18,6 +18,17 @@ export function figure(name, value) {
   return group;
 }
 
+/// Advice for the command line, and what holds on this page.
+const ADVICE = [
+  [/; --rows TABLE makes .*/, ". The API and the command line can make each row a document."],
+  [/exclude it with input\.exclude/, "leave it out"],
+  [/ Check input\.paths and input\.exclude/, ""],
+  [/, without --in-doubt skip/, ""],
+];
+
+/// A message of the server in words of this page.
+export const worded = (text) => ADVICE.reduce((text, [from, to]) => text.replace(from, to), text);
+
 export const hasKey = () => sessionStorage.getItem("key") !== null;
 
 function headers(more = {}) {
@@ -43,7 +54,7 @@ export const json = async (path, options) => (await call(path, options)).json();
 export function complain(error) {
   const place = byId("problem");
   place.hidden = !error;
-  place.textContent = error ? error.message : "";
+  place.textContent = error ? worded(error.message) : "";
 }
 
 /// Does a task of the user: shows its error, and nothing of an earlier one.
@@ -120,5 +131,5 @@ export const hasEnded = (run) => ENDED.includes(run.state);
 /// The state of a run in words.
 export function stateOf(run) {
   if (!run.held || hasEnded(run)) return run.state;
-  return run.state === "queued" ? "held" : "paused";
+  return run.started === null ? "held" : "paused";
 }

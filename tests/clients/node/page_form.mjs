@@ -64,6 +64,11 @@ try {
   await window.click("Bolt and nut", "#samples");
   await window.read("#estimated h3", "Estimate for 2 documents");
   await window.read("#estimated tbody", " s");
+  // Advice for the command line is said in words of the page.
+  await window.drop([["table.csv", "name,size\nbolt,3\n"]]);
+  await window.read("#estimated", "The API and the command line can make each row a document.");
+  await window.click("Remove", "#chosen");
+  await window.read("#estimated h3", "Estimate for 2 documents");
 
   // A job that was edited is used as it is written.
   await window.page.select("#job", "text");

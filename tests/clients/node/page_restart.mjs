@@ -74,11 +74,12 @@ try {
   await second.state("paused");
   await server.end("SIGKILL");
   const both = sent();
+  await second.read(".state", "No connection");
   await server.start();
-  await second.state("held");
+  await second.state("paused");
   await second.atLeast("Requests", both);
   assert.equal((await second.page.$$(".waterfall rect.open")).length, 0);
-  await second.look("held");
+  await second.look("paused");
   await second.click("Resume", ".actions");
   await second.state("complete");
   await someRows(second, 5);

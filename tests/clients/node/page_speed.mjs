@@ -41,6 +41,14 @@ try {
     await window.click("New run", "nav");
   }
 
+  // Time without a call is known, and lost calls do not count.
+  const { wall: all, most: together, idle, answered } = await window.page.evaluate(async () => {
+    const call = (sent_ms, ended_ms, more) => ({ document: "a", call: "b", sent_ms, ended_ms, answered: ended_ms !== null, lost: false, ...more });
+    const calls = [call(0, 1000), call(500, 1500), call(2000, null, { lost: true }), call(3500, null)];
+    return (await import("/page/calls.js")).measure(calls, 4000);
+  });
+  assert.deepEqual([all, together, idle, answered], [4, 2, 2, 2]);
+
   // Until both are complete, the seconds of the calls on both sides give the ratio.
   await window.type("#text", Array.from({ length: 12 }, (_, at) => `Text ${at} about pumps.`).join("\n\n"));
   await window.run("both");
