@@ -34,6 +34,7 @@ export class Server {
   }
 
   async end(signal) {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const ended = once(this.process, "exit");
     this.process.kill(signal);
     await ended;
