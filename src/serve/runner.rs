@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::queue::{DEADLINE, QueuedRun, State, Totals};
 use super::staging::Input;
 use super::submission::Submission;
-use crate::ask::StopKind;
+use crate::ask::{StopKind, larger_cap};
 use crate::config::Config;
 use crate::control::ControlServer;
 use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
@@ -21,6 +21,8 @@ use toml::Value;
 
 /// Reason of a stop by a client.
 pub const CANCELLED: &str = "cancelled by a client";
+/// Reason of a stop by a client that wants to go on later.
+pub const PAUSED: &str = "paused by a client";
 /// Reason of a stop by the server.
 pub const SERVER_STOPS: &str = "the server stops; it goes on when the server starts again";
 
@@ -38,6 +40,10 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
     let mut ended = worked.unwrap_or_else(|_| Ended { state: State::Failed, message: "internal error: the run panicked".to_owned() });
     ended.message = app.directories.without_places(&ended.message);
     let live = app.live.lock().remove(&id);
+    // A run can be cancelled while it stops for another reason.
+    if ended.state == State::Queued && live.as_ref().is_some_and(|live| live.is_cancelled()) {
+        ended = Ended { state: State::Cancelled, message: CANCELLED.to_owned() };
+    }
     let recorded = app.blocking(move |app| {
         let totals = totals(&app.directories.run(&id), run.totals)?;
         app.queue.end(&id, ended.state, &ended.message, &totals)
@@ -76,7 +82,15 @@ fn how_it_ended(outcome: &Outcome) -> Ended {
             Ended { state: State::Stopped, message: stop.message.clone() }
         }
         Some(stop) if stop.kind == StopKind::Requested => Ended { state: State::Queued, message: stop.message.clone() },
-        Some(stop) => Ended { state: State::Stopped, message: stop.message.clone() },
+        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message) },
+    }
+}
+
+/// A message in the words of the API instead of those of the command line.
+fn for_clients(message: &str) -> String {
+    match (message.split_once(" To continue, "), larger_cap(message)) {
+        (Some((why, _)), Some(cap)) => format!("{why} To continue, resume the run with a larger cap, such as {{\"max_usd\": {cap}}}"),
+        _ => message.to_owned(),
     }
 }
 

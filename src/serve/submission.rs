@@ -156,9 +156,7 @@ impl Submission {
         if self.label.len() > LABEL {
             return Err(Problem::invalid(format!("label: longer than {LABEL} bytes")));
         }
-        if self.max_usd.is_some_and(|usd| !usd.is_finite() || usd <= 0.0) {
-            return Err(Problem::invalid("max_usd: expected a positive amount of US dollars"));
-        }
+        check_cap(self.max_usd)?;
         if self.lane.is_some() && self.settings.contains_key(TIER) {
             return Err(Problem::invalid(format!("lane and {TIER}: only one of them can be given")));
         }
@@ -232,6 +230,14 @@ impl Submission {
     pub fn without_documents(&self) -> Self {
         Self { texts: Vec::new(), rows: Vec::new(), ..self.clone() }
     }
+}
+
+/// Checks a cap on money in US dollars.
+pub fn check_cap(usd: Option<f64>) -> Result<Option<Money>, Problem> {
+    if usd.is_some_and(|usd| !usd.is_finite() || usd <= 0.0) {
+        return Err(Problem::invalid("max_usd: expected a positive amount of US dollars"));
+    }
+    Ok(usd.map(Money::from_usd))
 }
 
 /// Whether an address lies below another one. The allowed address ends at a border of the path, so

@@ -195,11 +195,14 @@ fn a_paused_run_sends_nothing_until_it_is_resumed() {
     let paused = serving.post(&format!("/api/runs/{id}/pause"), &json!({})).is(200).json();
     assert_eq!((&paused["state"], &paused["held"]), (&"running".into(), &true.into()));
     open.store(true, Ordering::SeqCst);
-    serving.wait(&id, "one document is done", |run| run["progress"]["answered"] == 1 && run["progress"]["paused"] == true);
-    assert_eq!(server.requests(), 1);
+    // It finishes the call in flight, and gives its place to another run.
+    let waits = serving.wait(&id, "queued", |run| run["state"] == "queued" && run["held"] == true);
+    assert_eq!((&waits["documents"]["done"], server.requests()), (&1.into(), 1));
+    let other = serving.submit("echo", &[("other.txt", "docid:900")]);
+    serving.wait_for(&other, "complete");
     serving.post(&format!("/api/runs/{id}/resume"), &json!({})).is(200);
     serving.wait_for(&id, "complete");
-    assert_eq!(server.requests(), 5);
+    assert_eq!(server.requests(), 6);
 }
 
 #[test]

@@ -177,7 +177,9 @@ impl Ledger {
             let values = params![key.as_bytes(), owner, now_ms(), status, body, uncached_input, cache_read, cache_write, output];
             t.prepare_cached(sql)?.execute(values).map(drop)
         };
-        self.write_soon(record).await;
+        // The client may send the request again as soon as it has the answer. If the answer cannot be
+        // kept, the client has it all the same.
+        let _asked_again = self.write(record).await;
     }
 
     /// The answer of an identical request.

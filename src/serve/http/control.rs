@@ -8,7 +8,8 @@ use crate::serve::keys::Caller;
 use crate::serve::live::Live;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{QueuedRun, State as RunState};
-use crate::serve::runner::CANCELLED;
+use crate::serve::runner::{CANCELLED, PAUSED};
+use crate::serve::submission::check_cap;
 use crate::store::{Archive, RunLock};
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -66,7 +67,7 @@ pub async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<Run>, Problem> {
     match controlled(&app, &caller, &id).await? {
-        (_, Some(live)) => live.stop.stop(CANCELLED),
+        (_, Some(live)) => live.cancel(CANCELLED),
         (run, None) => {
             let waiting = [RunState::Queued, RunState::Stopped, RunState::Failed];
             let turned = app.blocking(move |app| app.queue.turn(&run.id, &waiting, RunState::Cancelled, CANCELLED)).await?;
@@ -81,7 +82,8 @@ pub async fn cancel(
 
 /// Pause a run
 ///
-/// A run at work sends no more requests; a queued one does not start.
+/// A queued run does not start. A run at work finishes its requests in flight, gives its place to
+/// another run, and waits in the queue.
 #[utoipa::path(post, path = "/api/runs/{id}/pause", params(("id" = String, Path)),
     responses((status = OK, body = Run), (status = "default", body = Problem)))]
 pub async fn pause(
@@ -93,29 +95,48 @@ pub async fn pause(
     if run.state.has_ended() {
         return Err(Problem::conflict("the run has ended"));
     }
-    if let Some(live) = live {
-        tell(&live, Request::Pause).await?;
-    }
     app.blocking(move |app| app.queue.hold(&run.id, true)).await?;
+    if let Some(live) = live {
+        live.stop.stop(PAUSED);
+    }
     shown(&app, &caller, &id).await
 }
 
+/// Changes of a run that is resumed.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// New cap on money in US dollars, what was spent included.
+    #[serde(default)]
+    max_usd: Option<f64>,
+}
+
 /// Resume a paused, held, cancelled, stopped or failed run
-#[utoipa::path(post, path = "/api/runs/{id}/resume", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/runs/{id}/resume", params(("id" = String, Path)), request_body = Option<Resume>,
     responses((status = OK, body = Run), (status = "default", body = Problem)))]
 pub async fn resume(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    changes: Option<Json<Resume>>,
 ) -> Result<Json<Run>, Problem> {
+    let Resume { max_usd } = changes.map(|Json(changes)| changes).unwrap_or_default();
+    let cap = check_cap(max_usd)?;
     let (run, live) = controlled(&app, &caller, &id).await?;
+    if cap.is_some() && live.is_some() {
+        return Err(Problem::conflict("the run is at work. Pause it first, to change its cap"));
+    }
     if run.state == RunState::Complete {
         return Err(Problem::conflict("the run is complete. Requeue documents to ask again"));
     }
     if let Some(live) = live {
+        // Another terminal may have paused it.
         tell(&live, Request::Resume).await?;
     }
     app.blocking(move |app| {
+        if let Some(cap) = cap {
+            app.queue.set_cap(&run.id, cap)?;
+        }
         app.queue.hold(&run.id, false)?;
         app.queue.turn(&run.id, &[RunState::Cancelled, RunState::Stopped, RunState::Failed], RunState::Queued, "")
     })
@@ -146,6 +167,9 @@ pub async fn requeue(
     Path(id): Path<String>,
     Json(asked): Json<Requeue>,
 ) -> Result<Json<Run>, Problem> {
+    if asked.documents.is_empty() {
+        return Err(Problem::invalid("documents: name at least one document"));
+    }
     let (run, live) = controlled(&app, &caller, &id).await?;
     if let Some(live) = live {
         for document in asked.documents {

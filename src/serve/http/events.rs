@@ -6,7 +6,8 @@
 //! - `progress`: the newest counters. A slow client misses some.
 //! - `event`: a fact, such as a document that is done. Its id lets a client go on after it with
 //!   `Last-Event-ID`.
-//! - `missed`: how many facts are no longer kept. The client should fetch the rows again.
+//! - `missed`: how many facts are no longer kept; null if that is unknown. The client should fetch
+//!   the rows again.
 //!
 //! The stream ends after the last event of a run that has ended.
 
@@ -22,7 +23,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,11 +46,14 @@ pub async fn events(
     let changed = app.changed.subscribe();
     let id = find(&app, &caller, &id).await?.id;
     let position = headers.get("last-event-id").and_then(|id| Position::parse(id.to_str().ok()?));
+    // The facts of a run are kept while it is at work.
+    let has_missed = position.is_some() && app.live(&id).is_none();
     let follower =
         Follower { app, caller, id, position, changed, live: None, run: None, shown: None, counters: String::new(), has_ended: false };
     let events =
         stream::unfold(follower, |mut follower| async move { follower.next().await.map(|events| (stream::iter(events), follower)) });
-    let events = futures::StreamExt::flatten(events);
+    let missed = has_missed.then(|| Ok(Event::default().event("missed").data("null")));
+    let events = stream::iter(missed).chain(events.flatten());
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     // Some proxies collect a response before they pass it on.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));

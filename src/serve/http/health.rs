@@ -20,7 +20,10 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem>
     if app.stop.is_cancelled() {
         return Err(Problem::full("the server stops"));
     }
-    app.blocking(|app| app.queue.counts("")).await.map(|_| "ready\n")
+    if app.blocking(|app| app.queue.has_room(app.settings.queue)).await? {
+        return Ok("ready\n");
+    }
+    Err(Problem::full("the queue is full (serve.queue)"))
 }
 
 /// Counters of the sender's runs in the text format of Prometheus.

@@ -22,6 +22,9 @@ use super::keys::Caller;
 use super::problem::Problem;
 use super::queue::{QueuedRun, RunId};
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use std::sync::Arc;
@@ -35,6 +38,9 @@ use utoipa_axum::routes;
 
 /// Maximum time between two pieces of a request body.
 const SLOWEST_BODY: Duration = Duration::from_secs(20);
+
+/// Maximum length of an error that the framework has made, in bytes.
+const LONGEST_ERROR: usize = 10_000;
 
 /// Submits language-model jobs over documents, follows them, and fetches their results.
 #[derive(OpenApi)]
@@ -79,6 +85,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::ready))
         .fallback(|| std::future::ready(Problem::not_found("no such address. /openapi.json lists all")))
+        .layer(middleware::map_response(as_problem))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_origin))
         // Each route that takes a body has its own limit.
         .layer(DefaultBodyLimit::disable())
@@ -88,6 +95,28 @@ pub fn router(app: &Arc<App>) -> Router {
         }))
         .layer(middleware::from_fn(openai::openai_errors))
         .with_state(Arc::clone(app))
+}
+
+/// Gives errors that the framework has made the form of all others.
+async fn as_problem(response: Response) -> Response {
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
+    if !response.status().is_client_error() || is_json {
+        return response;
+    }
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = axum::body::to_bytes(response.into_body(), LONGEST_ERROR).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let problem = match status {
+        StatusCode::METHOD_NOT_ALLOWED => Problem::bad_request("this address does not take this method. /openapi.json lists all"),
+        StatusCode::UNPROCESSABLE_ENTITY => Problem::invalid(text),
+        StatusCode::NOT_FOUND => Problem::not_found(text),
+        _ => Problem::bad_request(text),
+    };
+    let mut response = Problem { status: status.as_u16(), ..problem }.into_response();
+    if let Some(allowed) = headers.get(ALLOW) {
+        response.headers_mut().insert(ALLOW, allowed.clone());
+    }
+    response
 }
 
 /// The run of a caller. A run of another key does not exist for the caller.

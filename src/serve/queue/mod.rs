@@ -225,6 +225,18 @@ impl Queue {
         Ok(turned)
     }
 
+    /// Changes the cap on the money of a run.
+    pub fn set_cap(&self, id: &RunId, cap: Money) -> Result<(), Problem> {
+        self.write().execute("UPDATE runs SET cap_pico_usd = ?2 WHERE id = ?1", params![id.as_str(), cap.pico()])?;
+        Ok(())
+    }
+
+    /// Whether there is room for another run.
+    pub fn has_room(&self, most: u64) -> Result<bool, Problem> {
+        let sql = "SELECT count(*) FROM runs WHERE state IN ('queued', 'running')";
+        Ok(self.read.lock().prepare_cached(sql)?.query_row((), |row| row.get::<_, u64>(0))? < most)
+    }
+
     /// Makes a run wait until a client resumes it, or lets it go.
     pub fn hold(&self, id: &RunId, held: bool) -> Result<(), Problem> {
         self.write().execute("UPDATE runs SET held = ?2 WHERE id = ?1", params![id.as_str(), held])?;
