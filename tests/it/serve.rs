@@ -183,6 +183,41 @@ fn runs_can_be_held_cancelled_resumed_and_removed() {
 }
 
 #[test]
+fn all_errors_have_one_form() {
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server));
+    let id = serving.submit("echo", &[("a.txt", "docid:1")]);
+    serving.wait_for(&id, "complete");
+    let is_problem = |response: crate::support::serving::Response, code: &str| {
+        assert_eq!(response.header("content-type"), Some("application/problem+json"), "{}", response.text);
+        assert_eq!(response.json()["code"], code, "{}", response.text);
+    };
+    is_problem(serving.get("/api/runs?state=bogus").is(400), "bad_request");
+    is_problem(serving.get(&format!("/api/runs/{id}/rows?from=-1")).is(400), "bad_request");
+    is_problem(serving.post(&format!("/api/runs/{id}/requeue"), &json!({})).is(422), "invalid");
+    is_problem(serving.post(&format!("/api/runs/{id}/requeue"), &json!({"documents": []})).is(422), "invalid");
+    is_problem(serving.delete("/api/estimate").is(405), "bad_request");
+    is_problem(serving.get("/api/nothing").is(404), "not_found");
+}
+
+#[test]
+fn a_run_at_its_cap_goes_on_with_a_larger_one() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("llm.concurrency", 1);
+    workspace.write("pipeline.toml", "[prices.\"test-model\"]\ninput = 1.0\noutput = 1000.0\n");
+    let serving = Serving::start(&workspace);
+    let texts: Vec<String> = (0..4).map(|n| format!("docid:{n}")).collect();
+    let run = serving.post("/api/runs", &json!({"job": "echo", "texts": texts, "max_usd": 0.001})).is(202).json();
+    let id = run["id"].as_str().unwrap();
+    let stopped = serving.wait_for(id, "stopped");
+    let message = stopped["message"].as_str().unwrap();
+    assert!(message.contains("resume the run with a larger cap") && !message.contains("--max-usd"), "{message}");
+    serving.post(&format!("/api/runs/{id}/resume"), &json!({"max_usd": -1})).is(422);
+    serving.post(&format!("/api/runs/{id}/resume"), &json!({"max_usd": 1000})).is(200);
+    assert_eq!(serving.wait_for(id, "complete")["max_usd"], 1000.0);
+}
+
+#[test]
 fn a_paused_run_sends_nothing_until_it_is_resumed() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);

@@ -23,7 +23,7 @@ use super::problem::Problem;
 use super::queue::{QueuedRun, RunId};
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -85,7 +85,6 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::ready))
         .fallback(|| std::future::ready(Problem::not_found("no such address. /openapi.json lists all")))
-        .layer(middleware::map_response(as_problem))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_origin))
         // Each route that takes a body has its own limit.
         .layer(DefaultBodyLimit::disable())
@@ -94,6 +93,7 @@ pub fn router(app: &Arc<App>) -> Router {
             axum::response::IntoResponse::into_response(Problem::internal("the request failed unexpectedly"))
         }))
         .layer(middleware::from_fn(openai::openai_errors))
+        .layer(middleware::map_response(as_problem))
         .with_state(Arc::clone(app))
 }
 
@@ -103,20 +103,19 @@ async fn as_problem(response: Response) -> Response {
     if !response.status().is_client_error() || is_json {
         return response;
     }
-    let (status, headers) = (response.status(), response.headers().clone());
-    let text = axum::body::to_bytes(response.into_body(), LONGEST_ERROR).await.unwrap_or_default();
+    let (mut parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, LONGEST_ERROR).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let problem = match status {
+    let problem = match parts.status {
         StatusCode::METHOD_NOT_ALLOWED => Problem::bad_request("this address does not take this method. /openapi.json lists all"),
         StatusCode::UNPROCESSABLE_ENTITY => Problem::invalid(text),
         StatusCode::NOT_FOUND => Problem::not_found(text),
         _ => Problem::bad_request(text),
     };
-    let mut response = Problem { status: status.as_u16(), ..problem }.into_response();
-    if let Some(allowed) = headers.get(ALLOW) {
-        response.headers_mut().insert(ALLOW, allowed.clone());
-    }
-    response
+    let (problem, body) = Problem { status: parts.status.as_u16(), ..problem }.into_response().into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.extend(problem.headers);
+    Response::from_parts(parts, body)
 }
 
 /// The run of a caller. A run of another key does not exist for the caller.
