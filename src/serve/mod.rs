@@ -176,6 +176,8 @@ impl Server {
     /// Serves requests and works on the queue until the server is stopped.
     pub async fn run(self) {
         let Self { app, listener, tls, _lock } = self;
+        // Caps need the money that was spent before the server was killed, so nothing comes earlier.
+        runner::correct_totals(&app).await;
         let router = http::router(&app);
         let over = CancellationToken::new();
         let mut beside = JoinSet::new();

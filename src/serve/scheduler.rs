@@ -1,7 +1,7 @@
 //! Starts queued runs, and drains them when the server stops.
 
 use super::app::{App, until};
-use super::runner::{SERVER_STOPS, correct_totals, work};
+use super::runner::{SERVER_STOPS, work};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -11,8 +11,6 @@ const LOOK: Duration = Duration::from_mins(5);
 
 /// Works on the queue until the server stops. Then stops all runs and waits for their end.
 pub async fn schedule(app: Arc<App>) {
-    // The caps need the money that was spent before the server was killed.
-    correct_totals(&app).await;
     let mut working = JoinSet::new();
     loop {
         while working.len() < app.settings.runs && !app.stop.is_cancelled() {

@@ -248,7 +248,7 @@ impl Queue {
         let mut connection = self.write();
         let transaction = connection.transaction()?;
         transaction.execute(
-            "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, reserved_pico_usd = NULL WHERE id = ?1",
+            "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, held = held AND ?4 IS NULL, reserved_pico_usd = NULL WHERE id = ?1",
             params![id.as_str(), state, message, state.has_ended().then(now_ms)],
         )?;
         set_totals(&transaction, id, totals)?;
