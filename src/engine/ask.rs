@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -51,8 +51,6 @@ pub(super) struct DocumentProcessor {
     pub active: Arc<ActiveDocuments>,
     /// The source of documents, if they arrive during the run.
     pub following: Option<Following>,
-    /// Gets a signal for each new row, if rows are delivered.
-    pub new_rows: Option<Sender<()>>,
     /// Whether watchers get an event for each document.
     pub report_each: bool,
     /// Whether watchers get a trace of each document.
@@ -364,18 +362,12 @@ impl DocumentProcessor {
             times,
             given_up: given_up.then(|| row.document.clone()),
         };
-        let saved = if self.following.is_some() || self.new_rows.is_some() {
-            self.store.save_row_durably(new).await
-        } else {
-            self.store.save_row(new).await
-        };
+        let saved = if self.following.is_some() { self.store.save_row_durably(new).await } else { self.store.save_row(new).await };
         if let Err(gone) = saved {
             self.store_failed(gone);
             return Ok(());
         }
         self.context.meters.row(status, calls);
-        // If the channel is full, a signal is waiting.
-        let _waiting = self.new_rows.as_ref().map(|rows| rows.try_send(()));
         if let Some(following) = &self.following {
             let status = Some((status, row.failure.as_ref().map(|failure| failure.code)));
             following.ended_as(row.document.clone(), row.index, Fate::Done { document, status, is_new: true });

@@ -2,20 +2,23 @@
 //!
 //! The transaction that writes a row also writes an entry in the outbox of the run store. The entry
 //! leaves the outbox when its row is delivered or given up. After a crash, a row may therefore be
-//! delivered twice, and never not at all.
+//! delivered twice, but none is lost. A known row gets an entry too when its document becomes the
+//! current one of its name, such as a file that gets earlier content back.
 
 use super::{Context, RunError};
 use crate::event::RunEvent;
-use crate::model::Row;
+use crate::model::{Row, counted};
 use crate::store::{Outbox, OutboxEntry, StoreHandle};
 use crate::write::Journal;
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// A receiver of rows.
 pub trait Deliver: fmt::Debug + Send + Sync {
@@ -47,13 +50,16 @@ pub(super) struct Delivery {
     pub context: Context,
     /// The output directory, for messages.
     pub directory: String,
+    /// Whether the last attempt failed. The first failure of several is shown.
+    pub is_failing: Arc<AtomicBool>,
 }
 
 impl Delivery {
     /// Delivers rows until no document is left in work and the outbox is empty, or the run stops.
     ///
-    /// `rows` gets a signal when there is a new row, and closes after the last one.
-    pub async fn deliver(mut self, mut rows: Receiver<()>) -> Result<(), RunError> {
+    /// `commits` tells of commits, each of which may have new entries. `answered` is cancelled after
+    /// the last row.
+    pub async fn deliver(mut self, answered: CancellationToken, commits: Arc<Notify>) -> Result<(), RunError> {
         let jobs = self.receiver.as_ref().map_or(0, |receiver| receiver.jobs());
         let (mut waiting, mut last) = (VecDeque::new(), 0);
         let (mut working, mut is_last, mut look) = (JoinSet::new(), false, true);
@@ -69,11 +75,11 @@ impl Delivery {
                 }
                 let (Some(entry), Some(receiver)) = (waiting.pop_front(), &self.receiver) else { break };
                 last = entry.id;
-                working.spawn(one(entry, Arc::clone(receiver), self.context.clone()));
+                working.spawn(one(entry, Arc::clone(receiver), Arc::clone(&self.is_failing), self.context.clone()));
             }
             look &= jobs > 0;
             if working.is_empty() && is_last && (is_stopping || !look) {
-                return Ok(());
+                return self.show_waiting().await;
             }
             tokio::select! {
                 biased;
@@ -83,13 +89,27 @@ impl Delivery {
                         self.store.delivered(id).await?;
                     }
                 }
-                next = rows.recv(), if !is_last => {
-                    is_last = next.is_none();
-                    look = true;
+                () = answered.cancelled(), if !is_last => {
+                    self.store.flush().await?;
+                    (is_last, look) = (true, true);
                 }
+                () = commits.notified() => look = true,
                 () = self.context.stop.cancelled(), if !is_stopping => {}
             }
         }
+    }
+
+    /// Tells how many rows wait for the next run.
+    async fn show_waiting(self) -> Result<(), RunError> {
+        let Some(receiver) = &self.receiver else { return Ok(()) };
+        self.store.flush().await?;
+        let waiting = tokio::task::block_in_place(|| self.outbox.waiting())?;
+        if waiting > 0 {
+            let (name, rows) = (receiver.name(), counted(waiting, "row"));
+            let message = format!("{name}: {rows} still to be delivered. The next run with this output directory goes on");
+            self.context.tell(RunEvent::Note { message }).await;
+        }
+        Ok(())
     }
 
     fn next(&self, after: i64) -> Result<VecDeque<OutboxEntry>, RunError> {
@@ -126,7 +146,7 @@ fn line(id: i64, document: &str, text: &str) -> String {
 }
 
 /// Delivers one row. Returns its entry, unless the run stopped before it was delivered.
-async fn one(entry: OutboxEntry, receiver: Arc<dyn Deliver>, context: Context) -> Option<i64> {
+async fn one(entry: OutboxEntry, receiver: Arc<dyn Deliver>, is_failing: Arc<AtomicBool>, context: Context) -> Option<i64> {
     let OutboxEntry { id, document, row } = entry;
     // A row that was removed since is not delivered.
     let Some((_, text)) = row else { return Some(id) };
@@ -138,9 +158,14 @@ async fn one(entry: OutboxEntry, receiver: Arc<dyn Deliver>, context: Context) -
             delivered = receiver.deliver(line.clone()) => delivered,
             () = context.abandon.cancelled() => return None,
         };
+        let was_failing = is_failing.swap(delivered.is_err(), Relaxed);
         let Err(why) = delivered else { return Some(id) };
-        if attempt >= receiver.attempts() {
-            let (name, times) = (receiver.name(), receiver.attempts());
+        let (name, times) = (receiver.name(), receiver.attempts());
+        if attempt < times && !was_failing {
+            let message = format!("{name}: {document}: attempt {attempt} of {times} failed: {why}. docmill tries again");
+            context.tell(RunEvent::Note { message }).await;
+        }
+        if attempt >= times {
             let message = format!("{name}: {document}: gave up after {times} attempts: {why}. The row is in the results");
             context.tell(RunEvent::Warning { message }).await;
             return Some(id);

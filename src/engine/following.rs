@@ -48,13 +48,13 @@ impl Follower {
                     // Scans come in the order of names, so this look-up reads ahead.
                     let versions = self.catalog.versions(&document.name)?;
                     if let Some((id, row)) = self.up_to_date(&versions, stamp) {
-                        documents += u64::from(self.keep(&document, id, row)?);
+                        self.keep(&document, id, row, &mut documents)?;
                         continue;
                     }
                 }
                 let versions = self.catalog.versions_now(&document.name)?;
                 if let Some((id, row)) = self.up_to_date(&versions, stamp) {
-                    documents += u64::from(self.keep(&document, id, row)?);
+                    self.keep(&document, id, row, &mut documents)?;
                     continue;
                 }
                 documents += 1;
@@ -79,17 +79,19 @@ impl Follower {
         (!self.retry.takes_row(row, self.run)).then_some((id, row))
     }
 
-    /// Lists an up-to-date document, unless it is listed already. Returns whether it was not.
-    fn keep(&mut self, document: &Document, id: DocumentId, row: &RowState) -> Result<bool, RunError> {
+    /// Lists and counts an up-to-date document, unless it is listed already.
+    fn keep(&mut self, document: &Document, id: DocumentId, row: &RowState, documents: &mut u64) -> Result<(), RunError> {
         let is_listed = document.row().is_none() && self.catalog.lists(self.run, id)? && !self.following.is_back(id);
         if !is_listed {
             self.store.list(vec![(document.index, id)])?;
             self.catalog.note_listed(id)?;
+            *documents += 1;
+            self.context.meters.set_documents(*documents);
             self.context.meters.up_to_date.fetch_add(1, Relaxed);
         }
         let status = row.status().map(|status| (status, own_code(row.codes.as_deref())));
         self.following.ended(document, Fate::Done { document: id, status, is_new: false });
-        Ok(!is_listed)
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::write::{Existing, Journal};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::mpsc::Sender;
+use tokio::sync::Notify;
 
 /// The store with a new run, and the data that the run reads from it first.
 pub(super) struct Opened {
@@ -112,10 +112,11 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
     }
 }
 
-/// Records the durations of commits.
-pub(super) fn measure_commits(meters: &Arc<Meters>) -> OnCommit {
+/// Records the durations of commits, and tells the delivery of rows about them.
+pub(super) fn measure_commits(meters: &Arc<Meters>, commits: Arc<Notify>) -> OnCommit {
     let meters = Arc::clone(meters);
     Box::new(move |time, records| {
+        commits.notify_one();
         meters.commit.worked(time);
         meters.commits.add(time);
         meters.commit.done(records as u64);
@@ -138,8 +139,6 @@ pub(super) struct Shared {
     pub active: Arc<ActiveDocuments>,
     pub fence: Fence,
     pub following: Option<Following>,
-    /// Gets a signal for each new row, if rows are delivered.
-    pub new_rows: Option<Sender<()>>,
 }
 
 /// Creates the stage that delivers rows.
@@ -148,7 +147,7 @@ pub(super) fn delivery(plan: &Plan, outbox: Outbox, store: StoreHandle, context:
     let names = plan.jobs.iter().map(|job| job.name.as_str());
     let journal = plan.journal.then(|| Journal::open(&plan.output.dir, names)).transpose();
     let journal = journal.map_err(|source| RunError::Output { directory: directory.clone(), source })?;
-    Ok(Delivery { outbox, receiver: plan.deliver.clone(), journal, store, context: context.clone(), directory })
+    Ok(Delivery { outbox, receiver: plan.deliver.clone(), journal, store, context: context.clone(), directory, is_failing: Arc::default() })
 }
 
 /// Creates the processor of documents.
@@ -160,7 +159,7 @@ pub(super) fn processor(
     shared: Shared,
     context: &Context,
 ) -> Result<DocumentProcessor, RunError> {
-    let Shared { governor, breaker, stopped_by, active, fence, following, new_rows } = shared;
+    let Shared { governor, breaker, stopped_by, active, fence, following } = shared;
     let transport = Transport::new(&plan.account, &plan.llm)?;
     Ok(DocumentProcessor {
         client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
@@ -176,7 +175,6 @@ pub(super) fn processor(
         stopped_by,
         active,
         following,
-        new_rows,
         report_each: plan.report_each,
         trace: plan.trace,
         context: context.clone(),

@@ -45,7 +45,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -88,14 +88,13 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
     let (commits_in, commits_out) = sync_channel(1);
 
-    let stop = context.stop.clone();
-    let (handle, store_writer) = store.start_writer(&plan.store, commits_in, measure_commits(&meters), Box::new(move || stop.cancel()))?;
+    let (stop, commits) = (context.stop.clone(), Arc::new(Notify::new()));
+    let (handle, store_writer) =
+        store.start_writer(&plan.store, commits_in, measure_commits(&meters, Arc::clone(&commits)), Box::new(move || stop.cancel()))?;
     let register = catalog.as_ref().map(Catalog::another).transpose()?;
     let register = Register::new(register, next_document, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone());
     let register = register.of_run(run, following.as_ref().is_none_or(|(following, _)| following.arrivals.renames()));
     let (following, newest) = following.unzip();
-    let (rows_in, rows_out) = mpsc::channel(1);
-    let new_rows = outbox.as_ref().map(|_| rows_in);
     let delivery = outbox.map(|outbox| delivery(&plan, outbox, handle.clone(), &context)).transpose()?;
     let reader = Reader {
         settings: plan.read.clone(),
@@ -138,7 +137,6 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         active: Arc::clone(&active),
         fence,
         following: following.clone(),
-        new_rows,
     };
     let processor = Arc::new(processor(&plan, handle, answers, next_attempt, shared, &context)?);
     let publisher = following.clone().zip(newest).map(|(following, rows)| Publisher {
@@ -186,10 +184,17 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     }
     stages.spawn(read(found_out, read_in, reader));
     stages.spawn(prepare(read_out, ready_in, Arc::clone(&plan), context.clone()));
-    stages.spawn(ask(ready_out, processor, window_out));
+    let answered = CancellationToken::new();
     if let Some(delivery) = delivery {
-        stages.spawn(delivery.deliver(rows_out));
+        stages.spawn(delivery.deliver(answered.clone(), commits));
     }
+    stages.spawn({
+        let at_the_end = answered.drop_guard();
+        async move {
+            let _at_the_end = at_the_end;
+            ask(ready_out, processor, window_out).await
+        }
+    });
     let mut writing = JoinSet::new();
     writing.spawn_blocking({
         let plan = Arc::clone(&plan);

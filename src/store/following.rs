@@ -5,7 +5,7 @@
 //! document has its row, older ones of the same name leave the listing.
 
 use super::schema::open_to_read;
-use super::{Archive, Store, StoreError, StoredRow};
+use super::{Archive, Store, StoreError, StoredRow, outbox};
 use crate::model::DocumentId;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,29 @@ impl Store {
     /// Puts the listing of this run in the order of results, without older versions of documents.
     /// `keeps` tells whether a name stays. Returns the number of documents.
     pub fn end_following(&self, order: ResultOrder, keeps: impl Fn(&str) -> bool) -> Result<u64, StoreError> {
-        self.list_newest(self.run.id, order, keeps)
+        let pending = self.pending(&keeps)?;
+        let listed = self.list_newest(self.run.id, order, keeps)?;
+        // Documents without a row leave the listing, but count.
+        let count = "UPDATE runs SET documents = documents + ?2 WHERE id = ?1";
+        self.writer.execute(count, (self.run.id, pending)).map_err(|e| self.error("cannot count documents", e))?;
+        Ok(listed)
+    }
+
+    /// Number of names without any row in the listing of this run.
+    fn pending(&self, keeps: impl Fn(&str) -> bool) -> Result<u64, StoreError> {
+        let count = || {
+            let sql = "SELECT d.name FROM listing l JOIN documents d ON d.id = l.document
+                LEFT JOIN rows r ON r.recipe = ?2 AND r.document = l.document WHERE l.run = ?1
+                GROUP BY d.name HAVING count(r.id) = 0";
+            let mut statement = self.writer.prepare(sql)?;
+            let mut names = statement.query((self.run.id, self.run.recipe))?;
+            let mut pending = 0;
+            while let Some(row) = names.next()? {
+                pending += u64::from(keeps(row.get_ref(0)?.as_str()?));
+            }
+            Ok(pending)
+        };
+        count().map_err(|e| self.error("cannot count documents", e))
     }
 
     fn list_newest(&self, from: i64, order: ResultOrder, keeps: impl Fn(&str) -> bool) -> Result<u64, StoreError> {
@@ -71,6 +93,9 @@ impl Store {
             )?;
             transaction
                 .execute("INSERT OR REPLACE INTO temp.places SELECT document, position FROM listing WHERE run = ?1", [self.run.id])?;
+            if self.run.delivers {
+                outbox::begin(&transaction, self.run.id)?;
+            }
             transaction.commit()?;
             Ok(documents)
         };

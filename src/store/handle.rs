@@ -31,6 +31,8 @@ pub(super) enum Command {
     Published(Vec<ResultFile>),
     /// An entry of the outbox was delivered or given up.
     Delivered(i64),
+    /// Does nothing, after all earlier commands.
+    Barrier(oneshot::Sender<()>),
     /// Documents that no longer belong to the results.
     Unlisted(Vec<DocumentId>),
     Sample {
@@ -45,7 +47,11 @@ impl Command {
     /// Tells the sender that the record is durable, if it waits for that.
     pub(super) fn acknowledge(self) {
         let done = match self {
-            Self::Request(_, done) | Self::Answer(_, done) | Self::Cancelled(_, done) | Self::Requeued { done, .. } => Some(done),
+            Self::Request(_, done)
+            | Self::Answer(_, done)
+            | Self::Cancelled(_, done)
+            | Self::Requeued { done, .. }
+            | Self::Barrier(done) => Some(done),
             Self::Row(_, done) => done,
             _ => None,
         };
@@ -142,6 +148,11 @@ impl StoreHandle {
     /// Removes an entry from the outbox.
     pub async fn delivered(&self, entry: i64) -> Result<(), WriterGone> {
         self.send(Command::Delivered(entry)).await
+    }
+
+    /// Returns once all earlier records are durable.
+    pub async fn flush(&self) -> Result<(), WriterGone> {
+        self.durable(Command::Barrier).await
     }
 
     /// A handle for observers that does not keep the writing thread alive.

@@ -1,7 +1,8 @@
 //! SQL statements of the writing thread. All run inside its transaction.
 
+use super::reader::REQUEUED;
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
-use super::{cancelled, outbox, places};
+use super::{cancelled, places};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
@@ -15,7 +16,7 @@ pub(super) struct Run {
     pub may_replace_rows: bool,
     /// Whether documents arrive during the run.
     pub follows: bool,
-    /// Whether new rows are delivered.
+    /// Whether new rows are delivered, of documents that arrive.
     pub delivers: bool,
 }
 
@@ -69,7 +70,7 @@ pub(super) fn branch(t: &Transaction<'_>, run: Run, from: Option<i64>, before: u
 
 pub(super) fn listed(t: &Transaction<'_>, run: Run, position: u64, document: DocumentId) -> Result<()> {
     t.prepare_cached("INSERT OR REPLACE INTO listing VALUES (?1, ?2, ?3)")?.execute((run.id, position, document.0))?;
-    if run.follows { places::placed(t, (run.id, run.recipe), position, document) } else { Ok(()) }
+    if run.follows { places::placed(t, run, position, document) } else { Ok(()) }
 }
 
 pub(super) fn walked(t: &Transaction<'_>, run: Run, listing: i64, documents: u64) -> Result<()> {
@@ -134,6 +135,10 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
     if let Some(name) = &row.given_up {
         cancelled::forget(t, name)?;
     }
+    // A run makes a second row of a document if a user requeued it, or if the document was renamed
+    // while its call was in flight.
+    let made = "SELECT 1 FROM rows WHERE recipe = ?1 AND document = ?2 AND run = ?3 AND instr(ifnull(codes, ''), ?4) = 0";
+    let is_known = run.delivers && t.prepare_cached(made)?.exists((run.recipe, row.document.0, run.id, REQUEUED))?;
     if run.may_replace_rows {
         forget(t, run, row.document)?;
     }
@@ -154,10 +159,7 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
         ready,
         Timestamp::now().as_millisecond()
     ])?;
-    if run.delivers {
-        outbox::add(t, row.document.0)?;
-    }
-    if run.follows { places::replace_older(t, run.id, row.document) } else { Ok(()) }
+    if run.follows { places::replace_older(t, run, row.document, is_known) } else { Ok(()) }
 }
 
 pub(super) fn sample(t: &Transaction<'_>, run: Run, elapsed_ms: i64, sample: &str) -> Result<()> {

@@ -2,29 +2,35 @@
 //!
 //! The temporary table `places` of the writing connection finds the position of a document.
 
+use super::insert::Run;
+use super::outbox;
 use crate::model::DocumentId;
 use rusqlite::{Result, Transaction};
 
 /// Notes the position of a listed document, and drops its earlier one.
-pub(super) fn placed(t: &Transaction<'_>, (run, recipe): (i64, i64), position: u64, document: DocumentId) -> Result<()> {
+pub(super) fn placed(t: &Transaction<'_>, run: Run, position: u64, document: DocumentId) -> Result<()> {
     let before = "DELETE FROM listing WHERE run = ?1 AND position <> ?3
         AND position = (SELECT position FROM temp.places WHERE document = ?2)";
-    t.prepare_cached(before)?.execute((run, document.0, position))?;
+    t.prepare_cached(before)?.execute((run.id, document.0, position))?;
     t.prepare_cached("INSERT OR REPLACE INTO temp.places VALUES (?1, ?2)")?.execute((document.0, position))?;
     let has_row = "SELECT 1 FROM rows WHERE recipe = ?1 AND document = ?2";
-    if t.prepare_cached(has_row)?.exists((recipe, document.0))? { replace_older(t, run, document) } else { Ok(()) }
+    let has_row = t.prepare_cached(has_row)?.exists((run.recipe, document.0))?;
+    if has_row { replace_older(t, run, document, true) } else { Ok(()) }
 }
 
-/// Drops other documents of the same name from the listing. The document has a row.
-pub(super) fn replace_older(t: &Transaction<'_>, run: i64, document: DocumentId) -> Result<()> {
+/// Makes a document with a row the current one of its name: drops others from the listing, and
+/// delivers its row. `is_known` tells whether the row may have been delivered.
+pub(super) fn replace_older(t: &Transaction<'_>, run: Run, document: DocumentId, is_known: bool) -> Result<()> {
     const OLDER: &str = "SELECT o.id FROM documents d JOIN documents o ON o.name = d.name AND o.id <> d.id WHERE d.id = ?1";
     let older = t.prepare_cached(OLDER)?.query_map([document.0], |row| row.get(0).map(DocumentId))?.collect::<Result<Vec<_>>>()?;
-    older.into_iter().try_for_each(|older| unlist(t, run, older))
+    older.into_iter().try_for_each(|older| unlist(t, run, older))?;
+    if run.delivers { outbox::add(t, document, is_known) } else { Ok(()) }
 }
 
 /// Drops a document from the listing.
-pub(super) fn unlist(t: &Transaction<'_>, run: i64, document: DocumentId) -> Result<()> {
+pub(super) fn unlist(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
     let sql = "DELETE FROM listing WHERE run = ?1 AND position = (SELECT position FROM temp.places WHERE document = ?2)";
-    t.prepare_cached(sql)?.execute((run, document.0))?;
-    t.prepare_cached("DELETE FROM temp.places WHERE document = ?1")?.execute([document.0]).map(|_| ())
+    t.prepare_cached(sql)?.execute((run.id, document.0))?;
+    t.prepare_cached("DELETE FROM temp.places WHERE document = ?1")?.execute([document.0])?;
+    if run.delivers { outbox::gone(t, document) } else { Ok(()) }
 }

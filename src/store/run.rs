@@ -92,7 +92,7 @@ impl Store {
             let values = (&new.started, env!("CARGO_PKG_VERSION"), &new.settings, &new.command, new.recipe, jobs);
             let id = writer.query_row(sql, values, |row| row.get(0))?;
             let may_replace_rows = new.follows || exists(&writer, "SELECT 1 FROM rows WHERE recipe = ?1 LIMIT 1", [new.recipe])?;
-            Ok(Run { id, recipe: new.recipe, may_replace_rows, follows: new.follows, delivers: new.delivers })
+            Ok(Run { id, recipe: new.recipe, may_replace_rows, follows: new.follows, delivers: new.delivers && new.follows })
         };
         let run = begin().map_err(|e| {
             let busy = e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);

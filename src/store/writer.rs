@@ -170,7 +170,8 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Row(row, _) => insert::row(t, run, row)?,
         Command::Requeued { name, all, .. } => requeue::mark(t, name, *all)?,
         Command::Delivered(entry) => outbox::remove(t, *entry)?,
-        Command::Unlisted(documents) => documents.iter().try_for_each(|document| places::unlist(t, run.id, *document))?,
+        Command::Barrier(_) => {}
+        Command::Unlisted(documents) => documents.iter().try_for_each(|document| places::unlist(t, run, *document))?,
         Command::Published(files) => publish(t, run.id, files)?,
         Command::Cancelled(document, _) => cancelled::cancel(t, document)?,
         Command::Settings(settings) => insert::settings(t, run, settings)?,
