@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 impl Assembled {
     /// Runs the plan and shows its progress.
     pub async fn run(self, style: Style) -> Result<Outcome, CliError> {
-        let Self { mut plan, simulator, report, alerts, secrets, doubts } = self;
+        let Self { mut plan, stop, simulator, report, alerts, secrets, doubts } = self;
         plan.report_each = style == Style::Json || !report.events.is_empty() || alerts.iter().any(AlertSettings::is_about_each);
         plan.trace = !report.traces.is_empty();
         let (events, watched) = mpsc::channel(EVENTS);
@@ -49,6 +49,11 @@ impl Assembled {
         let host = Arc::new(Host::new(&plan, events.clone(), requests));
         // Listens to signals until the last message is out.
         let _listening = host.listen(&controls.stop, plan.llm.drain_s).map_err(CliError::internal)?;
+        let asked_to_stop = controls.stop.clone();
+        beside.spawn(async move {
+            stop.cancelled().await;
+            asked_to_stop.stop("stdout has no reader");
+        });
         let outcome = engine::run(plan, controls, Arc::clone(&host) as Arc<dyn Watcher>).await;
         // If another run holds the lock, the event log may belong to that run.
         let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. } | LockError::Removed { .. })));

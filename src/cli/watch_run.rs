@@ -3,7 +3,7 @@
 use super::args::{InDoubt, WatchArgs};
 use super::exit::{CliError, Exit};
 use super::run::{all_flags, style};
-use super::{prompt, settings};
+use super::{prompt, settings, stdout_is_closed};
 use crate::config::{Config, Origin};
 use crate::engine::{Arrivals, Deliver, Outcome};
 use crate::progress::Style;
@@ -17,13 +17,20 @@ use std::sync::Arc;
 const STDIN: &str = "-";
 
 pub(super) fn watch(mut args: WatchArgs) -> Result<Exit, CliError> {
-    if args.what.input.is_empty() || !args.what.rows.is_empty() || args.what.files_from.is_some() {
-        return Err(CliError::usage("name what to watch: a directory, s3://BUCKET/PREFIX (gs, az), or - for standard input"));
-    }
-    let is_stream = args.what.input == [STDIN];
     // A table among files that arrive is a document.
     args.what.tables.get_or_insert_with(|| "document".to_owned());
     let (config, settings, flags) = load(&args)?;
+    let inputs = &settings.input.paths;
+    let is_named = !args.what.input.is_empty() || config.origin("input.paths") != Origin::Default;
+    if !is_named || inputs.is_empty() || !args.what.rows.is_empty() || args.what.files_from.is_some() {
+        return Err(CliError::usage("name what to watch: a directory, s3://BUCKET/PREFIX (gs, az), or - for standard input"));
+    }
+    let is_stream = *inputs == [STDIN];
+    if !is_stream && inputs.iter().any(|input| input == STDIN) {
+        return Err(CliError::usage(
+            "- (standard input) stands alone. Watch the directories with a second docmill watch, and another --output",
+        ));
+    }
     if is_stream && settings.report.events == STDIN {
         return Err(CliError::usage("stdout is for rows, so events need a file: --events FILE"));
     }
@@ -73,11 +80,12 @@ fn load(args: &WatchArgs) -> Result<(Config, Settings, Vec<Flag>), CliError> {
 
 /// Runs over standard input. Rows go to stdout.
 async fn stream(mut assembled: Assembled, style: Style, ordered: bool) -> Result<Exit, CliError> {
+    let stop = assembled.stop.clone();
     let plan = &mut assembled.plan;
     let lines = plan.roots.lines().ok_or_else(|| CliError::internal("standard input is not the input"))?;
     let emitter = Arc::new(Emitter::default());
     let out = Box::new(io::BufWriter::new(io::stdout()));
-    let emission = Emission { directory: plan.output.dir.clone(), recipe: plan.recipe, ordered, out };
+    let emission = Emission { directory: plan.output.dir.clone(), recipe: plan.recipe, ordered, out, is_gone: stdout_is_closed, stop };
     let writing = emitter.start(emission).map_err(CliError::internal)?;
     let source = Arc::new(LineSource::start(lines, Arc::clone(&emitter)).map_err(CliError::internal)?);
     plan.arrivals = Some(Arc::clone(&source) as Arc<dyn Arrivals>);

@@ -1,7 +1,7 @@
 //! Standard input as a stream of JSON lines: each line is a document.
 
 use super::settings::InputSettings;
-use super::table::{Columns, row_of_line};
+use super::table::{Columns, missing_columns, row_of_line};
 use crate::model::{Digest, Failure, FailureCode, Place};
 
 /// The name of a document from standard input.
@@ -17,6 +17,11 @@ impl Lines {
     /// Lines with the columns of the settings. `used` are the columns that templates use; `None`: all.
     pub(super) fn new(settings: &InputSettings, used: Option<Vec<String>>) -> Self {
         Self { columns: settings.columns(used) }
+    }
+
+    /// The columns of the settings that a line does not have.
+    pub fn missing(&self, line: &[u8]) -> Vec<String> {
+        missing_columns(&self.columns, line)
     }
 
     /// The document of a line: its name, its content, and the failure if the line cannot be read.

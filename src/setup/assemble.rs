@@ -21,6 +21,7 @@ use crate::store::Retry;
 use crate::write::{CopyTo, Existing};
 use std::path::Path;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Options of a run beside its settings.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +58,8 @@ pub enum Server {
 pub struct Assembled {
     /// The plan of the run.
     pub plan: Plan,
+    /// Stops the run, like a signal, when it is cancelled.
+    pub stop: CancellationToken,
     /// The simulator, if it answers the calls.
     pub simulator: Option<Simulator>,
     /// Settings of progress reports.
@@ -177,7 +180,7 @@ pub async fn assemble(
         copy,
     };
     let secrets = secret_variables(environment, config);
-    Ok(Assembled { plan, simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
+    Ok(Assembled { plan, stop: CancellationToken::new(), simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
 }
 
 /// Opens the inputs of the settings, or standard input as a stream of lines.

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Time between looks at whether the reader has gone.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Hands finished rows to the thread that writes them.
 #[derive(Debug, Default)]
@@ -29,6 +33,9 @@ struct State {
     closed: bool,
 }
 
+/// A finished line: its number, and the name of its document with the number in the store.
+type Finished = (u64, (String, Option<DocumentId>));
+
 /// Where rows come from, and where they go.
 pub struct Emission {
     /// The output directory, with the run store.
@@ -39,6 +46,10 @@ pub struct Emission {
     pub ordered: bool,
     /// The stream.
     pub out: Box<dyn Write + Send>,
+    /// Whether the reader of the stream has gone.
+    pub is_gone: fn() -> bool,
+    /// Cancelled when the stream takes no more rows.
+    pub stop: CancellationToken,
 }
 
 impl fmt::Debug for Emission {
@@ -93,20 +104,24 @@ impl Emitter {
 
     /// Starts the thread that writes.
     pub fn start(self: &Arc<Self>, emission: Emission) -> io::Result<JoinHandle<Result<(), EmitError>>> {
-        let emitter = Arc::clone(self);
+        let (emitter, stop) = (Arc::clone(self), emission.stop.clone());
         std::thread::Builder::new().name("docmill-stdout".to_owned()).spawn(move || {
             let written = emitter.write(emission);
             emitter.state.lock().closed = true;
+            // Rows without a reader are not worth another request.
+            if written.is_err() {
+                stop.cancel();
+            }
             emitter.changed.notify_all();
             written
         })
     }
 
-    fn write(&self, Emission { directory, recipe, ordered, mut out }: Emission) -> Result<(), EmitError> {
+    fn write(&self, Emission { directory, recipe, ordered, mut out, is_gone, stop: _ }: Emission) -> Result<(), EmitError> {
         let mut archive = None;
         let mut next = 0;
         loop {
-            let rows = self.next_rows(&mut next, ordered);
+            let rows = self.next_rows(&mut next, ordered, is_gone)?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -126,8 +141,8 @@ impl Emitter {
         }
     }
 
-    /// Waits for the next rows to write. Empty at the end.
-    fn next_rows(&self, next: &mut u64, ordered: bool) -> Vec<(u64, (String, Option<DocumentId>))> {
+    /// Waits for the next rows to write. Empty at the end. Fails if the reader has gone.
+    fn next_rows(&self, next: &mut u64, ordered: bool, is_gone: fn() -> bool) -> Result<Vec<Finished>, EmitError> {
         const MOST: usize = 64;
         let mut state = self.state.lock();
         loop {
@@ -142,9 +157,11 @@ impl Emitter {
                 rows.push((number, row));
             }
             if !rows.is_empty() || (state.ended && state.finished.is_empty()) {
-                return rows;
+                return Ok(rows);
             }
-            self.changed.wait(&mut state);
+            if self.changed.wait_for(&mut state, LOOK).timed_out() && is_gone() {
+                return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+            }
         }
     }
 }

@@ -120,6 +120,11 @@ impl LineSource {
         let mut state = self.state.lock();
         let number = state.next;
         state.next += 1;
+        if number == 0 {
+            let missing = self.lines.missing(line);
+            let note = |column: String| format!("the first line has no column \"{column}\" (--text-column, --id-column, --keep-columns)");
+            state.notes.extend(missing.into_iter().map(note));
+        }
         self.emitter.begin();
         let stamp = match &place {
             Place::Row(row) => Some(row.stamp),

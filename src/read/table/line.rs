@@ -15,3 +15,10 @@ pub(in crate::read) fn row_of_line(columns: &Columns, line: &[u8]) -> (Result<St
         Err(what) => (Err(what), columns.row(Vec::new())),
     }
 }
+
+/// The columns of the settings that a line does not have.
+pub(in crate::read) fn missing_columns(columns: &Columns, line: &[u8]) -> Vec<String> {
+    let Ok(fields) = json_rows::fields(line, Text::UTF_8) else { return Vec::new() };
+    let named = columns.text.iter().chain(&columns.id).chain(&columns.keep);
+    named.filter(|column| fields.iter().all(|(name, _)| **name != ***column)).cloned().collect()
+}

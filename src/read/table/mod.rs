@@ -13,7 +13,7 @@ pub(super) mod parquet_rows;
 mod quotes;
 mod repeats;
 
-pub(super) use line::row_of_line;
+pub(super) use line::{missing_columns, row_of_line};
 pub use names::is_table_name;
 pub(super) use names::is_workbook_name;
 
