@@ -126,7 +126,7 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
 }
 
 /// Keys of commands: a list of words, or a text with words and quotes, as in a shell.
-const COMMANDS: [&str; 1] = ["llm.api_key_command"];
+const COMMANDS: [&str; 2] = ["llm.api_key_command", "watch.on_result"];
 
 /// Keys that were renamed: earlier name, present name.
 const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];

@@ -242,6 +242,7 @@ impl Settings {
             "report.interval_s",
             "watch.rescan_s",
             "watch.on_result_jobs",
+            "watch.on_result_s",
             "watch.on_result_attempts",
         ];
         let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);

@@ -132,8 +132,10 @@ impl Inbox {
             let place = document.place;
             let stamp = self.roots.stamp_of(&place);
             match (&place, failure) {
-                (_, Some(failure)) => {
-                    self.shared.state.lock().note(format!("{}: {}", document.name, failure.message));
+                (place, Some(failure)) => {
+                    // The name of the directory itself is empty.
+                    let name = if let Place::File(path) = place { path.display().to_string() } else { document.name };
+                    self.shared.state.lock().note(format!("{name}: {}", failure.message));
                     continue;
                 }
                 (Place::File(path), None) if is_temporary(path) || self.moved.holds(path) => continue,

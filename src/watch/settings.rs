@@ -23,6 +23,8 @@ pub struct WatchSettings {
     pub on_result: Vec<String>,
     /// Maximum number of these commands at a time.
     pub on_result_jobs: usize,
+    /// Maximum number of seconds for a command.
+    pub on_result_s: u64,
     /// How often a failed command is tried, the first time included.
     pub on_result_attempts: u32,
 }
