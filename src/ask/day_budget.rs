@@ -20,14 +20,27 @@ pub struct DayBudget {
 
 /// The budget of the day has no room for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "today's budget of {cap} (budget.max_usd_per_day) has no room for another request: {spent} spent since 00:00 UTC, and the next may \
-    cost up to {needed}. Run the same command again tomorrow, or raise the budget"
-)]
+#[error("{}", self.message())]
 pub struct DayReached {
     cap: Money,
     spent: Money,
     needed: Money,
+}
+
+impl DayReached {
+    fn message(self) -> String {
+        let Self { cap, spent, needed } = self;
+        if needed > cap {
+            return format!(
+                "the budget of {cap} for each day (budget.max_usd_per_day) is smaller than one request, which may cost up to {needed}. \
+                 Raise the budget, or lower the limit of output tokens"
+            );
+        }
+        format!(
+            "today's budget of {cap} (budget.max_usd_per_day) has no room for another request: {spent} spent since 00:00 UTC, and the \
+             next may cost up to {needed}. Run the same command again tomorrow, or raise the budget"
+        )
+    }
 }
 
 /// Whether the budget of a day has room for a request.
@@ -124,5 +137,7 @@ mod tests {
         let (usd, now) = (Money::from_usd, at("2026-11-30T12:00:00Z"));
         let full = |waits, needed| DayBudget::new(usd(1.0), usd(1.0), waits, now).room(Money::ZERO, usd(needed), now);
         assert!(full(false, 0.5).is_err() && full(true, 2.0).is_err() && full(true, 0.5).is_ok());
+        let says = |needed, text: &str| full(false, needed).unwrap_err().to_string().contains(text);
+        assert!(says(0.5, "again tomorrow") && says(2.0, "smaller than one request") && !says(2.0, "tomorrow"));
     }
 }

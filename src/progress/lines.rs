@@ -85,6 +85,8 @@ pub(super) fn waiting(s: &Snapshot) -> Option<String> {
     }
     let limit = match s.holding {
         Some(why @ (WaitReason::Requests | WaitReason::InputTokens | WaitReason::OutputTokens | WaitReason::Tokens)) => why.to_string(),
+        // Only the budget of a day names a time.
+        Some(WaitReason::Budget) => "the next day's budget".to_owned(),
         _ => "the provider's limit".to_owned(),
     };
     if s.waiting_s > 0.0 {
@@ -110,6 +112,7 @@ mod tests {
         let waiting = Snapshot { waiting_s: 3.0, holding: Some(WaitReason::InputTokens), ..Snapshot::default() };
         assert!(shown(waiting.clone()).contains(", waiting 3.0 s for the limit of input tokens a minute"));
         assert!(shown(Snapshot { holding: Some(WaitReason::Refusal), ..waiting.clone() }).contains("3.0 s for the provider's limit"));
+        assert!(shown(Snapshot { holding: Some(WaitReason::Budget), ..waiting.clone() }).contains("3.0 s for the next day's budget"));
         assert!(shown(Snapshot { publishing: true, ..waiting.clone() }).contains(", writing result files"));
         assert_eq!(shown(Snapshot { paused: true, requests: 1, ..waiting }), "0 s: 0 done, paused, 0 in flight, $0, 1 request");
     }

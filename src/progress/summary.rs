@@ -92,7 +92,11 @@ pub(super) fn text(jobs: &[Summary], results: &[String], width: Option<usize>) -
 pub(super) fn up_to_date(tally: &Tally, width: Option<usize>) -> String {
     let mut out = String::new();
     let counts = format!("{}: {}; nothing was sent, results are unchanged", counted(tally.rows(), "document"), tally.statuses());
-    line(&mut out, "up to date", &counts);
+    if tally.rows() == 0 {
+        line(&mut out, "up to date", "no documents; nothing was sent");
+    } else {
+        line(&mut out, "up to date", &counts);
+    }
     let again = if tally.failures.keys().any(|code| code.may_pass()) { " (--retry-failed asks again)" } else { "" };
     reasons(&mut out, tally, again);
     fit(&out, width)

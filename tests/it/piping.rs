@@ -2,6 +2,7 @@
 
 use crate::support::{Finished, ModelServer, Workspace, dice};
 use crate::watching::{said, wait_for, workspace};
+use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
@@ -62,4 +63,25 @@ fn bad_lines_become_failed_rows_and_equal_lines_are_paid_once() {
     assert_eq!(server.requests(), 2);
     pipe(&workspace, &input, &["--accept-failed", "undecodable,empty"]).exits(0);
     assert_eq!(server.requests(), 2, "failures and answers are known");
+}
+
+#[test]
+fn a_reader_that_closes_ends_admission_at_once() {
+    const JOBS: usize = 8;
+    let server = ModelServer::script().hold(|ask, _| !["k0", "k1", "k2", "k3", "k4"].map(Some).contains(&ask.docid.as_deref())).start();
+    let workspace = workspace(&server).set("llm.concurrency", JOBS).set("llm.drain_s", 1);
+    let args = ["watch", "-", "--job", "echo.toml", "--text-column", "text", "--id-column", "id"];
+    let mut child = workspace.spawn_with_stdin(args, &lines(3000));
+    let read = BufReader::new(child.stdout.take().unwrap()).lines().take(5).count();
+    // No row becomes ready, so docmill has nothing to write when it notices the end.
+    assert_eq!((read, child.wait().unwrap().code()), (5, Some(4)));
+    assert!(server.requests() <= 5 + JOBS, "{}", server.requests());
+}
+
+#[test]
+fn columns_that_the_first_line_does_not_have_are_named() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let run = pipe(&workspace, &lines(3), &["--keep-columns", "id,nothing"]).exits(0).says(&["the first line has no column \"nothing\""]);
+    assert_eq!(run.stderr.matches("the first line has no column").count(), 1, "{}", run.stderr);
 }

@@ -225,7 +225,32 @@ fn what_cannot_be_watched_is_an_error_before_anything_is_sent() {
     workspace.start_with(["watch", "docs/a.txt", "--job", "echo.toml"]).finish().exits(2).says(&["docmill watches directories"]);
     workspace.start_with(["watch", "nowhere"]).finish().exits(2).says(&["nowhere"]);
     workspace.start_with(["watch"]).finish().exits(2).says(&["name what to watch"]);
+    workspace.start_with(["watch", "-", "docs", "--job", "echo.toml"]).finish().exits(2).says(&["- (standard input) stands alone"]);
     assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn the_settings_file_may_name_what_to_watch_and_a_command_as_text() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    workspace.doc("a.txt", "docid:a").write("w.toml", "[input]\npaths = [\"docs\"]\n");
+    let got = workspace.path("got").display().to_string();
+    let command = format!("watch.on_result=\"tee\" \"{got}\"");
+    let run = workspace.start_with(["watch", "--config", "w.toml", "--job", "echo.toml", "--set", &command]);
+    wait_for_rows(&workspace, &run, &[("a.txt", "a")]);
+    wait_for("the command has the row", || std::fs::read_to_string(&got).is_ok_and(|line| line.ends_with('\n')));
+    stop(run);
+}
+
+#[test]
+fn a_budget_of_the_day_below_one_request_is_named() {
+    let server = ModelServer::start();
+    let workspace =
+        workspace(&server).set("prices.test-model", "{ input = 1000.0, output = 1000.0 }").set("budget.max_usd_per_day", "0.001");
+    workspace.doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+    watch(&workspace, &[]).finish().exits(4).says(&["smaller than one request", "Raise the budget"]).says_nothing_of("tomorrow");
+    assert_eq!(server.requests(), 0);
+    assert!(workspace.docmill(["status"]).exits(0).stdout.contains("0 done, 2 pending"));
 }
 
 #[test]
@@ -286,6 +311,93 @@ fn a_command_gets_each_new_row_also_after_a_kill() {
     assert_eq!(got()[1].0, "b.txt");
     stop(run);
     assert_eq!(server.requests(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_gets_each_version_that_becomes_the_current_one_of_its_name() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let on_result = format!("watch.on_result={}", receiver(&workspace));
+    let got = || std::fs::read_to_string(workspace.path("got")).unwrap_or_default();
+    let mut expected = Vec::new();
+    let mut expect = |name: &str, id: &str| {
+        expected.push((name.to_owned(), format!("said of docid:{id}")));
+        wait_for(&format!("the command has {expected:?}"), || said(&got()) == expected);
+    };
+    let run = watch(&workspace, &["--set", &on_result]);
+    run.wait_until_it_says("run 1: ");
+    let rename = |from: &str, to: &str| std::fs::rename(workspace.path(format!("docs/{from}")), workspace.path(format!("docs/{to}")));
+    for content in ["great", "terrible", "great"] {
+        put(&workspace, "a.txt", &format!("docid:{content}"));
+        expect("a.txt", content);
+    }
+    // An older version of a.txt under a new name.
+    put(&workspace, "b.txt", "docid:terrible");
+    expect("b.txt", "terrible");
+    rename("a.txt", "c.txt").unwrap();
+    expect("c.txt", "great");
+    rename("c.txt", "a.txt").unwrap();
+    expect("a.txt", "great");
+    std::fs::remove_file(workspace.path("docs/b.txt")).unwrap();
+    wait_for("b.txt has left the results", || !rows(&workspace).contains_key("b.txt"));
+    put(&workspace, "b.txt", "docid:terrible");
+    expect("b.txt", "terrible");
+    stop(run);
+    // A restart, and the same content again, are no new versions.
+    let run = watch(&workspace, &["--set", &on_result]);
+    put(&workspace, "a.txt", "docid:great");
+    put(&workspace, "z.txt", "docid:z");
+    expect("z.txt", "z");
+    stop(run);
+    assert_eq!(said(&got()), expected);
+    assert_eq!(said(&std::fs::read_to_string(workspace.path("output/echo/arrivals.jsonl")).unwrap()), expected);
+    let indexes: Vec<u64> = got().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_u64().unwrap()).collect();
+    assert!(indexes.is_sorted_by(|one, other| one < other), "{indexes:?}");
+    assert_eq!(server.requests(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_renamed_during_its_call_is_delivered_once() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let server = ModelServer::script().hold(move |ask, _| ask.docid.as_deref() == Some("a") && !gate.load(SeqCst)).start();
+    let workspace = workspace(&server);
+    let got = || said(&std::fs::read_to_string(workspace.path("got")).unwrap_or_default());
+    let run = watch(&workspace, &["--set", &format!("watch.on_result={}", receiver(&workspace))]);
+    run.wait_until_it_says("run 1: ");
+    put(&workspace, "a.txt", "docid:a");
+    server.wait_until("a is in flight", |ledger| ledger.of("a").len() == 1);
+    std::fs::rename(workspace.path("docs/a.txt"), workspace.path("docs/b.txt")).unwrap();
+    // By then docmill knows the new name.
+    put(&workspace, "c.txt", "docid:c");
+    wait_for_rows(&workspace, &run, &[("c.txt", "c")]);
+    open.store(true, SeqCst);
+    wait_for_rows(&workspace, &run, &[("b.txt", "a"), ("c.txt", "c")]);
+    stop(run);
+    assert_eq!(got(), [("c.txt".to_owned(), "said of docid:c".to_owned()), ("b.txt".to_owned(), "said of docid:a".to_owned())]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_hangs_is_killed_with_its_children_and_tried_again() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("watch.on_result_s", 1).set("watch.on_result_attempts", 2);
+    let pids = workspace.path("pids");
+    let script = format!("sleep 1000 & echo $! >> {}; wait", pids.display());
+    let started = || std::fs::read_to_string(&pids).unwrap_or_default();
+    workspace.doc("a.txt", "docid:a");
+    let run = watch(&workspace, &["--set", &format!("watch.on_result={}", toml_list(&["sh", "-c", &script]))]);
+    run.wait_until_it_says("watch.on_result: a.txt: attempt 1 of 2 failed: sh did not end within 1 s (watch.on_result_s)");
+    run.wait_until_it_says("gave up after 2 attempts");
+    // Stopped while the command hangs again: the row stays.
+    put(&workspace, "b.txt", "docid:b");
+    wait_for("the command has b", || started().lines().count() == 3);
+    stop(run).says(&["watch.on_result: 1 row still to be delivered"]);
+    let is_alive =
+        |pid: &str| std::process::Command::new("kill").args(["-0", pid]).stderr(std::process::Stdio::null()).status().unwrap().success();
+    wait_for("no child is left", || !started().lines().any(is_alive));
 }
 
 #[cfg(unix)]

@@ -120,6 +120,15 @@ impl Workspace {
         self.start_fed(args, std::fs::File::open(self.path("stdin")).unwrap().into())
     }
 
+    /// Starts the program like [`Self::start_with_stdin`]. The caller reads its standard output.
+    pub fn spawn_with_stdin<'a>(&self, args: impl IntoIterator<Item = &'a str>, stdin: &str) -> Child {
+        self.write("stdin", stdin);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docmill"));
+        let args = args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned());
+        let stdin = std::fs::File::open(self.path("stdin")).unwrap();
+        self.in_here(command.args(args)).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Starts the program with these arguments and the settings for all runs.
     pub fn start_with<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Running {
         self.start(args.into_iter().map(ToOwned::to_owned).chain(self.standing.iter().cloned()))
