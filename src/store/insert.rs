@@ -1,24 +1,11 @@
 //! SQL statements of the writing thread. All run inside its transaction.
 
 use super::reader::REQUEUED;
-use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
+use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Run, Settlement};
 use super::{cancelled, places};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
-
-/// Values that all records of a run share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
-    pub id: i64,
-    pub recipe: i64,
-    /// Whether rows of this recipe existed before the run. Only then can a new row replace one.
-    pub may_replace_rows: bool,
-    /// Whether documents arrive during the run.
-    pub follows: bool,
-    /// Whether new rows are delivered, of documents that arrive.
-    pub delivers: bool,
-}
 
 pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result<()> {
     let ReadDocument { position, id, record, renamed, forget_row } = read;

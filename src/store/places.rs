@@ -2,8 +2,8 @@
 //!
 //! The temporary table `places` of the writing connection finds the position of a document.
 
-use super::insert::Run;
 use super::outbox;
+use super::records::Run;
 use crate::model::DocumentId;
 use rusqlite::{Result, Transaction};
 

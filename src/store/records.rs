@@ -3,6 +3,19 @@
 use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, Moments, Money, Stamp, Usage};
 use jiff::Timestamp;
 
+/// Values that all records of a run share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub id: i64,
+    pub recipe: i64,
+    /// Whether rows of this recipe existed before the run. Only then can a new row replace one.
+    pub may_replace_rows: bool,
+    /// Whether documents arrive during the run.
+    pub follows: bool,
+    /// Whether new rows are delivered, of documents that arrive.
+    pub delivers: bool,
+}
+
 /// A new document, or a document with new name or stamp.
 #[derive(Debug, Clone)]
 pub struct DocumentRecord {

@@ -22,6 +22,8 @@ mod compare;
 mod counts;
 mod damage;
 mod defaults;
+#[cfg(unix)]
+mod delivering;
 mod doctor;
 mod documents;
 mod draining;

@@ -75,7 +75,9 @@ fn a_reader_that_closes_ends_admission_at_once() {
     let read = BufReader::new(child.stdout.take().unwrap()).lines().take(5).count();
     // No row becomes ready, so docmill has nothing to write when it notices the end.
     assert_eq!((read, child.wait().unwrap().code()), (5, Some(4)));
-    assert!(server.requests() <= 5 + JOBS, "{}", server.requests());
+    // A slow call may have a second request.
+    let calls = server.ledger().calls.len();
+    assert!(calls <= 5 + JOBS, "{calls}");
 }
 
 #[test]
