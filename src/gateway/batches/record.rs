@@ -34,7 +34,7 @@ pub struct Batch {
     pub created_ms: i64,
     /// When its window ends.
     pub expires_ms: i64,
-    /// When it came into the states [`STEPS`].
+    /// When it came into the states `STEPS`.
     pub steps: [Option<i64>; 7],
 }
 
