@@ -60,7 +60,7 @@ impl StopToken {
     }
 
     /// The first reason.
-    pub(super) fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<&str> {
         self.reason.get().map(String::as_str)
     }
 }

@@ -1,7 +1,7 @@
 //! Money that relayed requests have spent and reserved.
 //!
-//! The caps of keys and server hold for runs and requests together. Whoever reserves money holds
-//! the lock of the purse, so that runs and requests never reserve the same money.
+//! The caps of keys and server hold for runs and requests together. Runs and
+//! requests hold the lock of the purse while they reserve, so they never reserve the same money.
 
 use crate::model::Money;
 use parking_lot::{Mutex, MutexGuard};

@@ -51,7 +51,7 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     pub deadline: Option<String>,
-    /// Address that is told when the run has ended (Standard Webhooks).
+    /// Address for a message when the run has ended (Standard Webhooks).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
     /// A name for people.

@@ -229,6 +229,10 @@ fn a_paused_run_sends_nothing_until_it_is_resumed() {
     server.wait_until("one call is in flight", |ledger| ledger.requests() == 1);
     let paused = serving.post(&format!("/api/runs/{id}/pause"), &json!({})).is(200).json();
     assert_eq!((&paused["state"], &paused["held"]), (&"running".into(), &true.into()));
+    // It can change its mind while the call is in flight.
+    for (what, held) in [("resume", false), ("pause", true)] {
+        assert_eq!(serving.post(&format!("/api/runs/{id}/{what}"), &json!({})).is(200).json()["held"], held);
+    }
     open.store(true, Ordering::SeqCst);
     // It finishes the call in flight, and gives its place to another run.
     let waits = serving.wait(&id, "queued", |run| run["state"] == "queued" && run["held"] == true);

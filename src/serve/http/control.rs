@@ -129,8 +129,11 @@ pub async fn resume(
     if run.state == RunState::Complete {
         return Err(Problem::conflict("the run is complete. Requeue documents to ask again"));
     }
-    if let Some(live) = live {
-        // Another terminal may have paused it.
+    if live.as_ref().is_some_and(|live| live.is_cancelled()) {
+        return Err(Problem::conflict("the run is being cancelled. Resume it when it has ended"));
+    }
+    // A run that stops goes on from the queue. Another one may have been paused by a terminal.
+    if let Some(live) = live.filter(|live| live.stop.reason().is_none()) {
         tell(&live, Request::Resume).await?;
     }
     app.blocking(move |app| {

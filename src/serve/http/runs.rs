@@ -54,7 +54,7 @@ pub struct Run {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     pub deadline: Option<String>,
-    /// Address that is told when it has ended.
+    /// Address for a message when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
     /// Cost of these requests, as far as their prices are known, in US dollars.

@@ -59,7 +59,7 @@ pub struct NewRun<'s> {
     pub cap: Option<Money>,
     /// When work on it must have ended.
     pub deadline: Option<Timestamp>,
-    /// Address that is told when it has ended.
+    /// Address for a message when it has ended.
     pub webhook: Option<&'s str>,
     /// The header Idempotency-Key.
     pub idempotency_key: Option<&'s str>,

@@ -138,7 +138,7 @@ pub struct QueuedRun {
     pub totals: Totals,
     /// When work on it must have ended.
     pub deadline: Option<Timestamp>,
-    /// Address that is told when it has ended.
+    /// Address for a message when it has ended.
     pub webhook: Option<String>,
 }
 

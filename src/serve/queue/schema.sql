@@ -33,7 +33,7 @@ CREATE TABLE runs (
     submission_hash BLOB,
     -- When work on the run must have ended, in milliseconds since 1970.
     deadline_ms INTEGER,
-    -- Address that is told when the run has ended.
+    -- Address for a message when the run has ended.
     webhook TEXT,
     UNIQUE (owner, idempotency_key)
 ) STRICT;
