@@ -120,20 +120,33 @@ pub(super) fn columns(fields: &Table, schema: &Value) -> Vec<Column> {
         Column {
             unit: text("unit"),
             description: text("description").or_else(|| text("title")),
-            ..Column::new(name, column_type(&schema["properties"][name]))
+            ..Column::new(name, column_type(spec, &schema["properties"][name]))
         }
     };
     fields.iter().map(column).collect()
 }
 
-fn column_type(schema: &Value) -> ColumnType {
+/// Type of a field, from its `schema`.
+fn column_type(spec: &toml::Value, schema: &Value) -> ColumnType {
+    let object =
+        |schema: &Value| spec.get("fields").and_then(toml::Value::as_table).map(|fields| ColumnType::Object(columns(fields, schema)));
     match (Schema::type_of(schema), schema["enum"].as_array()) {
         (Some("string"), Some(values)) => ColumnType::Enum(values.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()),
-        (Some("string"), None) => ColumnType::String,
+        (Some("string"), None) => match schema["format"].as_str().and_then(iso::Format::parse) {
+            Some(iso::Format::Date) => ColumnType::Date,
+            Some(iso::Format::Time) => ColumnType::Time,
+            Some(iso::Format::DateTime) => ColumnType::DateTime,
+            None => ColumnType::String,
+        },
         (Some("integer"), _) => ColumnType::Integer,
         (Some("number"), _) => ColumnType::Number,
         (Some("boolean"), _) => ColumnType::Boolean,
-        (Some("array"), _) => ColumnType::List(Box::new(column_type(&schema["items"]))),
+        (Some("array"), _) => {
+            let items = &schema["items"];
+            let of_items = || column_type(spec.get("items").unwrap_or(spec), items);
+            ColumnType::List(Box::new(object(items).unwrap_or_else(of_items)))
+        }
+        (Some("object"), _) => object(schema).unwrap_or(ColumnType::Json),
         _ => ColumnType::Json,
     }
 }

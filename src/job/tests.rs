@@ -3,7 +3,8 @@ mod fields;
 use super::*;
 use crate::insight::AnswerForm;
 use crate::model::{
-    CallRecord, CallStatus, Chunk, ColumnType, Content, ContentBlock, Failure, FailureCode, Fence, FenceMark, MessagePart, Text, Usage,
+    CallRecord, CallStatus, Chunk, Column, ColumnType, Content, ContentBlock, Failure, FailureCode, Fence, FenceMark, MessagePart, Text,
+    Usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -102,7 +103,8 @@ fn columns_have_the_types_units_and_descriptions_of_the_answer_fields() {
         grade = { type = "string", enum = ["A", "B"], title = "Grade" }
         parts = { type = "array", items = { type = "integer" } }
         fits = "boolean"
-        maker = { type = "object", fields = { name = "string" } }
+        grid = { type = "array", items = { type = "array", items = "integer" } }
+        maker = { type = "object", fields = { name = "string", mass = { type = "number", unit = "kg" } } }
         [combine]
         method = "vote"
         pick = "fits"
@@ -111,6 +113,7 @@ fn columns_have_the_types_units_and_descriptions_of_the_answer_fields() {
     )
     .unwrap();
     let column = |name: &str| job.csv_columns().iter().find(|column| column.name == name).unwrap();
+    let mass = Column { unit: Some("kg".into()), ..Column::new("mass", ColumnType::Number) };
     for (name, kind) in [
         ("prompt_injection", ColumnType::Boolean),
         ("best_side", ColumnType::String),
@@ -119,7 +122,8 @@ fn columns_have_the_types_units_and_descriptions_of_the_answer_fields() {
         ("left_grade", ColumnType::Enum(vec!["A".into(), "B".into()])),
         ("right_parts", ColumnType::List(Box::new(ColumnType::Integer))),
         ("right_fits", ColumnType::Boolean),
-        ("right_maker", ColumnType::Json),
+        ("left_grid", ColumnType::List(Box::new(ColumnType::List(Box::new(ColumnType::Integer))))),
+        ("right_maker", ColumnType::Object(vec![Column::new("name", ColumnType::String), mass])),
     ] {
         assert_eq!((&column(name).kind, column(name).nullable), (&kind, true), "{name}");
     }

@@ -34,11 +34,19 @@ pub enum ColumnType {
     Number,
     /// True or false.
     Boolean,
+    /// An ISO 8601 date: `2026-11-29`.
+    Date,
+    /// An ISO 8601 time: `14:30`, `14:30:05.5`, `14:30+01:00`. Seconds and offset are optional.
+    Time,
+    /// An ISO 8601 date and time, with `T` between them: `2026-11-29T14:30Z`.
+    DateTime,
     /// One of these texts.
     Enum(Vec<String>),
     /// A list of values of one type.
     List(Box<Self>),
-    /// Any JSON value: an object, or a value of unknown type.
+    /// An object with these fields, in this order.
+    Object(Vec<Column>),
+    /// Any JSON value.
     Json,
 }
 
@@ -148,7 +156,9 @@ mod tests {
     fn typed_columns_survive_the_store() {
         let score = Column::new("score", ColumnType::Integer).in_unit("points").described("how good it is");
         let tags = Column::new("tags", ColumnType::List(Box::new(ColumnType::Enum(vec!["a".into(), "b".into()]))));
-        let job = JobColumns { name: "text".into(), columns: vec![score, tags, Column::new("detail", ColumnType::Json)] };
+        let maker = Column::new("maker", ColumnType::Object(vec![Column::new("since", ColumnType::Date), tags.clone()]));
+        let sent = Column::new("sent", ColumnType::DateTime);
+        let job = JobColumns { name: "text".into(), columns: vec![score, tags, maker, sent, Column::new("detail", ColumnType::Json)] };
         let text = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<JobColumns>(&text).unwrap(), job, "{text}");
     }

@@ -2,7 +2,7 @@
 
 use super::{COMBINING, SMALL, load, record, text};
 use crate::job::{Combined, Job, Method};
-use crate::model::{ColumnType, Fence, MessagePart};
+use crate::model::{Column, ColumnType, Fence, MessagePart};
 use serde_json::json;
 
 const LISTS: &str = r#"name = "lists"
@@ -146,7 +146,11 @@ fn optional_nullable_and_checked_fields_make_a_schema() {
     assert_eq!(properties["lines"]["items"]["properties"]["tags"]["items"]["type"], json!(["string", "null"]));
     assert!(properties["kind"].get("x-unknown").is_some() && !schema.text().contains("x-unknown"), "{}", schema.text());
     let column = |name: &str| job.csv_columns().iter().find(|column| column.name == name).unwrap().kind.clone();
-    assert_eq!((column("dry_due"), column("dry_amount")), (ColumnType::String, ColumnType::Number));
+    assert_eq!((column("dry_due"), column("dry_amount")), (ColumnType::Date, ColumnType::Number));
+    assert_eq!((column("dry_at"), column("dry_sent")), (ColumnType::Time, ColumnType::DateTime));
+    let tags = ColumnType::List(Box::new(ColumnType::String));
+    let line = ColumnType::Object(vec![Column::new("text", ColumnType::String), Column::new("tags", tags)]);
+    assert_eq!(column("dry_lines"), ColumnType::List(Box::new(line)));
 }
 
 #[test]
