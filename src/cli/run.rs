@@ -17,12 +17,12 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let options = RunOptions {
         selection: args.some.selection(),
         retry: retry(args.retry_failed.as_deref())?,
-        skip_in_doubt: args.in_doubt == InDoubt::Skip,
+        skip_in_doubt: args.conduct.in_doubt == InDoubt::Skip,
         live: Some(settings::source(&args.what.settings, all_flags(args))),
         guard: Guard::Ask(prompt),
         ..RunOptions::default()
     };
-    let style = style(args.progress, args.quiet);
+    let style = style(args.conduct.progress, args.conduct.quiet);
     let output = settings.output.dir.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let done = runtime.block_on(async {
@@ -43,7 +43,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     }
     match outcome.stop.clone() {
         Some(stop) if stop.kind == StopKind::Sampled => {
-            if !args.quiet {
+            if !args.conduct.quiet {
                 let next = if has_all(&outcome) {
                     "The results of an earlier run already have all of them"
                 } else {
@@ -89,17 +89,17 @@ fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
 pub(super) fn all_flags(args: &RunArgs) -> Vec<(String, String, String)> {
     let mut flags = flags(&args.what);
     let mut flag = |key: &str, value: String, name: &str| flags.push((key.to_owned(), value, name.to_owned()));
-    if !args.accept_failed.is_empty() {
-        let codes: Vec<String> = args.accept_failed.iter().map(|code| code.trim().to_owned()).collect();
+    if !args.conduct.accept_failed.is_empty() {
+        let codes: Vec<String> = args.conduct.accept_failed.iter().map(|code| code.trim().to_owned()).collect();
         flag("output.accept_failed", list(&codes), "--accept-failed");
     }
     if args.stream {
         flag("llm.stream", "true".to_owned(), "--stream");
     }
     for (key, value, name) in [
-        ("report.events", &args.events, "--events"),
-        ("report.metrics", &args.metrics, "--metrics"),
-        ("report.traces", &args.traces, "--traces"),
+        ("report.events", &args.conduct.events, "--events"),
+        ("report.metrics", &args.conduct.metrics, "--metrics"),
+        ("report.traces", &args.conduct.traces, "--traces"),
     ] {
         if let Some(value) = value {
             flag(key, toml::Value::String(value.clone()).to_string(), name);

@@ -35,13 +35,13 @@ pub(super) fn watch(mut args: WatchArgs) -> Result<Exit, CliError> {
         return Err(CliError::usage("stdout is for rows, so events need a file: --events FILE"));
     }
     let options = RunOptions {
-        skip_in_doubt: args.in_doubt == InDoubt::Skip,
+        skip_in_doubt: args.conduct.in_doubt == InDoubt::Skip,
         live: Some(settings::source(&args.what.settings, flags)),
         guard: if is_stream { Guard::Off } else { Guard::Ask(prompt) },
         is_stream,
         ..RunOptions::default()
     };
-    let style = style(args.progress, args.quiet);
+    let style = style(args.conduct.progress, args.conduct.quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
     let done = runtime.block_on(async {
         let watch = settings.watch.clone();

@@ -1,9 +1,11 @@
-//! Counts documents without putting them in order.
+//! Walks directories out of order, to count documents and to find tables.
 
 use super::directory_entries::{EntryKind, kind_of};
 use super::elsewhere::Elsewhere;
-use super::roots::{RootKind, Roots};
+use super::filter::Filter;
+use super::roots::{Root, RootKind, Roots};
 use crate::model::LeftOut;
+use std::path::Path;
 
 impl Roots {
     /// All documents in no particular order, in constant memory, for counting.
@@ -22,18 +24,34 @@ impl Roots {
             RootKind::Directory(filter) => {
                 let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(|entry| root.enters(entry));
                 Box::new(walk.filter_map(|entry| match entry {
-                    Ok(entry) => {
-                        let relative = entry.path().strip_prefix(&root.path).ok()?;
-                        let is_file = match kind_of(&entry) {
-                            EntryKind::File => true,
-                            EntryKind::Link => filter.links.follows(entry.path()),
-                            EntryKind::Directory | EntryKind::Other => false,
-                        };
-                        (is_file && filter.takes(&root.path, relative)).then_some(())
-                    }
+                    Ok(entry) => file_below(root, filter, &entry).is_some_and(|file| filter.takes(&root.path, file)).then_some(()),
                     Err(_) => Some(()),
                 }))
             }
         })
     }
+}
+
+impl Root {
+    /// Tables in this directory whose rows are documents: their paths and the prefixes of the rows'
+    /// names.
+    pub(super) fn tables_inside(&self) -> Vec<(String, String)> {
+        let RootKind::Directory(filter) = &self.kind else { return Vec::new() };
+        let walk = walkdir::WalkDir::new(&self.path).sort_by_file_name().into_iter().filter_entry(|entry| self.enters(entry));
+        let table = |entry: walkdir::DirEntry| {
+            let file = file_below(self, filter, &entry).filter(|file| filter.has_rows(file) && filter.selects(&self.path, file));
+            file.and_then(|_| Some((entry.path().to_str()?.to_owned(), self.name_of(entry.path()))))
+        };
+        walk.flatten().filter_map(table).collect()
+    }
+}
+
+/// The relative path of a file that the walk of a directory finds. Links count if they are followed.
+fn file_below<'e>(root: &Root, filter: &Filter, entry: &'e walkdir::DirEntry) -> Option<&'e Path> {
+    let is_file = match kind_of(entry) {
+        EntryKind::File => true,
+        EntryKind::Link => filter.links.follows(entry.path()),
+        EntryKind::Directory | EntryKind::Other => false,
+    };
+    entry.path().strip_prefix(&root.path).ok().filter(|_| is_file)
 }

@@ -2,7 +2,8 @@
 
 use super::environment::InputEnvironment;
 use super::links::Links;
-use super::settings::InputSettings;
+use super::settings::{InputSettings, Tables};
+use super::table::{is_table_name, is_workbook_name};
 use crate::model::Stamp;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -29,6 +30,8 @@ pub(super) struct Filter {
     newer_than: Option<SystemTime>,
     older_than: Option<SystemTime>,
     output: Option<PathBuf>,
+    /// Whether tables are inputs of their own, and not documents of the directory.
+    without_tables: bool,
     /// The ignore file of each directory looked at. `None` if the directory has no such file.
     ignored: Mutex<HashMap<PathBuf, Option<Arc<Gitignore>>>>,
     /// For a remote input: the ignore file at its top.
@@ -53,6 +56,7 @@ impl Filter {
             newer_than: time("input.newer_than", &settings.newer_than)?,
             older_than: time("input.older_than", &settings.older_than)?,
             output,
+            without_tables: settings.tables == Tables::Rows,
             ignored: Mutex::default(),
             ignored_elsewhere: Gitignore::empty(),
         })
@@ -81,7 +85,17 @@ impl Filter {
 
     /// Whether the file at `relative` below `root` is a document.
     pub fn takes(&self, root: &Path, relative: &Path) -> bool {
+        !self.has_rows(relative) && self.selects(root, relative)
+    }
+
+    /// Whether the rules select the file at `relative` below `root`.
+    pub fn selects(&self, root: &Path, relative: &Path) -> bool {
         self.takes_name(root, relative) && self.takes_size_and_date(&root.join(relative))
+    }
+
+    /// Whether the name of the file makes it a table whose rows are documents.
+    pub fn has_rows(&self, path: &Path) -> bool {
+        self.without_tables && path.to_str().is_some_and(|name| is_table_name(name) || is_workbook_name(name))
     }
 
     /// Whether the name of the file makes it a document.

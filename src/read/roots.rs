@@ -4,7 +4,7 @@ use super::environment::InputEnvironment;
 use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
 use super::lines::{Lines, STDIN};
-use super::path_names::{printable, real, unprintable, with_slashes};
+use super::path_names::{printable, real, unprintable};
 use super::record::{InputKind, InputRecord, is_made_up, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
 use super::settings::{InputSettings, Tables};
@@ -134,7 +134,7 @@ impl Roots {
             let directory = path.is_dir();
             let shown = printable(real.as_os_str());
             canonical.push((real.clone(), given));
-            let prefix = if directory && single { String::new() } else { with_slashes(given.trim_end_matches('/')) };
+            let prefix = if directory && single { String::new() } else { settings.prefix(given) };
             let prefix = if before.is_empty() { Ok(prefix) } else { prefix_beside(&shown, &prefix, before) }.map_err(InputError)?;
             let filter = directory.then(|| Filter::new(settings, environment, real, output.clone())).transpose().map_err(InputError)?;
             let record = InputRecord::new(if directory { InputKind::Directory } else { InputKind::File }, shown, &prefix);
@@ -142,8 +142,14 @@ impl Roots {
             roots.push(Root { path, prefix, kind: filter.map_or(RootKind::File, RootKind::Directory), record });
         }
         let columns = settings.columns(used);
-        for given in settings.paths.iter().filter(has_rows).chain(&settings.rows) {
-            roots.push(Root::open_table(given, Table::open(given, &columns).map_err(InputError)?, before).map_err(InputError)?);
+        let named = settings.paths.iter().filter(has_rows).chain(&settings.rows).map(|given| (given.clone(), settings.prefix(given)));
+        let mut tables: Vec<(String, String)> = named.collect();
+        if settings.tables == Tables::Rows {
+            tables.extend(roots.iter().flat_map(Root::tables_inside));
+        }
+        for (given, prefix) in tables {
+            let table = Table::open(&given, &columns).map_err(InputError)?;
+            roots.push(Root::open_table(&given, prefix, table, before).map_err(InputError)?);
         }
         share_ids(&mut roots);
         if !settings.files_from.is_empty() {

@@ -1,6 +1,7 @@
 //! The `[input]` and `[read]` sections.
 
 use super::links::FollowLinks;
+use super::path_names::with_slashes;
 use super::table::Columns;
 use serde::Deserialize;
 
@@ -12,6 +13,8 @@ use serde::Deserialize;
 pub struct InputSettings {
     /// Files and directories.
     pub paths: Vec<String>,
+    /// Directory below which names of documents begin. "" = names begin with the input as given.
+    pub base: String,
     /// Which links to files are documents.
     pub follow_links: FollowLinks,
     /// Patterns of files to include. They match the path below the input directory.
@@ -110,6 +113,18 @@ impl InputSettings {
             FollowLinks::Never => " without links",
             FollowLinks::All => " with all links",
         };
-        (!ages).then(|| format!("{:?} {:?} {} {}{links}", self.include, self.exclude, self.min_bytes, self.max_bytes))
+        let tables = if self.tables == Tables::Rows { " tables as rows" } else { "" };
+        (!ages).then(|| format!("{:?} {:?} {} {}{links}{tables}", self.include, self.exclude, self.min_bytes, self.max_bytes))
+    }
+
+    /// Prefix of the names of the documents in the input `given`.
+    pub(super) fn prefix(&self, given: &str) -> String {
+        let below = || {
+            let (given, base) = (std::path::absolute(given).ok()?, std::path::absolute(&self.base).ok()?);
+            let rest = given.strip_prefix(base).ok()?.to_str()?;
+            (!rest.is_empty()).then(|| with_slashes(rest))
+        };
+        let below = if self.base.is_empty() { None } else { below() };
+        below.unwrap_or_else(|| with_slashes(given.trim_end_matches('/')))
     }
 }

@@ -68,10 +68,11 @@ impl Roots {
 }
 
 impl Root {
-    /// The input for the table called `given`. `before` are the inputs of existing results.
-    pub fn open_table(given: &str, table: Table, before: &[InputRecord]) -> Result<Self, String> {
+    /// The input for the table called `given`, whose rows have names that begin with `prefix`.
+    /// `before` are the inputs of existing results.
+    pub fn open_table(given: &str, prefix: String, table: Table, before: &[InputRecord]) -> Result<Self, String> {
         let is_stream = given == "-";
-        let prefix = if is_stream { STDIN.to_owned() } else { with_slashes(given) };
+        let prefix = if is_stream { STDIN.to_owned() } else { prefix };
         let path =
             if is_stream { String::new() } else { std::fs::canonicalize(given).map_or(prefix.clone(), |real| printable(real.as_os_str())) };
         let prefix = if before.is_empty() || is_stream { prefix } else { prefix_beside(&path, &prefix, before)? };

@@ -218,6 +218,9 @@ impl Walk {
                 }
                 continue;
             }
+            if filter.has_rows(relative) {
+                continue;
+            }
             if !filter.takes_name(root_path, relative) {
                 self.left_out.patterns += 1;
                 continue;

@@ -37,7 +37,7 @@ fn remove_excess(app: &App) -> Result<(), Problem> {
     }
     let ended = app.queue.ended()?;
     let age = SignedDuration::from_hours(i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(24));
-    let mut size = if most == 0 { 0 } else { app.directories.size() };
+    let mut size = if most == 0 { 0 } else { app.directories.size_of_runs() };
     for (id, at) in ended {
         let is_old = days > 0 && Timestamp::now().duration_since(at) > age;
         let is_excess = most > 0 && size > most;

@@ -189,6 +189,7 @@ fn forced(app: &App, run: &QueuedRun, submission: &Submission, input: &Input) ->
         ("output.existing", Value::from("replace")),
         ("input.paths", list(paths)),
         ("input.rows", list(rows)),
+        ("input.base", Value::from(text(input.directory().to_owned()))),
         ("input.files_from", Value::from("")),
         ("input.follow_links", Value::from("never")),
         ("report.events", Value::from("")),

@@ -87,6 +87,11 @@ impl Directories {
         size_of(&self.0)
     }
 
+    /// Size of all runs and their inputs in bytes.
+    pub fn size_of_runs(&self) -> u64 {
+        ["runs", "inputs"].into_iter().map(|part| size_of(&self.0.join(part))).sum()
+    }
+
     /// Size of a run and its inputs in bytes.
     pub fn size_of_run(&self, id: &RunId) -> u64 {
         size_of(&self.run(id)) + size_of(&self.input(id).0)
@@ -103,6 +108,11 @@ fn size_of(directory: &Path) -> u64 {
 pub struct Input(PathBuf);
 
 impl Input {
+    /// Directory of everything that was submitted.
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
     /// Directory of documents.
     pub fn documents(&self) -> PathBuf {
         self.0.join("documents")

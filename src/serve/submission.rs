@@ -13,7 +13,7 @@ use std::path::Path;
 use utoipa::ToSchema;
 
 /// A run that a client wants. Its documents are texts, rows, addresses, uploaded files, or several
-/// of them.
+/// of them. Texts and files come in the order of their names, then addresses, then rows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Submission {
@@ -174,7 +174,7 @@ impl Submission {
             if !is_allowed && !serve.settings.contains(key) {
                 let hint = did_you_mean(key, ALLOWED);
                 return Err(Problem::forbidden(format!(
-                    "settings: clients cannot change {key}{hint}. The setting serve.settings allows more"
+                    "settings: clients cannot change {key}, unless the server's setting serve.settings allows it{hint}"
                 )));
             }
         }

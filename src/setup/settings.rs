@@ -210,8 +210,9 @@ impl Settings {
             }
         };
         self.output.dir = environment.path(&self.output.dir);
-        let InputSettings { paths, rows, files_from, .. } = &mut self.input;
-        let files = [files_from, &mut self.llm.ca_file, &mut self.llm.api_key_file, &mut self.simulator.scenario, &mut self.report.events];
+        let InputSettings { paths, base, rows, files_from, .. } = &mut self.input;
+        let files =
+            [base, files_from, &mut self.llm.ca_file, &mut self.llm.api_key_file, &mut self.simulator.scenario, &mut self.report.events];
         paths.iter_mut().chain(rows).chain(files).for_each(locate);
         if !AUTO.iter().any(|(name, _)| *name == self.job.r#use) && builtin(&self.job.r#use).is_none() {
             locate(&mut self.job.r#use);

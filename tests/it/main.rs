@@ -67,6 +67,7 @@ mod snapshots;
 mod speed;
 mod stopping;
 mod store_commands;
+mod submissions;
 mod tables;
 mod traces;
 mod trust;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A workspace whose server asks this model server.
-fn workspace(server: &ModelServer) -> Workspace {
+pub fn workspace(server: &ModelServer) -> Workspace {
     let workspace = Workspace::new().against(server).set("serve.jobs", "jobs");
     workspace.write("jobs/echo.toml", ECHO);
     workspace
@@ -23,7 +23,7 @@ fn borrowed(texts: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 /// Names and answers of all rows.
-fn rows(serving: &Serving, id: &str) -> Vec<(String, Value)> {
+pub fn rows(serving: &Serving, id: &str) -> Vec<(String, Value)> {
     let page = serving.get(&format!("/api/runs/{id}/rows?limit=1000")).is(200).json();
     let rows = page["rows"].as_array().unwrap().iter();
     rows.map(|row| (row["document"].as_str().unwrap().to_owned(), row["answers"].clone())).collect()

@@ -239,6 +239,40 @@ fn entries_of_a_list_that_are_not_files_are_reported() {
 }
 
 #[test]
+fn rows_of_tables_in_a_directory_are_documents_if_so_wanted() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    workspace.write("in/letter.txt", "docid:letter");
+    workspace.write("in/old/shop.csv", shop(&[("a1", "Ann", "docid:a1"), ("b2", "Bob", "docid:b2")]));
+    workspace.write("in/left-out.csv", shop(&[("c3", "Cid", "docid:c3")]));
+    let args = ["in", "--job", "echo.toml", "--tables", "rows", "--text-column", "body", "--id-column", "sku"];
+    let args = || args.into_iter().chain(["--set", "input.exclude=[\"left-out.csv\"]"]);
+    let plan = workspace.docmill(["plan"].into_iter().chain(args())).exits(0);
+    assert!(plan.stdout.contains("3 documents"), "{}", plan.stdout);
+    let run = workspace.run_on(args(), "").exits(0);
+    assert_eq!(run.csv("echo").column("document"), ["letter.txt", "old/shop.csv#a1", "old/shop.csv#b2"]);
+    let receipt = workspace.docmill(["verify"]).exits(0).stdout;
+    assert!(receipt.contains("3 inputs are unchanged, 0 changed, 0 gone"), "{receipt}");
+    workspace.run_on(args(), "").exits(0);
+    assert_eq!(server.requests(), 3, "nothing is sent again");
+}
+
+#[test]
+fn names_begin_below_the_base() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    workspace.write("data/a/letter.txt", "docid:letter");
+    workspace.write("data/shop.csv", shop(&[("a1", "Ann", "docid:a1")]));
+    let (base, a, shop) = (workspace.path("data"), workspace.path("data/a"), workspace.path("data/shop.csv"));
+    let base = format!("input.base={:?}", base.to_str().unwrap());
+    let args = [a.to_str().unwrap(), "--rows", shop.to_str().unwrap(), "--text-column", "body", "--id-column", "sku", "--set", &base];
+    let run = workspace.run_on(["--job", "echo.toml"].into_iter().chain(args), "").exits(0);
+    assert_eq!(run.csv("echo").column("document"), ["a/letter.txt", "shop.csv#a1"]);
+}
+
+#[test]
 fn an_invalid_table_is_reported_before_anything_is_sent() {
     let workspace = Workspace::new();
     workspace.write("header.csv", "id,body\n").write("array.json", "[]").write("packed.csv.bz2", b"BZh91AY&SY");

@@ -114,6 +114,13 @@ pub(super) struct RunArgs {
     /// Transient failures, such as timed_out, are always retried
     #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     pub retry_failed: Option<String>,
+    #[command(flatten)]
+    pub conduct: ConductArgs,
+}
+
+/// How a run goes on after failures, and what it tells.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct ConductArgs {
     /// Failure codes, separated by commas, of rows that do not cause exit code 3 [default:
     /// output.accept_failed]
     #[arg(long, value_name = "CODES", value_delimiter = ',')]

@@ -2,6 +2,7 @@
 
 use super::runs::Run;
 use crate::engine::Plan;
+use crate::model::Kind;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
@@ -146,7 +147,18 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         })
         .await?;
     let plan = check(app, &as_run(&id, &submission, caller)?, &submission, staged.input()).await?;
+    check_kinds(&submission, &plan)?;
     Ok(Received { id, submission, staged, plan })
+}
+
+/// Refuses texts and rows if no job of the run takes texts. What uploaded files hold shows later.
+fn check_kinds(submission: &Submission, plan: &Plan) -> Result<(), Problem> {
+    let has_texts = !submission.texts.is_empty() || !submission.rows.is_empty();
+    if !has_texts || plan.jobs.iter().any(|job| job.accepts(Kind::Text)) {
+        return Ok(());
+    }
+    let jobs: Vec<&str> = plan.jobs.iter().map(|job| job.name.as_str()).collect();
+    Err(Problem::invalid(format!("job {} takes images only, but the submission has texts or rows. Choose another job", jobs.join(", "))))
 }
 
 fn check_webhook(app: &App, caller: &Caller, address: Option<&str>) -> Result<(), Problem> {

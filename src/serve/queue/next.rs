@@ -46,7 +46,11 @@ impl Queue {
                     let cap = run.cap.unwrap_or(Money::MAX).min(run.totals.spent + left);
                     (Some(cap), Some(cap - run.totals.spent))
                 }
-                Room::Later => continue,
+                Room::Later => {
+                    let waits = "waits for money that other runs have reserved";
+                    transaction.execute("UPDATE runs SET message = ?2 WHERE id = ?1 AND message <> ?2", params![id.as_str(), waits])?;
+                    continue;
+                }
                 Room::None => {
                     let whose = if owner.is_empty() { "the server".to_owned() } else { format!("key {owner} or of the server") };
                     let message = format!("the cap on money of {whose} is used up. Raise it, then resume the run");
