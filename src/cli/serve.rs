@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::signals::{Signal, Signals};
 use super::{print, settings};
 use crate::progress::say;
-use crate::serve::{Keys, RunDefaults, ServeSettings, Server, Tls};
+use crate::serve::{KeyFile, Keys, RunDefaults, ServeSettings, Server, Tls};
 use crate::setup::Environment;
 use crate::system::{ServiceState, beside, opened_port, tell_service_manager, watchdog};
 use std::io::Write as _;
@@ -33,7 +33,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         let mut signals = Signals::new();
         let server = Server::open(serve, defaults).await.map_err(CliError::usage)?;
         let (address, stop) = (server.address().map_err(CliError::internal)?, server.stop());
-        let tls = server.tls();
+        let (tls, keys) = (server.tls(), server.keys());
         let scheme = if tls.is_some() { "https" } else { "http" };
         print(&format!("docmill serves on {scheme}://{address} (API: /openapi.json); Ctrl-C stops it"))?;
         if tls.is_none() && !address.ip().is_loopback() {
@@ -42,7 +42,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         tell_service_manager(ServiceState::Ready);
         tokio::select! {
             () = server.run() => {}
-            never = obey(&mut signals, &stop, tls.as_deref()) => match never {},
+            never = obey(&mut signals, &stop, (tls.as_deref(), keys.as_deref())) => match never {},
             never = show_life() => match never {},
         }
         Ok(Exit::Ok)
@@ -54,10 +54,10 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
 
 /// Obeys signals: the first one drains the runs, the second one ends the program.
 #[expect(clippy::exit, reason = "a run that hangs must not hold the program up")]
-async fn obey(signals: &mut Signals, stop: &CancellationToken, tls: Option<&Tls>) -> std::convert::Infallible {
+async fn obey(signals: &mut Signals, stop: &CancellationToken, files: (Option<&Tls>, Option<&KeyFile>)) -> std::convert::Infallible {
     loop {
         match signals.next().await {
-            Signal::Reload => reload(tls),
+            Signal::Reload => reload(files),
             Signal::Stop(code) if stop.is_cancelled() => std::process::exit(code),
             Signal::HungUp if stop.is_cancelled() => {}
             Signal::Stop(_) | Signal::HungUp => {
@@ -69,12 +69,17 @@ async fn obey(signals: &mut Signals, stop: &CancellationToken, tls: Option<&Tls>
     }
 }
 
-/// Reads renewed certificates.
-fn reload(tls: Option<&Tls>) {
+/// Reads renewed certificates and keys.
+fn reload((tls, keys): (Option<&Tls>, Option<&KeyFile>)) {
     match tls.map(Tls::reload) {
         None => {}
         Some(Ok(())) => say("new connections use the certificates as they are now"),
         Some(Err(error)) => say(&format!("the certificates stay as they were: {error}")),
+    }
+    match keys.map(KeyFile::reload) {
+        None => {}
+        Some(Ok(())) => say("requests need a key of the key file as it is now"),
+        Some(Err(error)) => say(&format!("the keys stay as they were: {error}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all requests and the scheduler share.
 
-use super::keys::Keys;
+use super::keys::KeyFile;
 use super::live::Live;
 use super::problem::Problem;
 use super::proxies::Proxies;
@@ -36,7 +36,7 @@ pub struct App {
     /// Where runs work.
     pub runtime: Handle,
     /// Keys of clients; `None` if requests need no key.
-    pub keys: Option<Keys>,
+    pub keys: Option<Arc<KeyFile>>,
     /// The queue.
     pub queue: Arc<Queue>,
     /// The directories.
@@ -99,7 +99,7 @@ impl App {
             let amount = money.of(owner);
             (amount.spent, amount.reserved)
         };
-        with(Caps { server, owner: &|owner| self.keys.as_ref()?.cap(owner), requests: &requests })
+        with(Caps { server, owner: &|owner| self.keys.as_ref()?.keys().cap(owner), requests: &requests })
     }
 }
 

@@ -7,9 +7,42 @@ use crate::model::Money;
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+/// The key file, and its keys as last read.
+#[derive(Debug)]
+pub struct KeyFile {
+    path: PathBuf,
+    keys: RwLock<Keys>,
+}
+
+impl KeyFile {
+    /// Reads a key file.
+    pub fn load(path: PathBuf) -> Result<Self, String> {
+        let keys = RwLock::new(Keys::load(&path)?);
+        Ok(Self { path, keys })
+    }
+
+    /// Reads the file again. After an error the server keeps the keys that it has.
+    pub fn reload(&self) -> Result<(), String> {
+        let new = Keys::load(&self.path)?;
+        let mut keys = self.keys.write();
+        if let Some(key) = new.key.iter().find(|key| keys.webhook_secrets_of(&key.name) != key.webhook_secrets) {
+            // Secrets come from variables of the process, and those cannot change.
+            return Err(format!("key file {}: key {} has other webhook_secrets. Restart the server", self.path.display(), key.name));
+        }
+        *keys = new;
+        Ok(())
+    }
+
+    /// The keys as last read.
+    pub fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read()
+    }
+}
 
 /// All keys of the key file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -118,6 +151,10 @@ impl Keys {
         self.key.iter().map(|key| (key.name.as_str(), key.webhook_secrets.as_slice()))
     }
 
+    fn webhook_secrets_of(&self, name: &str) -> &[String] {
+        self.key.iter().find(|key| key.name == name).map_or(&[], |key| &key.webhook_secrets)
+    }
+
     /// The cap on the money of a key.
     pub fn cap(&self, name: &str) -> Option<Money> {
         self.key.iter().find(|key| key.name == name)?.max_usd.map(Money::from_usd)
@@ -168,6 +205,24 @@ mod tests {
             assert_eq!(keys.caller(&with("authorization", wrong)).unwrap_err().status, 401, "{wrong}");
         }
         assert!(Keys::with_new(&text, "ci").unwrap_err().contains("exists"));
+    }
+
+    #[test]
+    fn a_key_file_is_read_again_and_a_removed_key_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.toml");
+        let hash = |key: &str| blake3::hash(key.as_bytes()).to_hex();
+        std::fs::write(&path, format!("[[key]]\nname = \"a\"\nhash = \"{}\"\n", hash("one"))).unwrap();
+        let file = KeyFile::load(path.clone()).unwrap();
+        std::fs::write(&path, format!("[[key]]\nname = \"b\"\nhash = \"{}\"\n", hash("two"))).unwrap();
+        file.reload().unwrap();
+        let status = |key| file.keys().caller(&with("x-api-key", key)).map_err(|problem| problem.status);
+        assert_eq!((status("one").unwrap_err(), status("two").unwrap().name), (401, "b".to_owned()));
+        std::fs::write(&path, "[[key]]\nname = \"b\"\n").unwrap();
+        assert!(file.reload().unwrap_err().contains("keys.toml"));
+        std::fs::write(&path, format!("[[key]]\nname = \"b\"\nhash = \"{}\"\nwebhook_secrets = [\"env:S\"]\n", hash("two"))).unwrap();
+        assert!(file.reload().unwrap_err().contains("Restart"));
+        assert!(status("two").is_ok(), "the keys stay as they were");
     }
 
     #[test]

@@ -42,7 +42,7 @@ mod thumbnails;
 mod tls;
 mod webhooks;
 
-pub use keys::Keys;
+pub use keys::{KeyFile, Keys};
 pub use settings::ServeSettings;
 pub use tls::Tls;
 
@@ -114,9 +114,15 @@ impl Server {
         let tls =
             tls.map(|settings| Tls::load(environment.path(&settings.cert), environment.path(&settings.key)).map(Arc::new)).transpose()?;
         let proxies = Proxies::parse(&settings.proxies)?;
-        let keys = Some(&settings.keys).filter(|keys| !keys.is_empty()).map(|file| Keys::load(&environment.path(file))).transpose()?;
-        let of_keys = keys.iter().flat_map(Keys::webhook_secrets);
-        let secrets = Secrets::resolve(&settings.webhook_secrets, of_keys, |name| environment.variables.get(name).cloned())?;
+        let keys = Some(&settings.keys)
+            .filter(|keys| !keys.is_empty())
+            .map(|file| KeyFile::load(environment.path(file)).map(Arc::new))
+            .transpose()?;
+        let secrets = {
+            let keys = keys.as_ref().map(|file| file.keys());
+            let of_keys = keys.iter().flat_map(|keys| keys.webhook_secrets());
+            Secrets::resolve(&settings.webhook_secrets, of_keys, |name| environment.variables.get(name).cloned())?
+        };
         let webhooks = Webhooks::new(secrets, settings.webhook_private)?;
         let root = environment.path(&settings.dir);
         let opening = tokio::task::spawn_blocking(move || open(&root)).await.map_err(|error| error.to_string())?;
@@ -171,6 +177,11 @@ impl Server {
     /// The certificates, to read them again when they have been renewed. `None` for plain HTTP.
     pub fn tls(&self) -> Option<Arc<Tls>> {
         self.tls.clone()
+    }
+
+    /// The key file, to read it again when it has been changed. `None` for a server without keys.
+    pub fn keys(&self) -> Option<Arc<KeyFile>> {
+        self.app.keys.clone()
     }
 
     /// Serves requests and works on the queue until the server is stopped.

@@ -1,7 +1,7 @@
 //! The gateway of a server: its account, and the caps that it shares with runs.
 
 use super::app::App;
-use super::keys::Keys;
+use super::keys::KeyFile;
 use super::queue::Queue;
 use super::settings::ServeSettings;
 use crate::ask::Accounts;
@@ -23,7 +23,7 @@ pub struct GatewayParts<'p> {
     pub settings: &'p ServeSettings,
     pub source: &'p SettingsSource,
     pub environment: &'p Environment,
-    pub keys: Option<&'p Keys>,
+    pub keys: Option<&'p Arc<KeyFile>>,
     pub queue: &'p Arc<Queue>,
     pub accounts: &'p Arc<Accounts>,
     pub stop: &'p CancellationToken,
@@ -61,13 +61,13 @@ fn connect(source: SettingsSource, environment: Environment) -> Connect {
 #[derive(Debug)]
 struct SharedCaps {
     server: Option<Money>,
-    keys: Option<Keys>,
+    keys: Option<Arc<KeyFile>>,
     queue: Arc<Queue>,
 }
 
 impl SharedCaps {
     fn of_key(&self, owner: &str) -> Option<Money> {
-        self.keys.as_ref()?.cap(owner)
+        self.keys.as_ref()?.keys().cap(owner)
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Finds the sender by the key of the request.
 pub async fn authenticate(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>, mut request: Request, next: Next) -> Response {
     let caller = match &app.keys {
-        Some(keys) => keys.caller(request.headers()),
+        Some(file) => file.keys().caller(request.headers()),
         None => app.proxies.check_keyless(peer, request.headers()).map(|()| Caller::anyone()),
     };
     match caller {
