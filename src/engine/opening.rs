@@ -88,6 +88,7 @@ fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
         left_open: store.left_open()?,
         skip_in_doubt: plan.skip_in_doubt,
         sharing: plan.llm.share_identical_calls.then(Sharing::default),
+        versions: plan.beside.iter().flat_map(|beside| beside.versions.clone()).collect(),
     })
 }
 

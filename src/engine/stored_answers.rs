@@ -2,6 +2,7 @@
 
 use super::RunError;
 use crate::model::{CallKey, CallRecord, DocumentId, Failure, FailureCode, Money, Spent, Usage};
+use crate::read::is_made_up;
 use crate::store::{AnswerReader, Archive, Known, Retry, StoreError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -26,6 +27,8 @@ pub(super) struct Answers {
     pub skip_in_doubt: bool,
     /// Calls in progress, if identical calls are shared.
     pub sharing: Option<Sharing>,
+    /// Tables whose rows are versions of each other, as old and new name prefixes.
+    pub versions: Vec<(String, String)>,
 }
 
 /// Calls in progress by key. An identical call waits for the answer.
@@ -133,12 +136,15 @@ impl Answers {
     pub async fn shared(&self, key: CallKey, row: Option<&str>) -> Result<Option<CallRecord>, RunError> {
         let Some(reader) = self.reader.as_ref().filter(|_| row.is_some() || self.sharing.is_some()) else { return Ok(None) };
         let (reader, sharing, row) = (Arc::clone(reader), self.sharing.is_some(), row.map(ToOwned::to_owned));
+        let earlier = row.iter().flat_map(|row| earlier_names(&self.versions, row)).collect::<Vec<_>>();
         let look_up = move || {
             let reader = reader.lock();
-            match row {
-                Some(row) if !sharing => reader.of_any_version(&row, key).map(|found| found.map(|call| (row, call))),
-                _ => reader.of_any_document(key),
+            let Some(row) = row.filter(|_| !sharing) else { return reader.of_any_document(key) };
+            if let Some(call) = reader.of_any_version(&row, key)? {
+                return Ok(Some((row, call)));
             }
+            let mut earlier = earlier.iter().map(|first| reader.of_any_repetition(first, key));
+            earlier.find_map(Result::transpose).transpose()
         };
         let found =
             spawn_blocking(look_up).await.map_err(|e| RunError::Internal(format!("looking up an answer ended unexpectedly: {e}")))??;
@@ -150,6 +156,21 @@ impl Answers {
             Some(CallRecord { cost_usd: Some(Money::ZERO), shared_from: Some(payer), ..free })
         }))
     }
+}
+
+/// Names of the first rows with the id of `row` in earlier deliveries of its table.
+///
+/// A delivery may repeat an id, and the next one may have these rows in another order.
+fn earlier_names(versions: &[(String, String)], row: &str) -> Vec<String> {
+    let id = |now: &str| row.strip_prefix(now)?.strip_prefix('#').filter(|id| !is_made_up(id));
+    let names = versions.iter().filter_map(|(before, now)| Some(format!("{before}#{}", without_repetition(id(now)?))));
+    names.collect()
+}
+
+/// An id without the number of its repetition: `A` for `A~2`.
+fn without_repetition(id: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    id.rsplit_once('~').filter(|(_, number)| is_number(number)).map_or(id, |(first, _)| first)
 }
 
 /// Opens the answers in another output directory.

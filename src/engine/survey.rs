@@ -273,6 +273,7 @@ async fn prepare_some(
         left_open: HashMap::new(),
         skip_in_doubt: false,
         sharing: plan.llm.share_identical_calls.then(Sharing::default),
+        versions: plan.beside.iter().flat_map(|beside| beside.versions.clone()).collect(),
     };
     let shared = Shared::new(plan, known, [before, current], history.lengths());
     let mut done = ReceiverStream::new(ready_out).map(|ready| foresee(ready, &shared, &plan.retry)).buffer_unordered(LOOKED_UP);

@@ -60,7 +60,7 @@ impl Remote {
         }
         let mut below = Listing::new(&self.client, key);
         match below.fill().await {
-            Ok(any) if any || key.is_root() => Ok(Named::Prefix(below)),
+            Ok(any) if any || key.is_root() || self.address.is_prefix => Ok(Named::Prefix(below)),
             Ok(_) => store.head(key).await.map(Named::Object),
             Err(error) if key.is_root() => Err(error),
             // Credentials may allow reading this object but not listing.

@@ -27,6 +27,8 @@ pub struct Address {
     pub bucket: String,
     /// Key or key prefix, without a `/` at either end. Empty for a web server.
     pub key: Path,
+    /// Whether the address ends with `/`, so that it is a prefix even if no object is below it.
+    pub is_prefix: bool,
     /// The address for messages and results: without user, query and final `/`.
     pub shown: String,
     /// The URL of a web document as given. Its query may hold a signature.
@@ -52,8 +54,9 @@ impl Address {
         if bucket.is_empty() {
             return Some(Err(format!("{text} names no bucket. Write {scheme}://BUCKET/PREFIX")));
         }
+        let is_prefix = key.ends_with('/');
         let key = Path::parse(key.trim_end_matches('/')).map_err(|_| format!("{shown}: a part of the key is empty, \".\" or \"..\""));
-        Some(key.map(|key| Self { service, bucket: bucket.to_owned(), key, shown, url: None }))
+        Some(key.map(|key| Self { service, bucket: bucket.to_owned(), key, is_prefix, shown, url: None }))
     }
 
     fn web(text: &str) -> Result<Self, String> {
@@ -63,7 +66,7 @@ impl Address {
             return Err(format!("{shown} names no document: a web server cannot be listed. Pass the URL of each document"));
         }
         let url = Some(SecretString::from(text));
-        Ok(Self { service: Service::Web, bucket: String::new(), key: Path::ROOT, shown, url })
+        Ok(Self { service: Service::Web, bucket: String::new(), key: Path::ROOT, is_prefix: false, shown, url })
     }
 
     /// The whole URL of a web document, secrets included.

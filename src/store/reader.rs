@@ -74,6 +74,16 @@ impl AnswerReader {
         get().map_err(|e| self.error(e))
     }
 
+    /// An answer to this call by the document `first` or by a repetition of its name: `first~2`.
+    /// Returns the document's name and the record.
+    pub fn of_any_repetition(&self, first: &str, key: CallKey) -> Result<Option<(String, String)>, StoreError> {
+        // The end of the range: `:` follows the digits.
+        let sql = "SELECT d.name, a.call FROM documents d JOIN answers a ON a.document = d.id
+            WHERE (d.name = ?1 OR d.name BETWEEN ?1 || '~0' AND ?1 || '~:') AND a.call_key = ?2 ORDER BY a.run LIMIT 1";
+        let get = || self.connection.prepare_cached(sql)?.query_row((first, &key.0[..]), |row| Ok((row.get(0)?, row.get(1)?))).optional();
+        get().map_err(|e| self.error(e))
+    }
+
     fn error(&self, source: rusqlite::Error) -> StoreError {
         StoreError::new(&self.path, "cannot read answers", source)
     }

@@ -114,6 +114,26 @@ fn rows_may_move_and_repeat_and_only_new_ones_are_sent() {
 }
 
 #[test]
+fn repeated_ids_may_change_their_order_between_deliveries() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    workspace.write("p.csv", shop(&[("A", "", "docid:one"), ("A", "", "docid:two"), ("B", "", "docid:x")]));
+    workspace.write("q.csv", shop(&[("A", "", "docid:zero"), ("A", "", "docid:one"), ("A", "", "docid:two"), ("B", "", "docid:x")]));
+    let run = |table: &str, more: &[&str]| {
+        let args = ["--job", "echo.toml", "--rows", table, "--text-column", "body", "--id-column", "sku"];
+        workspace.run_on(args.iter().chain(more), "").exits(0)
+    };
+    run("p.csv", &[]);
+    assert_eq!(server.requests(), 3);
+    let said = run("q.csv", &["--add"]).csv("echo").column("said").into_iter().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(server.requests(), 4, "only the new row is sent: {said:?}");
+    for id in ["zero", "one", "two", "x"] {
+        assert!(said.contains(&format!("said of docid:{id}")), "{said:?}");
+    }
+}
+
+#[test]
 fn a_changed_column_is_sent_only_to_tasks_that_use_it() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);

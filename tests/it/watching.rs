@@ -280,8 +280,9 @@ fn a_bucket_is_watched_by_listing() {
     let (server, bucket) = (ModelServer::start(), Bucket::start(2));
     let workspace = bucket.env().iter().fold(workspace(&server), |workspace, (name, value)| workspace.env(name, value));
     let workspace = workspace.set("watch.rescan_s", 1);
+    // No object is there yet.
+    let run = workspace.start_with(["watch", "s3://test/in/", "--job", "echo.toml"]);
     bucket.put("in/a.txt", "docid:a");
-    let run = workspace.start_with(["watch", "s3://test/in", "--job", "echo.toml"]);
     wait_for_rows(&workspace, &run, &[("a.txt", "a")]);
     for name in ["b", "c", "d"] {
         bucket.put(&format!("in/{name}.txt"), format!("docid:{name}"));
