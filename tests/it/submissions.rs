@@ -23,6 +23,9 @@ fn rows_are_named_by_their_ids_and_never_by_paths_of_the_server() {
     serving.wait_for(&id, "complete");
     workspace.docmill(["verify", "--output", &format!("server/runs/{id}")]).exits(0);
 
+    let metrics = serving.get("/metrics").is(200).text;
+    assert!(metrics.contains("docmill_runs{state=\"complete\"} 1\n") && metrics.contains("docmill_spent_usd{by=\"runs\"} "), "{metrics}");
+
     let refused = serving.post("/api/runs", &json!({"job": "material", "texts": ["a letter"]})).is(422);
     assert!(refused.text.contains("takes images only"), "{}", refused.text);
 }

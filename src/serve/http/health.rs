@@ -1,5 +1,6 @@
 //! Health and metrics of the server.
 
+use crate::model::Money;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
@@ -26,13 +27,27 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem>
     Err(Problem::full("the queue is full (serve.queue)"))
 }
 
-/// Counters of the sender's runs in the text format of Prometheus.
+/// Runs and money of the sender in the text format of Prometheus.
 pub async fn metrics(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Result<Response, Problem> {
-    let counts = app.blocking(move |app| app.queue.counts(&caller.name)).await?;
-    let mut text = String::from("# HELP docmill_runs Runs of this key by state.\n# TYPE docmill_runs gauge\n");
-    for (state, n) in counts {
+    let (counts, runs, requests) = app
+        .blocking(move |app| {
+            let requests = app.gateway.money().of(Some(&caller.name));
+            Ok((app.queue.counts(&caller.name)?, app.queue.money(Some(&caller.name))?, (requests.spent, requests.reserved)))
+        })
+        .await?;
+    let mut text = String::new();
+    let mut family = |name: &str, help: &str, label: &str, samples: &mut dyn Iterator<Item = (&str, String)>| {
         // Writing to a String cannot fail.
-        let _infallible = writeln!(text, "docmill_runs{{state=\"{}\"}} {n}", state.as_str());
-    }
+        let _infallible = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        for (of, value) in samples {
+            let _infallible = writeln!(text, "{name}{{{label}=\"{of}\"}} {value}");
+        }
+    };
+    family("docmill_runs", "Runs of this key.", "state", &mut counts.iter().map(|(state, n)| (state.as_str(), n.to_string())));
+    let usd = |money: Money| money.usd().to_string();
+    let mut spent = [("runs", usd(runs.0)), ("requests", usd(requests.0))].into_iter();
+    family("docmill_spent_usd", "US dollars that runs and requests of this key have spent.", "by", &mut spent);
+    let mut reserved = [("runs", usd(runs.1)), ("requests", usd(requests.1))].into_iter();
+    family("docmill_reserved_usd", "US dollars that they have reserved.", "by", &mut reserved);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
