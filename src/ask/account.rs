@@ -12,6 +12,7 @@ use super::relay_endpoint::RelayEndpoint;
 use super::secrets::Secrets;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
+use crate::model::{Call, Want};
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -140,6 +141,29 @@ impl Account {
             key_source: source,
             media_resolution: media_resolution(settings),
         })
+    }
+
+    /// Completes a call of a job: counts its images, and names the model for vectors if the job names
+    /// none.
+    pub fn complete(&self, call: &mut Call) {
+        match call.want {
+            Want::Answer { .. } => self.count_images(call),
+            Want::Vector { .. } if call.model.is_empty() => self.vector_model().clone_into(&mut call.model),
+            Want::Vector { .. } => {}
+        }
+    }
+
+    /// The model for tasks with vectors that name none.
+    ///
+    /// It is the provider's usual one, unless the settings name a model.
+    pub fn vector_model(&self) -> &str {
+        let is_usual = self.provider.default_model() == Some(&self.model);
+        self.provider.vector_model().filter(|_| is_usual).unwrap_or(&self.model)
+    }
+
+    /// Whether the provider makes vectors.
+    pub fn embeds(&self) -> bool {
+        self.relay_address(RelayEndpoint::Embeddings).is_some()
     }
 
     /// The address for requests to `model`.

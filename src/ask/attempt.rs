@@ -11,7 +11,7 @@ use super::request_forms::SentAs;
 use super::retry_state::RetryState;
 use super::settings::RetrySettings;
 use super::transport::{Exchange, StreamObserver};
-use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage, Want};
+use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
 use jiff::{SignedDuration, Timestamp};
 use std::pin::pin;
 use std::time::Duration;
@@ -147,9 +147,9 @@ impl LlmClient {
         in_flight: &InFlight,
     ) -> Result<Box<Sent>, CallOutcome> {
         let call = question.call;
-        let Want::Answer { max_output_tokens, .. } = &call.want;
+        let (_, max_output_tokens) = call.want.answer();
         let room = if retry_state.more_room { 2 * self.thinking_tokens + max_output_tokens } else { self.thinking_tokens };
-        let output = u64::from(room) + u64::from(*max_output_tokens);
+        let output = u64::from(room) + u64::from(max_output_tokens);
         let other = self.fallback.as_ref().map(|model| self.account.asked_of(model, call));
         let calls = [Some(call), other.as_ref()].into_iter().flatten();
         let prices = calls.map(|call| self.billing.at_most(&self.account.prices, &call.model, call.most_input_tokens(), output));
@@ -222,12 +222,12 @@ impl LlmClient {
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {
-        let Want::Answer { max_output_tokens, .. } = &call.want;
+        let (_, max_output_tokens) = call.want.answer();
         Need {
             input: call.tokens as f64,
             images: call.image_tokens().min(call.tokens) as f64,
             // Initial estimate, used until the governor has learned the usual answer length.
-            output: f64::from(*max_output_tokens) / 2.0,
+            output: f64::from(max_output_tokens) / 2.0,
             max_output: max_output as f64,
             dialect: self.account.dialect,
         }
@@ -254,7 +254,7 @@ fn named_meter(message: &str, dialect: Dialect) -> Option<LimitKind> {
     (names("requests per") || names("request limit")).then_some(LimitKind::Requests)
 }
 
-fn after(moment: Timestamp, time: Duration) -> Timestamp {
+pub(super) fn after(moment: Timestamp, time: Duration) -> Timestamp {
     SignedDuration::try_from(time).map_or(moment, |time| moment.saturating_add(time).unwrap_or(moment))
 }
 

@@ -29,8 +29,8 @@ pub trait Observer: Send + Sync {
     fn said(&self, call: &Call, text: &str);
     /// A message for the user.
     fn note(&self, message: &str);
-    /// The call will be retried after `fault`.
-    fn retrying(&self, call: &Call, attempt: u32, fault: &Fault);
+    /// The call with this label will be retried after `fault`.
+    fn retrying(&self, label: &str, attempt: u32, fault: &Fault);
 }
 
 /// Records the attempts of one call before their requests are sent.
@@ -102,6 +102,8 @@ impl Question<'_> {
 pub struct Answered {
     /// The answer.
     pub value: Value,
+    /// The vector, if the call wants one.
+    pub vector: Option<Vec<f32>>,
     /// The repairs that were made to the reply.
     pub repaired: BTreeSet<Repair>,
     /// The model that gave the answer.

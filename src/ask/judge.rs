@@ -47,7 +47,7 @@ pub(super) fn judge(reply: Reply, call: Option<&Call>, check: impl Fn(&str) -> R
     match check(&reply.text) {
         Ok(Checked { value, mut repaired }) => {
             repaired.extend(reply.repaired);
-            Ok(Answered { value, repaired, model: reply.model, request_id: reply.request_id })
+            Ok(Answered { value, vector: None, repaired, model: reply.model, request_id: reply.request_id })
         }
         Err(Unfit::OnlyThoughts) => {
             let message =

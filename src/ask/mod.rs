@@ -44,6 +44,7 @@ mod thinking;
 mod tier;
 mod timeouts;
 mod transport;
+mod vectors;
 
 pub use account::Account;
 pub use account_error::AccountError;
@@ -60,7 +61,8 @@ pub use relay::{NoRoom, Relay, RelayAttempt, RelayEnd, RelayEvents, RelayFailure
 pub use relay_endpoint::RelayEndpoint;
 pub use request_preview::request_preview;
 pub use secrets::{ScrubbedStream, Secrets};
-pub use settings::{BudgetSettings, LimitSettings, LlmSettings, RetrySettings, SlowStart};
+pub use settings::{BudgetSettings, LimitSettings, LlmSettings, PackingSettings, RetrySettings, SlowStart};
 pub use thinking::usual_thinking;
 pub use tier::Tier;
 pub use transport::{ClientError, StreamObserver, Transport};
+pub use vectors::{PackedAttempt, VectorClient, VectorLedger};

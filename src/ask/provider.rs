@@ -51,6 +51,14 @@ impl Provider {
         }
     }
 
+    /// The usual model for vectors.
+    pub(super) fn vector_model(self) -> Option<&'static str> {
+        match self {
+            Self::Simulated => None,
+            Self::Server(dialect) => dialect.provider.vector_model,
+        }
+    }
+
     pub(super) fn default_url(self) -> Option<&'static str> {
         match self {
             Self::Simulated => None,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Maximum size of a reply that is kept while it is read, in bytes.
-const MAX_REPLY: usize = 32 << 20;
+pub(super) const MAX_REPLY: usize = 32 << 20;
 /// Maximum bytes that a stream sends. Most of them are JSON around the text and are not kept.
 const MAX_STREAM: usize = 128 << 20;
 /// Maximum estimated size of the JSON tree of a reply, in bytes.

@@ -101,7 +101,7 @@ impl LlmClient {
                 self.fall_back(call, &fault);
                 continue;
             }
-            self.observer.retrying(call, spent.attempts, &fault);
+            self.observer.retrying(&call.label(), spent.attempts, &fault);
             tokio::select! {
                 biased;
                 () = question.cancelled() => {}

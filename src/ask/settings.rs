@@ -69,6 +69,20 @@ pub struct LlmSettings {
     pub limits: LimitSettings,
     /// `[llm.retry]`.
     pub retry: RetrySettings,
+    /// `[llm.pack]`.
+    pub pack: PackingSettings,
+}
+
+/// `[llm.pack]`: how many texts travel in one request for vectors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackingSettings {
+    /// How long a text waits for others, in milliseconds.
+    pub wait_ms: u64,
+    /// Maximum texts of a request; 0 for the provider's limit.
+    pub max_items: usize,
+    /// Maximum tokens of a request; 0 for the provider's limit.
+    pub max_tokens: u64,
 }
 
 impl LlmSettings {

@@ -160,8 +160,11 @@ fn shown(inspected: &Inspected, account: &Account, args: &InspectArgs) -> String
     if args.calls {
         for call in asked {
             let parts: String = call.parts.iter().map(|part| shown_part(part) + "\n").collect();
-            let Want::Answer { max_output_tokens, .. } = &call.want;
-            let _infallible = write!(text, "\n== {}, at most {max_output_tokens} tokens of answer\n{parts}", call.label());
+            let wanted = match &call.want {
+                Want::Answer { max_output_tokens, .. } => format!("at most {max_output_tokens} tokens of answer"),
+                Want::Vector { page, .. } => format!("a vector{}", page.map_or_else(String::new, |page| format!(", from page {page}"))),
+            };
+            let _infallible = write!(text, "\n== {}, {wanted}\n{parts}", call.label());
         }
         return text;
     }

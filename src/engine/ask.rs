@@ -5,23 +5,26 @@ use super::arrivals::{Fate, Following};
 use super::breaker::Breaker;
 use super::document::{Answerer, Ready, State, Subject, Unfinished};
 use super::document_calls::answer;
-use super::ledger::{CallLedger, Calls, RequestLedger, Traced};
+use super::known_vectors::{KnownVectors, shared};
+use super::ledger::{CallLedger, Calls, PackLedger, PackedCall, RequestLedger, Traced};
 use super::prompt_cache::{Role, roles};
 use super::row::RowMaker;
 use super::stored_answers::{Answers, Before};
 use super::{Context, RunError};
-use crate::ask::{Account, CallOutcome, LlmClient, Question, RunStop, StopKind};
+use crate::ask::{Account, CallOutcome, LlmClient, Question, RunStop, StopKind, VectorClient};
 use crate::event::RunEvent;
 use crate::failpoint;
+use crate::job::vector_answer;
 use crate::model::{
     Call, CallKey, CallRecord, CallStatus, Document, DocumentId, DocumentTimes, Failure, FailureCode, Fence, Money, Row, RowStatus, Spent,
-    Trace,
+    Trace, Want,
 };
 use crate::prepare::panic_text;
-use crate::store::{NewAnswer, NewFailure, NewRow, StoreHandle, WriterGone};
+use crate::store::{KnownVector, NewAnswer, NewChunk, NewFailure, NewRow, NewVector, StoreHandle, WriterGone};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
@@ -32,13 +35,15 @@ use tokio::task::JoinSet;
 /// Asks about documents. One value serves all documents of a run.
 pub(super) struct DocumentProcessor {
     pub client: LlmClient,
+    /// The client and the known vectors, if a job embeds texts.
+    pub vectors: Option<(VectorClient<PackLedger>, KnownVectors)>,
     pub store: StoreHandle,
     /// Stored answers and failures.
     pub answers: Answers,
     pub breaker: Arc<Breaker>,
     /// Identifies the endpoint and the fields added to requests. Part of the key of each call.
     pub endpoint: String,
-    pub requests: RequestLedger,
+    pub requests: Arc<RequestLedger>,
     pub rows: RowMaker,
     pub effort: Option<Arc<str>>,
     /// Marks the texts of documents in requests.
@@ -69,10 +74,22 @@ struct Asking<'r> {
     /// Usage and cost of the call in earlier runs.
     earlier: Option<Spent>,
     role: &'r Role,
+    /// Its vector, if another document has an equal text.
+    known: Option<&'r KnownVector>,
 }
 
 fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
     serde_json::to_string(record).map_err(|e| RunError::Internal(e.to_string()))
+}
+
+/// The chunk of a call that has a vector.
+fn chunk(call: &Call, key: CallKey, record: &CallRecord) -> Option<NewChunk> {
+    match call.want {
+        Want::Vector { page, .. } if record.status == CallStatus::Ok => {
+            Some(NewChunk { task: call.task.to_string(), part: call.place.map_or(1, |(part, _)| part), page, key })
+        }
+        _ => None,
+    }
 }
 
 fn cancelled() -> Failure {
@@ -130,8 +147,14 @@ impl Answerer for DocumentProcessor {
         }
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
+        let known = match &self.vectors {
+            Some((_, known)) => known.look_up(&calls, &keys).await?,
+            None => vec![None; keys.len()],
+        };
         let roles = if self.prime { roles(&calls, &before, &self.client.account().prices) } else { vec![Role::Alone; calls.len()] };
-        let asking = calls.iter().zip(keys).zip(before.into_iter().zip(roles)).map(|((call, key), (before, role))| async move {
+        let asked = calls.iter().zip(&keys).zip(known.iter());
+        let asking = asked.zip(before.into_iter().zip(roles)).map(|(((call, key), known), (before, role))| async move {
+            let (key, known) = (*key, known.as_ref());
             match before {
                 Before::Answered(record) => {
                     self.context.meters.reused.fetch_add(1, Relaxed);
@@ -147,11 +170,16 @@ impl Answerer for DocumentProcessor {
                     if let Role::Follows(begun) = &role {
                         begun.cancelled().await;
                     }
-                    self.ask_once(subject, call, Asking { key, replaces, again, earlier, role: &role }).await
+                    self.ask_once(subject, call, Asking { key, replaces, again, earlier, role: &role, known }).await
                 }
             }
         });
-        join_all(asking).await.into_iter().collect()
+        let records: Vec<CallRecord> = join_all(asking).await.into_iter().collect::<Result<_, _>>()?;
+        if let Some(chunks) = subject.chunks {
+            let made = calls.iter().zip(keys).zip(&records).filter_map(|((call, key), record)| chunk(call, key, record));
+            chunks.lock().extend(made);
+        }
+        Ok(records)
     }
 }
 
@@ -161,7 +189,7 @@ impl DocumentProcessor {
     async fn serve(&self, ready: Ready) -> Result<(), RunError> {
         let Ready { document, id, is_new, job, state, held, held_text, times } = ready;
         let turn = self.active.begin(&document.name);
-        let traced = self.trace.then(Calls::default);
+        let (traced, chunks) = (self.trace.then(Calls::default), Mutex::default());
         let subject = Subject {
             id,
             name: &document.name,
@@ -171,6 +199,7 @@ impl DocumentProcessor {
             job: &job,
             cancelled: &turn.cancelled,
             traced: traced.as_ref(),
+            chunks: self.vectors.as_ref().map(|_| &chunks),
         };
         // A panic can leave only this document's calls half-changed. Their answers are in the store.
         let row = match AssertUnwindSafe(self.row(subject, &document, state)).catch_unwind().await {
@@ -184,7 +213,7 @@ impl DocumentProcessor {
         drop((held, held_text, turn));
         match row {
             // Boxed, so that waiting documents stay small.
-            Some(row) => Box::pin(self.commit(id, row, given_up, (times, traced))).await,
+            Some(row) => Box::pin(self.commit(id, (row, chunks.into_inner()), given_up, (times, traced))).await,
             None => {
                 self.following.iter().for_each(|following| following.ended(&document, Fate::Pending));
                 Ok(())
@@ -220,6 +249,9 @@ impl DocumentProcessor {
     /// Asks, or takes a shared answer. If identical calls are shared, waits while another document
     /// asks the same.
     async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
+        if let (Want::Vector { .. }, Some((_, vectors))) = (&call.want, &self.vectors) {
+            return self.embed_once(subject, call, asking, vectors).await;
+        }
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
         let shared = match self.answers.shared(key, subject.row).await? {
@@ -231,7 +263,33 @@ impl DocumentProcessor {
         if let Some(record) = shared {
             self.context.meters.reused.fetch_add(1, Relaxed);
             let record = RowMaker::known(call, record);
-            self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces }).await?;
+            self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces, vector: None }).await?;
+            return Ok(record);
+        }
+        if let Some(doubts) = self.answers.doubts(subject.id, key) {
+            self.store.give_up(doubts).await.map_err(|gone| self.store_failed(gone))?;
+        }
+        self.ask_one(subject, call, asking).await
+    }
+
+    /// The same for the vector of a text. Equal texts share one vector in all runs.
+    async fn embed_once(
+        &self,
+        subject: Subject<'_>,
+        call: &Call,
+        asking: Asking<'_>,
+        vectors: &KnownVectors,
+    ) -> Result<CallRecord, Unfinished> {
+        let Asking { key, replaces, again, .. } = asking;
+        let turn = vectors.turn(key).await;
+        let mut known = asking.known.cloned();
+        if turn.waited && known.is_none() {
+            known = vectors.look_up(std::slice::from_ref(call), &[key]).await?.pop().flatten();
+        }
+        if let Some(known) = known.filter(|_| !again) {
+            self.context.meters.reused.fetch_add(1, Relaxed);
+            let record = shared(known, RowMaker::record(call, &Spent { cost: Some(Money::ZERO), ..Spent::default() }, None));
+            self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces, vector: None }).await?;
             return Ok(record);
         }
         if let Some(doubts) = self.answers.doubts(subject.id, key) {
@@ -248,7 +306,12 @@ impl DocumentProcessor {
         let cache = !matches!(role, Role::Alone);
         let question = Question { call, document: subject.position, cache, begun, cancelled: Some(subject.cancelled) };
         let active = self.context.meters.call();
-        let ended = self.client.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await;
+        let ended = match (&call.want, &self.vectors) {
+            (Want::Vector { form, .. }, Some((client, _))) => {
+                client.ask(question, form, PackedCall { document, key, label: call.label() }).await
+            }
+            _ => self.client.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await,
+        };
         drop(active);
         // Boxed, so that calls that wait for admission stay small.
         Box::pin(self.record(subject, call, asking, ledger, ended)).await
@@ -270,15 +333,17 @@ impl DocumentProcessor {
                     self.client.governor().hold_to(None);
                 }
                 let settles = Some(ledger.close(call, Some(&answered.model), None, spent, attempt));
+                let model = answered.model.clone();
+                let vector = answered.vector.map(|numbers| NewVector { text: call.text().to_owned(), model, numbers });
                 let record = CallRecord {
                     status: CallStatus::Ok,
-                    answer: Some(answered.value),
+                    answer: Some(vector.as_ref().map_or(answered.value, |vector| vector_answer(vector.numbers.len()))),
                     model: Some(answered.model),
                     request_id: answered.request_id,
                     repaired: answered.repaired,
                     ..RowMaker::record(call, &spent, earlier)
                 };
-                self.keep(NewAnswer { document, key, call: json(&record)?, settles, replaces }).await?;
+                self.keep(NewAnswer { document, key, call: json(&record)?, settles, replaces, vector }).await?;
                 Ok(record)
             }
             CallOutcome::Failed(failure, spent, attempt) => {
@@ -331,7 +396,7 @@ impl DocumentProcessor {
     async fn commit(
         &self,
         document: DocumentId,
-        row: Row,
+        (row, chunks): (Row, Vec<NewChunk>),
         given_up: bool,
         (times, traced): (DocumentTimes, Option<Calls>),
     ) -> Result<(), RunError> {
@@ -361,6 +426,7 @@ impl DocumentProcessor {
             result,
             times,
             given_up: given_up.then(|| row.document.clone()),
+            chunks,
         };
         let saved = if self.following.is_some() { self.store.save_row_durably(new).await } else { self.store.save_row(new).await };
         if let Err(gone) = saved {

@@ -6,6 +6,8 @@ use super::memory::Held;
 use crate::ask::Account;
 use crate::job::{Chunks, Job};
 use crate::model::{Call, CallRecord, Document, DocumentId, DocumentTimes, Facts, Failure, Fence};
+use crate::store::NewChunk;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +64,8 @@ pub(super) struct Subject<'d> {
     pub cancelled: &'d CancellationToken,
     /// Receives its calls, if the run is traced.
     pub traced: Option<&'d Calls>,
+    /// Receives its chunks with vectors.
+    pub chunks: Option<&'d Mutex<Vec<NewChunk>>>,
 }
 
 /// A source of answers: the model in a run, a forecast in a plan.

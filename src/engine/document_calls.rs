@@ -18,7 +18,7 @@ pub(super) async fn answer(
     let (job, model, effort) = (subject.job, &processor.account().model, processor.effort());
     let mut calls = job.calls(&chunks, row, processor.fence(), model, effort).map_err(Unfinished::Unasked)?;
     for call in &mut calls {
-        processor.account().count_images(call);
+        processor.account().complete(call);
     }
     // The answers to merge are input like the document, so the same token limit applies.
     let limit = chunks.sets.iter().flatten().map(|chunk| chunk.content.tokens()).max().unwrap_or(u64::MAX);

@@ -12,7 +12,7 @@ use super::stored_answers::{Answers, Before};
 use super::{Plan, RunError};
 use crate::ask::{Account, usual_thinking};
 use crate::insight::{AnswerForm, Length, Order};
-use crate::job::{COMBINE, Chunks, Job, stand_in};
+use crate::job::{COMBINE, Chunks, Job, stand_in, vector_answer};
 use crate::model::{Call, CallKey, CallRecord, CallStatus, DocumentId, Failure, Fence, MessagePart, Money, Spent, Usage, Want};
 use crate::simulator::{AnswerPreview, Foretold};
 use crate::store::{Catalog, RowState};
@@ -137,7 +137,9 @@ impl Shared {
     fn expected(&self, task: usize, call: &Call) -> (Length, Length) {
         /// Bytes of the prompt examined at either end.
         const LOOKED_AT: usize = 2000;
-        let Want::Answer { schema, max_output_tokens } = &call.want;
+        let Want::Answer { schema, max_output_tokens } = &call.want else {
+            return (Length::new(0.0, 0.0, 0.0), Length::new(0.0, 0.0, 0.0));
+        };
         let mut forms = self.forms.lock();
         let form = *forms.entry(task).or_insert_with(|| {
             let asked: Vec<&str> = call
@@ -172,7 +174,7 @@ impl Shared {
         const MADE: u32 = 200;
         /// Tokens that an attempt may have more or less, such as by an invalid answer.
         const MARGIN: f64 = 0.1;
-        let Some(preview) = self.simulated.clone() else { return Ok(None) };
+        let Some(preview) = self.simulated.clone().filter(|_| matches!(call.want, Want::Answer { .. })) else { return Ok(None) };
         let length = |tokens: f64| Length::new((1.0 - MARGIN) * tokens, tokens, (1.0 + MARGIN) * tokens);
         if let Some((made, tokens)) = self.foretold.lock().get(&task).copied().filter(|(made, _)| *made >= MADE) {
             return Ok(Some((length(tokens as f64 / f64::from(made)), None)));
@@ -256,10 +258,12 @@ impl<'s> DryRun<'s> {
     /// A record with the foretold answer, or a made-up one of the expected length.
     fn made_up(&self, call: &Call, expected: Length, foretold: Option<Value>) -> CallRecord {
         const BYTES_PER_TOKEN: f64 = 4.0;
-        let Want::Answer { schema, .. } = &call.want;
         let tokens = self.shared.lengths.get(&*call.task).copied().unwrap_or(expected.likely);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of answers")]
-        let answer = foretold.unwrap_or_else(|| stand_in(schema, (tokens * BYTES_PER_TOKEN) as usize));
+        let answer = foretold.unwrap_or_else(|| match &call.want {
+            Want::Answer { schema, .. } => stand_in(schema, (tokens * BYTES_PER_TOKEN) as usize),
+            Want::Vector { form, .. } => vector_answer(form.dimensions.unwrap_or(0) as usize),
+        });
         CallRecord { status: CallStatus::Ok, answer: Some(answer), ..RowMaker::record(call, &Spent::default(), None) }
     }
 }
@@ -320,7 +324,10 @@ impl Answerer for DryRun<'_> {
                     }
                 },
             };
-            let Want::Answer { max_output_tokens, .. } = &call.want;
+            let max_output = match &call.want {
+                Want::Answer { max_output_tokens, .. } => u64::from(shared.room) + u64::from(*max_output_tokens),
+                Want::Vector { .. } => 0,
+            };
             let mut foreseen = self.calls.lock();
             foreseen.push(Foreseen {
                 task,
@@ -330,7 +337,7 @@ impl Answerer for DryRun<'_> {
                 images: call.image_tokens(),
                 shared: call.shared_tokens().min(tokens),
                 length: expected.and(thinking),
-                max_output: u64::from(shared.room) + u64::from(*max_output_tokens),
+                max_output,
                 past,
             });
             drop(foreseen);

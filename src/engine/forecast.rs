@@ -263,7 +263,7 @@ impl<'p> Predictor<'p> {
         let (plan, survey) = (self.plan, self.survey);
         let machinery = Machinery {
             concurrency: plan.llm.concurrency,
-            documents: plan.llm.documents(plan.jobs.fewest_calls()),
+            documents: plan.jobs.documents(&plan.llm),
             prepared_per_s: survey.prepared_per_s,
             preflight: plan.llm.preflight,
         };
@@ -320,7 +320,7 @@ impl<'p> Predictor<'p> {
                 rounds.len() as f64
             };
             let calls = loads.iter().map(Vec::len).sum::<usize>() as f64;
-            let documents = self.plan.llm.documents(self.plan.jobs.fewest_calls()) as f64;
+            let documents = self.plan.jobs.documents(&self.plan.llm) as f64;
             let in_turn = busy / calls.max(1.0) * loads.iter().map(rounds).sum::<f64>() / documents;
             bounds.insert(format!("llm.documents = {documents}"), in_turn);
             bounds.insert(format!("llm.concurrency = {}", self.plan.llm.concurrency), busy / self.plan.llm.concurrency as f64);

@@ -58,7 +58,7 @@ pub async fn inspect(
     let (facts, chunks) = tokio::task::block_in_place(|| preparation.content(work, &job, true, &processes))?;
     let mut calls = job.calls(&chunks, row.as_ref(), &Fence::example(), &account.model, None)?;
     for call in &mut calls {
-        account.count_images(call);
+        account.complete(call);
     }
     Ok(Inspected { facts, job, chunks, calls })
 }

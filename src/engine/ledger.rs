@@ -1,10 +1,12 @@
 //! The ledger. It records requests and their attempts in the store before they are sent.
 
-use crate::ask::{Ledger, LedgerClosed};
+use crate::ask::packing::PackLimits;
+use crate::ask::{Ledger, LedgerClosed, PackedAttempt, VectorLedger};
 use crate::model::{Attempt, Call, CallKey, CallTrace, DocumentId, FailureCode, Money, Spent};
-use crate::store::{NewAttempt, NewRequest, Settlement, StoreHandle, WriterGone};
+use crate::store::{NewAttempt, NewRequest, PackLimit, Settlement, StoreHandle, WriterGone};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// The requests of a run.
@@ -102,6 +104,57 @@ impl Ledger for CallLedger<'_> {
             traced.note(attempt);
         }
         self.requests.store.settle(settlement(attempt)).await.map_err(|_| LedgerClosed)
+    }
+}
+
+/// The ledger of calls that travel in packs.
+pub(super) struct PackLedger {
+    pub requests: Arc<RequestLedger>,
+    /// Limits that servers have taught earlier runs.
+    pub limits: Vec<PackLimit>,
+}
+
+/// A call in a pack.
+pub(super) struct PackedCall {
+    pub document: DocumentId,
+    pub key: CallKey,
+    /// Task and axes.
+    pub label: String,
+}
+
+impl VectorLedger for PackLedger {
+    type Item = PackedCall;
+
+    async fn sending(&self, queued: Timestamp, attempts: Vec<PackedAttempt<PackedCall>>) -> Result<i64, LedgerClosed> {
+        let attempt = |PackedAttempt { item, number, at_most }: PackedAttempt<PackedCall>| {
+            let PackedCall { document, key, label } = &*item;
+            NewAttempt { document: *document, key: *key, call: label.clone(), number, at_most }
+        };
+        self.requests.sending(queued, attempts.into_iter().map(attempt).collect()).await.map_err(|_| LedgerClosed)
+    }
+
+    async fn ended(&self, attempts: Vec<Attempt>) -> Result<(), LedgerClosed> {
+        self.requests.store.settle_all(attempts.into_iter().map(settlement).collect()).await.map_err(|_| LedgerClosed)
+    }
+
+    fn remembered(&self) -> Vec<(String, PackLimits)> {
+        let none = PackLimits::NONE;
+        let limits = |limit: &PackLimit| PackLimits {
+            max_items: limit.items.and_then(|n| usize::try_from(n).ok()).unwrap_or(none.max_items),
+            max_tokens: limit.tokens.and_then(|n| u64::try_from(n).ok()).unwrap_or(none.max_tokens),
+            max_bytes: limit.bytes.and_then(|n| u64::try_from(n).ok()).unwrap_or(none.max_bytes),
+        };
+        self.limits.iter().map(|limit| (limit.endpoint.clone(), limits(limit))).collect()
+    }
+
+    fn learned(&self, endpoint: &str, limits: PackLimits) {
+        let PackLimits { max_items, max_tokens, max_bytes } = limits;
+        self.requests.store.remember(PackLimit {
+            endpoint: endpoint.to_owned(),
+            items: i64::try_from(max_items).ok(),
+            tokens: i64::try_from(max_tokens).ok(),
+            bytes: i64::try_from(max_bytes).ok(),
+        });
     }
 }
 

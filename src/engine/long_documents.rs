@@ -37,7 +37,7 @@ pub(super) fn divided(
             divided.push((rule, chunks));
         }
     }
-    Ok(Chunks { sets: divided.into_iter().map(|(_, chunks)| chunks).collect(), of_task })
+    Ok(Chunks { sets: divided.into_iter().map(|(_, chunks)| chunks).collect(), of_task, paged: facts.pages.len() > 1 })
 }
 
 /// Applies the rule for long documents to a document above its limit.

@@ -38,6 +38,7 @@ mod identical_content;
 mod inspect;
 mod isolation;
 mod kept_results;
+mod known_vectors;
 mod ledger;
 mod list;
 mod long_documents;

@@ -6,15 +6,18 @@ use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
 use super::closing::columns;
 use super::delivery::Delivery;
-use super::ledger::RequestLedger;
+use super::known_vectors::KnownVectors;
+use super::ledger::{PackLedger, RequestLedger};
 use super::meter::Meters;
 use super::row::RowMaker;
 use super::stored_answers::{Answers, Sharing, answers_in};
 use super::{Context, Plan, RunError};
-use crate::ask::{Accounts, Budget, DayBudget, Governor, GovernorSettings, LlmClient, RunStop, Transport, Used};
+use crate::ask::{Accounts, Budget, DayBudget, Governor, GovernorSettings, LlmClient, Relay, RunStop, Transport, Used, VectorClient};
 use crate::event::{RunEvent, VERSION};
 use crate::model::Fence;
-use crate::store::{Catalog, NewRun, NewestRows, OnCommit, Outbox, Requests, Store, StoreError, StoreHandle, ViewReader};
+use crate::store::{
+    Catalog, NewRun, NewestRows, OnCommit, Outbox, PackLimit, Requests, Store, StoreError, StoreHandle, VectorReader, ViewReader,
+};
 use crate::write::{Existing, Journal};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -35,6 +38,8 @@ pub(super) struct Opened {
     /// The rows that are still to be delivered, if rows are.
     pub outbox: Option<Outbox>,
     pub answers: Answers,
+    /// Vectors, and limits that servers have taught, if a job embeds texts.
+    pub vectors: Option<(VectorReader, Vec<PackLimit>)>,
     pub fence: Fence,
     pub budget: Budget,
     /// Documents that were cancelled in an earlier run.
@@ -62,8 +67,23 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
         Ok::<_, StoreError>(DayBudget::new(cap, spent, plan.arrivals.is_some(), now))
     };
     let day = plan.max_cost_per_day.map(today).transpose()?;
+    let vectors = plan.jobs.embeds().then(|| Ok::<_, StoreError>((store.vectors()?, store.pack_limits()?))).transpose()?;
     let (budget, cancelled) = (Budget::new(plan.max_cost, before).with_day(day), store.cancelled()?);
-    Ok(Opened { store, rows, catalog, next_document, next_attempt, previous, following, outbox, answers, fence, budget, cancelled })
+    Ok(Opened {
+        store,
+        rows,
+        catalog,
+        next_document,
+        next_attempt,
+        previous,
+        following,
+        outbox,
+        answers,
+        vectors,
+        fence,
+        budget,
+        cancelled,
+    })
 }
 
 fn new_run(plan: &Plan, started: &str) -> NewRun {
@@ -155,16 +175,25 @@ pub(super) fn delivery(plan: &Plan, outbox: Outbox, store: StoreHandle, context:
 pub(super) fn processor(
     plan: &Plan,
     store: StoreHandle,
-    answers: Answers,
+    (answers, vectors): (Answers, Option<(VectorReader, Vec<PackLimit>)>),
     next_attempt: i64,
     shared: Shared,
     context: &Context,
 ) -> Result<DocumentProcessor, RunError> {
     let Shared { governor, breaker, stopped_by, active, fence, following } = shared;
     let transport = Transport::new(&plan.account, &plan.llm)?;
+    let requests = Arc::new(RequestLedger::new(store.clone(), next_attempt));
+    let vector_client = |(reader, limits)| {
+        let transport = Arc::new(Transport::new(&plan.account, &plan.llm)?);
+        let relay = Relay::new(plan.account.clone(), Arc::clone(&governor), transport, &plan.llm);
+        let ledger = PackLedger { requests: Arc::clone(&requests), limits };
+        Ok::<_, RunError>((VectorClient::new(relay, &plan.llm, ledger, Arc::new(context.clone())), KnownVectors::new(reader)))
+    };
+    let vectors = vectors.map(vector_client).transpose()?;
     Ok(DocumentProcessor {
         client: LlmClient::new(plan.account.clone(), governor, transport, &plan.llm, Arc::new(context.clone())),
-        requests: RequestLedger::new(store.clone(), next_attempt),
+        vectors,
+        requests,
         store,
         answers,
         breaker,

@@ -67,8 +67,21 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     plan.jobs.iter().try_for_each(|job| ResultFiles::check(&plan.output, &job.name)).map_err(unwritable)?;
     let started = now();
     let gone = Store::is_gone(directory);
-    let Opened { store, rows, catalog, next_document, next_attempt, previous, following, outbox, answers, fence, budget, cancelled } =
-        open(&plan, &started).map_err(RunError::Unusable)?;
+    let Opened {
+        store,
+        rows,
+        catalog,
+        next_document,
+        next_attempt,
+        previous,
+        following,
+        outbox,
+        answers,
+        vectors,
+        fence,
+        budget,
+        cancelled,
+    } = open(&plan, &started).map_err(RunError::Unusable)?;
     // `first`: the store contains neither an answer nor a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
 
@@ -120,7 +133,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let handle_watcher = handle.watcher();
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
     let active = Arc::new(ActiveDocuments::without(cancelled));
-    let (window, window_out) = watch::channel(plan.llm.documents(plan.jobs.fewest_calls()));
+    let (window, window_out) = watch::channel(plan.jobs.documents(&plan.llm));
     let adjustable = Adjustable {
         governor: Arc::clone(&governor),
         active: Arc::clone(&active),
@@ -138,7 +151,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         fence,
         following: following.clone(),
     };
-    let processor = Arc::new(processor(&plan, handle, answers, next_attempt, shared, &context)?);
+    let processor = Arc::new(processor(&plan, handle, (answers, vectors), next_attempt, shared, &context)?);
     let publisher = following.clone().zip(newest).map(|(following, rows)| Publisher {
         rows,
         following,

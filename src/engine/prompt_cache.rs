@@ -7,7 +7,7 @@
 use super::stored_answers::Before;
 use crate::ask::pricing::Prices;
 use crate::insight::Order;
-use crate::model::{Call, Want};
+use crate::model::Call;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,7 @@ pub(super) fn roles(calls: &[Call], before: &[Before], prices: &Prices) -> Vec<R
 
 /// Whether two calls on one document share a cached beginning, which includes the answer schema.
 fn begin_alike(one: &Call, other: &Call) -> bool {
-    let (Want::Answer { schema: own, .. }, Want::Answer { schema, .. }) = (&one.want, &other.want);
+    let ((own, _), (schema, _)) = (one.want.answer(), other.want.answer());
     let same_schema = Arc::ptr_eq(own, schema) || own == schema;
     let shared = one.shared > 0 && one.shared == other.shared && one.place == other.place;
     shared && one.model == other.model && one.system == other.system && one.effort == other.effort && same_schema
@@ -65,7 +65,7 @@ fn begin_alike(one: &Call, other: &Call) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::MessagePart;
+    use crate::model::{MessagePart, Want};
     use serde_json::json;
 
     fn call(task: &str, field: &str, tokens: u64) -> Call {

@@ -1,5 +1,6 @@
 //! Selects the job of each document.
 
+use crate::ask::LlmSettings;
 use crate::job::{Job, RowColumns};
 use crate::model::{Failure, FailureCode, Kind};
 use crate::prepare::{PdfMode, Sniffed};
@@ -26,6 +27,19 @@ impl JobSet {
     /// Minimum number of calls of a document.
     pub fn fewest_calls(&self) -> usize {
         self.0.iter().map(|job| job.calls_per_document()).min().unwrap_or(1)
+    }
+
+    /// Maximum active documents. Packs of short texts hold many documents.
+    pub fn documents(&self, llm: &LlmSettings) -> usize {
+        const OF_PACKS: usize = 8192;
+        let usual = llm.documents(self.fewest_calls());
+        let only_embeds = self.0.iter().all(|job| job.embed_tasks().count() == job.calls_per_document());
+        if only_embeds && llm.documents == 0 { usual.max(OF_PACKS) } else { usual }
+    }
+
+    /// Whether a job embeds texts.
+    pub fn embeds(&self) -> bool {
+        self.0.iter().any(|job| job.embed_tasks().next().is_some())
     }
 
     /// The table columns that prompts use; `None` for all columns.

@@ -334,7 +334,8 @@ async fn foresee(ready: Ready, shared: &Shared, retry: &Retry) -> Result<(u64, O
             let (columns, never) = (document.row().map(|row| &row.columns), CancellationToken::new());
             let row = columns.map(|_| &*document.name);
             let name = &document.name;
-            let subject = Subject { id, name, position: document.index, is_new, row, job: &job, cancelled: &never, traced: None };
+            let subject =
+                Subject { id, name, position: document.index, is_new, row, job: &job, cancelled: &never, traced: None, chunks: None };
             match DryRun::new(shared).calls(subject, chunks, columns).await? {
                 Ok(calls) => {
                     let had_a_row = !is_new && shared.had_a_row(id).await?;

@@ -8,6 +8,7 @@ use super::request::{Parsed, parse};
 use crate::ask::{NoRoom, RelayAttempt, RelayEnd, RelayEndpoint, RelayEvents, RelayFailure, RelayLedger, RelayReply, RelayRequest};
 use crate::model::{Money, Usage};
 use bytes::Bytes;
+use jiff::Timestamp;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -254,7 +255,7 @@ impl RelayLedger for Record {
         self.gateway.settle(&self.new.owner, at_most, Some(Money::ZERO));
     }
 
-    async fn sending(&self, number: u32, at_most: Option<Money>) -> Result<i64, NoRoom> {
+    async fn sending(&self, number: u32, at_most: Option<Money>, _: Timestamp) -> Result<i64, NoRoom> {
         let new = NewAttempt { number, at_most, ..self.new.clone() };
         self.gateway.ledger.sending(vec![new]).await.map_err(|_| NoRoom::Closed)
     }

@@ -1,7 +1,8 @@
 //! Built-in jobs: job files embedded in the binary.
 
 /// Name and text of every built-in job.
-pub const BUILTIN: [(&str, &str); 5] = [
+pub const BUILTIN: [(&str, &str); 6] = [
+    ("embed", include_str!("builtin/embed.toml")),
     ("material", include_str!("builtin/material.toml")),
     ("material-conditions", include_str!("builtin/material-conditions.toml")),
     ("material-single", include_str!("builtin/material-single.toml")),

@@ -99,6 +99,7 @@ pub(super) struct LongFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct TaskFile {
     pub id: String,
+    #[serde(default)]
     pub prompt: String,
     #[serde(default = "default_max_output_tokens")]
     pub max_output_tokens: u32,
@@ -110,7 +111,39 @@ pub(super) struct TaskFile {
     pub merge: Merge,
     #[serde(default)]
     pub over: Table,
+    #[serde(default)]
     pub answer: Table,
+    /// Instead of a prompt and an answer.
+    pub embed: Option<EmbedFile>,
+}
+
+/// How a task turns texts into vectors.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmbedFile {
+    pub model: Option<String>,
+    /// Dimensions to request; 0 for the model's own.
+    #[serde(default)]
+    pub dimensions: u32,
+    /// Text before each chunk.
+    #[serde(default)]
+    pub prefix: String,
+    /// Text before the query of a search.
+    #[serde(default)]
+    pub query_prefix: String,
+    #[serde(default = "yes")]
+    pub normalize: bool,
+    /// Maximum tokens of a chunk, with its overlap.
+    #[serde(default = "default_chunk_tokens")]
+    pub chunk_tokens: u64,
+    #[serde(default = "default_overlap_tokens")]
+    pub overlap_tokens: u64,
+    /// Further fields of requests for chunks.
+    #[serde(default)]
+    pub body: Table,
+    /// Further fields of requests for queries.
+    #[serde(default)]
+    pub query_body: Table,
 }
 
 #[derive(Deserialize, Default)]
@@ -156,6 +189,18 @@ impl OneOrMore {
             Self::More(names) => names,
         }
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_chunk_tokens() -> u64 {
+    400
+}
+
+fn default_overlap_tokens() -> u64 {
+    40
 }
 
 fn default_max_output_tokens() -> u32 {

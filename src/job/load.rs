@@ -4,10 +4,10 @@
 use super::answer::Shape;
 use super::combine::{COMBINE, Combine};
 use super::fault::Fault;
-use super::file::{EARLIER_KEYS, JobFile, LongFile, LongMethod, Method, TaskFile, to_json};
+use super::file::{EARLIER_KEYS, InputKind, JobFile, LongFile, LongMethod, Method, TaskFile, to_json};
 use super::lists::{AxisValue, Lists};
 use super::plan::{Prompt, Template};
-use super::{Job, JobError, Problem, Task, Variant, columns};
+use super::{Job, JobError, Problem, Task, Variant, columns, embed};
 use crate::model::{Checked, Column, ColumnType, Digest, Unfit, did_you_mean, plain_words};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -106,6 +106,9 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     }
     let long = check_parts("long", file.long.max_input_tokens, &file.long);
     let long = long.map_err(|why| Fault::from(why).at("max_input_tokens").at("long"));
+    if file.input == InputKind::Image && file.tasks.iter().any(|task| task.embed.is_some()) {
+        return Err(Fault::from("tasks with [task.embed] embed texts, so input must be \"text\" or \"any\"").at("input"));
+    }
     let lists = Lists::new(&file.params, &file.tasks);
     let mut ids = HashSet::new();
     let named = |task: &TaskFile, ids: &mut HashSet<String>| {
@@ -177,7 +180,7 @@ fn replace_params(params: &mut Table, overrides: &Table) -> Result<(), String> {
 
 /// Minimum number of new tokens in a chunk. They hold the label of an image, a heading or a
 /// sentence.
-const MIN_NEW_TOKENS: u64 = 32;
+pub(super) const MIN_NEW_TOKENS: u64 = 32;
 
 /// Refuses chunks that hold little besides overlap. Otherwise a document would need very many
 /// calls.
@@ -193,13 +196,21 @@ fn check_parts(what: &str, max_input_tokens: u64, long: &LongFile) -> Result<(),
     ))
 }
 
-fn build_task(task: TaskFile, lists: &Lists, params: &Map<String, Value>) -> Result<Task, Fault> {
+fn build_task(mut task: TaskFile, lists: &Lists, params: &Map<String, Value>) -> Result<Task, Fault> {
+    if let Some(embed) = task.embed.take() {
+        return embed::build(task, embed, lists);
+    }
+    for (key, is_missing) in [("prompt", task.prompt.is_empty()), ("answer", task.answer.is_empty())] {
+        if is_missing {
+            return Err(format!("the field \"{key}\" is missing").into());
+        }
+    }
     let shape = Shape::new(&task.answer, lists).map_err(|fault| fault.at("answer"));
     let room =
         if task.max_output_tokens == 0 { Err(Fault::from("max_output_tokens must be at least 1").at("max_output_tokens")) } else { Ok(()) };
     let ((shape, ()), variants) = Fault::both(Fault::both(shape, room), variants(&task, lists, params))?;
     let TaskFile { id, max_output_tokens, max_input_tokens, merge, model, .. } = task;
-    Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model })
+    Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model, embed: None })
 }
 
 /// The points on the axes of a task, each with its prompt.

@@ -2,7 +2,7 @@
 
 use super::file::{LongMethod, Merge};
 use super::plan::about_tokens;
-use super::{Job, Task};
+use super::{Job, Task, embed};
 use crate::model::{Call, CallRecord, MessagePart, Schema, Want};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -31,6 +31,9 @@ impl Job {
     /// The rule of each task, in order. `longest` is the model's input limit in tokens, if known.
     pub fn long_rules(&self, longest: Option<u64>) -> Vec<Option<LongRule>> {
         let rule = |task: &Task| {
+            if let Some(embed) = &task.embed {
+                return Some(embed.rule());
+            }
             let own = if task.max_input_tokens > 0 { task.max_input_tokens } else { self.long.max_input_tokens };
             let own = Some(own).filter(|own| *own > 0);
             let limit = own.into_iter().chain(longest).min()?;
@@ -46,6 +49,9 @@ impl Job {
         let task = self.tasks.iter().find(|task| task.is(&first.task))?;
         let answers: Vec<(&Value, f64)> =
             answered.iter().filter_map(|record| Some((record.answer.as_ref()?, record.usage.input().max(1) as f64))).collect();
+        if task.embed.is_some() {
+            return Some(Merged::Done(embed::merged(&answers.iter().map(|(answer, _)| *answer).collect::<Vec<_>>())));
+        }
         match (task.merge, &answers[..]) {
             (_, [(only, _)]) => Some(Merged::Done((*only).clone())),
             (Merge::Model, _) => Some(Merged::Ask(self.merging_calls(task, answered, limit, model, effort))),

@@ -11,6 +11,7 @@
 //! - `field`: answer fields and their JSON schema, with `iso` and `pattern`
 //! - `load`: checks and templates; `fault` finds the line of a mistake
 //! - `plan`: from a document to calls, with `shared_parts`
+//! - `embed`: tasks that turn texts into vectors
 //! - `answer`: from a reply to a value, with `extract`, `fit` and `schema`
 //! - `long`: merges the answers about chunks
 //! - `combine`, `count`, `weights` and `vote`: from answers to one result
@@ -22,6 +23,7 @@ mod builtin;
 mod columns;
 mod combine;
 mod count;
+mod embed;
 mod extract;
 mod fault;
 mod field;
@@ -42,6 +44,7 @@ mod weights;
 
 pub use builtin::{AUTO, BUILTIN, builtin, counterpart};
 pub use combine::{COMBINE, Combined};
+pub use embed::{EmbedTask, vector_answer};
 pub use file::{InputKind, LongMethod, Merge, Method};
 pub use long::{LongRule, Merged};
 pub use plan::{Chunks, RowColumns};
@@ -108,6 +111,8 @@ struct Task {
     max_input_tokens: u64,
     merge: file::Merge,
     model: Option<String>,
+    /// Set if the task embeds texts instead of asking.
+    embed: Option<embed::Embed>,
 }
 
 /// A point on the axes of a task: one call for each document.

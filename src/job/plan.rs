@@ -155,6 +155,8 @@ pub struct Chunks {
     pub sets: Vec<Vec<Chunk>>,
     /// Index into `sets` for each task.
     pub of_task: Vec<usize>,
+    /// Whether the texts have marks of pages.
+    pub paged: bool,
 }
 
 /// The table columns that prompts use.
@@ -205,10 +207,18 @@ impl Job {
         model: &str,
         effort: Option<&Arc<str>>,
     ) -> Result<Vec<Call>, Failure> {
-        let shared: Vec<Vec<SharedParts>> =
-            chunks.sets.iter().map(|set| set.iter().map(|chunk| SharedParts::new(chunk, fence)).collect()).collect();
+        let is_asked = |set: usize| self.tasks.iter().zip(&chunks.of_task).any(|(task, own)| *own == set && task.embed.is_none());
+        let parts = |(at, set): (usize, &Vec<Chunk>)| {
+            let set = if is_asked(at) { &set[..] } else { &[] };
+            set.iter().map(|chunk| SharedParts::new(chunk, fence)).collect()
+        };
+        let shared: Vec<Vec<SharedParts>> = chunks.sets.iter().enumerate().map(parts).collect();
         let mut calls = Vec::new();
         for (task, &set) in self.tasks.iter().zip(&chunks.of_task) {
+            if let Some(embed) = &task.embed {
+                calls.extend(embed.calls(task, &chunks.sets[set], chunks.paged));
+                continue;
+            }
             for (chunk, shared) in chunks.sets[set].iter().zip(&shared[set]) {
                 for variant in &task.variants {
                     let (parts, marks) = variant
@@ -220,6 +230,9 @@ impl Job {
                     calls.push(Call { tokens, shared, place: chunk.place, marks, ..self.call(task, variant, parts, model, effort) });
                 }
             }
+        }
+        if calls.is_empty() {
+            return Err(Failure::new(FailureCode::NoText, "the document has no text to embed. Exclude it"));
         }
         if let [alone] = &mut calls[..] {
             alone.shared = 0;

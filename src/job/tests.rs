@@ -18,7 +18,7 @@ fn load(text: &str) -> Result<Job, JobError> {
 
 fn text(body: &str) -> Chunks {
     let content = Content(vec![ContentBlock::Text(Arc::new(Text { body: body.into(), digest: "0123456789abcdef".into(), tokens: 1 }))]);
-    Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0; 10] }
+    Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0; 10], paged: false }
 }
 
 fn record(task: &str, axes: &[(&str, &str)], answer: Option<Value>) -> CallRecord {

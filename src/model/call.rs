@@ -1,8 +1,9 @@
 //! One question to a model about one document.
 
 use super::{FenceMark, Picture, Schema};
+use serde_json::Value;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// One question to a model about one document. It is independent of any provider's wire format.
 #[derive(Debug, Clone)]
@@ -46,6 +47,39 @@ pub enum Want {
         /// Token limit for the answer itself. The dialect adds room for thinking.
         max_output_tokens: u32,
     },
+    /// A vector of the call's text.
+    Vector {
+        /// The form of the request and of the vector.
+        form: Arc<VectorForm>,
+        /// The page where the text begins, from 1, if the document has pages. Not part of the key.
+        page: Option<u32>,
+    },
+}
+
+/// How texts become vectors.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct VectorForm {
+    /// Text before each text, such as `passage: `.
+    pub prefix: String,
+    /// Dimensions to request; `None` for the model's own.
+    pub dimensions: Option<u32>,
+    /// Whether docmill scales vectors to unit length.
+    pub normalize: bool,
+    /// Further fields of the request, as JSON without braces.
+    pub body: String,
+}
+
+/// The schema of calls without an answer.
+static NO_SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| Arc::new(Value::Bool(true).into()));
+
+impl Want {
+    /// Schema and token limit of the answer. A vector has the schema `true` and no output tokens.
+    pub fn answer(&self) -> (&Arc<Schema>, u32) {
+        match self {
+            Self::Answer { schema, max_output_tokens } => (schema, *max_output_tokens),
+            Self::Vector { .. } => (&NO_SCHEMA, 0),
+        }
+    }
 }
 
 /// Assumed bytes per token, for text that no tokenizer has counted.
@@ -67,7 +101,7 @@ impl Call {
     ///
     /// - endpoint (the provider's name) and model
     /// - messages and image bytes
-    /// - schema, effort and token limit
+    /// - schema, effort and token limit, or the form of the vector
     ///
     /// The key excludes the machine, the document's name and the time. It is not a hash of the
     /// request body: paid answers stay valid when wire details change.
@@ -79,14 +113,27 @@ impl Call {
             hash.update(&(bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
-        let Want::Answer { schema, max_output_tokens } = &self.want;
-        field(b"docmill call 1");
-        field(endpoint.as_bytes());
-        field(self.model.as_bytes());
-        field(self.system.as_bytes());
-        field(schema.text().as_bytes());
-        field(&max_output_tokens.to_le_bytes());
-        field(self.effort.as_deref().unwrap_or("").as_bytes());
+        match &self.want {
+            Want::Answer { schema, max_output_tokens } => {
+                field(b"docmill call 1");
+                field(endpoint.as_bytes());
+                field(self.model.as_bytes());
+                field(self.system.as_bytes());
+                field(schema.text().as_bytes());
+                field(&max_output_tokens.to_le_bytes());
+                field(self.effort.as_deref().unwrap_or("").as_bytes());
+            }
+            Want::Vector { form, .. } => {
+                let VectorForm { prefix, dimensions, normalize, body } = &**form;
+                field(b"docmill vector 1");
+                field(endpoint.as_bytes());
+                field(self.model.as_bytes());
+                field(prefix.as_bytes());
+                field(&dimensions.unwrap_or(0).to_le_bytes());
+                field(&[u8::from(*normalize)]);
+                field(body.as_bytes());
+            }
+        }
         for (n, part) in self.parts.iter().enumerate() {
             match part {
                 MessagePart::Text(text) => {
@@ -107,13 +154,23 @@ impl Call {
     /// to a prompt.
     pub fn most_input_tokens(&self) -> u64 {
         const WRAPPING: usize = 1000;
-        let Want::Answer { schema, .. } = &self.want;
-        let schema = schema.text().len();
+        let more = match &self.want {
+            Want::Answer { schema, .. } => WRAPPING + schema.text().len(),
+            Want::Vector { form, .. } => form.prefix.len() + Self::AROUND_INPUT,
+        };
         let parts = self.parts.iter().map(|part| match part {
             MessagePart::Text(text) => text.len() as u64,
             MessagePart::Picture(picture) => picture.most_tokens,
         });
-        (self.system.len() + schema + WRAPPING) as u64 + parts.sum::<u64>()
+        (self.system.len() + more) as u64 + parts.sum::<u64>()
+    }
+
+    /// Tokens that a model may add to one text of a request for vectors.
+    const AROUND_INPUT: usize = 16;
+
+    /// The text of a call for a vector, without its prefix.
+    pub fn text(&self) -> &str {
+        self.parts.iter().find_map(|part| if let MessagePart::Text(text) = part { Some(&**text) } else { None }).unwrap_or_default()
     }
 
     /// Estimated input tokens of its images.
@@ -210,6 +267,25 @@ mod tests {
             assert_ne!(changed.key("anthropic"), base);
         }
         assert_ne!(call().key("openai"), base);
+    }
+
+    #[test]
+    fn everything_that_decides_about_a_vector_changes_its_key() {
+        let form = VectorForm { prefix: "passage: ".into(), dimensions: Some(8), normalize: true, body: String::new() };
+        let key = |form: VectorForm, text: &str, page| {
+            let want = Want::Vector { form: Arc::new(form), page };
+            Call { want, parts: vec![MessagePart::Text(text.into())], ..call() }.key("openai")
+        };
+        let base = key(form.clone(), "a", None);
+        assert_eq!(key(form.clone(), "a", Some(3)), base, "a page moves without a change of its text");
+        let others = [
+            VectorForm { prefix: "query: ".into(), ..form.clone() },
+            VectorForm { dimensions: None, ..form.clone() },
+            VectorForm { normalize: false, ..form.clone() },
+            VectorForm { body: "\"input_type\":\"document\"".into(), ..form.clone() },
+        ];
+        assert!(others.into_iter().all(|other| key(other, "a", None) != base));
+        assert_ne!(key(form, "b", None), base);
     }
 
     #[test]

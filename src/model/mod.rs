@@ -27,7 +27,7 @@ mod tally;
 mod wording;
 
 pub use bottleneck::{Bottleneck, Change, Limit};
-pub use call::{Call, CallKey, MessagePart, Want};
+pub use call::{Call, CallKey, MessagePart, VectorForm, Want};
 pub use causes::{causes, with_causes};
 pub use checked::{Checked, Repair, Unfit};
 pub use column::{Column, ColumnType, JobColumns};

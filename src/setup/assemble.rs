@@ -118,6 +118,10 @@ pub async fn assemble(
     let account = Account::resolve(&settings.llm, table, Some(&address), stated, key);
     let mut account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
+    if jobs.embeds() && !account.embeds() {
+        let message = format!("provider {} makes no vectors, which a job with [task.embed] needs", account.provider.as_str());
+        return Err(SetupError::usage(config.problem("llm.provider", message)));
+    }
     let used = jobs.row_columns();
     let here = environment.of_inputs();
     let mut roots = open_inputs(config, &settings, &here, used.clone(), options.is_stream)?;

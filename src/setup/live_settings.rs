@@ -52,7 +52,7 @@ impl Source {
         *now = next;
         Ok(Revised {
             concurrency: settings.llm.concurrency,
-            documents: settings.llm.documents(self.jobs.fewest_calls()),
+            documents: self.jobs.documents(&settings.llm),
             limits: settings.llm.limits,
             max_cost,
             changes,

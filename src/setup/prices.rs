@@ -69,7 +69,9 @@ fn cap(
         return Err(SetupError::usage(config.problem(key, message)));
     }
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
-    let mut models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback);
+    let of_vectors = jobs.embeds().then(|| account.vector_model());
+    let models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback).map(String::as_str);
+    let mut models = models.chain(of_vectors);
     match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
         Some(model) if cap.is_some() => {
             let message = format!(

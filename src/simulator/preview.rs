@@ -4,7 +4,7 @@ use super::answer;
 use super::ask::{AskBuilder, Delivery, Form, tokens};
 use super::looks::Gallery;
 use super::scenario::Scenario;
-use crate::model::{Call, MessagePart, Want};
+use crate::model::{Call, MessagePart};
 use serde_json::Value;
 
 /// The answers of a simulator to calls, without faults.
@@ -44,7 +44,7 @@ impl AnswerPreview {
 
     /// The answer to a call. Blocks while it reads the document.
     pub fn answer(&self, call: &Call) -> Foretold {
-        let Want::Answer { schema, max_output_tokens } = &call.want;
+        let (schema, max_output_tokens) = call.want.answer();
         let mut builder = AskBuilder::new(self.seed, &call.model, Form::Schema(schema), &[]);
         builder.text("system", &call.system);
         for part in &call.parts {
@@ -56,7 +56,7 @@ impl AnswerPreview {
                 }
             }
         }
-        let ask = builder.finish(u64::from(*max_output_tokens), Delivery::default());
+        let ask = builder.finish(u64::from(max_output_tokens), Delivery::default());
         let looks = ask.picture.and_then(|base64| self.gallery.look(base64));
         let text = answer::write(&ask, looks, self.length_spread);
         Foretold { tokens: tokens(&text).min(ask.max_tokens), answer: serde_json::from_str(&text).ok() }

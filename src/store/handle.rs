@@ -1,6 +1,6 @@
 //! The handle to the writing thread, and its commands.
 
-use super::records::{NewAnswer, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
+use super::records::{NewAnswer, NewFailure, NewRequest, NewRow, PackLimit, ReadDocument, Settlement};
 use crate::model::{DocumentId, ResultFile};
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,6 +40,7 @@ pub(super) enum Command {
         sample: String,
     },
     Settings(String),
+    PackLimit(PackLimit),
     Cancelled(String, oneshot::Sender<()>),
 }
 
@@ -143,6 +144,20 @@ impl StoreHandle {
     /// Saves a row. Returns once it is durable.
     pub async fn save_row_durably(&self, row: NewRow) -> Result<(), WriterGone> {
         self.durable(|done| Command::Row(row, Some(done))).await
+    }
+
+    /// Remembers the limits of requests to a server if the queue has room.
+    pub fn remember(&self, limit: PackLimit) {
+        // Otherwise the next refusal teaches them again.
+        let _no_room = self.0.try_send(Command::PackLimit(limit));
+    }
+
+    /// Records the ends of attempts whose calls continue.
+    pub async fn settle_all(&self, settlements: Vec<Settlement>) -> Result<(), WriterGone> {
+        for settlement in settlements {
+            self.settle(settlement).await?;
+        }
+        Ok(())
     }
 
     /// Removes an entry from the outbox.

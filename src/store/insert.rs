@@ -2,7 +2,7 @@
 
 use super::reader::REQUEUED;
 use super::records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Run, Settlement};
-use super::{cancelled, places};
+use super::{cancelled, places, vectors};
 use crate::model::{DocumentId, Money, Stamp};
 use jiff::Timestamp;
 use rusqlite::{Result, Transaction};
@@ -20,6 +20,7 @@ pub(super) fn read(t: &Transaction<'_>, run: Run, read: &ReadDocument) -> Result
 }
 
 pub(super) fn forget(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
+    vectors::forget_chunks(t, run, document)?;
     let gone = t.prepare_cached("DELETE FROM rows WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, document.0))?;
     if gone > 0 { outdate_files(t) } else { Ok(()) }
 }
@@ -93,7 +94,7 @@ pub(super) fn lost(t: &Transaction<'_>, attempt: i64) -> Result<()> {
 }
 
 pub(super) fn answer(t: &Transaction<'_>, run: Run, answer: &NewAnswer) -> Result<()> {
-    let NewAnswer { document, key, call, settles, replaces } = answer;
+    let NewAnswer { document, key, call, settles, replaces, vector } = answer;
     if let Some(settlement) = settles {
         settle(t, settlement)?;
     }
@@ -103,6 +104,9 @@ pub(super) fn answer(t: &Transaction<'_>, run: Run, answer: &NewAnswer) -> Resul
         {
             t.prepare_cached(old)?.execute((document.0, &key.0[..]))?;
         }
+    }
+    if let Some(vector) = vector {
+        vectors::insert(t, *document, *key, vector, *replaces)?;
     }
     // Otherwise the first answer stays: a paid answer is never overwritten.
     t.prepare_cached("INSERT INTO answers (document, call_key, run, call) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
@@ -146,6 +150,7 @@ pub(super) fn row(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
         ready,
         Timestamp::now().as_millisecond()
     ])?;
+    vectors::insert_chunks(t, run, row)?;
     if run.follows { places::replace_older(t, run, row.document, is_known) } else { Ok(()) }
 }
 

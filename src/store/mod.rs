@@ -14,8 +14,8 @@
 //! answered.
 //!
 //! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
-//! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, and `secret`; `outbox` if rows are
-//! delivered.
+//! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, `vectors`, `chunks`, `pack_limits` and
+//! `secret`; `outbox` if rows are delivered.
 
 mod answered;
 mod audit;
@@ -44,6 +44,7 @@ mod schema;
 mod settings;
 mod timeline;
 mod unite;
+mod vectors;
 mod view;
 mod writer;
 
@@ -61,11 +62,14 @@ pub use lock::{Holder, LockError, RunLock};
 pub use outbox::{Outbox, OutboxEntry};
 pub use prune::{Excess, Group};
 pub use reader::{AnswerReader, Known};
-pub use records::{DocumentRecord, NewAnswer, NewAttempt, NewFailure, NewRequest, NewRow, ReadDocument, Settlement};
+pub use records::{
+    DocumentRecord, NewAnswer, NewAttempt, NewChunk, NewFailure, NewRequest, NewRow, NewVector, PackLimit, ReadDocument, Settlement,
+};
 pub use run::{EndedRun, NewRun, Store};
 pub use settings::StoreSettings;
 pub use timeline::{Attempted, Pace, Request};
 pub use unite::{Kept, Placed};
+pub use vectors::{KnownVector, VectorReader};
 pub use view::{StoredRow, View, ViewReader};
 pub use writer::{OnCommit, StoreWriter};
 

@@ -64,8 +64,10 @@ impl Archive {
                  DELETE FROM failures WHERE document IN (SELECT id FROM dropped);
                  DELETE FROM listing WHERE document IN (SELECT id FROM dropped);
                  DELETE FROM documents WHERE id IN (SELECT id FROM dropped);
+                 {}
                  COMMIT;
-                 VACUUM;"
+                 VACUUM;",
+                super::vectors::PRUNE
             ))
         };
         prune().map_err(|e| StoreError::new(&path, "cannot prune it", e))

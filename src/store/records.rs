@@ -100,6 +100,45 @@ pub struct NewAnswer {
     pub settles: Option<Settlement>,
     /// Whether it replaces a failure of this call, or an unreadable answer.
     pub replaces: bool,
+    /// The vector, if the call wanted one and no other document has it.
+    pub vector: Option<NewVector>,
+}
+
+/// The vector of a text.
+#[derive(Debug)]
+pub struct NewVector {
+    /// The text, without its prefix.
+    pub text: String,
+    /// The model that made it.
+    pub model: String,
+    /// Its numbers.
+    pub numbers: Vec<f32>,
+}
+
+/// A chunk of a row, with a vector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChunk {
+    /// The task.
+    pub task: String,
+    /// Its number, from 1.
+    pub part: u32,
+    /// The page where it begins.
+    pub page: Option<u32>,
+    /// The key of its call.
+    pub key: CallKey,
+}
+
+/// Limits of requests that a server has taught; `None` for no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackLimit {
+    /// Address and model.
+    pub endpoint: String,
+    /// Maximum items.
+    pub items: Option<i64>,
+    /// Maximum tokens.
+    pub tokens: Option<i64>,
+    /// Maximum bytes.
+    pub bytes: Option<i64>,
 }
 
 /// A permanently failed call.
@@ -136,4 +175,6 @@ pub struct NewRow {
     pub times: DocumentTimes,
     /// Name of the document if this row records its cancellation.
     pub given_up: Option<String>,
+    /// Its chunks with vectors.
+    pub chunks: Vec<NewChunk>,
 }

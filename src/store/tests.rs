@@ -56,6 +56,7 @@ fn row(document: i64, codes: Option<&str>) -> NewRow {
         result: format!("{{\"n\":{document}}}"),
         times: DocumentTimes::default(),
         given_up: None,
+        chunks: Vec::new(),
     }
 }
 
@@ -137,7 +138,10 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
     assert_eq!((doubts.len(), doubts[0].document.as_str(), doubts[0].at_most), (1, "a.txt", Some(Money::from_pico(7))));
 
     let settles = Some(settlement(1, "answered"));
-    handle.save_answer(NewAnswer { document: DocumentId(1), key, call: "{}".into(), settles, replaces: false }).await.unwrap();
+    handle
+        .save_answer(NewAnswer { document: DocumentId(1), key, call: "{}".into(), settles, replaces: false, vector: None })
+        .await
+        .unwrap();
     assert_eq!(archive.in_doubt().unwrap(), []);
     assert_eq!(archive.ledger(Requests::All).unwrap().cost.usd, Money::from_pico(5));
     let reader = reader::AnswerReader::open(&path).unwrap();
@@ -156,7 +160,7 @@ async fn an_answer_replaces_a_failure_and_then_stays() {
     let failure = NewFailure { document, key, code: "refused", call: "no".into(), settles: settlement(1, "refused") };
     handle.save_failure(failure).await.unwrap();
     for (call, replaces) in [("first", true), ("second", false)] {
-        let answer = NewAnswer { document, key, call: call.into(), settles: None, replaces };
+        let answer = NewAnswer { document, key, call: call.into(), settles: None, replaces, vector: None };
         handle.save_answer(answer).await.unwrap();
     }
     finish(handle, thread);

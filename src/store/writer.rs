@@ -6,7 +6,7 @@ use super::handle::{Command, StoreHandle};
 use super::history::publish;
 use super::insert;
 use super::records::Run;
-use super::{Store, StoreError, StoreSettings, cancelled, outbox, places, requeue};
+use super::{Store, StoreError, StoreSettings, cancelled, outbox, places, requeue, vectors};
 use crate::failpoint;
 use rusqlite::{Connection, Transaction};
 use std::sync::mpsc::SyncSender;
@@ -175,6 +175,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Unlisted(documents) => documents.iter().try_for_each(|document| places::unlist(t, run, *document))?,
         Command::Published(files) => publish(t, run.id, files)?,
         Command::Cancelled(document, _) => cancelled::cancel(t, document)?,
+        Command::PackLimit(limit) => vectors::remember_limit(t, limit)?,
         Command::Settings(settings) => insert::settings(t, run, settings)?,
         Command::Sample { elapsed_ms, sample } => insert::sample(t, run, *elapsed_ms, sample)?,
     }

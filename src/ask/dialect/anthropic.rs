@@ -11,7 +11,7 @@ use super::shape::Extra;
 use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
-use crate::model::{Call, FailureCode, MessagePart, Reply, Want};
+use crate::model::{Call, FailureCode, MessagePart, Reply};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -26,6 +26,7 @@ static FORMAT: WireFormat = WireFormat {
     name: "anthropic",
     provider: ProviderDefaults {
         model: Some("claude-haiku-5-5"),
+        vector_model: None,
         url: Some("https://api.anthropic.com"),
         prefix: "",
         key_variable: Some("ANTHROPIC_API_KEY"),
@@ -71,7 +72,7 @@ static FORMAT: WireFormat = WireFormat {
 };
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
-    let Want::Answer { schema: wanted, max_output_tokens } = &call.want;
+    let (wanted, max_output_tokens) = call.want.answer();
     let (mut content, mut system): (Vec<Value>, Vec<Value>) = (call.parts.iter().map(part).collect(), Vec::new());
     let shape = extra.shape;
     system.extend(shape.system(call).map(text));

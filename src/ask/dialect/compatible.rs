@@ -12,7 +12,7 @@ impl Dialect {
 
 static FORMAT: WireFormat = WireFormat {
     name: "openai-compatible",
-    provider: ProviderDefaults { model: None, url: None, prefix: "/v1", key_variable: None },
+    provider: ProviderDefaults { model: None, vector_model: None, url: None, prefix: "/v1", key_variable: None },
     form: Form {
         limit: LimitName::MaxTokens,
         roles: &[Role::System, Role::Developer],

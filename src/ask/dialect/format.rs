@@ -87,6 +87,8 @@ impl WireFormat {
 pub struct ProviderDefaults {
     /// The default model.
     pub model: Option<&'static str>,
+    /// The default model for vectors.
+    pub vector_model: Option<&'static str>,
     /// The default base address.
     pub url: Option<&'static str>,
     /// Path of the base address. A stand-in server expects the same path.

@@ -10,7 +10,7 @@ use super::shape::Extra;
 use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
 use crate::ask::tier::Tier;
-use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -24,6 +24,7 @@ static FORMAT: WireFormat = WireFormat {
     name: "gemini",
     provider: ProviderDefaults {
         model: Some("gemini-3.5-flash-lite"),
+        vector_model: Some("gemini-embedding-001"),
         url: Some("https://generativelanguage.googleapis.com/v1beta"),
         prefix: "/v1beta",
         key_variable: Some("GEMINI_API_KEY"),
@@ -78,7 +79,7 @@ fn path(model: &str, stream: bool) -> String {
 }
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
-    let Want::Answer { schema, max_output_tokens } = &call.want;
+    let (schema, max_output_tokens) = call.want.answer();
     let merged = extra.shape.merged(call).map(|text| json!({"text": text}));
     let mut parts: Vec<Value> = merged.into_iter().chain(call.parts.iter().map(part)).collect();
     let instruction = extra.shape.instruction(schema);

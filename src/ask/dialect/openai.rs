@@ -11,7 +11,7 @@ use super::shape::Extra;
 use super::wait::duration;
 use super::{content, errors, finish, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -28,6 +28,7 @@ pub(super) const CHAT: WireFormat = WireFormat {
     name: "openai",
     provider: ProviderDefaults {
         model: Some("gpt-6-luna"),
+        vector_model: Some("text-embedding-3-small"),
         url: Some("https://api.openai.com/v1"),
         prefix: "/v1",
         key_variable: Some("OPENAI_API_KEY"),
@@ -131,7 +132,7 @@ struct JsonSchema {
 }
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
-    let Want::Answer { schema, max_output_tokens } = &call.want;
+    let (schema, max_output_tokens) = call.want.answer();
     let shape = extra.shape;
     let limit = max_output_tokens.saturating_add(extra.room);
     let system_role = if shape.role == Role::Developer { "developer" } else { "system" };
@@ -175,7 +176,7 @@ fn request(call: &Call, extra: &Extra<'_>) -> Body {
 /// models accept nothing else.
 fn content(call: &Call, extra: &Extra<'_>) -> Value {
     let shape = extra.shape;
-    let Want::Answer { schema, .. } = &call.want;
+    let (schema, _) = call.want.answer();
     let instruction = shape.instruction(schema);
     let more = || instruction.as_deref().into_iter().chain(extra.note);
     let marked = (extra.cache && shape.cache && shape.blocks).then(|| call.shared.checked_sub(1)).flatten();

@@ -8,7 +8,7 @@ use super::openai::{CHAT, EXPLICIT};
 use super::shape::Extra;
 use super::{content, finish, usage};
 use crate::ask::fault::{Class, Fault};
-use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply, Want};
+use crate::model::{Call, FailureCode, FinishReason, MessagePart, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ static FORMAT: WireFormat = WireFormat {
 };
 
 fn request(call: &Call, extra: &Extra<'_>) -> Body {
-    let Want::Answer { schema, max_output_tokens } = &call.want;
+    let (schema, max_output_tokens) = call.want.answer();
     let shape = extra.shape;
     let mut content: Vec<Value> = call.parts.iter().map(|part| block(part, shape.detail)).collect();
     if let Some(at) = call.shared.checked_sub(1).filter(|_| extra.cache && shape.cache) {

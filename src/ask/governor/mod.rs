@@ -228,6 +228,11 @@ impl Governor {
         local.call_next();
     }
 
+    /// Maximum requests in flight by the settings.
+    pub fn places(&self) -> usize {
+        self.local().concurrency
+    }
+
     /// How many requests wait for admission.
     pub fn in_line(&self) -> usize {
         self.local().waiting.len()

@@ -45,13 +45,14 @@ pub(super) struct Gatherer<S: PackSender> {
 
 impl<S: PackSender> Gatherer<S> {
     pub(super) fn new(sender: S, settings: PackSettings, submitted: mpsc::Receiver<Submitted<S>>) -> Self {
+        let learned = LearnedLimits::new(sender.remembered());
         Self {
             sender: Arc::new(sender),
             settings,
             submitted,
             queues: HashMap::new(),
             later: Vec::new(),
-            learned: LearnedLimits::default(),
+            learned,
             requests: JoinSet::new(),
             in_flight: HashMap::new(),
             look_at: None,
@@ -157,7 +158,9 @@ impl<S: PackSender> Gatherer<S> {
         let Sent { group, pack, reply } = sent;
         let next = pack.settle(reply, self.settings.max_tries);
         if let Some((size, refusal)) = next.refused {
-            self.learned.learn(&self.sender.endpoint(&group), size, refusal);
+            let endpoint = self.sender.endpoint(&group);
+            let limits = self.learned.learn(&endpoint, size, refusal);
+            self.sender.learned(&endpoint, limits);
         }
         let again = !next.again.is_empty();
         if again {

@@ -20,7 +20,7 @@ const ANY: u64 = u64::MAX;
 const MIB: u64 = 1 << 20;
 
 /// The first match applies. Bytes are those of the inputs, without the rest of the body.
-const KNOWN: [Known; 16] = [
+const KNOWN: [Known; 15] = [
     known("api.openai.com", "", 2048, 300_000, 32 * MIB),
     known("openai.azure.com", "", 2048, 300_000, 32 * MIB),
     known("aliyuncs.com", "text-embedding-v1", 25, ANY, 4 * MIB),
@@ -36,24 +36,30 @@ const KNOWN: [Known; 16] = [
     known("voyageai.com", "voyage-4-lite", 1000, 1_000_000, 32 * MIB),
     known("voyageai.com", "voyage-3.5-lite", 1000, 1_000_000, 32 * MIB),
     known("voyageai.com", "", 1000, 120_000, 32 * MIB),
-    known("", "", 32, ANY, 2_000_000 - 100_000),
 ];
 
-/// The limits of a host (without port) and model. Unknown servers get the defaults of Text
-/// Embeddings Inference, which most local servers accept.
+/// The defaults of Text Embeddings Inference, which most local servers accept.
+const UNKNOWN: PackLimits = PackLimits { max_items: 32, max_tokens: ANY, max_bytes: 2_000_000 - 100_000 };
+
+/// The limits of a host (without port) and model, with defaults for unknown servers.
 pub fn known_limits(host: &str, model: &str) -> PackLimits {
+    limits_of(host, model).unwrap_or(UNKNOWN)
+}
+
+/// The limits of a host (without port) and model; `None` for unknown servers.
+pub fn limits_of(host: &str, model: &str) -> Option<PackLimits> {
     let is_of = |known: &&Known| {
         let rest = host.strip_suffix(known.host);
-        rest.is_some_and(|rest| known.host.is_empty() || rest.is_empty() || rest.ends_with('.')) && model.starts_with(known.model)
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) && model.starts_with(known.model)
     };
-    KNOWN.iter().find(is_of).map_or(PackLimits::NONE, |known| known.limits)
+    KNOWN.iter().find(is_of).map(|known| known.limits)
 }
 
 /// The limits in a response to `GET /info` of Text Embeddings Inference.
 pub fn limits_of_info(info: &Value) -> Option<PackLimits> {
     let max_items = usize::try_from(info["max_client_batch_size"].as_u64()?).ok()?;
     // The server forms its own batches of tokens, so they are no limit of a request.
-    Some(PackLimits { max_items: max_items.max(1), ..known_limits("", "") })
+    Some(PackLimits { max_items: max_items.max(1), ..UNKNOWN })
 }
 
 #[cfg(test)]

@@ -76,13 +76,18 @@ impl Size {
 pub(super) struct LearnedLimits(HashMap<String, PackLimits>);
 
 impl LearnedLimits {
+    pub(super) fn new(remembered: Vec<(String, PackLimits)>) -> Self {
+        Self(remembered.into_iter().collect())
+    }
+
     pub(super) fn of(&self, endpoint: &str) -> PackLimits {
         self.0.get(endpoint).copied().unwrap_or(PackLimits::NONE)
     }
 
     /// Learns from the refusal of a request with several items: the stated limit if it is below the
-    /// size, or else half the size. The next requests are smaller than this one in any case.
-    pub(super) fn learn(&mut self, endpoint: &str, size: Size, refusal: TooLarge) {
+    /// size, or else half the size. The next requests are smaller than this one in any case. Returns
+    /// all learned limits of the endpoint.
+    pub(super) fn learn(&mut self, endpoint: &str, size: Size, refusal: TooLarge) -> PackLimits {
         let mut limits = self.of(endpoint);
         let half = |refused: u64| refusal.limit.filter(|limit| (1..refused).contains(limit)).unwrap_or(refused / 2).max(1);
         match refusal.kind {
@@ -100,5 +105,6 @@ impl LearnedLimits {
             self.0.remove(&other);
         }
         self.0.insert(endpoint.to_owned(), limits);
+        limits
     }
 }

@@ -19,13 +19,15 @@ mod known;
 mod limits;
 mod pack;
 mod queue;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod vectors;
 
-pub use known::{known_limits, limits_of_info};
+pub use known::{known_limits, limits_of, limits_of_info};
 pub use limits::{PackLimits, Size};
-pub use vectors::{Vectors, vectors};
+pub use shares::shares;
+pub use vectors::{EncodedVector, Encoding, Vectors, checked_vectors, numbers, vectors};
 
 use super::dialect::TooLarge;
 use gatherer::Gatherer;
@@ -53,6 +55,14 @@ pub trait PackSender: Send + Sync + 'static {
 
     /// The known limits of a request.
     fn limits(&self, group: &Self::Group) -> PackLimits;
+
+    /// Limits that endpoints have taught earlier, for example to an earlier process.
+    fn remembered(&self) -> Vec<(String, PackLimits)> {
+        Vec::new()
+    }
+
+    /// An endpoint has taught these limits.
+    fn learned(&self, _endpoint: &str, _limits: PackLimits) {}
 
     /// How many requests may be in flight now. Packs wait, and fill, while there are so many.
     fn max_in_flight(&self) -> usize {

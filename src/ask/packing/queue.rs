@@ -84,19 +84,19 @@ impl<P, O, F> Queue<P, O, F> {
         self.size.fills(terms.limits, terms.window)
     }
 
-    /// Takes at most `room` packs: full ones, and if an item is due and `partial` is set, all others
-    /// too.
+    /// Takes at most `room` packs: full ones if they fill a window or an item is due. If an item is
+    /// due and `partial` is set, takes all others too.
     pub(super) fn take(&mut self, terms: Terms, now: Instant, room: usize, partial: bool) -> Vec<Vec<Item<P, O, F>>> {
         self.items.retain(|item| !item.answer.is_closed());
         self.recount();
         let mut taken = Vec::new();
         while taken.len() < room {
-            let is_due = partial && self.due(terms.max_wait).is_some_and(|due| due <= now);
+            let is_due = self.due(terms.max_wait).is_some_and(|due| due <= now);
             if self.items.is_empty() || !(is_due || self.may_fill(terms)) {
                 break;
             }
             let mut packs = self.window(terms);
-            if !is_due && packs.last().is_some_and(|last| !size_of(last).fills(terms.limits, 1)) {
+            if !(is_due && partial) && packs.last().is_some_and(|last| !size_of(last).fills(terms.limits, 1)) {
                 // The last one waits for more items.
                 self.items.extend(packs.pop().into_iter().flatten());
                 self.items.make_contiguous().sort_by_key(|item| item.since);

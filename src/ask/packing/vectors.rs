@@ -29,24 +29,15 @@ struct Entry<'a> {
     embedding: &'a RawValue,
 }
 
-/// Reads the vectors for `count` inputs, in the order of `index`.
-///
-/// All vectors must have the same dimensions, and finite numbers. `dimensions` are those that the
-/// request asked for. The error says what is wrong.
-pub fn vectors(body: &[u8], count: usize, dimensions: Option<u64>) -> Result<Vectors<'_>, String> {
+/// Reads the vectors for `count` inputs, in the order of `index`. The error says what is wrong.
+pub fn vectors(body: &[u8], count: usize) -> Result<Vectors<'_>, String> {
     let Response { data, model } = serde_json::from_slice(body).map_err(|error| format!("it is not a list of vectors: {error}"))?;
     if data.len() != count {
         return Err(format!("it has {} vectors for {count} inputs", data.len()));
     }
-    let mut expected = dimensions;
     let mut vectors: Vec<Option<&RawValue>> = vec![None; count];
     for (at, Entry { index, embedding }) in data.into_iter().enumerate() {
         let index = index.unwrap_or(at);
-        let dimensions = dimensions_of(embedding.get()).ok_or_else(|| format!("vector {index} is not a list of finite numbers"))?;
-        let expected = *expected.get_or_insert(dimensions);
-        if dimensions != expected {
-            return Err(format!("vector {index} has {dimensions} dimensions instead of {expected}"));
-        }
         match vectors.get_mut(index) {
             Some(place @ None) => *place = Some(embedding),
             _ => return Err(format!("index {index} is wrong or comes twice")),
@@ -55,17 +46,54 @@ pub fn vectors(body: &[u8], count: usize, dimensions: Option<u64>) -> Result<Vec
     Ok(Vectors { model, vectors: vectors.into_iter().flatten().collect() })
 }
 
+/// The same. All vectors must have the same dimensions, and finite numbers.
+pub fn checked_vectors(body: &[u8], count: usize) -> Result<Vectors<'_>, String> {
+    let read = vectors(body, count)?;
+    let mut expected = None;
+    for (index, vector) in read.vectors.iter().enumerate() {
+        let dimensions = dimensions_of(vector.get()).ok_or_else(|| format!("vector {index} is not a list of finite numbers"))?;
+        let expected = *expected.get_or_insert(dimensions);
+        if dimensions != expected {
+            return Err(format!("vector {index} has {dimensions} dimensions instead of {expected}"));
+        }
+    }
+    Ok(read)
+}
+
 /// Dimensions of a vector of finite numbers.
 fn dimensions_of(vector: &str) -> Option<u64> {
-    let count = if vector.starts_with('[') {
-        serde_json::from_str::<Vec<f64>>(vector).ok()?.len()
+    let vector = numbers(vector)?;
+    vector.numbers.iter().all(|number| number.is_finite()).then_some(vector.numbers.len() as u64)
+}
+
+/// The encoding of a vector in a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// A list of numbers.
+    Float,
+    /// A text: the bytes of 32-bit numbers, little end first, in base64.
+    Base64,
+}
+
+/// The numbers of a vector, and how they came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncodedVector {
+    /// The numbers. At least one; they may be infinite or NaN.
+    pub numbers: Vec<f32>,
+    /// Their encoding.
+    pub encoding: Encoding,
+}
+
+/// Reads a vector, which is JSON; `None` if it is not a vector.
+pub fn numbers(vector: &str) -> Option<EncodedVector> {
+    let (numbers, encoding) = if vector.starts_with('[') {
+        (serde_json::from_str::<Vec<f32>>(vector).ok()?, Encoding::Float)
     } else {
         let bytes = STANDARD.decode(serde_json::from_str::<String>(vector).ok()?).ok()?;
-        let (numbers, rest) = bytes.as_chunks::<4>();
-        let is_finite = numbers.iter().all(|number| f32::from_le_bytes(*number).is_finite());
-        (rest.is_empty() && is_finite).then_some(numbers.len())?
+        let (numbers, []) = bytes.as_chunks::<4>() else { return None };
+        (numbers.iter().map(|number| f32::from_le_bytes(*number)).collect(), Encoding::Base64)
     };
-    Some(count as u64).filter(|count| *count > 0)
+    (!numbers.is_empty()).then_some(EncodedVector { numbers, encoding })
 }
 
 #[cfg(test)]
@@ -79,14 +107,14 @@ mod tests {
             { "index": 2, "embedding": [0.5, 2] }, { "index": 0, "embedding": [0.1, 0] }, { "index": 1, "embedding": [1, 1] },
         ] });
         let body = body.to_string();
-        let Vectors { model, vectors } = vectors(body.as_bytes(), 3, None).unwrap();
+        let Vectors { model, vectors } = checked_vectors(body.as_bytes(), 3).unwrap();
         let numbers: Vec<&str> = vectors.into_iter().map(RawValue::get).collect();
         assert_eq!((model.as_str(), numbers), ("m", vec!["[0.1,0]", "[1,1]", "[0.5,2]"]));
     }
 
     #[test]
     fn wrong_responses_are_refused() {
-        let check = |data: Value| match vectors(json!({ "data": data }).to_string().as_bytes(), 2, Some(2)) {
+        let check = |data: Value| match checked_vectors(json!({ "data": data }).to_string().as_bytes(), 2) {
             Ok(_) => String::new(),
             Err(why) => why,
         };
@@ -94,7 +122,7 @@ mod tests {
         let fine = STANDARD.encode([0.5_f32.to_le_bytes(), 1_f32.to_le_bytes()].concat());
         for (first, words) in [
             (json!({ "index": 0, "embedding": [1, null] }), "finite"),
-            (json!({ "index": 0, "embedding": [1] }), "1 dimensions instead of 2"),
+            (json!({ "index": 0, "embedding": [1] }), "2 dimensions instead of 1"),
             (json!({ "index": 0, "embedding": [] }), "finite"),
             (json!({ "index": 0, "embedding": nan }), "finite"),
             (json!({ "index": 0, "embedding": "AAA" }), "finite"),
@@ -105,7 +133,7 @@ mod tests {
             assert!(why.contains(words), "{first}: {why}");
         }
         assert!(check(json!([{ "index": 0, "embedding": [1, 2] }])).contains("1 vectors for 2 inputs"));
-        assert!(vectors(br#"{"data":[{"embedding":[NaN]}]}"#, 1, None).is_err());
+        assert!(vectors(br#"{"data":[{"embedding":[NaN]}]}"#, 1).is_err());
         assert_eq!(check(json!([{ "index": 0, "embedding": fine }, { "embedding": [1, 2] }])), "");
     }
 }

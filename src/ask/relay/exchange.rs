@@ -8,6 +8,7 @@ use crate::ask::transport::{fault, in_time};
 use crate::model::FailureCode;
 use bytes::Bytes;
 use reqwest::header::CONTENT_TYPE;
+use std::time::{Duration, Instant};
 
 /// The result of an attempt.
 pub(super) struct Exchanged {
@@ -16,6 +17,8 @@ pub(super) struct Exchanged {
     /// The whole body of a response that is not a stream.
     pub body: Bytes,
     pub rate_limits: Vec<RateLimitHeader>,
+    /// Time until the response began, if it began.
+    pub first_byte: Option<Duration>,
     /// Whether the client has got a part of a stream.
     pub begun: bool,
 }
@@ -23,8 +26,14 @@ pub(super) struct Exchanged {
 impl Relay {
     /// Sends an attempt. `unpooled` uses a new connection.
     pub(super) async fn exchange(&self, request: &RelayRequest, body: Bytes, hides_usage: bool, unpooled: bool) -> Exchanged {
-        let mut seen =
-            Exchanged { result: Ok(Relayed::default()), status: None, body: Bytes::new(), rate_limits: Vec::new(), begun: false };
+        let mut seen = Exchanged {
+            result: Ok(Relayed::default()),
+            status: None,
+            body: Bytes::new(),
+            rate_limits: Vec::new(),
+            first_byte: None,
+            begun: false,
+        };
         let exchange = Box::pin(self.receive(request, body, hides_usage, unpooled, &mut seen));
         let result = in_time(exchange, self.transport.times.total, "no complete response", "llm.timeout_s").await.flatten();
         Exchanged { result, ..seen }
@@ -42,6 +51,7 @@ impl Relay {
         let address =
             account.relay_address(request.endpoint).ok_or_else(|| Fault::new(Class::Permanent, FailureCode::Internal, "no endpoint"))?;
         let fault = |error| fault(&error, account);
+        let sent = Instant::now();
         let sending = self.transport.client(unpooled).post(address).headers(account.relay_headers()).body(body).send();
         let mut response = match &request.events {
             Some(_) => in_time(sending, times.first_byte, "no response", "llm.first_byte_s").await?.map_err(fault)?,
@@ -49,7 +59,7 @@ impl Relay {
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(|v| account.secrets().scrub(v.into()).into_owned());
-        seen.status = Some(status);
+        (seen.status, seen.first_byte) = (Some(status), Some(sent.elapsed()));
         seen.rate_limits = self.rate_limits(&HttpReply { status, header: &header, body: b"" });
         let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if let Some(events) = request.events.as_ref().filter(|_| is_stream && (200..=299).contains(&status)) {

@@ -9,15 +9,19 @@
 mod exchange;
 mod send;
 
+pub(super) use send::{Response, Sum};
+
 use super::account::Account;
 use super::billing::{Billing, Bound};
+use super::fault::{Fault, RunStop};
 use super::governor::Governor;
 use super::relay_endpoint::RelayEndpoint;
 use super::settings::{LlmSettings, RetrySettings};
 use super::tier::Tier;
 use super::transport::Transport;
-use crate::model::{Money, Usage};
+use crate::model::{FailureCode, Moments, Money, Usage};
 use bytes::Bytes;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -76,6 +80,14 @@ pub struct RelayAttempt {
     pub usage: Usage,
     /// The cost; `None` if it is unknown.
     pub cost: Option<Money>,
+    /// Why there is no response; `None` if there is one.
+    pub failure: Option<FailureCode>,
+    /// Whether the request may have been billed without a response.
+    pub maybe_billed: bool,
+    /// When it began to wait for admission.
+    pub queued: Timestamp,
+    /// When it was sent, and when its response came.
+    pub moments: Moments,
 }
 
 /// Reserves money and records attempts.
@@ -88,11 +100,39 @@ pub trait RelayLedger: Sync {
     /// Releases the reservation of an attempt that was not recorded.
     fn release(&self, at_most: Option<Money>);
 
-    /// Records attempt `number`. Returns its id when the record is durable.
-    fn sending(&self, number: u32, at_most: Option<Money>) -> impl Future<Output = Result<i64, NoRoom>> + Send;
+    /// Records attempt `number`, which began to wait at `queued`. Returns its id when the record is
+    /// durable.
+    fn sending(&self, number: u32, at_most: Option<Money>, queued: Timestamp) -> impl Future<Output = Result<i64, NoRoom>> + Send;
 
     /// Records the end of an attempt and settles its reservation.
     fn ended(&self, id: i64, at_most: Option<Money>, attempt: RelayAttempt) -> impl Future<Output = ()> + Send;
+
+    /// The request will be repeated after a failed attempt.
+    fn retrying(&self, _fault: &Fault, _attempts: u32) {}
+}
+
+/// Why a request has no response that can be used.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// The last attempt failed.
+    Failed {
+        fault: Box<Fault>,
+        /// The HTTP status and the body of its response, if there was one.
+        status: Option<u16>,
+        body: Bytes,
+        /// Why the whole run must stop, if the provider asks for a long wait.
+        stop: Option<RunStop>,
+    },
+    /// The stream broke after the client had got a part of it.
+    Broken(String),
+    /// A cap, or the ledger, forbids the request.
+    NotSent(NoRoom),
+    /// The budget has no room for the request.
+    OverBudget(RunStop),
+    /// The client has gone.
+    Cancelled,
+    /// The run or the server stops.
+    Stopped,
 }
 
 /// An attempt may not be sent.
@@ -184,6 +224,16 @@ impl Relay {
     pub fn at_most(&self, model: &str, most_input: u64, most_output: u64) -> Option<Money> {
         let bound = Bound { model, input: most_input, output: most_output, tier: Tier::Standard };
         self.billing.bound(&self.account.prices, &bound)
+    }
+
+    /// Maximum requests in flight by the settings.
+    pub(super) fn places(&self) -> usize {
+        self.governor.places()
+    }
+
+    /// The HTTP client.
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// The account.

@@ -1,27 +1,37 @@
 //! The loop that repeats a relayed request.
 
 use super::exchange::Exchanged;
-use super::{Relay, RelayAttempt, RelayEnd, RelayFailure, RelayLedger, RelayReply, RelayRequest};
-use crate::ask::attempt::refusal;
+use super::{Relay, RelayAttempt, RelayEnd, RelayFailure, RelayLedger, RelayReply, RelayRequest, Unanswered};
+use crate::ask::attempt::{after, refusal};
 use crate::ask::billing::{Billed, Bound, Reported};
+use crate::ask::dialect::{Relayed, may_blame_one_item, pack_refusal};
 use crate::ask::fault::{Class, Fault, StopKind};
 use crate::ask::governor::{Ending, Need, Ticket};
 use crate::ask::outcome::CallOutcome;
+use crate::ask::relay_endpoint::RelayEndpoint;
 use crate::ask::retry::wait;
 use crate::ask::retry_state::RetryState;
-use crate::model::{Money, Usage};
+use crate::model::{Moments, Money, Usage};
 use bytes::Bytes;
+use jiff::Timestamp;
 use std::sync::atomic::Ordering::Relaxed;
+use tokio::time::Instant;
 
 /// The option that makes a stream of Chat Completions report its usage.
 const USAGE: &[u8] = b"\"stream_options\":{\"include_usage\":true},";
 
 /// Sums over the attempts of a request.
-struct Sum {
-    attempts: u32,
+pub(in crate::ask) struct Sum {
+    pub attempts: u32,
     lost: u32,
     cost: Option<Money>,
     usage: Usage,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { attempts: 0, lost: 0, cost: Some(Money::ZERO), usage: Usage::default() }
+    }
 }
 
 /// An attempt that was sent.
@@ -34,27 +44,44 @@ struct Tried {
 impl Relay {
     /// Relays a request until it has a response, or fails.
     pub async fn send(&self, request: &RelayRequest, ledger: &impl RelayLedger) -> RelayReply {
-        let mut sum = Sum { attempts: 0, lost: 0, cost: Some(Money::ZERO), usage: Usage::default() };
-        let end = self.send_until_it_ends(request, ledger, &mut sum).await.unwrap_or_else(|end| end);
+        let mut sum = Sum::default();
+        let end = if self.has(request.endpoint) {
+            let as_it_came = |_: Relayed, response: &Response| {
+                let Response { status, body, begun } = response;
+                Ok(if *begun {
+                    RelayEnd::Streamed(None)
+                } else {
+                    RelayEnd::Response { status: *status, body: body.clone(), retry_after: None }
+                })
+            };
+            self.request(request, ledger, &mut sum, as_it_came).await.unwrap_or_else(RelayEnd::from)
+        } else {
+            let message = format!("provider {} has no endpoint {}", self.account.provider.as_str(), request.endpoint.path());
+            RelayEnd::Failed(RelayFailure::NoEndpoint, message)
+        };
         RelayReply { end, attempts: sum.attempts, cost: sum.cost, usage: sum.usage }
     }
 
-    async fn send_until_it_ends(&self, request: &RelayRequest, ledger: &impl RelayLedger, sum: &mut Sum) -> Result<RelayEnd, RelayEnd> {
-        if !self.has(request.endpoint) {
-            let message = format!("provider {} has no endpoint {}", self.account.provider.as_str(), request.endpoint.path());
-            return Err(RelayEnd::Failed(RelayFailure::NoEndpoint, message));
-        }
+    /// Sends a request until `read` accepts a response, or the request fails.
+    pub(in crate::ask) async fn request<T>(
+        &self,
+        request: &RelayRequest,
+        ledger: &impl RelayLedger,
+        sum: &mut Sum,
+        read: impl Fn(Relayed, &Response) -> Result<T, Fault>,
+    ) -> Result<T, Unanswered> {
         let mut state = RetryState::default();
         loop {
             let Tried { exchanged, asks_usage } = self.attempt(request, ledger, sum).await?;
             let Exchanged { result, status, body, begun, .. } = exchanged;
-            let fault = match result {
-                Ok(_) if begun => return Ok(RelayEnd::Streamed(None)),
-                Ok(_) => return Ok(RelayEnd::Response { status: status.unwrap_or(200), body, retry_after: None }),
+            let response = Response { status: status.unwrap_or(200), body, begun };
+            let fault = match result.and_then(|relayed| read(relayed, &response)) {
+                Ok(read) => return Ok(read),
                 Err(fault) => Fault { message: self.account.secrets().scrub(fault.message.into()).into_owned(), ..fault },
             };
+            let body = response.body;
             if begun {
-                return Ok(RelayEnd::Streamed(Some(fault.message)));
+                return Err(Unanswered::Broken(fault.message));
             }
             if asks_usage && refuses_usage(&fault) && !self.no_stream_usage.swap(true, Relaxed) {
                 continue;
@@ -62,15 +89,18 @@ impl Relay {
             if matches!(fault.status, Some(404 | 405)) && self.account.go_below_v1() == Some(true) {
                 continue;
             }
-            if !state.learn(&fault, sum.attempts, &self.retry, false) {
-                return Ok(fail(&fault, status, body));
+            if is_about_items(request.endpoint, status, &body) || !state.learn(&fault, sum.attempts, &self.retry, false) {
+                return Err(Unanswered::Failed { fault: Box::new(fault), status, body, stop: None });
             }
+            ledger.retrying(&fault, sum.attempts);
             tokio::select! {
                 biased;
-                () = request.cancelled.cancelled() => return Err(RelayEnd::Cancelled),
+                () = request.cancelled.cancelled() => return Err(Unanswered::Cancelled),
                 waited = wait(&self.governor, &self.retry, &fault, sum.attempts) => match waited {
-                    Err(CallOutcome::RunStops(_)) => return Ok(fail(&fault, status, body)),
-                    Err(_) => return Err(RelayEnd::Stopped),
+                    Err(CallOutcome::RunStops(stop)) => {
+                        return Err(Unanswered::Failed { fault: Box::new(fault), status, body, stop: Some(stop) });
+                    }
+                    Err(_) => return Err(Unanswered::Stopped),
                     Ok(()) => {}
                 },
             }
@@ -78,41 +108,48 @@ impl Relay {
     }
 
     /// Sends one attempt, from its reservation to its settlement.
-    async fn attempt(&self, request: &RelayRequest, ledger: &impl RelayLedger, sum: &mut Sum) -> Result<Tried, RelayEnd> {
+    async fn attempt(&self, request: &RelayRequest, ledger: &impl RelayLedger, sum: &mut Sum) -> Result<Tried, Unanswered> {
         let tokens = request.tokens;
         let bound = Bound { model: &request.model, input: tokens.most_input, output: tokens.most_output, tier: request.tier };
         let at_most = self.billing.bound(&self.account.prices, &bound);
         tokio::select! {
             biased;
-            () = request.cancelled.cancelled() => return Err(RelayEnd::Cancelled),
-            reserved = ledger.reserve(at_most) => reserved.map_err(RelayEnd::NotSent)?,
+            () = request.cancelled.cancelled() => return Err(Unanswered::Cancelled),
+            reserved = ledger.reserve(at_most) => reserved.map_err(Unanswered::NotSent)?,
         }
-        let ticket = Ticket { document: request.place, need: self.need(request), at_most: None };
+        let ticket = Ticket { document: request.place, need: self.need(request), at_most };
+        let queued = Timestamp::now();
         let permit = tokio::select! {
             biased;
-            () = request.cancelled.cancelled() => Err(RelayEnd::Cancelled),
-            permit = self.governor.admit(&ticket) => permit.map_err(|_| RelayEnd::Stopped),
+            () = request.cancelled.cancelled() => Err(Unanswered::Cancelled),
+            permit = self.governor.admit(&ticket) => permit.map_err(|refused| match CallOutcome::from(refused) {
+                CallOutcome::RunStops(stop) => Unanswered::OverBudget(stop),
+                _ => Unanswered::Stopped,
+            }),
         };
         let permit = permit.inspect_err(|_| ledger.release(at_most))?;
         let number = sum.attempts + 1;
-        let id = match ledger.sending(number, at_most).await {
+        let id = match ledger.sending(number, at_most, queued).await {
             Ok(id) => id,
             Err(why) => {
                 permit.end(&Ending { cost: Some(Money::ZERO), ..Ending::default() });
                 ledger.release(at_most);
-                return Err(RelayEnd::NotSent(why));
+                return Err(Unanswered::NotSent(why));
             }
         };
         sum.attempts = number;
         let hides_usage = request.events.as_ref().is_some_and(|events| events.hides_usage);
         let asks_usage = hides_usage && !self.no_stream_usage.load(Relaxed);
         let body = if asks_usage { with_usage(&request.body) } else { request.body.clone() };
+        let (started, sent) = (Instant::now(), Timestamp::now());
         let exchange = self.exchange(request, body, asks_usage, sum.lost > 0);
         // An abandoned request stays in doubt.
         let Ok(exchanged) = self.governor.unless_abandoned(exchange).await else {
             sum.cost = None;
-            return Err(RelayEnd::Stopped);
+            return Err(Unanswered::Stopped);
         };
+        let moments =
+            Moments { sent, first_byte: exchanged.first_byte.map(|time| after(sent, time)), ended: after(sent, started.elapsed()) };
         let billed = self.bill(&bound, &exchanged);
         permit.end(&Ending {
             usage: Some(billed.usage).filter(|usage| usage.input() > 0),
@@ -120,10 +157,21 @@ impl Relay {
             rate_limits: &exchanged.rate_limits,
             refused: exchanged.result.as_ref().err().and_then(|fault| refusal(fault, self.account.dialect, &self.retry, number)),
         });
-        sum.lost += u32::from(matches!(&exchanged.result, Err(fault) if fault.class == Class::Ambiguous));
+        let fault = exchanged.result.as_ref().err();
+        let lost = fault.is_some_and(|fault| fault.class == Class::Ambiguous);
+        sum.lost += u32::from(lost);
         sum.cost = sum.cost.zip(billed.cost).map(|(sum, cost)| sum + cost);
         sum.usage += billed.usage;
-        ledger.ended(id, at_most, RelayAttempt { status: exchanged.status, usage: billed.usage, cost: billed.cost }).await;
+        let attempt = RelayAttempt {
+            status: exchanged.status,
+            usage: billed.usage,
+            cost: billed.cost,
+            failure: fault.map(|fault| fault.code),
+            maybe_billed: lost,
+            queued,
+            moments,
+        };
+        ledger.ended(id, at_most, attempt).await;
         Ok(Tried { exchanged, asks_usage })
     }
 
@@ -149,6 +197,32 @@ impl Relay {
         let lost =
             matches!(&exchanged.result, Err(fault) if fault.class == Class::Ambiguous) || (exchanged.begun && exchanged.result.is_err());
         Billed { cost: billed.cost.filter(|_| !lost), ..billed }
+    }
+}
+
+/// A response as it came.
+pub(in crate::ask) struct Response {
+    pub status: u16,
+    pub body: Bytes,
+    /// Whether the client has got it as a stream.
+    begun: bool,
+}
+
+/// Whether a refusal is about the items of a pack. Smaller packs help then, and repetitions do not.
+fn is_about_items(endpoint: RelayEndpoint, status: Option<u16>, body: &[u8]) -> bool {
+    let is_about = |status| pack_refusal(status, body).is_some() || may_blame_one_item(status, body);
+    endpoint == RelayEndpoint::Embeddings && status.is_some_and(is_about)
+}
+
+impl From<Unanswered> for RelayEnd {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Failed { fault, status, body, .. } => fail(&fault, status, body),
+            Unanswered::Broken(why) => Self::Streamed(Some(why)),
+            Unanswered::NotSent(why) => Self::NotSent(why),
+            Unanswered::Cancelled => Self::Cancelled,
+            Unanswered::OverBudget(_) | Unanswered::Stopped => Self::Stopped,
+        }
     }
 }
 

@@ -85,6 +85,7 @@ impl World {
                     result,
                     times: DocumentTimes::default(),
                     given_up: None,
+                    chunks: Vec::new(),
                 };
                 runtime.block_on(handle.save_row(row)).unwrap();
             }

@@ -37,11 +37,11 @@ impl Observer for Context {
         };
     }
 
-    fn retrying(&self, call: &Call, attempt: u32, fault: &Fault) {
+    fn retrying(&self, label: &str, attempt: u32, fault: &Fault) {
         self.meters.retries.fetch_add(1, Relaxed);
         self.meters.refusals.fetch_add(u64::from(fault.code == FailureCode::RateLimited), Relaxed);
         if self.meters.reported.may_report(self.meters.wall()) {
-            let (call, message) = (call.label(), fault.message.clone());
+            let (call, message) = (label.to_owned(), fault.message.clone());
             let refused = fault.pressure != Pressure::None;
             let event = RunEvent::CallRetried { call, attempt, code: fault.code, refused, message };
             // `offer` never waits for a slow watcher.

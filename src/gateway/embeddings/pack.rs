@@ -2,13 +2,14 @@
 
 use super::parts::Input;
 use crate::ask::dialect::{may_blame_one_item, pack_refusal};
-use crate::ask::packing::{PackFault, PackLimits, PackSender, Vectors, known_limits, vectors};
+use crate::ask::packing::{PackFault, PackLimits, PackSender, Vectors, checked_vectors, known_limits, shares};
 use crate::ask::{NoRoom, RelayAttempt, RelayEnd, RelayEndpoint, RelayLedger, RelayReply, RelayRequest, RelayTokens, Tier};
 use crate::gateway::Gateway;
 use crate::gateway::ask::{Whole, whole};
 use crate::gateway::error::ApiError;
 use crate::gateway::ledger::NewAttempt;
 use crate::model::{Money, Usage};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use std::sync::{Arc, Weak};
@@ -162,7 +163,7 @@ impl PackSender for Packs {
 /// The vectors of a response in the order of the inputs.
 fn outputs(items: &[Arc<Payload>], body: &[u8], reply: &RelayReply) -> Result<Vec<Output>, ApiError> {
     let unreadable = |why| ApiError::upstream(502, "upstream_lost", format!("the provider's response cannot be used: {why}"));
-    let Vectors { vectors, model } = vectors(body, items.len(), None).map_err(unreadable)?;
+    let Vectors { vectors, model } = checked_vectors(body, items.len()).map_err(unreadable)?;
     let weights: Vec<u64> = items.iter().map(|item| item.input.tokens()).collect();
     let (tokens, model) = (shares(reply.usage.input(), &weights), Arc::<str>::from(model));
     let costs = reply.cost.map(|cost| shares(cost.pico(), &weights));
@@ -174,21 +175,6 @@ fn outputs(items: &[Arc<Payload>], body: &[u8], reply: &RelayReply) -> Result<Ve
         attempts: reply.attempts,
     };
     Ok(vectors.into_iter().enumerate().map(output).collect())
-}
-
-/// Shares an amount out by weights. The shares add up to the amount.
-fn shares(amount: u64, weights: &[u64]) -> Vec<u64> {
-    let all = u128::from(weights.iter().sum::<u64>().max(1));
-    let mut before = 0;
-    let up_to = |weight: u64| u64::try_from(u128::from(amount) * u128::from(weight) / all).unwrap_or(amount);
-    weights
-        .iter()
-        .map(|weight| {
-            let share = up_to(before + weight) - up_to(before);
-            before += weight;
-            share
-        })
-        .collect()
 }
 
 /// Records the attempts of a pack: one for each request that has inputs in it.
@@ -227,7 +213,7 @@ impl RelayLedger for Record {
 
     fn release(&self, _: Option<Money>) {}
 
-    async fn sending(&self, number: u32, _: Option<Money>) -> Result<i64, NoRoom> {
+    async fn sending(&self, number: u32, _: Option<Money>, _: Timestamp) -> Result<i64, NoRoom> {
         let attempt = |(request, items): (&Arc<Request>, Vec<&Arc<Payload>>)| NewAttempt {
             request: request.id.clone(),
             owner: request.owner.clone(),
@@ -259,26 +245,10 @@ impl RelayLedger for Record {
         let of_requests: Vec<u64> = requests.iter().map(|(_, items)| items.iter().map(|item| item.input.tokens()).sum()).collect();
         let (tokens, costs) = (shares(attempt.usage.input(), &of_requests), attempt.cost.map(|cost| shares(cost.pico(), &of_requests)));
         let share = |at: usize| RelayAttempt {
-            status: attempt.status,
             usage: Usage { uncached_input: tokens[at], ..Usage::default() },
             cost: costs.as_ref().map(|costs| Money::from_pico(costs[at])),
+            ..attempt.clone()
         };
         self.gateway.ledger.ended(id, (0..requests.len()).map(share).collect()).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_add_up_to_the_amount() {
-        let mut random = fastrand::Rng::with_seed(7);
-        for _ in 0..1000 {
-            let weights: Vec<u64> = (0..random.usize(1..50)).map(|_| random.u64(1..9000)).collect();
-            let amount = random.u64(0..1 << 60);
-            assert_eq!(shares(amount, &weights).iter().sum::<u64>(), amount);
-        }
-        assert_eq!(shares(10, &[1, 1, 2]), [2, 3, 5]);
     }
 }

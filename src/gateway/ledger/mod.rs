@@ -156,7 +156,7 @@ impl Ledger {
             let sql = "UPDATE attempts SET state = 'ended', ended_ms = ?2, status = ?3, uncached_input = ?4, cache_read = ?5,
                 cache_write = ?6, output = ?7, cost_pico_usd = ?8 WHERE id = ?1";
             let (mut update, now) = (t.prepare_cached(sql)?, now_ms());
-            for (id, RelayAttempt { status, usage, cost }) in (first..).zip(&attempts) {
+            for (id, RelayAttempt { status, usage, cost, .. }) in (first..).zip(&attempts) {
                 let Usage { uncached_input, cache_read, cache_write, output } = usage;
                 let cost = cost.map(Money::pico);
                 update.execute(params![id, now, status, uncached_input, cache_read, cache_write, output, cost])?;

@@ -1,0 +1,98 @@
+//! Vectors of texts, and the chunks of documents that have them.
+
+use super::records::{NewChunk, NewRow, NewVector, PackLimit, Run};
+use super::schema::open_to_read;
+use super::{Store, StoreError};
+use crate::model::{CallKey, DocumentId};
+use rusqlite::{Connection, OptionalExtension as _, Result, Transaction};
+use std::path::{Path, PathBuf};
+
+pub(super) fn insert(t: &Transaction<'_>, document: DocumentId, key: CallKey, vector: &NewVector, replaces: bool) -> Result<()> {
+    let NewVector { text, model, numbers } = vector;
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let conflict = if replaces { "DO UPDATE SET model = excluded.model, vector = excluded.vector" } else { "DO NOTHING" };
+    let sql = format!(
+        "INSERT INTO vectors (call_key, document, model, text, vector) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (call_key) {conflict}"
+    );
+    t.prepare_cached(&sql)?.execute((&key.0[..], document.0, model, text, bytes)).map(|_| ())
+}
+
+pub(super) fn forget_chunks(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
+    t.prepare_cached("DELETE FROM chunks WHERE recipe = ?1 AND document = ?2")?.execute((run.recipe, document.0)).map(|_| ())
+}
+
+pub(super) fn insert_chunks(t: &Transaction<'_>, run: Run, row: &NewRow) -> Result<()> {
+    let sql = "INSERT OR REPLACE INTO chunks (recipe, document, task, part, page, vector)
+        SELECT ?1, ?2, ?3, ?4, ?5, id FROM vectors WHERE call_key = ?6";
+    for NewChunk { task, part, page, key } in &row.chunks {
+        t.prepare_cached(sql)?.execute((run.recipe, row.document.0, task, part, page, &key.0[..]))?;
+    }
+    Ok(())
+}
+
+pub(super) fn remember_limit(t: &Transaction<'_>, limit: &PackLimit) -> Result<()> {
+    let PackLimit { endpoint, items, tokens, bytes } = limit;
+    t.prepare_cached("INSERT OR REPLACE INTO pack_limits VALUES (?1, ?2, ?3, ?4)")?.execute((endpoint, items, tokens, bytes)).map(|_| ())
+}
+
+/// Deletes vectors that neither a chunk nor an answer needs.
+pub(super) const PRUNE: &str = "DELETE FROM chunks WHERE NOT EXISTS
+        (SELECT 1 FROM rows r WHERE r.recipe = chunks.recipe AND r.document = chunks.document);
+    DELETE FROM vectors WHERE id NOT IN (SELECT vector FROM chunks) AND call_key NOT IN (SELECT call_key FROM answers);";
+
+/// A vector in the store, found by its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownVector {
+    /// Name of the document that paid for it.
+    pub payer: String,
+    /// The model that made it.
+    pub model: String,
+    /// Its dimensions.
+    pub dimensions: usize,
+}
+
+/// Looks up committed vectors.
+#[derive(Debug)]
+pub struct VectorReader {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl VectorReader {
+    fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { path: path.to_owned(), connection: open_to_read(path)? })
+    }
+
+    /// The vectors of calls, in their order.
+    pub fn get(&self, keys: &[CallKey]) -> Result<Vec<Option<KnownVector>>, StoreError> {
+        let sql = "SELECT ifnull(d.name, ''), v.model, length(v.vector) / 4 FROM vectors v LEFT JOIN documents d ON d.id = v.document
+            WHERE v.call_key = ?1";
+        let get = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut one = |key: &CallKey| {
+                let known = |row: &rusqlite::Row<'_>| Ok(KnownVector { payer: row.get(0)?, model: row.get(1)?, dimensions: row.get(2)? });
+                statement.query_row([&key.0[..]], known).optional()
+            };
+            keys.iter().map(&mut one).collect::<Result<Vec<_>>>()
+        };
+        get().map_err(|e| StoreError::new(&self.path, "cannot read vectors", e))
+    }
+}
+
+impl Store {
+    /// A reader of the vectors of all runs.
+    pub fn vectors(&self) -> Result<VectorReader, StoreError> {
+        VectorReader::open(&self.path)
+    }
+
+    /// Limits of requests that servers have taught.
+    pub fn pack_limits(&self) -> Result<Vec<PackLimit>, StoreError> {
+        let read = || {
+            let limit = |row: &rusqlite::Row<'_>| {
+                Ok(PackLimit { endpoint: row.get(0)?, items: row.get(1)?, tokens: row.get(2)?, bytes: row.get(3)? })
+            };
+            self.writer.prepare("SELECT endpoint, items, tokens, bytes FROM pack_limits")?.query_map((), limit)?.collect::<Result<Vec<_>>>()
+        };
+        read().map_err(|e| self.error("cannot read limits of requests", e))
+    }
+}
