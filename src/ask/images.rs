@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_model_with_a_price_has_a_known_image_rule() {
-        for line in Prices::embedded().lines(&[]) {
+        for line in Prices::embedded().lines(&[]).into_iter().filter(|line| !line[0].contains("embedding")) {
             let provider = ["claude", "gemini", "simulated"].iter().position(|family| line[0].starts_with(family));
             let provider = provider.map_or("openai", |at| ["anthropic", "gemini", "simulated"][at]);
             let account = account(provider, &line[0], "");

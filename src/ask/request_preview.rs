@@ -3,9 +3,11 @@
 use super::account::Account;
 use super::address::is_secret;
 use super::dialect::Extra;
+use super::relay_endpoint::RelayEndpoint;
 use super::request_forms::Forms;
 use super::settings::LlmSettings;
-use crate::model::Call;
+use super::vectors;
+use crate::model::{Call, Want};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -19,7 +21,17 @@ pub fn request_preview(account: &Account, settings: &LlmSettings, call: &Call) -
     let forms = Forms::new(account.dialect, settings.body_fields(account.dialect));
     let shape = forms.shape(call);
     let extra = Extra { room: settings.room_to_think(account.dialect), note: None, stream: settings.stream, cache: false, shape: &shape };
-    let mut url = account.endpoint(&call.model, settings.stream);
+    let of_answer = || {
+        let body = account.dialect.request(call, &extra).without_images();
+        (account.endpoint(&call.model, settings.stream), account.headers(), body)
+    };
+    let (mut url, headers, body) = match &call.want {
+        Want::Answer { .. } => of_answer(),
+        Want::Vector { form, .. } => match account.relay_address(RelayEndpoint::Embeddings) {
+            Some(url) => (url, account.relay_headers(), vectors::preview(call, form)),
+            None => of_answer(),
+        },
+    };
     let is_hidden = |name: &str| {
         is_secret(name) || settings.query.get(name).and_then(toml::Value::as_str).is_some_and(|value| value.starts_with("env:"))
     };
@@ -29,12 +41,11 @@ pub fn request_preview(account: &Account, settings: &LlmSettings, call: &Call) -
         url.query_pairs_mut().clear().extend_pairs(shown);
     }
     let mut text = format!("POST {}\n", url.as_str().replace("%5Bkey%5D", HIDDEN));
-    for (name, value) in &account.headers() {
+    for (name, value) in &headers {
         let value = if value.is_sensitive() { HIDDEN } else { value.to_str().unwrap_or(HIDDEN) };
         // Writing to a String cannot fail.
         let _infallible = writeln!(text, "{name}: {value}");
     }
-    let body = account.dialect.request(call, &extra).without_images();
     let pretty = serde_json::from_str::<Value>(&body).and_then(|body| serde_json::to_string_pretty(&body)).unwrap_or(body);
     text + "\n" + &account.secrets().scrub(pretty.into())
 }

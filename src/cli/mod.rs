@@ -22,6 +22,7 @@ mod rehearse;
 mod report;
 mod run;
 mod runs;
+mod search;
 mod serve;
 mod settings;
 mod signals;
@@ -77,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(&run),
         Command::Watch(watch) => watch_run::watch(watch),
         Command::Status(status) => status::status(&status),
+        Command::Search(search) => search::search(&search),
         Command::Export(export) => export::export(&export),
         Command::Verify(store) => verify::verify(&store),
         Command::Compare(compare) => compare::compare(&compare),

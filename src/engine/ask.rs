@@ -5,25 +5,20 @@ use super::arrivals::{Fate, Following};
 use super::breaker::Breaker;
 use super::document::{Answerer, Ready, State, Subject, Unfinished};
 use super::document_calls::answer;
-use super::known_vectors::{KnownVectors, shared};
+use super::known_vectors::{KnownVectors, chunk};
 use super::ledger::{CallLedger, Calls, PackLedger, PackedCall, RequestLedger, Traced};
 use super::prompt_cache::{Role, roles};
 use super::row::RowMaker;
 use super::stored_answers::{Answers, Before};
 use super::{Context, RunError};
 use crate::ask::{Account, CallOutcome, LlmClient, Question, RunStop, StopKind, VectorClient};
-use crate::event::RunEvent;
 use crate::failpoint;
 use crate::job::vector_answer;
-use crate::model::{
-    Call, CallKey, CallRecord, CallStatus, Document, DocumentId, DocumentTimes, Failure, FailureCode, Fence, Money, Row, RowStatus, Spent,
-    Trace, Want,
-};
+use crate::model::{Call, CallKey, CallRecord, CallStatus, Document, Failure, FailureCode, Fence, Row, RowStatus, Spent, Want};
 use crate::prepare::panic_text;
-use crate::store::{KnownVector, NewAnswer, NewChunk, NewFailure, NewRow, NewVector, StoreHandle, WriterGone};
+use crate::store::{KnownVector, NewAnswer, NewFailure, NewVector, StoreHandle, WriterGone};
 use futures::FutureExt as _;
 use futures::future::join_all;
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering::Relaxed;
@@ -65,31 +60,21 @@ pub(super) struct DocumentProcessor {
 
 /// How to send a call.
 #[derive(Clone, Copy)]
-struct Asking<'r> {
-    key: CallKey,
+pub(super) struct Asking<'r> {
+    pub key: CallKey,
     /// Whether its answer replaces a stored answer or failure.
-    replaces: bool,
+    pub replaces: bool,
     /// Whether a user requeued the document.
-    again: bool,
+    pub again: bool,
     /// Usage and cost of the call in earlier runs.
     earlier: Option<Spent>,
     role: &'r Role,
     /// Its vector, if another document has an equal text.
-    known: Option<&'r KnownVector>,
+    pub known: Option<&'r KnownVector>,
 }
 
-fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
+pub(super) fn json(record: &impl serde::Serialize) -> Result<String, RunError> {
     serde_json::to_string(record).map_err(|e| RunError::Internal(e.to_string()))
-}
-
-/// The chunk of a call that has a vector.
-fn chunk(call: &Call, key: CallKey, record: &CallRecord) -> Option<NewChunk> {
-    match call.want {
-        Want::Vector { page, .. } if record.status == CallStatus::Ok => {
-            Some(NewChunk { task: call.task.to_string(), part: call.place.map_or(1, |(part, _)| part), page, key })
-        }
-        _ => None,
-    }
 }
 
 fn cancelled() -> Failure {
@@ -233,7 +218,7 @@ impl DocumentProcessor {
                 let answered = answer(self, subject, chunks, columns).await;
                 failpoint::panic_over("answered", &document.name);
                 match answered {
-                    Ok(answered) => self.rows.with_answers(document, subject.job, facts, answered),
+                    Ok(answered) => self.rows.with_answers(document, subject.job, *facts, answered),
                     Err(Unfinished::Unasked(failure)) => without(RowStatus::Failed, failure),
                     Err(Unfinished::Stopping) => return Ok(None),
                     Err(Unfinished::Deferred) => {
@@ -250,7 +235,7 @@ impl DocumentProcessor {
     /// asks the same.
     async fn ask_once(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         if let (Want::Vector { .. }, Some((_, vectors))) = (&call.want, &self.vectors) {
-            return self.embed_once(subject, call, asking, vectors).await;
+            return Box::pin(self.embed_once(subject, call, asking, vectors)).await;
         }
         let (key, replaces) = (asking.key, asking.replaces);
         let _turn = self.answers.turn(key).await;
@@ -272,33 +257,7 @@ impl DocumentProcessor {
         self.ask_one(subject, call, asking).await
     }
 
-    /// The same for the vector of a text. Equal texts share one vector in all runs.
-    async fn embed_once(
-        &self,
-        subject: Subject<'_>,
-        call: &Call,
-        asking: Asking<'_>,
-        vectors: &KnownVectors,
-    ) -> Result<CallRecord, Unfinished> {
-        let Asking { key, replaces, again, .. } = asking;
-        let turn = vectors.turn(key).await;
-        let mut known = asking.known.cloned();
-        if turn.waited && known.is_none() {
-            known = vectors.look_up(std::slice::from_ref(call), &[key]).await?.pop().flatten();
-        }
-        if let Some(known) = known.filter(|_| !again) {
-            self.context.meters.reused.fetch_add(1, Relaxed);
-            let record = shared(known, RowMaker::record(call, &Spent { cost: Some(Money::ZERO), ..Spent::default() }, None));
-            self.keep(NewAnswer { document: subject.id, key, call: json(&record)?, settles: None, replaces, vector: None }).await?;
-            return Ok(record);
-        }
-        if let Some(doubts) = self.answers.doubts(subject.id, key) {
-            self.store.give_up(doubts).await.map_err(|gone| self.store_failed(gone))?;
-        }
-        self.ask_one(subject, call, asking).await
-    }
-
-    async fn ask_one(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
+    pub(super) async fn ask_one(&self, subject: Subject<'_>, call: &Call, asking: Asking<'_>) -> Result<CallRecord, Unfinished> {
         let (document, Asking { key, role, .. }) = (subject.id, asking);
         let traced = subject.traced.map(Traced::begin);
         let ledger = CallLedger { requests: &self.requests, document, key, label: call.label(), traced };
@@ -308,7 +267,7 @@ impl DocumentProcessor {
         let active = self.context.meters.call();
         let ended = match (&call.want, &self.vectors) {
             (Want::Vector { form, .. }, Some((client, _))) => {
-                client.ask(question, form, PackedCall { document, key, label: call.label() }).await
+                Box::pin(client.ask(question, form, PackedCall { document, key, label: call.label() })).await
             }
             _ => self.client.ask(question, &ledger, |text| subject.job.read_answer(&call.task, text)).await,
         };
@@ -334,7 +293,7 @@ impl DocumentProcessor {
                 }
                 let settles = Some(ledger.close(call, Some(&answered.model), None, spent, attempt));
                 let model = answered.model.clone();
-                let vector = answered.vector.map(|numbers| NewVector { text: call.text().to_owned(), model, numbers });
+                let vector = answered.vector.map(|numbers| Box::new(NewVector { text: call.text().to_owned(), model, numbers }));
                 let record = CallRecord {
                     status: CallStatus::Ok,
                     answer: Some(vector.as_ref().map_or(answered.value, |vector| vector_answer(vector.numbers.len()))),
@@ -381,70 +340,15 @@ impl DocumentProcessor {
         self.context.stop.cancel();
     }
 
-    async fn keep(&self, answer: NewAnswer) -> Result<(), Unfinished> {
+    pub(super) async fn keep(&self, answer: NewAnswer) -> Result<(), Unfinished> {
         self.store.save_answer(answer).await.map_err(|gone| self.store_failed(gone))
     }
 
     /// Stops the run, because answers that cannot be stored must not be paid for. The store's thread
     /// reports the reason at the end.
-    fn store_failed(&self, _gone: WriterGone) -> Unfinished {
+    pub(super) fn store_failed(&self, _gone: WriterGone) -> Unfinished {
         self.context.stop.cancel();
         Unfinished::Stopping
-    }
-
-    /// Sends a row to the store and reports it to the watchers.
-    async fn commit(
-        &self,
-        document: DocumentId,
-        (row, chunks): (Row, Vec<NewChunk>),
-        given_up: bool,
-        (times, traced): (DocumentTimes, Option<Calls>),
-    ) -> Result<(), RunError> {
-        let (result, status, calls) = (json(&row)?, row.status, row.calls.len());
-        let done = Timestamp::now();
-        let took = done.duration_since(times.ready);
-        self.context.meters.pace.done(&row, took.try_into().unwrap_or_default());
-        let trace = traced.map(|calls| {
-            let calls = calls.into_inner();
-            Box::new(Trace { times, done, failure: row.failure.as_ref().map(|failure| failure.code), calls })
-        });
-        let done = (self.report_each || trace.is_some()).then(|| RunEvent::DocumentDone {
-            document: row.document.clone(),
-            job: row.job.clone(),
-            status,
-            calls,
-            attempts: row.calls.iter().map(|call| call.attempts).sum(),
-            cost_usd: row.calls.iter().map(|call| call.cost_usd).sum::<Option<Money>>().map(Money::usd),
-            trace,
-        });
-        let new = NewRow {
-            document,
-            codes: row.codes(),
-            job: row.job,
-            status: status.as_str(),
-            failure_code: row.failure.as_ref().map(|f| f.code.as_str()),
-            result,
-            times,
-            given_up: given_up.then(|| row.document.clone()),
-            chunks,
-        };
-        let saved = if self.following.is_some() { self.store.save_row_durably(new).await } else { self.store.save_row(new).await };
-        if let Err(gone) = saved {
-            self.store_failed(gone);
-            return Ok(());
-        }
-        self.context.meters.row(status, calls);
-        if let Some(following) = &self.following {
-            let status = Some((status, row.failure.as_ref().map(|failure| failure.code)));
-            following.ended_as(row.document.clone(), row.index, Fate::Done { document, status, is_new: true });
-        }
-        if let Some(done) = done {
-            self.context.tell(done).await;
-        }
-        if let (false, Some(Failure { code, message })) = (matches!(status, RowStatus::Ok | RowStatus::Skipped), row.failure) {
-            self.context.tell(RunEvent::DocumentFailed { document: row.document, status, code, message }).await;
-        }
-        Ok(())
     }
 }
 

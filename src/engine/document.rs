@@ -43,7 +43,7 @@ pub(super) struct Ready {
 /// Whether a prepared document has calls.
 #[derive(Debug)]
 pub(super) enum State {
-    Prepared(Facts, Chunks),
+    Prepared(Box<Facts>, Chunks),
     Failed(Failure),
     Skipped(Failure),
 }

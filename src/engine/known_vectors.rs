@@ -1,8 +1,9 @@
 //! Vectors that the store has already, for equal texts of any document and run.
 
 use super::RunError;
-use crate::model::{Call, CallKey, CallRecord, Want};
-use crate::store::{KnownVector, VectorReader};
+use crate::job::vector_answer;
+use crate::model::{Call, CallKey, CallRecord, CallStatus, Want};
+use crate::store::{KnownVector, NewChunk, VectorReader};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,11 +74,15 @@ impl KnownVectors {
 /// The record of a call whose vector is known. It costs nothing.
 pub(super) fn shared(known: KnownVector, record: CallRecord) -> CallRecord {
     let KnownVector { payer, model, dimensions } = known;
-    CallRecord {
-        status: crate::model::CallStatus::Ok,
-        answer: Some(crate::job::vector_answer(dimensions)),
-        model: Some(model),
-        shared_from: Some(payer),
-        ..record
+    CallRecord { status: CallStatus::Ok, answer: Some(vector_answer(dimensions)), model: Some(model), shared_from: Some(payer), ..record }
+}
+
+/// The chunk of a call that has a vector.
+pub(super) fn chunk(call: &Call, key: CallKey, record: &CallRecord) -> Option<NewChunk> {
+    match call.want {
+        Want::Vector { page, .. } if record.status == CallStatus::Ok => {
+            Some(NewChunk { task: call.task.to_string(), part: call.place.map_or(1, |(part, _)| part), page, key })
+        }
+        _ => None,
     }
 }

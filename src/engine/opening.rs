@@ -14,9 +14,11 @@ use super::stored_answers::{Answers, Sharing, answers_in};
 use super::{Context, Plan, RunError};
 use crate::ask::{Accounts, Budget, DayBudget, Governor, GovernorSettings, LlmClient, Relay, RunStop, Transport, Used, VectorClient};
 use crate::event::{RunEvent, VERSION};
-use crate::model::Fence;
+use crate::job::Job;
+use crate::model::{Fence, VectorForm};
 use crate::store::{
-    Catalog, NewRun, NewestRows, OnCommit, Outbox, PackLimit, Requests, Store, StoreError, StoreHandle, VectorReader, ViewReader,
+    Catalog, EmbedRecord, NewRun, NewestRows, OnCommit, Outbox, PackLimit, Requests, Store, StoreError, StoreHandle, VectorReader,
+    ViewReader,
 };
 use crate::write::{Existing, Journal};
 use jiff::Timestamp;
@@ -96,7 +98,19 @@ fn new_run(plan: &Plan, started: &str) -> NewRun {
         share: plan.llm.share_identical_calls,
         follows: plan.arrivals.is_some(),
         delivers: plan.deliver.is_some() || plan.journal,
+        embeds: plan.jobs.iter().flat_map(|job| embeds(plan, job)).collect(),
     }
+}
+
+/// The tasks of a job that embed.
+fn embeds<'p>(plan: &'p Plan, job: &'p Job) -> impl Iterator<Item = EmbedRecord> + 'p {
+    job.embed_tasks().map(|task| EmbedRecord {
+        job: job.name.clone(),
+        task: task.id.to_owned(),
+        provider: plan.account.provider.as_str().to_owned(),
+        model: task.model.unwrap_or_else(|| plan.account.vector_model()).to_owned(),
+        query: VectorForm::clone(task.query),
+    })
 }
 
 fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {

@@ -260,7 +260,7 @@ async fn on_pool(work: Vec<Result<Work, State>>, jobs: Vec<Arc<Job>>, bench: &Ar
             shared
                 .recipe
                 .content(work, job, job.flag_prompt_injection, &shared.processes)
-                .map(|(facts, chunks)| State::Prepared(facts, chunks))
+                .map(|(facts, chunks)| State::Prepared(Box::new(facts), chunks))
         };
         let all = work.into_iter().zip(&jobs);
         let states =

@@ -2,10 +2,8 @@
 
 use super::answer::Shape;
 use super::fault::Fault;
-use super::file::{EmbedFile, LongMethod, TaskFile, to_json};
+use super::file::{EmbedFile, MIN_NEW_TOKENS, TaskFile, to_json};
 use super::lists::Lists;
-use super::load::MIN_NEW_TOKENS;
-use super::long::LongRule;
 use super::plan::{Prompt, about_tokens};
 use super::{Job, Task, Variant};
 use crate::model::{Call, Chunk, ContentBlock, MessagePart, VectorForm, Want};
@@ -19,7 +17,8 @@ pub(super) struct Embed {
     form: Arc<VectorForm>,
     query: Arc<VectorForm>,
     chunk_tokens: u64,
-    overlap_tokens: u64,
+    /// Tokens that a chunk repeats from the one before.
+    pub overlap_tokens: u64,
 }
 
 /// A task of a job that embeds texts.
@@ -100,10 +99,9 @@ impl Embed {
         Ok(Self { form, query, chunk_tokens, overlap_tokens })
     }
 
-    /// How long texts are divided. A chunk and its overlap keep within the limit together.
-    pub fn rule(&self) -> LongRule {
-        let limit = self.chunk_tokens - self.overlap_tokens;
-        LongRule { limit, method: LongMethod::Split, overlap: self.overlap_tokens }
+    /// Maximum new tokens of a chunk. With the overlap, it keeps within the limit of the job.
+    pub fn new_tokens(&self) -> u64 {
+        self.chunk_tokens - self.overlap_tokens
     }
 
     /// The calls for the chunks of a document. A chunk without text has none. `paged` tells whether

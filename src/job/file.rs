@@ -57,6 +57,10 @@ pub(super) struct JobFile {
     pub combine: CombineFile,
 }
 
+/// Minimum number of new tokens in a chunk. They hold the label of an image, a heading or a
+/// sentence.
+pub(super) const MIN_NEW_TOKENS: u64 = 32;
+
 /// Handling of a document that is too long for one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]

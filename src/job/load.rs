@@ -4,7 +4,7 @@
 use super::answer::Shape;
 use super::combine::{COMBINE, Combine};
 use super::fault::Fault;
-use super::file::{EARLIER_KEYS, InputKind, JobFile, LongFile, LongMethod, Method, TaskFile, to_json};
+use super::file::{EARLIER_KEYS, InputKind, JobFile, LongFile, LongMethod, MIN_NEW_TOKENS, Method, TaskFile, to_json};
 use super::lists::{AxisValue, Lists};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Problem, Task, Variant, columns, embed};
@@ -177,10 +177,6 @@ fn replace_params(params: &mut Table, overrides: &Table) -> Result<(), String> {
     }
     Ok(())
 }
-
-/// Minimum number of new tokens in a chunk. They hold the label of an image, a heading or a
-/// sentence.
-pub(super) const MIN_NEW_TOKENS: u64 = 32;
 
 /// Refuses chunks that hold little besides overlap. Otherwise a document would need very many
 /// calls.

@@ -32,7 +32,7 @@ impl Job {
     pub fn long_rules(&self, longest: Option<u64>) -> Vec<Option<LongRule>> {
         let rule = |task: &Task| {
             if let Some(embed) = &task.embed {
-                return Some(embed.rule());
+                return Some(LongRule { limit: embed.new_tokens(), method: LongMethod::Split, overlap: embed.overlap_tokens });
             }
             let own = if task.max_input_tokens > 0 { task.max_input_tokens } else { self.long.max_input_tokens };
             let own = Some(own).filter(|own| *own > 0);

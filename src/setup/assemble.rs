@@ -10,7 +10,7 @@ use super::same_name;
 use super::secrets::secret_variables;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
-use crate::ask::{Account, LocalFiles, Provider};
+use crate::ask::{Account, AccountError, LocalFiles, Provider};
 use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection};
 use crate::model::{FailureCode, Row};
@@ -72,6 +72,16 @@ pub struct Assembled {
     pub doubts: Option<String>,
 }
 
+/// The account, if it can answer the calls of the jobs.
+fn checked(account: Result<Account, AccountError>, config: &Config, jobs: &JobSet) -> Result<Account, SetupError> {
+    let account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
+    if jobs.embeds() && !account.embeds() {
+        let message = format!("provider {} makes no vectors, which a job with [task.embed] needs", account.provider.as_str());
+        return Err(SetupError::usage(config.problem("llm.provider", message)));
+    }
+    Ok(account)
+}
+
 /// Assembles a run. Sends no request to a model and writes nothing.
 pub async fn assemble(
     environment: &Environment,
@@ -116,12 +126,8 @@ pub async fn assemble(
         _ => settings.llm.key_source().map(|_| NO_KEY.to_owned()),
     };
     let account = Account::resolve(&settings.llm, table, Some(&address), stated, key);
-    let mut account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
+    let mut account = checked(account, config, &jobs)?;
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
-    if jobs.embeds() && !account.embeds() {
-        let message = format!("provider {} makes no vectors, which a job with [task.embed] needs", account.provider.as_str());
-        return Err(SetupError::usage(config.problem("llm.provider", message)));
-    }
     let used = jobs.row_columns();
     let here = environment.of_inputs();
     let mut roots = open_inputs(config, &settings, &here, used.clone(), options.is_stream)?;

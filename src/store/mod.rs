@@ -14,8 +14,8 @@
 //! answered.
 //!
 //! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
-//! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, `vectors`, `chunks`, `pack_limits` and
-//! `secret`; `outbox` if rows are delivered.
+//! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, `vectors`, `passages`, `chunks`,
+//! `embed_tasks`, `pack_limits` and `secret`; `outbox` if rows are delivered.
 
 mod answered;
 mod audit;
@@ -33,6 +33,7 @@ mod insert;
 mod kept_rows;
 mod ledger;
 mod lock;
+mod nearest;
 mod outbox;
 mod places;
 mod prune;
@@ -59,11 +60,13 @@ pub use handle::{StoreHandle, StoreWatcher, WriterGone};
 pub use history::{AnsweredRequest, Archive, Doubt, RunRecord};
 pub use ledger::Requests;
 pub use lock::{Holder, LockError, RunLock};
+pub use nearest::Passage;
 pub use outbox::{Outbox, OutboxEntry};
 pub use prune::{Excess, Group};
 pub use reader::{AnswerReader, Known};
 pub use records::{
-    DocumentRecord, NewAnswer, NewAttempt, NewChunk, NewFailure, NewRequest, NewRow, NewVector, PackLimit, ReadDocument, Settlement,
+    DocumentRecord, EmbedRecord, NewAnswer, NewAttempt, NewChunk, NewFailure, NewRequest, NewRow, NewVector, PackLimit, ReadDocument,
+    Settlement,
 };
 pub use run::{EndedRun, NewRun, Store};
 pub use settings::StoreSettings;

@@ -1,6 +1,6 @@
 //! Records that the store writes.
 
-use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, Moments, Money, Stamp, Usage};
+use crate::model::{CallKey, Digest, DocumentId, DocumentTimes, Moments, Money, Stamp, Usage, VectorForm};
 use jiff::Timestamp;
 
 /// Values that all records of a run share.
@@ -101,7 +101,7 @@ pub struct NewAnswer {
     /// Whether it replaces a failure of this call, or an unreadable answer.
     pub replaces: bool,
     /// The vector, if the call wanted one and no other document has it.
-    pub vector: Option<NewVector>,
+    pub vector: Option<Box<NewVector>>,
 }
 
 /// The vector of a text.
@@ -126,6 +126,21 @@ pub struct NewChunk {
     pub page: Option<u32>,
     /// The key of its call.
     pub key: CallKey,
+}
+
+/// A task that embeds, and how it embeds a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbedRecord {
+    /// The job.
+    pub job: String,
+    /// The task.
+    pub task: String,
+    /// Name of the provider.
+    pub provider: String,
+    /// The model that it asks.
+    pub model: String,
+    /// The form of vectors for queries.
+    pub query: VectorForm,
 }
 
 /// Limits of requests that a server has taught; `None` for no limit.

@@ -6,9 +6,10 @@ use super::disk_reserve::Reserve;
 use super::history::{newest_complete, publish};
 use super::outbox::{self, Outbox};
 use super::reader::AnswerReader;
-use super::records::Run;
+use super::records::{PackLimit, Run};
+use super::vectors::{self, VectorReader};
 use super::view::ViewReader;
-use super::{FILE_NAME, Retry, StoreError, schema};
+use super::{EmbedRecord, FILE_NAME, Retry, StoreError, schema};
 use crate::model::{Digest, Fence, JobColumns, ResultFile};
 use crate::system::is_no_room;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
@@ -34,6 +35,8 @@ pub struct NewRun {
     pub follows: bool,
     /// Whether new rows are delivered.
     pub delivers: bool,
+    /// The tasks that embed.
+    pub embeds: Vec<EmbedRecord>,
 }
 
 /// Facts about a run at its end.
@@ -86,6 +89,7 @@ impl Store {
             if new.delivers {
                 outbox::create(&writer)?;
             }
+            vectors::record_tasks(&writer, new.recipe, &new.embeds)?;
             let jobs = serde_json::to_string(&new.jobs).unwrap_or_default();
             let sql =
                 "INSERT INTO runs (started, docmill_version, settings, command, recipe, jobs) VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
@@ -148,6 +152,16 @@ impl Store {
     /// A reader of the rows of this recipe that are still to be delivered.
     pub fn outbox(&self) -> Result<Outbox, StoreError> {
         Outbox::open(&self.path, self.run.recipe)
+    }
+
+    /// A reader of the vectors of all runs.
+    pub fn vectors(&self) -> Result<VectorReader, StoreError> {
+        VectorReader::open(&self.path)
+    }
+
+    /// Limits of requests that servers have taught.
+    pub fn pack_limits(&self) -> Result<Vec<PackLimit>, StoreError> {
+        vectors::pack_limits(&self.writer).map_err(|e| self.error("cannot read limits of requests", e))
     }
 
     /// First free numbers of documents and attempts.

@@ -17,6 +17,7 @@ fn new_run(recipe: i64) -> NewRun {
         share: false,
         follows: false,
         delivers: false,
+        embeds: Vec::new(),
     }
 }
 

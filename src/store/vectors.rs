@@ -1,20 +1,24 @@
 //! Vectors of texts, and the chunks of documents that have them.
 
-use super::records::{NewChunk, NewRow, NewVector, PackLimit, Run};
+use super::StoreError;
+use super::records::{EmbedRecord, NewChunk, NewRow, NewVector, PackLimit, Run};
 use super::schema::open_to_read;
-use super::{Store, StoreError};
-use crate::model::{CallKey, DocumentId};
+use crate::model::{CallKey, DocumentId, VectorForm};
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 pub(super) fn insert(t: &Transaction<'_>, document: DocumentId, key: CallKey, vector: &NewVector, replaces: bool) -> Result<()> {
     let NewVector { text, model, numbers } = vector;
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     let conflict = if replaces { "DO UPDATE SET model = excluded.model, vector = excluded.vector" } else { "DO NOTHING" };
-    let sql = format!(
-        "INSERT INTO vectors (call_key, document, model, text, vector) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (call_key) {conflict}"
-    );
-    t.prepare_cached(&sql)?.execute((&key.0[..], document.0, model, text, bytes)).map(|_| ())
+    let sql = format!("INSERT INTO vectors (call_key, document, model, vector) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (call_key) {conflict}");
+    if t.prepare_cached(&sql)?.execute((&key.0[..], document.0, model, bytes))? == 0 {
+        return Ok(());
+    }
+    t.prepare_cached("INSERT OR REPLACE INTO passages SELECT id, ?2 FROM vectors WHERE call_key = ?1")?
+        .execute((&key.0[..], text))
+        .map(|_| ())
 }
 
 pub(super) fn forget_chunks(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
@@ -30,6 +34,30 @@ pub(super) fn insert_chunks(t: &Transaction<'_>, run: Run, row: &NewRow) -> Resu
     Ok(())
 }
 
+/// Records the tasks of a recipe that embed.
+pub(super) fn record_tasks(connection: &Connection, recipe: i64, tasks: &[EmbedRecord]) -> Result<()> {
+    let mut insert = connection.prepare("INSERT OR REPLACE INTO embed_tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for EmbedRecord { job, task, provider, model, query } in tasks {
+        let VectorForm { prefix, dimensions, normalize, body } = query;
+        let query = json!({ "prefix": prefix, "dimensions": dimensions, "normalize": normalize, "body": body }).to_string();
+        insert.execute((recipe, job, task, provider, model, query))?;
+    }
+    Ok(())
+}
+
+/// A task that embeds, as an [`EmbedRecord`] of a row.
+pub(super) fn task(row: &rusqlite::Row<'_>) -> Result<EmbedRecord> {
+    let query: Value = serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default();
+    let text = |name: &str| query[name].as_str().unwrap_or_default().to_owned();
+    let query = VectorForm {
+        prefix: text("prefix"),
+        dimensions: query["dimensions"].as_u64().and_then(|n| u32::try_from(n).ok()),
+        normalize: query["normalize"].as_bool().unwrap_or(true),
+        body: text("body"),
+    };
+    Ok(EmbedRecord { job: row.get(0)?, task: row.get(1)?, provider: row.get(2)?, model: row.get(3)?, query })
+}
+
 pub(super) fn remember_limit(t: &Transaction<'_>, limit: &PackLimit) -> Result<()> {
     let PackLimit { endpoint, items, tokens, bytes } = limit;
     t.prepare_cached("INSERT OR REPLACE INTO pack_limits VALUES (?1, ?2, ?3, ?4)")?.execute((endpoint, items, tokens, bytes)).map(|_| ())
@@ -38,7 +66,8 @@ pub(super) fn remember_limit(t: &Transaction<'_>, limit: &PackLimit) -> Result<(
 /// Deletes vectors that neither a chunk nor an answer needs.
 pub(super) const PRUNE: &str = "DELETE FROM chunks WHERE NOT EXISTS
         (SELECT 1 FROM rows r WHERE r.recipe = chunks.recipe AND r.document = chunks.document);
-    DELETE FROM vectors WHERE id NOT IN (SELECT vector FROM chunks) AND call_key NOT IN (SELECT call_key FROM answers);";
+    DELETE FROM vectors WHERE id NOT IN (SELECT vector FROM chunks) AND call_key NOT IN (SELECT call_key FROM answers);
+    DELETE FROM passages WHERE vector NOT IN (SELECT id FROM vectors);";
 
 /// A vector in the store, found by its call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +88,7 @@ pub struct VectorReader {
 }
 
 impl VectorReader {
-    fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self { path: path.to_owned(), connection: open_to_read(path)? })
     }
 
@@ -79,20 +108,9 @@ impl VectorReader {
     }
 }
 
-impl Store {
-    /// A reader of the vectors of all runs.
-    pub fn vectors(&self) -> Result<VectorReader, StoreError> {
-        VectorReader::open(&self.path)
-    }
-
-    /// Limits of requests that servers have taught.
-    pub fn pack_limits(&self) -> Result<Vec<PackLimit>, StoreError> {
-        let read = || {
-            let limit = |row: &rusqlite::Row<'_>| {
-                Ok(PackLimit { endpoint: row.get(0)?, items: row.get(1)?, tokens: row.get(2)?, bytes: row.get(3)? })
-            };
-            self.writer.prepare("SELECT endpoint, items, tokens, bytes FROM pack_limits")?.query_map((), limit)?.collect::<Result<Vec<_>>>()
-        };
-        read().map_err(|e| self.error("cannot read limits of requests", e))
-    }
+/// Limits of requests that servers have taught.
+pub(super) fn pack_limits(connection: &Connection) -> Result<Vec<PackLimit>> {
+    let limit =
+        |row: &rusqlite::Row<'_>| Ok(PackLimit { endpoint: row.get(0)?, items: row.get(1)?, tokens: row.get(2)?, bytes: row.get(3)? });
+    connection.prepare("SELECT endpoint, items, tokens, bytes FROM pack_limits")?.query_map((), limit)?.collect()
 }

@@ -51,7 +51,7 @@ pub fn run(url: &str, directory: &str, concurrency: usize) {
 /// A text as calls are about it.
 fn whole(text: Text) -> Chunks {
     let content = Content(vec![ContentBlock::Text(Arc::new(text))]);
-    Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0] }
+    Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0], paged: false }
 }
 
 fn body(job: &Job, file: &Path) -> Vec<u8> {

@@ -28,6 +28,7 @@ mod doctor;
 mod documents;
 mod draining;
 mod embedded;
+mod embedding;
 mod existing;
 mod exits;
 mod gateway;

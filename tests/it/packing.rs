@@ -3,7 +3,7 @@
 //! The simulator's ledger counts requests and inputs.
 
 use docmill::ask::dialect::{may_blame_one_item, pack_refusal};
-use docmill::ask::packing::{PackError, PackFault, PackLimits, PackSender, PackSettings, Packer, vectors};
+use docmill::ask::packing::{PackError, PackFault, PackLimits, PackSender, PackSettings, Packer, checked_vectors};
 use docmill::simulator::{LedgerTotals, Scenario, Simulator};
 use futures::future::join_all;
 use serde_json::json;
@@ -43,7 +43,7 @@ impl PackSender for Embeddings {
         }
         match status {
             200 => {
-                let read = vectors(&body, texts.len(), None).map_err(PackFault::Failed)?;
+                let read = checked_vectors(&body, texts.len()).map_err(PackFault::Failed)?;
                 Ok(read.vectors.into_iter().map(|vector| vector.get().to_owned()).collect())
             }
             _ if may_blame_one_item(status, &body) => Err(PackFault::Rejected(text())),

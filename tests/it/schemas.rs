@@ -73,9 +73,9 @@ fn job_with(fields: &[String]) -> Job {
 /// The schema of the only call of a job.
 fn schema_of(job: &Job) -> Value {
     let content = Content(vec![ContentBlock::Text(Arc::new(Text { body: "x".into(), digest: "0123456789abcdef".into(), tokens: 1 }))]);
-    let chunks = Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0] };
+    let chunks = Chunks { sets: vec![vec![Chunk { content, before: None, place: None }]], of_task: vec![0], paged: false };
     let call = job.calls(&chunks, None, &Fence::new([0; 32]), "m", None).unwrap().remove(0);
-    let Want::Answer { schema, .. } = call.want;
+    let Want::Answer { schema, .. } = call.want else { panic!("an answer expected") };
     (**schema).clone()
 }
 

@@ -59,7 +59,7 @@ impl GroupState {
         *state = match *state {
             EncodingState::First => EncodingState::Trial,
             EncodingState::Trial => EncodingState::Settled(encoding),
-            settled => settled,
+            settled @ EncodingState::Settled(_) => settled,
         };
     }
 

@@ -10,22 +10,27 @@
 
 mod group;
 mod limits;
+mod query;
 mod record;
 mod reply;
 mod sender;
+mod shared;
+
+pub use query::query_vector;
 
 use super::client::{Answered, LedgerClosed, Observer, Question};
 use super::fault::{RunStop, StopKind};
 use super::outcome::CallOutcome;
-use super::packing::{PackError, PackLimits, PackSettings, Packer};
+use super::packing::{Encoding, PackError, PackLimits, PackSettings, Packer};
 use super::relay::Relay;
 use super::settings::LlmSettings;
-use crate::model::{Attempt, Failure, FailureCode, Money, Spent, VectorForm};
+use crate::model::{Attempt, Call, Failure, FailureCode, Money, Spent, VectorForm};
 use group::Group;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use sender::{End, Inner, Output, Packs};
+use sender::{End, Output, Packs};
 use serde_json::Value;
+use shared::Shared;
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -68,7 +73,7 @@ pub struct PackedAttempt<I> {
 /// Sends calls for vectors to one account.
 #[derive(Debug)]
 pub struct VectorClient<L: VectorLedger> {
-    inner: Arc<Inner<L>>,
+    shared: Arc<Shared<L>>,
     packer: Packer<Packs<L>>,
 }
 
@@ -100,20 +105,20 @@ struct Progress {
 impl<L: VectorLedger> VectorClient<L> {
     /// Creates a client. Must be called inside a tokio runtime.
     pub fn new(relay: Relay, settings: &LlmSettings, ledger: L, observer: Arc<dyn Observer>) -> Self {
-        let inner = Arc::new(Inner::new(relay, settings, ledger, observer));
+        let shared = Arc::new(Shared::new(relay, settings, ledger, observer));
         let pack =
-            PackSettings { max_wait: Duration::from_millis(settings.pack.wait_ms), window: inner.window(), ..PackSettings::default() };
-        Self { packer: Packer::new(Packs(Arc::clone(&inner)), pack), inner }
+            PackSettings { max_wait: Duration::from_millis(settings.pack.wait_ms), window: shared.window(), ..PackSettings::default() };
+        Self { packer: Packer::new(Packs(Arc::clone(&shared)), pack), shared }
     }
 
     /// Asks for the vector of a call, whose form is `form`.
     pub async fn ask(&self, question: Question<'_>, form: &Arc<VectorForm>, item: L::Item) -> CallOutcome {
         let call = question.call;
-        self.inner.learn_limits().await;
+        self.shared.learn_limits().await;
         let spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
         let progress = Arc::new(Mutex::new(Progress { spent, last: None, sent: false, settled: true }));
         let payload = Payload {
-            input: Value::from(format!("{}{}", form.prefix, call.text())).to_string(),
+            input: input(call, form),
             tokens: call.tokens.max(1),
             most_tokens: call.most_input_tokens(),
             place: question.document,
@@ -134,6 +139,18 @@ impl<L: VectorLedger> VectorClient<L> {
         }
         outcome(&call.label(), submitted.await, &progress)
     }
+}
+
+/// The body of a request for this call alone. In a run, its text travels with others.
+pub(super) fn preview(call: &Call, form: &Arc<VectorForm>) -> String {
+    let group = Group { model: call.model.clone(), form: Arc::clone(form) };
+    let body = sender::body(&group, Encoding::Float, [input(call, form).as_str()].into_iter());
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// The text of a call with its prefix, as JSON.
+fn input(call: &Call, form: &VectorForm) -> String {
+    Value::from(format!("{}{}", form.prefix, call.text())).to_string()
 }
 
 /// The outcome of the call `label`.

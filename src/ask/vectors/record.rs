@@ -1,6 +1,6 @@
 //! Records the attempts of a pack, and shares its bill out.
 
-use super::sender::Inner;
+use super::shared::Shared;
 use super::{PackedAttempt, Payload, VectorLedger};
 use crate::ask::fault::Fault;
 use crate::ask::packing::shares;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The ledger of one request.
 pub(super) struct Record<'r, L: VectorLedger> {
-    pub inner: &'r Inner<L>,
+    pub shared: &'r Shared<L>,
     pub items: &'r [Arc<Payload<L::Item>>],
 }
 
@@ -31,7 +31,7 @@ impl<L: VectorLedger> Record<'_, L> {
                 progress.settled = true;
             }
         }
-        self.inner.ledger.ended(ended).await.map_err(|_| NoRoom::Closed)
+        self.shared.ledger.ended(ended).await.map_err(|_| NoRoom::Closed)
     }
 }
 
@@ -53,9 +53,9 @@ impl<L: VectorLedger> RelayLedger for Record<'_, L> {
         // A response that could not be used was not the last one of its call.
         self.fail(FailureCode::BadReply).await?;
         let attempts = self.items.iter().enumerate().map(attempt).collect();
-        let id = self.inner.ledger.sending(queued, attempts).await.map_err(|_| NoRoom::Closed)?;
+        let id = self.shared.ledger.sending(queued, attempts).await.map_err(|_| NoRoom::Closed)?;
         self.items.iter().for_each(|item| item.progress.lock().sent = true);
-        self.inner.observer.sent();
+        self.shared.observer.sent();
         Ok(id)
     }
 
@@ -63,7 +63,7 @@ impl<L: VectorLedger> RelayLedger for Record<'_, L> {
         let RelayAttempt { status, usage, cost, failure, maybe_billed, queued, moments } = attempt;
         let seconds = moments.ended.duration_since(moments.sent).max(SignedDuration::ZERO).as_secs_f64();
         let request = Spent { attempts: 1, maybe_billed: u32::from(maybe_billed), usage, cost, cache_saved_pico: 0, seconds };
-        self.inner.observer.ended(&request);
+        self.shared.observer.ended(&request);
         let weights = self.weights();
         let (tokens, costs) = (shares(usage.input(), &weights), cost.map(|cost| shares(cost.pico(), &weights)));
         let mut ended = Vec::new();
@@ -81,10 +81,10 @@ impl<L: VectorLedger> RelayLedger for Record<'_, L> {
             }
         }
         // If the ledger is closed, the run stops by itself.
-        let _closed = self.inner.ledger.ended(ended).await;
+        let _closed = self.shared.ledger.ended(ended).await;
     }
 
     fn retrying(&self, fault: &Fault, attempts: u32) {
-        self.inner.observer.retrying(&format!("{} vectors", self.items.len()), attempts, fault);
+        self.shared.observer.retrying(&format!("{} vectors", self.items.len()), attempts, fault);
     }
 }

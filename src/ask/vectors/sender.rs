@@ -3,52 +3,26 @@
 use super::group::{Group, GroupState};
 use super::record::Record;
 use super::reply::{Expected, Reading, Wrong, cut, read};
+use super::shared::Shared;
 use super::{Payload, VectorLedger, limits};
-use crate::ask::client::Observer;
 use crate::ask::dialect::{Relayed, may_blame_one_item, pack_refusal};
 use crate::ask::fault::{Class, Fault, RunStop, StopKind};
 use crate::ask::packing::{Encoding, PackFault, PackLimits, PackSender};
-use crate::ask::provider::Provider;
-use crate::ask::relay::{Relay, Response, Sum, Unanswered};
+use crate::ask::relay::{Response, Sum, Unanswered};
 use crate::ask::relay_endpoint::RelayEndpoint;
-use crate::ask::settings::{LlmSettings, PackingSettings};
 use crate::ask::{NoRoom, RelayRequest, RelayTokens, Tier};
 use crate::model::{Failure, FailureCode};
 use bytes::Bytes;
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 /// Tokens that a provider may add to a request.
 const WRAPPING: u64 = 1_000;
-/// Packs whose texts are sorted by length together, for servers that pad texts.
-const WINDOW: usize = 4;
-
-/// What all packs share.
-pub(super) struct Inner<L> {
-    relay: Relay,
-    pub ledger: L,
-    pub observer: Arc<dyn Observer>,
-    settings: PackingSettings,
-    check_cut: bool,
-    /// The limits that the server states, once it was asked.
-    stated: OnceCell<Option<PackLimits>>,
-    groups: Mutex<HashMap<Group, Arc<GroupState>>>,
-}
-
-impl<L> std::fmt::Debug for Inner<L> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("relay", &self.relay).finish_non_exhaustive()
-    }
-}
-
 /// Sends packs.
 #[derive(Debug)]
-pub(super) struct Packs<L>(pub Arc<Inner<L>>);
+pub(super) struct Packs<L>(pub Arc<Shared<L>>);
 
 /// The result of a text.
 #[derive(Debug)]
@@ -64,38 +38,6 @@ pub(super) enum End {
     Failed(Failure),
     Stops(RunStop),
     Stopped,
-}
-
-impl<L> Inner<L> {
-    pub fn new(relay: Relay, settings: &LlmSettings, ledger: L, observer: Arc<dyn Observer>) -> Self {
-        // The simulator counts characters instead of tokens.
-        let check_cut = settings.check_prompt_cut && relay.account().provider != Provider::Simulated;
-        let (stated, groups) = (OnceCell::new(), Mutex::default());
-        Self { relay, ledger, observer, settings: settings.pack.clone(), check_cut, stated, groups }
-    }
-
-    /// Providers in the table pad no texts, so packs keep the order of the texts.
-    pub fn window(&self) -> usize {
-        if limits::is_known(self.relay.account()) { 1 } else { WINDOW }
-    }
-
-    /// Asks a server for its limits, once.
-    pub async fn learn_limits(&self) {
-        let ask = || async {
-            let account = self.relay.account();
-            let may_state = account.provider != Provider::Simulated && !limits::is_known(account);
-            if may_state { limits::stated(account, self.relay.transport()).await } else { None }
-        };
-        self.stated.get_or_init(ask).await;
-    }
-
-    fn state(&self, group: &Group) -> Arc<GroupState> {
-        let mut groups = self.groups.lock();
-        match groups.get(group) {
-            Some(state) => Arc::clone(state),
-            None => Arc::clone(groups.entry(group.clone()).or_default()),
-        }
-    }
 }
 
 impl<L: VectorLedger> PackSender for Packs<L> {
@@ -131,17 +73,17 @@ impl<L: VectorLedger> PackSender for Packs<L> {
     }
 
     async fn send(&self, group: &Group, items: Vec<Arc<Payload<L::Item>>>) -> Result<Vec<Output>, PackFault<End>> {
-        let (inner, state) = (&*self.0, self.0.state(group));
+        let (shared, state) = (&*self.0, self.0.state(group));
         let (encoding, is_trial) = (state.encoding(), !state.is_settled());
         let request = request(group, encoding, &items);
-        let record = Record { inner, items: &items };
+        let record = Record { shared, items: &items };
         let mut sum = Sum::default();
         let as_it_came = |relayed: Relayed, response: &Response| Ok((relayed.usage.input(), response.body.clone()));
-        let (counted, body) = match inner.relay.request(&request, &record, &mut sum, as_it_came).await {
+        let (counted, body) = match shared.relay.request(&request, &record, &mut sum, as_it_came).await {
             Ok(response) => response,
-            Err(unanswered) => return Err(inner.failed(unanswered, (group, &state), encoding)),
+            Err(unanswered) => return Err(failed(&shared.relay.account().base_url, unanswered, (group, &state), encoding)),
         };
-        let cut = inner.check_cut.then(|| cut(&items, counted)).flatten();
+        let cut = shared.check_cut.then(|| cut(&items, counted)).flatten();
         let expected = Expected {
             count: items.len(),
             requested: group.form.dimensions.map(|dimensions| dimensions as usize),
@@ -158,7 +100,9 @@ impl<L: VectorLedger> PackSender for Packs<L> {
         };
         match read {
             Ok(Reading { vectors, dimensions, encoding, model }) => {
-                state.accepted(dimensions, encoding);
+                if vectors.iter().any(Result::is_ok) {
+                    state.accepted(dimensions, encoding);
+                }
                 let model = Arc::<str>::from(if model.is_empty() { &*group.model } else { &model });
                 Ok(vectors.into_iter().map(|vector| Output { vector, model: Arc::clone(&model) }).collect())
             }
@@ -179,43 +123,41 @@ impl<L: VectorLedger> PackSender for Packs<L> {
     }
 }
 
-impl<L> Inner<L> {
-    /// What a failed request means for its texts.
-    fn failed(&self, unanswered: Unanswered, (group, state): (&Group, &GroupState), encoding: Encoding) -> PackFault<End> {
-        let (fault, status, body) = match unanswered {
-            Unanswered::Failed { stop: Some(stop), .. } | Unanswered::OverBudget(stop) => return PackFault::Failed(End::Stops(stop)),
-            Unanswered::NotSent(NoRoom::Cap(message) | NoRoom::Price(message)) => {
-                return PackFault::Failed(End::Stops(RunStop { kind: StopKind::OverBudget, message }));
-            }
-            Unanswered::NotSent(NoRoom::Closed) | Unanswered::Cancelled | Unanswered::Stopped | Unanswered::Broken(_) => {
-                return PackFault::Failed(End::Stopped);
-            }
-            Unanswered::Failed { fault, status, body, .. } => (*fault, status, body),
-        };
-        let stops = |kind, message| PackFault::Failed(End::Stops(RunStop { kind, message }));
-        let base_url = &self.relay.account().base_url;
-        match fault.class {
-            Class::NotSent => {
-                let why = &fault.message;
-                let message =
-                    format!("cannot connect to {base_url}: {why}. Check that the server is running and that llm.base_url is right.");
-                return stops(StopKind::Parked, message);
-            }
-            Class::RunFatal(kind) => return stops(kind, refused(base_url, group, &fault)),
-            Class::Denied if state.dimensions().is_none() => return stops(StopKind::Refused, refused(base_url, group, &fault)),
-            _ => {}
+/// What a failed request means for its texts.
+fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &GroupState), encoding: Encoding) -> PackFault<End> {
+    let (fault, status, body) = match unanswered {
+        Unanswered::Failed { stop: Some(stop), .. } | Unanswered::OverBudget(stop) => return PackFault::Failed(End::Stops(stop)),
+        Unanswered::NotSent(NoRoom::Cap(message) | NoRoom::Price(message)) => {
+            return PackFault::Failed(End::Stops(RunStop { kind: StopKind::OverBudget, message }));
         }
-        let names_encoding = fault.message.contains("encoding_format") && encoding == Encoding::Base64;
-        let end = End::Failed(Failure::new(fault.code, fault.message));
-        if names_encoding && state.without_base64() {
-            return PackFault::Again(Duration::ZERO, end);
+        Unanswered::NotSent(NoRoom::Closed) | Unanswered::Cancelled | Unanswered::Stopped | Unanswered::Broken(_) => {
+            return PackFault::Failed(End::Stopped);
         }
-        let is_about_one = |status| may_blame_one_item(status, &body);
-        match status.and_then(|status| pack_refusal(status, &body)) {
-            Some(too_large) => PackFault::TooLarge(too_large, end),
-            None if status.is_some_and(is_about_one) => PackFault::Rejected(end),
-            None => PackFault::Failed(end),
+        Unanswered::Failed { fault, status, body, .. } => (*fault, status, body),
+    };
+    let stops = |kind, message| PackFault::Failed(End::Stops(RunStop { kind, message }));
+    match fault.class {
+        Class::NotSent => {
+            let why = &fault.message;
+            let message = format!("cannot connect to {base_url}: {why}. Check that the server is running and that llm.base_url is right.");
+            return stops(StopKind::Parked, message);
         }
+        Class::RunFatal(kind) => return stops(kind, refused(base_url, group, &fault)),
+        Class::Denied if state.dimensions().is_none() => return stops(StopKind::Refused, refused(base_url, group, &fault)),
+        _ => {}
+    }
+    let names_encoding = fault.message.contains("encoding_format") && encoding == Encoding::Base64;
+    let is_unreadable = fault.class == Class::BadReply;
+    let end = End::Failed(Failure::new(fault.code, fault.message));
+    if names_encoding && state.without_base64() {
+        return PackFault::Again(Duration::ZERO, end);
+    }
+    let is_about_one = |status| may_blame_one_item(status, &body);
+    match status.and_then(|status| pack_refusal(status, &body)) {
+        Some(too_large) => PackFault::TooLarge(too_large, end),
+        // One text may make the response unreadable, such as by a number that is not JSON.
+        None if is_unreadable || status.is_some_and(is_about_one) => PackFault::Rejected(end),
+        None => PackFault::Failed(end),
     }
 }
 
@@ -249,10 +191,9 @@ fn request<I>(group: &Group, encoding: Encoding, items: &[Arc<Payload<I>>]) -> R
 
 /// The body of a request. `inputs` are texts as JSON.
 pub(super) fn body<'i>(group: &Group, encoding: Encoding, inputs: impl Iterator<Item = &'i str>) -> Bytes {
-    let mut body = format!("{{\"model\":{}", serde_json::Value::from(group.model.as_str()));
-    if let Some(dimensions) = group.form.dimensions {
-        body += &format!(",\"dimensions\":{dimensions}");
-    }
+    let model = serde_json::Value::from(group.model.as_str());
+    let dimensions = group.form.dimensions.map_or_else(String::new, |dimensions| format!(",\"dimensions\":{dimensions}"));
+    let mut body = format!("{{\"model\":{model}{dimensions}");
     if encoding == Encoding::Base64 {
         body += ",\"encoding_format\":\"base64\"";
     }

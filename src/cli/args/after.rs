@@ -1,6 +1,6 @@
 //! Arguments of commands that use a run store, during and after a run.
 
-use super::StoreArgs;
+use super::{SettingsArgs, StoreArgs};
 use clap::{Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
 
@@ -23,6 +23,32 @@ pub(in crate::cli) struct RunsArgs {
     /// Print JSON to stdout
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "The provider of the settings makes the vector of the text, with the model and prefix of the run. \
+    This request is not in the run store.")]
+pub(in crate::cli) struct SearchArgs {
+    /// Output directory of a run that embedded its documents
+    #[arg(value_name = "DIR")]
+    pub directory: String,
+    /// What to look for
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// Number of documents
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub top: usize,
+    /// Job whose vectors are searched [default: that of the newest run with vectors]
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// Task whose vectors are searched [default: the first of the job]
+    #[arg(long, value_name = "ID")]
+    pub task: Option<String>,
+    /// Print a line of JSON for each passage
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,7 +5,9 @@ mod before;
 mod number;
 mod watch;
 
-pub(super) use after::{CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SetArgs, StatusArgs};
+pub(super) use after::{
+    CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SearchArgs, SetArgs, StatusArgs,
+};
 pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
 pub(super) use watch::WatchArgs;
 
@@ -40,6 +42,8 @@ pub(super) enum Command {
     Inspect(InspectArgs),
     /// Show what is done, failed, pending and in doubt, and the command to continue
     Status(StatusArgs),
+    /// Find the passages nearest to a text, in documents that a job has embedded
+    Search(SearchArgs),
     /// Write result files from the run store, in any format
     Export(ExportArgs),
     /// Check run store, result files, inputs and bill against each other

@@ -52,6 +52,7 @@ impl World {
             share: false,
             follows: false,
             delivers: false,
+            embeds: Vec::new(),
         };
         let store = Store::begin_run(self.dir.path(), &new).unwrap();
         let settings =

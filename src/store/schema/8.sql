@@ -4,10 +4,11 @@ CREATE TABLE vectors (
     call_key BLOB NOT NULL,
     document INTEGER NOT NULL,      -- the first document with the text, which paid
     model TEXT NOT NULL,            -- as the provider states it
-    text TEXT NOT NULL,             -- the chunk, without the prefix of its task
     vector BLOB NOT NULL            -- 32-bit numbers, the least significant byte first
 );
 CREATE UNIQUE INDEX vectors_by_key ON vectors (call_key);
+-- Their texts, without the prefix of their task. A table of its own, so that searches read only vectors.
+CREATE TABLE passages (vector INTEGER PRIMARY KEY REFERENCES vectors (id), text TEXT NOT NULL);
 -- The chunks of rows that have a vector, in order.
 CREATE TABLE chunks (
     recipe INTEGER NOT NULL,
@@ -18,6 +19,16 @@ CREATE TABLE chunks (
     vector INTEGER NOT NULL REFERENCES vectors (id),
     PRIMARY KEY (recipe, document, task, part)
 ) WITHOUT ROWID;
+-- The tasks of each recipe that embed, and how they embed a query.
+CREATE TABLE embed_tasks (
+    recipe INTEGER NOT NULL,
+    job TEXT NOT NULL,
+    task TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    query TEXT NOT NULL,            -- JSON: prefix, dimensions, normalize, body
+    PRIMARY KEY (recipe, job, task)
+) WITHOUT ROWID;
 -- Limits of requests that servers have taught by refusals. Empty: no limit is known.
 CREATE TABLE pack_limits (
     endpoint TEXT PRIMARY KEY,      -- address and model
@@ -25,3 +36,4 @@ CREATE TABLE pack_limits (
     tokens INTEGER,
     bytes INTEGER
 ) WITHOUT ROWID;
+CREATE INDEX chunks_by_vector ON chunks (vector);

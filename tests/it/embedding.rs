@@ -1,0 +1,265 @@
+//! Jobs that embed texts, against servers that pack, refuse and deviate.
+
+use crate::support::{Finished, Workspace, dice};
+use docmill::simulator::{LedgerTotals, Scenario, Simulator};
+use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
+use tokio::runtime::Runtime;
+
+/// The simulator as an OpenAI-compatible server.
+struct Server {
+    runtime: Runtime,
+    simulator: Option<Simulator>,
+}
+
+impl Server {
+    fn start(scenario: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let simulator = runtime.block_on(Simulator::start(Scenario::parse(scenario).unwrap(), 0)).unwrap();
+        Self { runtime, simulator: Some(simulator) }
+    }
+
+    fn workspace(&self) -> Workspace {
+        let url = format!("{}/v1", self.simulator.as_ref().unwrap().base_url());
+        let workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.base_url", url);
+        workspace.set("llm.model", "simulated-embedding").set("llm.retry.base_ms", 1).set("llm.pack.wait_ms", 300)
+    }
+
+    fn ledger(&self) -> LedgerTotals {
+        self.simulator.as_ref().unwrap().ledger()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _inside = self.runtime.enter();
+        self.simulator.take();
+    }
+}
+
+fn store(workspace: &Workspace) -> Connection {
+    Connection::open_with_flags(workspace.path("output/docmill.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+fn number(store: &Connection, sql: &str) -> i64 {
+    store.query_row(sql, (), |row| row.get(0)).unwrap()
+}
+
+/// The vector of each document with one chunk.
+fn vectors(workspace: &Workspace) -> BTreeMap<String, Vec<f32>> {
+    let store = store(workspace);
+    let sql = "SELECT d.name, v.vector FROM chunks c JOIN documents d ON d.id = c.document JOIN vectors v ON v.id = c.vector";
+    let vector = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(String, Vec<f32>)> {
+        let bytes: Vec<u8> = row.get(1)?;
+        let (numbers, []) = bytes.as_chunks::<4>() else { panic!("{} bytes", bytes.len()) };
+        Ok((row.get(0)?, numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()))
+    };
+    store.prepare(sql).unwrap().query_map((), vector).unwrap().map(Result::unwrap).collect()
+}
+
+fn text(number: usize) -> String {
+    format!("The text number{number} speaks of subject{}.", number % 7)
+}
+
+fn write(workspace: &Workspace, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        workspace.doc(format!("{number:04}.txt"), text(number));
+    }
+}
+
+fn embed(workspace: &Workspace) -> Finished {
+    workspace.run(["--job", "embed"])
+}
+
+/// The right vectors of the first `count` texts, each from a request of its own.
+fn right(count: usize) -> BTreeMap<String, Vec<f32>> {
+    let server = Server::start("");
+    let workspace = server.workspace().set("llm.pack.max_items", 1);
+    write(&workspace, 0..count);
+    embed(&workspace).exits(0);
+    vectors(&workspace)
+}
+
+/// Whether two sets of vectors are equal, up to rounding.
+fn are_alike(one: &BTreeMap<String, Vec<f32>>, other: &BTreeMap<String, Vec<f32>>) -> bool {
+    let near = |(a, b): (&Vec<f32>, &Vec<f32>)| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    one.len() == other.len() && one.iter().all(|(name, vector)| other.get(name).is_some_and(|own| near((vector, own))))
+}
+
+#[test]
+fn texts_of_many_documents_travel_in_packs_and_are_embedded_once() {
+    let server = Server::start("[embeddings]\nmax_inputs = 64");
+    let workspace = server.workspace();
+    write(&workspace, 0..300);
+    let run = embed(&workspace).exits(0);
+    let csv = run.csv("embed");
+    assert!(csv.rows.iter().all(|row| row["chunks"] == "1" && row["dimensions"] == "256" && row["status"] == "ok"), "{csv:?}");
+    assert!(are_alike(&vectors(&workspace), &right(300)));
+    let ledger = server.ledger();
+    // One alone, one too large that teaches the limit, and five packs for 299 texts.
+    assert!(ledger.requests <= 8, "{} requests", ledger.requests);
+    assert_eq!((ledger.embedded_inputs, ledger.embedded_again), (300, 0));
+    let attempts = store(&workspace);
+    assert_eq!(number(&attempts, "SELECT sum(request = id) FROM attempts"), i64::try_from(ledger.requests).unwrap());
+    assert_eq!(number(&attempts, "SELECT count(*) FROM attempts WHERE outcome = 'answered'"), 300);
+    assert_eq!(number(&attempts, "SELECT sum(uncached_input_tokens) FROM attempts"), i64::try_from(ledger.input_tokens).unwrap());
+
+    // Another document with a known text, a new text, and limits that are known from the start.
+    workspace.doc("copy.txt", text(5)).doc("new.txt", text(900));
+    write(&workspace, 400..480);
+    embed(&workspace).exits(0);
+    let second = server.ledger();
+    assert_eq!((second.embedded_inputs, second.embedded_again), (381, 0));
+    assert!(second.requests - ledger.requests <= 4 && second.errors == ledger.errors, "{second:?}");
+    let all = vectors(&workspace);
+    assert_eq!((all.len(), &all["copy.txt"]), (382, &all["0005.txt"]));
+    workspace.docmill(["verify", "--output", "output"]).exits(0);
+}
+
+#[test]
+fn a_long_document_has_chunks_with_pages_and_an_edit_embeds_only_what_changed() {
+    let server = Server::start("");
+    let workspace = server.workspace();
+    let section = |n: usize| format!("# Section {n}\n\n{}\n\n", format!("Section {n} has a sentence about thing{n}. ").repeat(30));
+    let sections: Vec<String> = (0..12).map(section).collect();
+    workspace.doc("long.md", sections.concat());
+    let run = embed(&workspace).exits(0);
+    let chunks: usize = run.csv("embed").row("long.md")["chunks"].parse().unwrap();
+    assert!(chunks > 8, "{chunks}");
+    let first = server.ledger();
+    let mut edited = sections;
+    edited[11] = section(99);
+    workspace.doc("long.md", edited.concat());
+    embed(&workspace).exits(0);
+    let second = server.ledger();
+    assert!(second.embedded_inputs - first.embedded_inputs <= 3, "{} of {chunks}", second.embedded_inputs - first.embedded_inputs);
+    assert_eq!(second.embedded_again, 0);
+}
+
+#[test]
+fn a_search_finds_the_text_that_answers_a_question() {
+    let workspace = Workspace::new().set("llm.provider", "simulated");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sample_data/texts")).unwrap() {
+        let path = entry.unwrap().path();
+        workspace.doc(path.file_name().unwrap(), std::fs::read(&path).unwrap());
+    }
+    embed(&workspace).exits(0);
+    for (question, expected) in QUESTIONS {
+        let found = workspace.docmill(["search", "output", question, "--json", "--set", "llm.provider=simulated"]).exits(0);
+        let first: serde_json::Value = serde_json::from_str(found.stdout.lines().next().unwrap()).unwrap();
+        assert_eq!(first["document"], expected, "{question}: {}", found.stdout);
+    }
+    let shown = workspace.docmill(["search", "output", "cable car", "--top", "2", "--set", "llm.provider=simulated"]).exits(0);
+    assert!(shown.stdout.contains("cable-car-maintenance.md, chunk"), "{}", shown.stdout);
+    let other = ["search", "output", "x", "--set", "llm.provider=openai-compatible", "--set", "llm.base_url=http://localhost:9"];
+    workspace.docmill(other).exits(2).says(&["--set llm.provider=simulated"]);
+    workspace.docmill(["search", "docs", "x"]).exits(2).says(&["docmill run DIR --job embed"]);
+}
+
+/// Questions, and the sample text that answers each.
+const QUESTIONS: [(&str, &str); 10] = [
+    ("maintenance of the cable car", "cable-car-maintenance.md"),
+    ("The workbench came with a bent leg.", "complaint-letter.txt"),
+    ("drying with a heat pump", "heat-pump-drying.md"),
+    ("What did the lighthouse keeper leave behind?", "lighthouse-inventory.txt"),
+    ("drinking water of the municipality", "municipal-water-essay.txt"),
+    ("a crane in the harbour", "news-harbour-crane.txt"),
+    ("castings in the quarter", "quarterly-report-castings.txt"),
+    ("Does climbing stairs lower blood pressure?", "stair-climbing-study.txt"),
+    ("le vélo du facteur", "velo-du-facteur.txt"),
+    ("Glocken gießen", "glockengiesserei.txt"),
+];
+
+#[test]
+fn servers_that_deviate_give_right_vectors_or_coded_failures() {
+    let right = right(40);
+    for quirk in ["shuffled", "base64_ignored"] {
+        let server = Server::start(&format!("[embeddings]\nquirks = ['{quirk}']"));
+        let workspace = server.workspace();
+        write(&workspace, 0..40);
+        embed(&workspace).exits(0);
+        assert!(are_alike(&vectors(&workspace), &right), "{quirk}");
+    }
+    for (quirk, code) in
+        [("count_short", "invalid_answer"), ("nan", "bad_reply"), ("wrong_dimensions", "invalid_answer"), ("truncates", "prompt_cut")]
+    {
+        let server = Server::start(&format!("[embeddings]\nmax_input_tokens = 128\nquirks = ['{quirk}']"));
+        let workspace = server.workspace().set("llm.retry.max_consecutive_failures", 0);
+        workspace.write("own.toml", "name = 'own'\ninput = 'text'\n[[task]]\nid = 'v'\n[task.embed]\ndimensions = 64\n");
+        let long = if quirk == "truncates" { "and some more words of it ".repeat(40) } else { String::new() };
+        for n in 0..6 {
+            workspace.doc(format!("{n}.txt"), text(n) + &long);
+        }
+        let run = workspace.run(["--job", "own.toml"]).exits(3);
+        let csv = run.csv("own");
+        assert!(csv.rows.iter().all(|row| row["failure_code"] == code && row["status"] == "failed"), "{quirk}: {csv:?}");
+        assert!(vectors(&workspace).is_empty(), "{quirk}");
+    }
+    // Only the vector in the middle of each response is wrong.
+    let server = Server::start("[embeddings]\nquirks = ['null']");
+    let workspace = server.workspace();
+    write(&workspace, 0..40);
+    let csv = embed(&workspace).exits(3).csv("embed");
+    let mut made = vectors(&workspace);
+    assert!(made.len() > 30 && made.len() < 40, "{}", made.len());
+    for row in &csv.rows {
+        let code = if made.contains_key(&row["document"]) { "" } else { "invalid_answer" };
+        assert_eq!(row["failure_code"], code);
+    }
+    made.retain(|name, vector| right[name] != *vector);
+    assert!(are_alike(&made, &right.iter().filter(|(name, _)| made.contains_key(*name)).map(|(n, v)| (n.clone(), v.clone())).collect()));
+}
+
+#[test]
+fn a_bad_text_does_not_spoil_its_pack() {
+    let server = Server::start("[[poison]]\nmarker = 'spoilt'\nfault = 'rejected'\n[embeddings]\nmax_inputs = 128");
+    let workspace = server.workspace().set("llm.pack.max_items", 128);
+    write(&workspace, 0..400);
+    workspace.doc("0100.txt", "a spoilt text");
+    let run = embed(&workspace).exits(3);
+    let failed: Vec<String> = run.csv("embed").rows.iter().filter(|row| row["status"] != "ok").map(|row| row["document"].clone()).collect();
+    assert_eq!((failed, vectors(&workspace).len()), (vec!["0100.txt".to_owned()], 399));
+    let ledger = server.ledger();
+    assert!(ledger.requests <= 2 + 4 + 2 * 7, "{} requests", ledger.requests);
+    assert_eq!((ledger.embedded_inputs, ledger.embedded_again), (399, 0));
+}
+
+#[test]
+fn faults_of_a_server_are_retried_and_a_budget_holds() {
+    let server = Server::start("[faults]\nserver_error = 0.2\noverloaded = 0.1");
+    let workspace = server.workspace().set("llm.pack.max_items", 8).set("llm.retry.max_attempts", 20);
+    write(&workspace, 0..200);
+    embed(&workspace).exits(0);
+    let ledger = server.ledger();
+    assert!(are_alike(&vectors(&workspace), &right(200)));
+    assert_eq!((ledger.embedded_inputs, ledger.embedded_again), (200, 0));
+
+    let server = Server::start("");
+    let workspace = server.workspace().set("llm.pack.max_items", 8).set("budget.max_usd", 0.003);
+    workspace.write("pipeline.toml", "[prices]\nsimulated-embedding = { input = 1.0, output = 0.0 }\n");
+    write(&workspace, 0..500);
+    embed(&workspace).exits(4).says(&["budget"]);
+    let spent = number(&store(&workspace), "SELECT sum(pico_usd) FROM attempts");
+    assert!((1..=3_000_000_000).contains(&spent), "{spent}");
+}
+
+#[test]
+fn killed_runs_embed_nothing_again_beyond_requests_in_flight() {
+    let server = Server::start("latency_ms = 3\n[embeddings]\nms_per_input = 0.1");
+    let workspace = server.workspace().set("llm.pack.max_items", 16).set("llm.pack.wait_ms", 2).set("llm.concurrency", 4);
+    write(&workspace, 0..400);
+    let (mut kills, mut doubtful) = (0, 0);
+    for round in 0..40 {
+        let share = ["0.02", "0.1", "0.3"][usize::try_from(dice(round, "share", 0) % 3).unwrap()];
+        let run = workspace.clone().env("FAILPOINTS", &format!("commit={share},committed={share}")).start_run(["--job", "embed"]).end();
+        let Err(_) = run else { break };
+        kills += 1;
+        doubtful = number(&store(&workspace), "SELECT count(*) FROM attempts WHERE outcome IS NULL OR outcome = 'lost'");
+    }
+    embed(&workspace).exits(0);
+    let ledger = server.ledger();
+    assert!(kills > 2, "{kills} kills");
+    assert!(i64::try_from(ledger.embedded_again).unwrap() <= doubtful, "{} again, {doubtful} in doubt", ledger.embedded_again);
+    assert!(are_alike(&vectors(&workspace), &right(400)));
+    workspace.docmill(["verify", "--output", "output"]).exits(0);
+}
