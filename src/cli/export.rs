@@ -3,15 +3,16 @@
 use super::args::{ExportArgs, ExportFormat};
 use super::exit::{CliError, Exit};
 use super::settings::archive;
-use super::{agreed, print};
+use super::{agreed, print, print_wrapped};
 use crate::engine::{Results, RowStream, RunError};
 use crate::model::JobColumns;
+use crate::prepare::PrepareSettings;
 use crate::read::versions;
-use crate::setup::{added_to, records};
+use crate::setup::{added_to, document_files, records};
 use crate::store::{Archive, RunLock, RunRecord, View, ViewReader};
-use crate::write::{Format, OutputFile, OutputSettings, ResultFiles};
+use crate::write::{DocumentFiles, FileForm, Format, OutputFile, OutputSettings, ResultFiles};
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
@@ -30,15 +31,16 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
         let view = view.ok_or_else(|| CliError::usage(format!("no run in {} has the job {job}", archive.path().display())))?;
         views.push((job, view));
     }
+    let source = Source { archive, runs, prepare: settings.prepare };
     match args.to.as_deref() {
-        Some("-") => to_stdout(&Source { archive, runs }, &views, &output),
+        Some("-") => to_stdout(&source, &views, &output),
         Some(directory) => {
             output.dir = directory.into();
-            to_files(&Source { archive, runs }, &views, &output, None)
+            to_files(&source, &views, &output, None)
         }
         None => {
             let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
-            to_files(&Source { archive, runs }, &views, &output, Some(args.yes))
+            to_files(&source, &views, &output, Some(args.yes))
         }
     }
 }
@@ -47,6 +49,8 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
 struct Source {
     archive: Archive,
     runs: Vec<RunRecord>,
+    /// How pictures are made.
+    prepare: PrepareSettings,
 }
 
 impl Source {
@@ -64,6 +68,12 @@ impl Source {
             None => self.archive.rows(view),
         };
         rows.map_err(CliError::internal)
+    }
+
+    /// The files of the documents in a view.
+    fn files(&self, view: &View) -> DocumentFiles {
+        let inputs = self.runs.iter().find(|run| run.id == view.run).map(records).unwrap_or_default();
+        document_files(inputs, &self.prepare)
     }
 
     /// Asks before `rows` rows replace a larger number of existing rows.
@@ -89,7 +99,7 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
     let archive = &source.archive;
     for (job, view) in views {
         let columns: Vec<JobColumns> = view.jobs.iter().filter(|j| j.name == *job).cloned().collect();
-        let mut results = Results::new(columns, output.clone());
+        let mut results = Results::new(columns, OutputSettings { files: source.files(view), ..output.clone() });
         let rows = source.rows(view)?;
         rows.read_from(0, true, |row| if row.job == job { results.push(row) } else { Ok(()) }).map_err(failed)?;
         if in_place == Some(false) {
@@ -110,6 +120,7 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
         for file in &made.files {
             print(&format!("  {}", output.dir.join(&file.path).display()))?;
         }
+        made.notes.iter().try_for_each(|note| print_wrapped(&format!("  note: {note}"), 8))?;
     }
     Ok(Exit::Ok)
 }
@@ -118,8 +129,12 @@ fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings)
     let ([(job, view)], [format]) = (views, output.formats.as_slice()) else {
         return Err(CliError::usage("--to - takes one job and one format. Set --job and --format."));
     };
+    if !format.is_text() && io::stdout().is_terminal() {
+        return Err(CliError::usage("--to - writes bytes that a terminal cannot show. Send them to a program or a file."));
+    }
     let stdout = OutputFile::stream(Box::new(io::stdout()));
-    let stream = RowStream { name: "stdout", file: stdout, format: *format, bom: output.csv_bom };
+    let form = FileForm { csv: output.csv(), files: source.files(view) };
+    let stream = RowStream { name: "stdout", file: stdout, format: *format, form };
     match stream.write(&source.rows(view)?, &view.jobs, job) {
         // A reader that closes the pipe, such as `head`, needs no more rows.
         Err(RunError::Output { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
@@ -137,6 +152,9 @@ impl From<ExportFormat> for Format {
             ExportFormat::Csv => Self::Csv,
             ExportFormat::Jsonl => Self::Jsonl,
             ExportFormat::Json => Self::Json,
+            ExportFormat::Parquet => Self::Parquet,
+            ExportFormat::Arrow => Self::Arrow,
+            ExportFormat::Xlsx => Self::Xlsx,
         }
     }
 }

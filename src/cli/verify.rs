@@ -183,6 +183,9 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
         match sink.digest() {
             Err(error) => receipt.wrong(&format!("{shown}: {error}; `{export}` writes it again"))?,
             Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {}, BLAKE3 {on_disk}", counted(sums.tally.rows(), "row")))?,
+            Ok(on_disk) if on_disk == known.digest && sink.is_of_another_version() => {
+                receipt.older(&format!("{shown} was written by another version of docmill; run again to bring it up to date"))?;
+            }
             Ok(on_disk) if on_disk == known.digest && (*run == 0 || unfinished.is_some()) => {
                 receipt.older(&format!("{shown}: results are older than the store; run again to bring them up to date"))?;
             }

@@ -216,7 +216,8 @@ pub(super) async fn close(mut end: End, plan: &Plan, store: &mut Store, meters: 
     // seen all rows.
     let is_up_to_date = end.results.is_empty() && end.stop.is_none();
     let repeated_ids = end.findings.repeated_ids.iter().filter(|_| end.findings.changed && end.stop.is_none() && !is_up_to_date);
-    for message in end.findings.warnings.iter().chain(repeated_ids).cloned().collect::<Vec<_>>() {
+    let notes = end.results.values().flat_map(|results| &results.notes);
+    for message in end.findings.warnings.iter().chain(repeated_ids).chain(notes).cloned().collect::<Vec<_>>() {
         context.tell(RunEvent::Warning { message }).await;
     }
     let kept = &end.findings.up_to_date;
@@ -266,5 +267,8 @@ pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
     // Tables do not say what they hold.
     let kept = || plan.keep_columns.iter().map(|name| Column::new(name, ColumnType::Json));
     let columns = |job: &Job| kept().chain(job.csv_columns().iter().cloned()).collect();
-    plan.jobs.iter().map(|job| JobColumns { name: job.name.clone(), columns: columns(job) }).collect()
+    plan.jobs
+        .iter()
+        .map(|job| JobColumns { name: job.name.clone(), digest: Some(job.digest().to_string()), columns: columns(job) })
+        .collect()
 }

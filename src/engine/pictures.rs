@@ -14,8 +14,8 @@ const MAX_FILE_BYTES: u64 = 40_000_000;
 /// Pictures of image files, with the numbers of the files, in their order.
 ///
 /// As in a run, confined processes decode the files, as many at a time as there are workers. A file
-/// has no picture if it differs from its digest, exceeds a limit or cannot be decoded.
-pub fn pictures(files: Vec<(u64, PathBuf, Digest)>, settings: PrepareSettings) -> impl Stream<Item = (u64, Arc<Picture>)> {
+/// has no picture if it differs from its digest, if it has one, exceeds a limit or cannot be decoded.
+pub fn pictures(files: Vec<(u64, PathBuf, Option<Digest>)>, settings: PrepareSettings) -> impl Stream<Item = (u64, Arc<Picture>)> {
     let limits = ImageLimits::openai();
     let workers = settings.parallelism();
     let isolation = Isolation::new(&settings, &limits).ok().map(Arc::new);
@@ -31,13 +31,13 @@ pub fn pictures(files: Vec<(u64, PathBuf, Digest)>, settings: PrepareSettings) -
 
 async fn picture(
     path: &Path,
-    digest: Digest,
+    digest: Option<Digest>,
     isolation: &Isolation,
     settings: &PrepareSettings,
     limits: &ImageLimits,
 ) -> Option<Arc<Picture>> {
     tokio::fs::metadata(path).await.ok().filter(|file| file.is_file() && file.len() <= MAX_FILE_BYTES)?;
-    let bytes = tokio::fs::read(path).await.ok().filter(|bytes| Digest::of(bytes) == digest)?;
+    let bytes = tokio::fs::read(path).await.ok().filter(|bytes| digest.is_none_or(|digest| Digest::of(bytes) == digest))?;
     let sniffed = sniff(&bytes, "");
     if !matches!(sniffed, Sniffed::Image(_)) {
         return None;

@@ -25,7 +25,7 @@ impl End {
     /// Makes a summary for each job and writes it beside new results.
     pub fn summaries(&self, plan: &Plan, figures: &RunFigures, ended: &str) -> Result<Vec<Summary>, RunError> {
         let mut summaries = Vec::new();
-        for (job, JobResults { totals, files }) in &self.results {
+        for (job, JobResults { totals, files, .. }) in &self.results {
             let summary = Summary {
                 run: self.run,
                 docmill_version: env!("CARGO_PKG_VERSION"),

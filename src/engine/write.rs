@@ -6,7 +6,7 @@
 use super::{Context, RunError};
 use crate::model::{JobColumns, ResultFile, Row, Totals};
 use crate::store::{StoreError, StoredRow, ViewReader};
-use crate::write::{Format, OutputFile, OutputSettings, ResultFiles};
+use crate::write::{FileForm, Format, OutputFile, OutputSettings, ResultFiles};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct JobResults {
     pub totals: Totals,
     /// The new files; empty if the old files stay.
     pub files: Vec<ResultFile>,
+    /// Remarks on what formats cannot hold.
+    pub notes: Vec<String>,
 }
 
 /// A stream for the rows of one job, such as standard output.
@@ -35,16 +37,16 @@ pub struct RowStream<'s> {
     pub file: OutputFile,
     /// The format.
     pub format: Format,
-    /// Whether CSV begins with a byte order mark.
-    pub bom: bool,
+    /// The form of files.
+    pub form: FileForm,
 }
 
 impl RowStream<'_> {
     /// Writes the rows of `job`. A failure of the stream is [`RunError::Output`].
     pub fn write(self, rows: &ViewReader, jobs: &[JobColumns], job: &str) -> Result<(), RunError> {
-        let Self { name, file, format, bom } = self;
+        let Self { name, file, format, form } = self;
         let failed = |source| RunError::Output { directory: name.to_owned(), source };
-        let mut file = format.begin(file, &JobColumns::of(jobs, job), bom).map_err(failed)?;
+        let mut file = format.begin(file, &JobColumns::of(jobs, job), &form).map_err(failed)?;
         rows.read_from(0, true, |StoredRow { position, document, job: of, text }| {
             if of != job {
                 return Ok(());
@@ -100,8 +102,9 @@ impl Results {
         let mut results = BTreeMap::new();
         for (job, (files, totals)) in self.written {
             let new = complete || ResultFiles::complete(&self.output, &job).is_none();
+            let notes = if new { files.notes() } else { Vec::new() };
             let files = if new { files.finish()? } else { Vec::new() };
-            results.insert(job, JobResults { totals, files });
+            results.insert(job, JobResults { totals, files, notes });
         }
         Ok(results)
     }

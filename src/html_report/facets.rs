@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_field_without_values_says_so() {
-        let jobs = [JobColumns { name: "j".to_owned(), columns: vec![crate::model::Column::new("year", ColumnType::Integer)] }];
+        let jobs =
+            [JobColumns { name: "j".to_owned(), digest: None, columns: vec![crate::model::Column::new("year", ColumnType::Integer)] }];
         let mut counts = FieldCounts::new(&jobs);
         counts.add(&row(&json!({"year": null, "unknown": null})));
         let facets = counts.finish(|_| false);

@@ -51,7 +51,7 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
         }
     }
     let fixed = Row::first_columns().into_iter().chain(Row::last_columns());
-    let built_in: HashSet<String> = fixed.map(|column| column.name).collect();
+    let built_in: HashSet<String> = fixed.map(|column| column.name).chain([Row::EXACT_VALUES.to_owned()]).collect();
     let mut seen = HashSet::new();
     for AnswerColumn { column: Column { name, .. }, task, field, .. } in &columns {
         let why = if built_in.contains(name) {

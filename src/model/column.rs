@@ -55,6 +55,9 @@ pub enum ColumnType {
 pub struct JobColumns {
     /// Name of the job.
     pub name: String,
+    /// Digest of the job. Runs of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Its own columns, between the columns that all jobs share.
     pub columns: Vec<Column>,
 }
@@ -103,6 +106,9 @@ impl From<StoredColumn> for Column {
 }
 
 impl Row {
+    /// The column of typed formats with values that other columns do not hold exactly.
+    pub const EXACT_VALUES: &str = "exact_values";
+
     /// Columns of all jobs before the answers.
     pub fn first_columns() -> [Column; 3] {
         let status = RowStatus::ALL.map(|status| status.as_str().to_owned());
@@ -139,7 +145,11 @@ impl Row {
 impl JobColumns {
     /// Returns the columns of job `name`; empty if the job is missing.
     pub fn of(jobs: &[Self], name: &str) -> Self {
-        jobs.iter().find(|job| job.name == name).cloned().unwrap_or_else(|| Self { name: name.to_owned(), columns: Vec::new() })
+        jobs.iter().find(|job| job.name == name).cloned().unwrap_or_else(|| Self {
+            name: name.to_owned(),
+            digest: None,
+            columns: Vec::new(),
+        })
     }
 
     /// All columns of a row, in order.
@@ -158,7 +168,11 @@ mod tests {
         let tags = Column::new("tags", ColumnType::List(Box::new(ColumnType::Enum(vec!["a".into(), "b".into()]))));
         let maker = Column::new("maker", ColumnType::Object(vec![Column::new("since", ColumnType::Date), tags.clone()]));
         let sent = Column::new("sent", ColumnType::DateTime);
-        let job = JobColumns { name: "text".into(), columns: vec![score, tags, maker, sent, Column::new("detail", ColumnType::Json)] };
+        let job = JobColumns {
+            name: "text".into(),
+            digest: Some("ab".into()),
+            columns: vec![score, tags, maker, sent, Column::new("detail", ColumnType::Json)],
+        };
         let text = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<JobColumns>(&text).unwrap(), job, "{text}");
     }

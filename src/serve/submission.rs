@@ -98,7 +98,7 @@ pub enum Text {
 
 /// Settings that clients can change. They decide neither where data and keys go, nor what runs, nor
 /// which files of the server are read.
-const ALLOWED: [&str; 27] = [
+const ALLOWED: [&str; 29] = [
     "input.id_column",
     "input.keep_columns",
     "input.on_empty",
@@ -117,6 +117,8 @@ const ALLOWED: [&str; 27] = [
     "llm.stream",
     "llm.thinking_tokens",
     "output.csv_bom",
+    "output.csv_decimal",
+    "output.csv_separator",
     "output.formats",
     "prepare.image.jpeg_quality",
     "prepare.image.max_edge",

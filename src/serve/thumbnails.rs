@@ -109,7 +109,7 @@ impl ThumbnailMaker {
         if kept.is_some() {
             return Ok(kept);
         }
-        let Some((_, picture)) = pin!(pictures(vec![(0, file, digest)], settings)).next().await else { return Ok(None) };
+        let Some((_, picture)) = pin!(pictures(vec![(0, file, Some(digest))], settings)).next().await else { return Ok(None) };
         let bytes = STANDARD.decode(&picture.base64).map_err(Problem::internal)?;
         let thumbnail = Thumbnail { media_type: picture.media_type, bytes: bytes.into() };
         self.kept.lock().add(digest, thumbnail.clone(), KEPT_BYTES);

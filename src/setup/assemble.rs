@@ -1,5 +1,6 @@
 //! Assembles a plan from settings, jobs and an account.
 
+use super::document_files::document_files;
 use super::existing::{self, Results, Settled};
 use super::guard::Guard;
 use super::history::{self, DECIDING, command_line, history};
@@ -18,7 +19,7 @@ use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Tables};
 use crate::simulator::{AnswerPreview, Scenario, Simulator, is_simulated};
 use crate::store::Retry;
-use crate::write::{CopyTo, Existing};
+use crate::write::{CopyTo, Existing, OutputSettings};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -175,6 +176,7 @@ pub async fn assemble(
         roots,
         keep_columns: keep_columns(config, &settings, &jobs)?,
         settings: history::with_inputs(&kept, &records, tables, added_to),
+        output: OutputSettings { files: document_files(records, &settings.prepare), ..settings.output },
         jobs,
         read: settings.read,
         prepare: settings.prepare,
@@ -186,7 +188,6 @@ pub async fn assemble(
         more_answers: None,
         account,
         store: settings.store,
-        output: settings.output,
         copy,
     };
     let secrets = secret_variables(environment, config);
@@ -269,7 +270,7 @@ fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<V
     let keep = &settings.input.keep_columns;
     let taken = |name: &String| {
         let of_jobs = jobs.iter().flat_map(|job| job.csv_columns());
-        Row::first_columns().iter().chain(&Row::last_columns()).chain(of_jobs).any(|other| other.name == *name)
+        Row::first_columns().iter().chain(&Row::last_columns()).chain(of_jobs).any(|other| other.name == *name || name == Row::EXACT_VALUES)
     };
     let twice = keep.iter().enumerate().filter(|(at, name)| keep[..*at].contains(name) || taken(name));
     let twice: Vec<String> = twice.map(|(_, name)| format!("\"{name}\"")).collect();

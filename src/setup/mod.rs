@@ -7,6 +7,7 @@
 //! [`Guard::Ask`]. All facts about the process come from an [`Environment`].
 
 mod assemble;
+mod document_files;
 mod environment;
 mod existing;
 mod guard;
@@ -24,6 +25,7 @@ mod trust;
 mod upstream;
 
 pub use assemble::{Assembled, RunOptions, Server, assemble, scenario_file};
+pub use document_files::document_files;
 pub use environment::Environment;
 pub use existing::{added_to, records};
 pub use guard::Guard;

@@ -42,6 +42,7 @@ pub async fn thumbnails(archive: &Archive, view: (i64, i64), roots: &Roots, sett
     let files = Thumbnails::files(archive, view, roots)?;
     let settings = Thumbnails::settings(settings, files.len());
     let mut thumbnails = Thumbnails::default();
+    let files = files.into_iter().map(|(index, path, digest)| (index, path, Some(digest))).collect();
     pictures(files, settings)
         .for_each(|(index, picture)| {
             thumbnails.add(index, &picture);

@@ -5,13 +5,14 @@ use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Origin, Problem, Problems};
 use crate::job::{AUTO, builtin};
+use crate::model::unknown_name;
 use crate::prepare::PrepareSettings;
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputSettings, ReadSettings, text_file};
 use crate::remote::{Address, without_queries};
 use crate::store::StoreSettings;
 use crate::watch::WatchSettings;
-use crate::write::OutputSettings;
+use crate::write::{Format, OutputSettings};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -289,15 +290,16 @@ impl Settings {
         {
             problems.push(config.problem(second, "only one of llm.api_key_env, llm.api_key_file and llm.api_key_command can name the key"));
         }
+        let formats = Format::ALL.map(Format::as_str);
         if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
-            problems.push(config.problem("output.formats", "must name at least one of csv, jsonl, json"));
+            problems.push(config.problem("output.formats", format!("must name at least one of {}", formats.join(", "))));
         }
         if config.get("output.dir").and_then(toml::Value::as_str) == Some("") {
             problems.push(config.problem("output.dir", "must not be empty; the current directory is \".\""));
         }
         for format in config.get("output.formats").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str) {
-            if !["csv", "jsonl", "json"].contains(&format) {
-                problems.push(config.problem("output.formats", format!("unknown format \"{format}\"; expected csv, jsonl or json")));
+            if !formats.contains(&format) {
+                problems.push(config.problem("output.formats", unknown_name("unknown format", format, &formats)));
             }
         }
         let alerts: Vec<AlertSettings> = config.section("alert").unwrap_or_else(|error| {

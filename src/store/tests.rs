@@ -13,7 +13,7 @@ fn new_run(recipe: i64) -> NewRun {
         settings: "{}".into(),
         command: "docmill run".into(),
         recipe,
-        jobs: vec![JobColumns { name: "text".into(), columns: vec![] }],
+        jobs: vec![JobColumns { name: "text".into(), digest: None, columns: vec![] }],
         share: false,
         follows: false,
         delivers: false,

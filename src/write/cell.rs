@@ -3,20 +3,32 @@
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// Converts a value to a cell. Numbers and booleans stay unchanged. Lists of plain values are
-/// joined with `; `. An empty list is `[]`, because an empty cell is null. Deeper values become JSON.
+/// Converts a value to a cell of CSV: the text of [`plain`], guarded where it is no formula.
 pub fn cell(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::Null => Cow::Borrowed(""),
-        Value::Bool(_) | Value::Number(_) => Cow::Owned(value.to_string()),
         Value::String(text) => guarded(text),
-        Value::Array(items) if items.is_empty() => Cow::Borrowed("[]"),
-        Value::Array(items) if items.iter().all(|i| !i.is_array() && !i.is_object()) => {
-            let items: Vec<String> = items.iter().map(|i| i.as_str().map_or_else(|| i.to_string(), ToOwned::to_owned)).collect();
-            Cow::Owned(guarded(&items.join("; ")).into_owned())
-        }
-        Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
+        Value::Array(items) if is_joined(items) => Cow::Owned(guarded(&plain(value)).into_owned()),
+        value => plain(value),
     }
+}
+
+/// The text of a value. Numbers and booleans stay unchanged. Lists of plain values are joined with
+/// `; `. An empty list is `[]`, because an empty cell is null. Deeper values become JSON.
+pub fn plain(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Null => Cow::Borrowed(""),
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Array(items) if is_joined(items) => {
+            let items: Vec<String> = items.iter().map(|i| i.as_str().map_or_else(|| i.to_string(), ToOwned::to_owned)).collect();
+            Cow::Owned(items.join("; "))
+        }
+        value => Cow::Owned(value.to_string()),
+    }
+}
+
+/// Whether a list is shown without brackets.
+fn is_joined(items: &[Value]) -> bool {
+    !items.is_empty() && items.iter().all(|item| !item.is_array() && !item.is_object())
 }
 
 /// Puts `'` before text that a spreadsheet would read as a formula.

@@ -1,59 +1,89 @@
 //! Writes rows as lines of `results.csv`.
 
 use super::cell::{cell, guarded};
+use super::csv_dialect::{BOM, CsvDialect, Decimal};
 use super::output_file::OutputFile;
+use super::row_cells::{self, RowCell};
 use super::sink::SinkRows;
-use crate::model::{JobColumns, ResultFile, Row, Totals};
+use crate::model::{JobColumns, ResultFile, Row};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, Write};
-
-/// The byte order mark.
-pub(super) const BOM: &str = "\u{feff}";
 
 /// Writes rows as RFC 4180 in UTF-8, with quotes where needed. An empty text as an answer is `""`,
 /// and null is an empty cell.
 pub(super) struct CsvFile {
     writer: csv::Writer<OutputFile>,
+    dialect: CsvDialect,
     /// Columns of answers.
     columns: Vec<String>,
 }
 
 impl CsvFile {
-    pub fn begin(mut file: OutputFile, job: &JobColumns, bom: bool) -> io::Result<Self> {
-        if bom {
+    pub fn begin(mut file: OutputFile, job: &JobColumns, dialect: CsvDialect) -> io::Result<Self> {
+        if dialect.bom {
             file.write_all(BOM.as_bytes())?;
         }
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).quote_style(csv::QuoteStyle::Never).from_writer(file);
-        writer.write_record(job.all().map(|column| quoted(&guarded(&column.name)).into_owned())).map_err(why)?;
-        Ok(Self { writer, columns: job.columns.iter().map(|column| column.name.clone()).collect() })
+        let writer = csv::WriterBuilder::new()
+            .delimiter(dialect.separator.byte())
+            .terminator(csv::Terminator::CRLF)
+            .quote_style(csv::QuoteStyle::Never)
+            .from_writer(file);
+        let mut own = Self { writer, dialect, columns: job.columns.iter().map(|column| column.name.clone()).collect() };
+        job.all().try_for_each(|column| own.field(&guarded(&column.name)))?;
+        own.end()?;
+        Ok(own)
     }
 
     fn field(&mut self, text: &str) -> io::Result<()> {
-        self.writer.write_field(quoted(text).as_bytes()).map_err(why)
+        self.writer.write_field(quoted(text, self.dialect.separator.byte()).as_bytes()).map_err(why)
+    }
+
+    fn cell(&mut self, cell: &RowCell<'_>) -> io::Result<()> {
+        let text = match cell {
+            RowCell::Null => Cow::Borrowed(""),
+            RowCell::Text(text) => guarded(text),
+            RowCell::Count(count) => Cow::Owned(count.to_string()),
+            RowCell::Usd(cost) => self.number(cost.usd().to_string()),
+            RowCell::Seconds(seconds) => self.number(format!("{seconds:.3}")),
+            RowCell::Value(value) => self.value(value),
+        };
+        self.field(&text)
+    }
+
+    fn value<'v>(&self, value: &'v Value) -> Cow<'v, str> {
+        match value {
+            Value::Number(number) => self.number(number.to_string()),
+            Value::Array(items) if self.dialect.decimal == Decimal::Comma && items.iter().any(Value::is_number) => {
+                let plain =
+                    |item: &Value| if item.is_number() { Value::String(self.number(item.to_string()).into_owned()) } else { item.clone() };
+                Cow::Owned(cell(&items.iter().map(plain).collect()).into_owned())
+            }
+            value => cell(value),
+        }
+    }
+
+    fn number(&self, number: String) -> Cow<'static, str> {
+        Cow::Owned(if self.dialect.decimal == Decimal::Comma { number.replace('.', ",") } else { number })
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.writer.write_record(None::<&[u8]>).map_err(why)
     }
 }
 
 impl SinkRows for CsvFile {
     fn push(&mut self, row: &Row, _: &str) -> io::Result<()> {
-        let index = row.index.to_string();
-        for cell in [&index, &*guarded(&row.document), row.status.as_str()] {
-            self.field(cell)?;
-        }
+        row_cells::first(row).iter().try_for_each(|cell| self.cell(cell))?;
         for at in 0..self.columns.len() {
             let column = &self.columns[at];
             match (row.columns.get(column), row.answers.get(column)) {
                 (None, Some(Value::String(text))) if text.is_empty() => self.writer.write_field(b"\"\"").map_err(why)?,
-                (own, answer) => {
-                    let cell = own.or(answer).map_or(Cow::Borrowed(""), cell);
-                    self.field(&cell)?;
-                }
+                (own, answer) => self.cell(&own.or(answer).map_or(RowCell::Null, RowCell::Value))?,
             }
         }
-        for cell in last(row) {
-            self.field(&cell)?;
-        }
-        self.writer.write_record(None::<&[u8]>).map_err(why)
+        row_cells::last(row).iter().try_for_each(|cell| self.cell(cell))?;
+        self.end()
     }
 
     fn finish(self: Box<Self>) -> io::Result<ResultFile> {
@@ -62,8 +92,12 @@ impl SinkRows for CsvFile {
 }
 
 /// Puts quotes around a text that needs them.
-fn quoted(text: &str) -> Cow<'_, str> {
-    if text.contains(['"', ',', '\r', '\n']) { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) } else { Cow::Borrowed(text) }
+fn quoted(text: &str, separator: u8) -> Cow<'_, str> {
+    if text.contains(['"', char::from(separator), '\r', '\n']) {
+        Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Unwraps the I/O error, so that a full disk stays recognisable.
@@ -74,28 +108,6 @@ fn why(error: csv::Error) -> io::Error {
     }
 }
 
-fn last(row: &Row) -> [Cow<'_, str>; 13] {
-    let mut totals = Totals::default();
-    totals.add(row);
-    let number = |n: u64| Cow::Owned(n.to_string());
-    [
-        Cow::Borrowed(row.provider.as_str()),
-        guarded(&row.model),
-        Cow::Borrowed(row.failure.as_ref().map_or("", |f| f.code.as_str())),
-        row.failure.as_ref().map_or(Cow::Borrowed(""), |f| guarded(&f.message)),
-        Cow::Owned(row.note().map_or_else(String::new, |note| guarded(&note).into_owned())),
-        Cow::Owned(row.repaired()),
-        number(totals.calls),
-        number(totals.attempts),
-        number(totals.tokens.input()),
-        number(totals.tokens.cache_read),
-        number(totals.tokens.output),
-        // An empty cell means an unknown price; a free call costs 0.
-        totals.cost.exact().map_or(Cow::Borrowed(""), |cost| Cow::Owned(cost.usd().to_string())),
-        Cow::Owned(format!("{:.3}", totals.call_seconds)),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,14 +115,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn quotes_are_where_the_csv_crate_puts_them(fields in prop::collection::vec("[ab,;\"\r\n ']{1,6}", 1..4)) {
+        fn quotes_are_where_the_csv_crate_puts_them(
+            fields in prop::collection::vec("[ab,;\t\"\r\n ']{1,6}", 1..4),
+            separator in prop::sample::select(&b",;\t"[..]),
+        ) {
             let written = |style, fields: &[Cow<'_, str>]| {
-                let mut writer = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+                let mut writer = csv::WriterBuilder::new().delimiter(separator).quote_style(style).from_writer(Vec::new());
                 writer.write_record(fields.iter().map(|field| field.as_bytes())).unwrap();
                 String::from_utf8(writer.into_inner().unwrap()).unwrap()
             };
             let plain: Vec<Cow<'_, str>> = fields.iter().map(|field| Cow::Borrowed(field.as_str())).collect();
-            let own: Vec<Cow<'_, str>> = fields.iter().map(|field| quoted(field)).collect();
+            let own: Vec<Cow<'_, str>> = fields.iter().map(|field| quoted(field, separator)).collect();
             prop_assert_eq!(written(csv::QuoteStyle::Never, &own), written(csv::QuoteStyle::Necessary, &plain));
         }
     }

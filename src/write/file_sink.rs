@@ -1,15 +1,19 @@
 //! Result files as sinks.
 
-use super::csv_file::{BOM, CsvFile};
+use super::arrow::{self, ArrowStream, ParquetFile};
+use super::csv_dialect::CsvDialect;
+use super::csv_file::CsvFile;
+use super::document_files::DocumentFiles;
 use super::hashed::Hashed;
 use super::json_file::JsonFile;
 use super::jsonl_file::JsonlFile;
 use super::output_file::OutputFile;
 use super::settings::{Format, OutputSettings};
 use super::sink::{Sink, SinkRows};
+use super::xlsx::{self, Workbook};
 use crate::model::{Digest, JobColumns, ResultFile};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::PathBuf;
 
 /// A result file of one job.
@@ -19,21 +23,30 @@ pub(super) struct FileSink {
     path: String,
     file: PathBuf,
     is_configured: bool,
-    /// Whether the settings ask for a byte order mark.
-    bom: bool,
+    form: FileForm,
+}
+
+/// What the settings say about the form of files.
+#[derive(Debug, Clone, Default)]
+pub struct FileForm {
+    /// The form of CSV.
+    pub csv: CsvDialect,
+    /// Files of the documents, for links and pictures.
+    pub files: DocumentFiles,
+}
+
+impl FileForm {
+    /// The form in these settings.
+    pub fn of(settings: &OutputSettings) -> Self {
+        Self { csv: settings.csv(), files: settings.files.clone() }
+    }
 }
 
 impl FileSink {
     pub fn new(settings: &OutputSettings, job: &str, format: Format) -> Self {
         let path = format!("{job}/{}", format.file_name());
         let (file, is_configured) = (settings.dir.join(&path), settings.formats.contains(&format));
-        Self { format, path, file, is_configured, bom: settings.csv_bom }
-    }
-
-    /// Whether the existing file begins with a byte order mark.
-    fn has_bom(&self) -> bool {
-        let mut begin = [0; BOM.len()];
-        File::open(&self.file).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == BOM.as_bytes()
+        Self { format, path, file, is_configured, form: FileForm::of(settings) }
     }
 }
 
@@ -52,29 +65,49 @@ impl Sink for FileSink {
 
     fn is_current(&self, published: &ResultFile) -> bool {
         let is_whole = std::fs::metadata(&self.file).is_ok_and(|file| file.len() == published.size);
-        is_whole && (self.format != Format::Csv || self.has_bom() == self.bom)
+        let has_form = match self.format {
+            Format::Csv => self.form.csv.of_file(&self.file) == self.form.csv,
+            _ => !self.is_of_another_version(),
+        };
+        is_whole && has_form
+    }
+
+    fn is_of_another_version(&self) -> bool {
+        let version = |read: fn(File) -> Option<String>| File::open(&self.file).ok().and_then(read);
+        let written_by = match self.format {
+            Format::Csv | Format::Jsonl | Format::Json => return false,
+            Format::Parquet => version(arrow::version_of_parquet),
+            Format::Arrow => version(arrow::version_of_stream),
+            Format::Xlsx => version(xlsx::version_of),
+        };
+        written_by.is_some_and(|version| version != env!("CARGO_PKG_VERSION"))
     }
 
     fn digest(&self) -> io::Result<Digest> {
-        Hashed::file(File::open(&self.file)?).map(|(_, digest)| digest)
+        let file = File::open(&self.file)?;
+        if self.format == Format::Xlsx { xlsx::digest(file) } else { Hashed::file(file).map(|(_, digest)| digest) }
     }
 
     fn begin(&self, job: &JobColumns) -> io::Result<Box<dyn SinkRows>> {
-        self.format.begin(OutputFile::hidden(&self.path, &self.file)?, job, self.bom)
+        self.format.begin(OutputFile::hidden(&self.path, &self.file)?, job, &self.form)
     }
 
     fn remake(&self, job: &JobColumns) -> io::Result<Box<dyn SinkRows>> {
-        self.format.begin(OutputFile::stream(Box::new(io::sink())), job, self.has_bom())
+        let form = FileForm { csv: self.form.csv.of_file(&self.file), files: DocumentFiles::default() };
+        self.format.begin(OutputFile::stream(Box::new(io::sink())), job, &form)
     }
 }
 
 impl Format {
-    /// Begins the results of a job in this format. Only CSV uses `bom`.
-    pub fn begin(self, file: OutputFile, job: &JobColumns, bom: bool) -> io::Result<Box<dyn SinkRows>> {
+    /// Begins the results of a job in this format.
+    pub fn begin(self, file: OutputFile, job: &JobColumns, form: &FileForm) -> io::Result<Box<dyn SinkRows>> {
         Ok(match self {
-            Self::Csv => Box::new(CsvFile::begin(file, job, bom)?),
+            Self::Csv => Box::new(CsvFile::begin(file, job, form.csv)?),
             Self::Jsonl => Box::new(JsonlFile(file)),
             Self::Json => Box::new(JsonFile::new(file)),
+            Self::Parquet => Box::new(ParquetFile::begin(file, job)?),
+            Self::Arrow => Box::new(ArrowStream::begin(file, job)?),
+            Self::Xlsx => Box::new(Workbook::begin(file, job, form.files.clone())?),
         })
     }
 }

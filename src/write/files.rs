@@ -83,6 +83,12 @@ impl ResultFiles {
         self.sinks.iter_mut().try_for_each(|(path, sink)| sink.push(row, line).map_err(at(path)))
     }
 
+    /// Remarks on what sinks cannot hold, once all rows are there.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |(path, sink): &(PathBuf, Box<dyn SinkRows>)| Some(format!("{}: {}", path.display(), sink.note()?));
+        self.sinks.iter().filter_map(note).collect()
+    }
+
     /// Publishes the results, sink by sink.
     pub fn finish(self) -> Result<Vec<ResultFile>, WriteError> {
         self.sinks.into_iter().map(|(path, sink)| sink.finish().map_err(at(&path))).collect()

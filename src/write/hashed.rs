@@ -17,6 +17,11 @@ impl<W: Write> Hashed<W> {
         Self { inner, hasher: blake3::Hasher::new(), size: 0 }
     }
 
+    /// The writer.
+    pub fn get_ref(&self) -> &W {
+        &self.inner
+    }
+
     /// Returns the writer, and the size and digest of the written bytes.
     pub fn finish(self) -> (W, u64, Digest) {
         (self.inner, self.size, Digest(*self.hasher.finalize().as_bytes()))

@@ -46,6 +46,14 @@ impl OutputFile {
         Self { path: path.to_owned(), bytes: BufWriter::with_capacity(1 << 16, Hashed::new(target)) }
     }
 
+    /// The directory of the file; `None` for a stream.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        match self.bytes.get_ref().get_ref() {
+            Target::Hidden { name, .. } => Some(directory(name)),
+            Target::Stream(_) => None,
+        }
+    }
+
     /// Writes the last bytes, and gives a hidden file its name.
     pub(super) fn publish(self) -> io::Result<ResultFile> {
         let (target, size, digest) = self.bytes.into_inner().map_err(io::IntoInnerError::into_error)?.finish();

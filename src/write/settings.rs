@@ -1,5 +1,7 @@
 //! The `[output]` section.
 
+use super::csv_dialect::{CsvDialect, Decimal, Separator};
+use super::document_files::DocumentFiles;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -13,6 +15,10 @@ pub struct OutputSettings {
     pub formats: Vec<Format>,
     /// Whether `results.csv` begins with a byte order mark.
     pub csv_bom: bool,
+    /// Separator of the cells in `results.csv`.
+    pub csv_separator: Separator,
+    /// Decimal mark of the numbers in `results.csv`.
+    pub csv_decimal: Decimal,
     /// Address in object storage for copies of finished results; empty disables copies.
     pub copy_to: String,
     /// What happens to results that the run would drop.
@@ -21,6 +27,16 @@ pub struct OutputSettings {
     pub accept_failed: Vec<String>,
     /// Permissions of new files.
     pub mode: FileMode,
+    /// Files of the documents, for links and pictures.
+    #[serde(skip)]
+    pub files: DocumentFiles,
+}
+
+impl OutputSettings {
+    /// The form of `results.csv`.
+    pub fn csv(&self) -> CsvDialect {
+        CsvDialect { bom: self.csv_bom, separator: self.csv_separator, decimal: self.csv_decimal }
+    }
 }
 
 /// Permissions of new files. Existing files keep theirs.
@@ -57,11 +73,29 @@ pub enum Format {
     Jsonl,
     /// `results.json`: the same objects as one array.
     Json,
+    /// `results.parquet`: typed columns.
+    Parquet,
+    /// `results.arrows`: the same columns as an Arrow stream.
+    Arrow,
+    /// `results.xlsx`: a workbook for people.
+    Xlsx,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Csv, Self::Jsonl, Self::Json];
+    pub const ALL: [Self; 6] = [Self::Csv, Self::Jsonl, Self::Json, Self::Parquet, Self::Arrow, Self::Xlsx];
+
+    /// Name in the settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Json => "json",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Xlsx => "xlsx",
+        }
+    }
 
     /// Name of its file.
     pub fn file_name(self) -> &'static str {
@@ -69,6 +103,26 @@ impl Format {
             Self::Csv => "results.csv",
             Self::Jsonl => "results.jsonl",
             Self::Json => "results.json",
+            Self::Parquet => "results.parquet",
+            Self::Arrow => "results.arrows",
+            Self::Xlsx => "results.xlsx",
         }
+    }
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Jsonl => "application/x-ndjson",
+            Self::Json => "application/json",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        }
+    }
+
+    /// Whether a terminal can show it.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Jsonl | Self::Json)
     }
 }

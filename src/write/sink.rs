@@ -24,6 +24,12 @@ pub trait Sink: Send {
     /// results.
     fn is_current(&self, published: &ResultFile) -> bool;
 
+    /// Whether another version of docmill has written the results, so that equal rows may have another
+    /// digest.
+    fn is_of_another_version(&self) -> bool {
+        false
+    }
+
     /// Digest of the results in the sink. Reads all of them.
     fn digest(&self) -> io::Result<Digest>;
 
@@ -39,6 +45,11 @@ pub trait Sink: Send {
 pub trait SinkRows: Send {
     /// Adds the next row; `line` is the same row as JSON.
     fn push(&mut self, row: &Row, line: &str) -> io::Result<()>;
+
+    /// A remark on what the destination cannot hold, once all rows are there.
+    fn note(&self) -> Option<String> {
+        None
+    }
 
     /// Publishes the results atomically and durably. If `self` is dropped instead, the earlier
     /// results stay.

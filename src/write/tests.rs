@@ -25,8 +25,11 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
         accept_failed: Vec::new(),
         mode: crate::write::FileMode::Umask,
         dir: dir.path().into(),
-        formats: vec![Format::Csv, Format::Jsonl, Format::Json],
+        formats: Format::ALL.into(),
         csv_bom: false,
+        csv_separator: Separator::Comma,
+        csv_decimal: Decimal::Point,
+        files: DocumentFiles::default(),
         copy_to: String::new(),
         existing: crate::write::Existing::Ask,
     };
@@ -36,7 +39,7 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
 
 fn job(columns: &[&str]) -> JobColumns {
     let columns = columns.iter().map(|name| Column::new(*name, ColumnType::Json)).collect();
-    JobColumns { name: "test".into(), columns }
+    JobColumns { name: "test".into(), digest: None, columns }
 }
 
 fn write_into(settings: &OutputSettings, rows: &[Row], columns: &[&str]) -> Vec<ResultFile> {
@@ -211,7 +214,7 @@ fn a_full_disk_is_recognised_in_every_format() {
     for format in Format::ALL {
         // Buffered rows are written at the end.
         let rows = |text: &str| {
-            let mut file = format.begin(OutputFile::stream(Box::new(Full)), &job(&["a"]), true)?;
+            let mut file = format.begin(OutputFile::stream(Box::new(Full)), &job(&["a"]), &FileForm::default())?;
             file.push(&row(0, [("a".to_owned(), json!(text))].into_iter().collect()), text)?;
             file.finish().map(drop)
         };

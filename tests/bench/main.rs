@@ -20,6 +20,7 @@ mod million;
 mod predictions;
 mod server;
 mod serving;
+mod sinks;
 mod straggler;
 mod throughput;
 
@@ -43,6 +44,7 @@ fn main() {
             far_limits::far_limits();
             bottleneck::bottleneck();
             formats::formats();
+            sinks::sinks(1_000_000);
             inputs::rows(1_000_000);
             inputs::crowd(1_000_000);
             inputs::pages();
@@ -60,6 +62,8 @@ fn main() {
             serving::serving(runs.parse().unwrap(), documents.parse().unwrap(), kills.parse().unwrap());
         }
         ["time"] => predictions::time(),
+        ["sinks"] => sinks::sinks(1_000_000),
+        ["sinks", rows] => sinks::sinks(rows.parse().unwrap()),
         ["formats"] => formats::formats(),
         ["bottleneck"] => bottleneck::bottleneck(),
         ["limits"] => limits::limits(),
@@ -83,6 +87,7 @@ fn main() {
         ["million", documents] => million::million(documents.parse().unwrap()),
         // The processes that the measurements start.
         [server::MODE, latency_ms, slow_ms] => server::serve(latency_ms.parse().unwrap(), slow_ms.parse().unwrap()),
+        [sinks::MODE, format, rows, path] => sinks::write(format, rows.parse().unwrap(), path),
         [bare::MODE, url, directory, concurrency] => bare::run(url, directory, concurrency.parse().unwrap()),
         other => println!("unknown measurement {other:?}"),
     }

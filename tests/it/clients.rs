@@ -28,7 +28,7 @@ const MODEL: &str = "simulated-small";
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// The installed clients. If `DOCMILL_TEST_CLIENTS` names a directory, they must be there.
-fn clients() -> Option<PathBuf> {
+pub(crate) fn clients() -> Option<PathBuf> {
     let Some(directory) = std::env::var_os("DOCMILL_TEST_CLIENTS").filter(|value| !value.is_empty()) else {
         eprintln!("skipped: DOCMILL_TEST_CLIENTS is not set. Set it to the directory that .ci/clients prints");
         return None;

@@ -31,6 +31,7 @@ mod embedded;
 mod embedding;
 mod existing;
 mod exits;
+mod formats;
 mod gateway;
 mod hostile;
 mod hostile_files;

@@ -111,7 +111,7 @@ pub(in crate::cli) struct ExportArgs {
     /// Only this job's results
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
-    /// Formats, separated by commas: csv, jsonl, json [default: output.formats]
+    /// Formats, separated by commas: csv, jsonl, json, parquet, arrow, xlsx [default: output.formats]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
     pub format: Vec<ExportFormat>,
     /// Another directory, or - for stdout (one job and one format)
@@ -132,6 +132,9 @@ pub(in crate::cli) enum ExportFormat {
     Csv,
     Jsonl,
     Json,
+    Parquet,
+    Arrow,
+    Xlsx,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -42,7 +42,7 @@ impl World {
     }
 
     fn run_with(&self, read: impl Fn(&Path) -> Option<Vec<u8>>) -> BTreeMap<String, Fate> {
-        let jobs = vec![JobColumns { name: "text".into(), columns: Vec::new() }];
+        let jobs = vec![JobColumns { name: "text".into(), digest: None, columns: Vec::new() }];
         let new = NewRun {
             started: String::new(),
             settings: "{}".into(),

@@ -8,7 +8,7 @@ use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
 use crate::serve::queue::RunId;
 use crate::store::{Archive, StoreError, View};
-use crate::write::{Format, OutputFile};
+use crate::write::{FileForm, Format, OutputFile};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -35,7 +35,7 @@ const PIECE: usize = 64 * 1024;
 pub struct ResultsQuery {
     /// The job, if the run has several.
     job: Option<String>,
-    /// The format: csv, jsonl or json. Default: jsonl.
+    /// The format: csv, jsonl, json, parquet, arrow or xlsx. Default: jsonl.
     #[param(value_type = Option<String>)]
     format: Option<Format>,
 }
@@ -60,12 +60,9 @@ pub async fn results(
             let _client_has_gone = pieces.blocking_send(Err(error));
         }
     }));
-    let (kind, ending) = match format {
-        Format::Csv => ("text/csv; charset=utf-8", "csv"),
-        Format::Jsonl => ("application/x-ndjson", "jsonl"),
-        Format::Json => ("application/json", "json"),
-    };
-    let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\""))];
+    let ending = format.file_name().trim_start_matches("results.");
+    let headers =
+        [(CONTENT_TYPE, format.media_type().to_owned()), (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\""))];
     Ok((headers, Body::from_stream(ReceiverStream::new(receiver))).into_response())
 }
 
@@ -93,7 +90,7 @@ impl Source {
     fn write(&self, format: Format, to: mpsc::Sender<Result<Bytes, io::Error>>) -> io::Result<()> {
         let file = OutputFile::stream(Box::new(BufWriter::with_capacity(PIECE, Pieces(to))));
         let rows = self.archive.rows(&self.view).map_err(io::Error::other)?;
-        let stream = RowStream { name: "the response", file, format, bom: false };
+        let stream = RowStream { name: "the response", file, format, form: FileForm::default() };
         stream.write(&rows, &self.view.jobs, &self.job).map_err(io::Error::other)
     }
 }

@@ -1,0 +1,10 @@
+//! Rows as typed columns of Arrow, for Parquet files and Arrow streams.
+
+mod batch;
+mod parquet_file;
+mod schema;
+mod stream;
+mod values;
+
+pub(super) use parquet_file::{ParquetFile, version_of as version_of_parquet};
+pub(super) use stream::{ArrowStream, version_of as version_of_stream};

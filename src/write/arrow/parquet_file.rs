@@ -1,0 +1,84 @@
+//! Writes rows as a Parquet file.
+
+use super::batch::Rows;
+use super::schema::{VERSION, metadata};
+use crate::model::{JobColumns, ResultFile, Row};
+use crate::write::output_file::OutputFile;
+use crate::write::sink::SinkRows;
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use std::fs::File;
+use std::io;
+
+/// Maximum rows of a row group.
+const GROUP_ROWS: usize = 64 * 1024;
+/// Bytes of a row group, encoded, after which it is written. They are in memory until then.
+const GROUP_BYTES: usize = 16 << 20;
+/// Higher levels make files little smaller.
+const LEVEL: i32 = 3;
+
+/// Writes rows as Parquet with the types of the job, in row groups of bounded size.
+pub(in crate::write) struct ParquetFile {
+    writer: ArrowWriter<OutputFile>,
+    rows: Rows,
+}
+
+impl ParquetFile {
+    pub fn begin(file: OutputFile, job: &JobColumns) -> io::Result<Self> {
+        let rows = Rows::new(job);
+        let metadata = metadata(job).into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(why)?))
+            .set_max_row_group_row_count(Some(GROUP_ROWS))
+            .set_max_row_group_bytes(Some(GROUP_BYTES))
+            .set_key_value_metadata(Some(metadata))
+            .build();
+        Ok(Self { writer: ArrowWriter::try_new(file, rows.schema.clone(), Some(properties)).map_err(why)?, rows })
+    }
+
+    fn write(&mut self, batch: Result<Option<RecordBatch>, ArrowError>) -> io::Result<()> {
+        let batch = batch.map_err(io::Error::other)?;
+        batch.map_or(Ok(()), |batch| self.writer.write(&batch).map_err(why))
+    }
+}
+
+impl SinkRows for ParquetFile {
+    fn push(&mut self, row: &Row, line: &str) -> io::Result<()> {
+        let batch = self.rows.push(row, line);
+        self.write(batch)
+    }
+
+    fn note(&self) -> Option<String> {
+        self.rows.note()
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<ResultFile> {
+        let batch = self.rows.finish();
+        self.write(batch)?;
+        self.writer.into_inner().map_err(why)?.publish()
+    }
+}
+
+/// The version of docmill that wrote a file.
+pub(in crate::write) fn version_of(file: File) -> Option<String> {
+    let reader = SerializedFileReader::new(file).ok()?;
+    let pairs = reader.metadata().file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == VERSION)?.value.clone()
+}
+
+/// Unwraps the I/O error, so that a full disk stays recognisable.
+fn why(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(source) => io::Error::other(source),
+        },
+        other => io::Error::other(other),
+    }
+}
