@@ -2,13 +2,27 @@
 //!
 //! The text contains the sender, recipients, date and subject, then the body as the sender intended
 //! it. Attached mails are included in full. Other attachments are listed by name, type and size.
+//!
+//! | files | what they do |
+//! |---|---|
+//! | `bodies` | which parts of a mail are its text; which alternative is read |
+//! | `charset` | bytes of a part to text, also if they are declared wrongly |
+//! | `encoded_words` | words of headers that were cut inside a character |
+//! | `inline_files` | files written into the text (uuencode, yEnc) |
+//! | `mailbox` | divides a mailbox |
+
+mod bodies;
+mod charset;
+mod encoded_words;
+mod inline_files;
+mod mailbox;
 
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fenced, html, verdict};
 use crate::model::Failure;
-use mail_parser::mailbox::mbox::MessageIterator;
-use mail_parser::{Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use bodies::Bodies;
+use charset::PartText;
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::fmt::Write;
-use std::io::Cursor;
 
 pub(super) const EML: Reader = Reader { format: "eml", name: NAME, recognises: is_eml, read: read_eml };
 pub(super) const MBOX: Reader = Reader { format: "mbox", name: MBOX_NAME, recognises: is_mbox, read: read_mbox };
@@ -67,7 +81,8 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
 
 fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     // The parser panics on some mails in test builds, because its own assertions are active there.
-    let message = fenced(|| Ok(MessageParser::default().parse(bytes)))?.ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
+    let joined = encoded_words::join(bytes);
+    let message = fenced(|| Ok(MessageParser::default().parse(&*joined)))?.ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
     let mut mail = Mail::default();
     mail.write(&message, 0);
     if mail.sealed && mail.words == 0 {
@@ -79,9 +94,9 @@ fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
 fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let parser = MessageParser::default();
     let mut mail = Mail::default();
-    for (at, raw) in MessageIterator::new(Cursor::new(bytes)).enumerate() {
-        let raw = raw.map_err(|_| verdict::damaged(MBOX_NAME, format!("message {} cannot be separated from its neighbours", at + 1)))?;
-        let Ok(Some(message)) = fenced(|| Ok(parser.parse(raw.contents()))) else {
+    for raw in mailbox::mails(bytes) {
+        let raw = encoded_words::join(&raw);
+        let Ok(Some(message)) = fenced(|| Ok(parser.parse(&*raw))) else {
             mail.unread += 1;
             continue;
         };
@@ -179,17 +194,13 @@ impl Mail {
         self.head("Cc", &addresses(message.cc()));
         self.head("Date", &message.date().map(mail_parser::DateTime::to_rfc3339).unwrap_or_default());
         self.head("Subject", message.subject().unwrap_or_default());
-        let before = self.words;
-        for part in message.text_bodies() {
-            self.part(part, message);
-        }
-        // Some programs write an empty text next to the intended HTML.
-        if self.words == before {
-            message.html_bodies().for_each(|part| self.part(part, message));
-        }
-        self.cut |= message.parts.iter().any(|part| is_cut(part, &message.raw_message));
+        let bodies = Bodies::of(message);
+        self.cut |= bodies.too_deep || message.parts.iter().any(|part| is_cut(part, &message.raw_message));
         let mut files = Vec::new();
-        for part in message.attachments() {
+        for part in bodies.text.iter().filter_map(|id| message.parts.get(*id)) {
+            self.part(part, message, &mut files);
+        }
+        for part in bodies.files.iter().filter_map(|id| message.parts.get(*id)) {
             match &part.body {
                 PartType::Message(inner) if depth < DEPTH => {
                     self.text.push_str("\n--- attached mail ---\n\n");
@@ -208,25 +219,18 @@ impl Mail {
         self.attached(&files);
     }
 
-    fn part(&mut self, part: &MessagePart, message: &Message) {
-        let guess = undeclared(part, &message.raw_message).map(encoding::decode);
-        self.guessed |= guess.is_some();
-        self.garbled |= guess.as_ref().map_or(part.is_encoding_problem, |guess| guess.damaged);
-        let as_read = |text| guess.as_ref().map_or(text, |guess| guess.text.as_ref());
-        match &part.body {
-            PartType::Text(text) => self.body(&as_read(text).replace('\r', "")),
-            PartType::Html(page) => self.page(as_read(page)),
-            _ => {}
+    fn part(&mut self, part: &MessagePart, message: &Message, files: &mut Vec<(String, String, usize)>) {
+        let PartText { text, guessed, damaged } = PartText::of(part, &message.raw_message);
+        self.guessed |= guessed;
+        self.garbled |= damaged;
+        if matches!(part.body, PartType::Html(_)) {
+            self.page(&text);
+        } else {
+            let (text, mut inline) = inline_files::without(&text.replace('\r', ""));
+            self.body(&text);
+            files.append(&mut inline);
         }
     }
-}
-
-/// Returns the bytes of a non-ASCII text with undeclared or ASCII encoding.
-fn undeclared<'m>(part: &MessagePart, raw: &'m [u8]) -> Option<&'m [u8]> {
-    let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
-    let bytes = raw.get(part.offset_body as usize..part.offset_end as usize)?;
-    let undeclared = part.encoding == Encoding::None && charset.is_none_or(|charset| charset.eq_ignore_ascii_case("us-ascii"));
-    (undeclared && !bytes.is_ascii()).then_some(bytes)
 }
 
 /// Whether this is a multipart without its closing boundary.

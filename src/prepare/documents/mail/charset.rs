@@ -1,0 +1,200 @@
+//! Decodes the text of a part of a mail.
+//!
+//! Programs declare encodings wrongly, leave out padding and append footers, so the bytes decide if
+//! they contradict the declaration.
+
+use super::encoding;
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use encoding_rs::Encoding;
+use mail_parser::{Encoding as Transfer, MessagePart, MimeHeaders, PartType};
+
+/// Padding of base64.
+const PAD: u8 = b'=';
+
+/// Base64 as programs write it, with or without padding.
+pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+);
+
+/// The text of a part.
+#[derive(Debug, Default)]
+pub(super) struct PartText {
+    pub text: String,
+    /// Whether the encoding was detected, because it is undeclared or declared wrongly.
+    pub guessed: bool,
+    /// Whether characters were replaced.
+    pub damaged: bool,
+}
+
+impl PartText {
+    /// Decodes a part. `raw` is the whole mail.
+    pub fn of(part: &MessagePart<'_>, raw: &[u8]) -> Self {
+        let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
+        let Some(bytes) = raw.get(part.offset_body as usize..part.offset_end as usize) else {
+            let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return Self::default() };
+            return Self { text: text.clone().into_owned(), damaged: part.is_encoding_problem, guessed: false };
+        };
+        match part.encoding {
+            Transfer::Base64 => {
+                let (bytes, footer) = base64(bytes);
+                let (text, footer) = (Self::decode(&bytes, charset), Self::decode(footer, None));
+                let parts = [text.text.as_str(), footer.text.trim()].into_iter().filter(|part| !part.is_empty());
+                Self { text: parts.collect::<Vec<_>>().join("\n"), guessed: text.guessed, damaged: text.damaged || footer.damaged }
+            }
+            Transfer::QuotedPrintable => Self::decode(&quoted_printable(bytes), charset),
+            Transfer::None => Self::decode(bytes, charset),
+        }
+    }
+
+    fn decode(bytes: &[u8], charset: Option<&str>) -> Self {
+        let charset = charset.map(|charset| charset.trim_matches(['"', '\'', ' ']).to_ascii_lowercase());
+        if charset.as_deref().is_some_and(|charset| matches!(charset, "utf-7" | "unicode-1-1-utf-7" | "csunicode11utf7")) {
+            return Self { text: utf7(bytes), ..Self::default() };
+        }
+        let declared = charset.filter(|charset| charset != "us-ascii").and_then(|charset| Encoding::for_label(charset.as_bytes()));
+        // Legacy text is almost never valid UTF-8 by chance.
+        let is_utf8 = || declared.is_some_and(Encoding::is_single_byte) && !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok();
+        let as_declared = declared.filter(|_| !is_utf8()).map(|encoding| encoding.decode(bytes));
+        if let Some((text, _, false)) = as_declared {
+            return Self { text: text.into_owned(), ..Self::default() };
+        }
+        let found = encoding::decode(bytes);
+        Self { guessed: !bytes.is_ascii() && !(found.damaged && declared.is_some()), damaged: found.damaged, text: found.text.into_owned() }
+    }
+}
+
+/// Decodes base64. Also returns what follows it, such as the footer of a mailing list.
+fn base64(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let (mut decoded, mut digits, mut is_padded, mut has_gap, mut at) = (Vec::new(), Vec::new(), false, false, 0);
+    let flush = |digits: &mut Vec<u8>, decoded: &mut Vec<u8>| {
+        // A single digit too many holds no byte.
+        digits.truncate(digits.len() - usize::from(digits.len() % 4 == 1));
+        decoded.extend(LENIENT.decode(&*digits).unwrap_or_default());
+        digits.clear();
+    };
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii();
+        let own: Vec<u8> = text.iter().copied().filter(is_digit).collect();
+        let pads = text.iter().rev().take_while(|byte| **byte == PAD).count();
+        let is_whole = own.len() + pads == text.len();
+        // A long line with a few strange bytes was damaged on its way.
+        let is_damaged = text.len() >= 40 && !text.contains(&b' ') && own.len() * 10 >= text.len() * 9;
+        let goes_on =
+            if has_gap || is_padded { is_whole && (own.len() + pads) % 4 == 0 && !(has_gap && is_padded) } else { is_whole || is_damaged };
+        if text.is_empty() {
+            has_gap |= !digits.is_empty() || is_padded;
+        } else if goes_on {
+            if is_padded {
+                flush(&mut digits, &mut decoded);
+            }
+            digits.extend(own);
+            is_padded = pads > 0;
+        } else {
+            break;
+        }
+        at += line.len();
+    }
+    flush(&mut digits, &mut decoded);
+    (decoded, &bytes[at..])
+}
+
+/// Decodes quoted-printable text. Invalid escapes stay as they are.
+fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let end = line.trim_ascii_end();
+        let (text, is_soft) = end.strip_suffix(b"=").map_or((end, false), |text| (text, true));
+        let mut rest = text;
+        while let Some((first, after)) = rest.split_first() {
+            match escaped(after).filter(|_| *first == b'=') {
+                Some(byte) => {
+                    out.push(byte);
+                    rest = &after[2..];
+                }
+                None => {
+                    out.push(*first);
+                    rest = after;
+                }
+            }
+        }
+        if !is_soft && line.ends_with(b"\n") {
+            out.push(b'\n');
+        }
+    }
+    out
+}
+
+/// The byte that two hexadecimal digits stand for.
+pub(super) fn escaped(digits: &[u8]) -> Option<u8> {
+    let [high, low, ..] = digits else { return None };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? * 16 + digit(low)?)
+}
+
+/// Decodes UTF-7 (RFC 2152).
+fn utf7(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut parts = text.split('+');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '/')).unwrap_or(part.len());
+        let (digits, rest) = part.split_at(end);
+        if digits.is_empty() {
+            out.push('+');
+        }
+        let units = LENIENT.decode(digits).unwrap_or_default();
+        let units = units.as_chunks::<2>().0.iter().map(|unit| u16::from_be_bytes(*unit));
+        out.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        out.push_str(rest.strip_prefix('-').unwrap_or(rest));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_ends_where_a_footer_begins() {
+        let payload = LENIENT.encode("Payload text h\u{f6}re x");
+        for (written, footer) in [
+            (format!("{payload}\r\n"), ""),
+            (format!("{}\r\n\r\n_____\r\nList", payload.trim_end_matches('=')), "_____\r\nList"),
+            (format!("{payload}\r\n\r\n-- \r\nFooter of list"), "-- \r\nFooter of list"),
+            (format!("{payload}\r\n\r\nFooter\r\n"), "Footer\r\n"),
+            (format!("{}\r\n{}", &payload[..8], &payload[8..]), ""),
+        ] {
+            let (decoded, rest) = base64(written.as_bytes());
+            assert_eq!((String::from_utf8(decoded).unwrap().as_str(), rest), ("Payload text h\u{f6}re x", footer.as_bytes()), "{written}");
+        }
+        assert_eq!(base64(b"QQ==\r\nQg==\r\n").0, b"AB", "each line can have its padding");
+        assert_eq!(base64(b"not base64 at all").1, b"not base64 at all");
+    }
+
+    #[test]
+    fn what_bytes_say_counts_more_than_what_is_declared() {
+        let cases: [(&[u8], Option<&str>, &str, bool); 8] = [
+            (b"Gr\xF6\xDFe \x96 sch\xF6n f\xFCr alle", Some("utf-8"), "Gr\u{f6}\u{df}e \u{2013} sch\u{f6}n f\u{fc}r alle", true),
+            ("Gr\u{f6}\u{df}e".as_bytes(), Some("iso-8859-1"), "Gr\u{f6}\u{df}e", true),
+            (b"Gr\xF6\xDFe", Some("ISO-8859-1"), "Gr\u{f6}\u{df}e", false),
+            (b"Gr\xF6\xDFe", Some("x-unknown"), "Gr\u{f6}\u{df}e", true),
+            (b"Hi +AOQ- there, 1 +- 1", Some("unicode-1-1-utf-7"), "Hi \u{e4} there, 1 + 1", false),
+            (b"+ZeVnLIqe-", Some("UTF-7"), "\u{65e5}\u{672c}\u{8a9e}", false),
+            (b"plain", Some("x-unknown"), "plain", false),
+            (b"\xB1\xB1\xBE\xA9", Some("gb2312"), "\u{5317}\u{4eac}", false),
+        ];
+        for (bytes, charset, text, guessed) in cases {
+            let found = PartText::decode(bytes, charset);
+            assert_eq!((found.text.as_str(), found.guessed, found.damaged), (text, guessed, false), "{charset:?}");
+        }
+    }
+
+    #[test]
+    fn quoted_printable_keeps_invalid_escapes() {
+        assert_eq!(quoted_printable(b"a=C3=A4 =\r\nb=\r\nc=zz = \r\nd"), "a\u{e4} bc=zz d".as_bytes());
+    }
+}

@@ -1,0 +1,61 @@
+//! Finds files that are written into the text of a mail (uuencode, yEnc).
+
+/// A file: name, type and size in bytes.
+type File = (String, String, usize);
+
+/// The text without the files written into it, and these files.
+pub(super) fn without(text: &str) -> (String, Vec<File>) {
+    let (lines, mut kept, mut files, mut at) = (text.lines().collect::<Vec<_>>(), Vec::new(), Vec::new(), 0);
+    while at < lines.len() {
+        match uuencoded(&lines[at..]).or_else(|| y_encoded(&lines[at..])) {
+            Some((file, length)) => {
+                files.push(file);
+                at += length;
+            }
+            None => {
+                kept.push(lines[at]);
+                at += 1;
+            }
+        }
+    }
+    if files.is_empty() { (text.to_owned(), files) } else { (kept.join("\n"), files) }
+}
+
+/// The uuencoded file at the beginning, and its number of lines.
+fn uuencoded(lines: &[&str]) -> Option<(File, usize)> {
+    let (mode, name) = lines.first()?.strip_prefix("begin ")?.split_once(' ')?;
+    let is_mode = (3..=4).contains(&mode.len()) && mode.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let length = lines.iter().position(|line| line.trim_end() == "end")? + 1;
+    let inside = &lines[1..length - 1];
+    let is_encoded = |line: &&str| line.bytes().all(|byte| matches!(byte, b' '..=b'`'));
+    if !is_mode || inside.is_empty() || !inside.iter().all(is_encoded) {
+        return None;
+    }
+    let size = inside.iter().filter_map(|line| line.bytes().next()).map(|first| usize::from(first.wrapping_sub(b' ') & 63)).sum();
+    Some(((name.trim().to_owned(), String::new(), size), length))
+}
+
+/// The yEnc file at the beginning, and its number of lines.
+fn y_encoded(lines: &[&str]) -> Option<(File, usize)> {
+    let head = lines.first()?.strip_prefix("=ybegin ")?;
+    let length = lines.iter().position(|line| line.starts_with("=yend"))? + 1;
+    let size = head.split_whitespace().find_map(|part| part.strip_prefix("size=")).and_then(|size| size.parse().ok());
+    let name = head.split_once("name=").map_or("unnamed", |(_, name)| name.trim());
+    Some(((name.to_owned(), String::new(), size?), length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoded_files_are_listed_and_texts_about_beginnings_stay() {
+        let text = "see file\n\nbegin 644 test.bin\n#0V%T\n`\nend\nbye";
+        assert_eq!(without(text), ("see file\n\nbye".to_owned(), vec![("test.bin".to_owned(), String::new(), 3)]));
+        let text = "=ybegin line=128 size=4 name=a b.jpg\n\u{fffd}x\n=yend size=4\nrest";
+        assert_eq!(without(text), ("rest".to_owned(), vec![("a b.jpg".to_owned(), String::new(), 4)]));
+        for text in ["begin 644 it\nwith lower case\nend", "begin the work\nend", "begin 644 x\nend", "begin 644 x\n#0V%T"] {
+            assert_eq!(without(text), (text.to_owned(), Vec::new()));
+        }
+    }
+}
