@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use encoding_rs::Encoding;
-use mail_parser::{Encoding as Transfer, MessagePart, MimeHeaders, PartType};
+use mail_parser::{MessagePart, MimeHeaders, PartType};
 
 /// Padding of base64.
 const PAD: u8 = b'=';
@@ -37,15 +37,17 @@ impl PartText {
             let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return Self::default() };
             return Self { text: text.clone().into_owned(), damaged: part.is_encoding_problem, guessed: false };
         };
-        match part.encoding {
-            Transfer::Base64 => {
+        // The parser treats a part as plain if it cannot decode it, so the header decides.
+        let transfer = part.content_transfer_encoding().unwrap_or_default().trim().to_ascii_lowercase();
+        match transfer.as_str() {
+            "base64" => {
                 let (bytes, footer) = base64(bytes);
                 let (text, footer) = (Self::decode(&bytes, charset), Self::decode(footer, None));
                 let parts = [text.text.as_str(), footer.text.trim()].into_iter().filter(|part| !part.is_empty());
                 Self { text: parts.collect::<Vec<_>>().join("\n"), guessed: text.guessed, damaged: text.damaged || footer.damaged }
             }
-            Transfer::QuotedPrintable => Self::decode(&quoted_printable(bytes), charset),
-            Transfer::None => Self::decode(bytes, charset),
+            "quoted-printable" => Self::decode(&quoted_printable(bytes), charset),
+            _ => Self::decode(bytes, charset),
         }
     }
 
