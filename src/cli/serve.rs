@@ -109,7 +109,7 @@ fn new_key(serve: &ServeSettings, environment: &Environment, name: &str) -> Resu
     let (text, key) = Keys::with_new(&text, name).map_err(|e| error(&e))?;
     write(&file, &text).map_err(|e| error(&e))?;
     print(&key)?;
-    say("The key is shown only now: the file holds its hash. A running server knows it after a restart");
+    say("The key is shown only now: the file holds its hash. A running server knows it after SIGHUP (kill -HUP)");
     Ok(Exit::Ok)
 }
 

@@ -161,6 +161,13 @@ impl Gateway {
 
     /// The files of an owner, and whether there are more.
     pub async fn files(self: &Arc<Self>, owner: String, purpose: Option<String>, page: Page) -> Result<(Vec<FileRecord>, bool), ApiError> {
+        if let Some(after) = page.after.clone() {
+            // A page may begin after a file that was removed meanwhile.
+            let is_id = after.strip_prefix("file-").is_some_and(|id| !id.is_empty());
+            if !is_id {
+                return Err(ApiError::param("after", "invalid_value", "this is not the id of a file"));
+            }
+        }
         self.read(move |connection| {
             let (compare, order) = if page.ascending { (">", "ASC") } else { ("<", "DESC") };
             let sql = format!(

@@ -90,6 +90,12 @@ impl Roots {
         };
         for given in settings.paths.iter().filter(|given| !has_rows(given)) {
             if let Some(address) = Address::parse(given) {
+                if settings.tables == Tables::Rows && is_table_name(given.split(['?', '#']).next().unwrap_or_default()) {
+                    return Err(InputError(format!(
+                        "input {given}: rows of tables are read from local files only. Copy the table, or read it as one document \
+                        (input.tables = \"document\")"
+                    )));
+                }
                 let root =
                     Root::open_remote(address, settings, environment, single, before).map_err(|e| InputError(format!("input {e}")))?;
                 if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {

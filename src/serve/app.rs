@@ -53,6 +53,8 @@ pub struct App {
     pub live: Mutex<HashMap<RunId, Arc<Live>>>,
     /// Wakes the scheduler.
     pub wake: Notify,
+    /// Notified when a run has ended.
+    pub ended: Notify,
     /// Names each run that has changed. A receiver that is too slow has to look itself.
     pub changed: broadcast::Sender<RunId>,
     /// Cancelled when the server stops. It then takes no new runs.
@@ -83,6 +85,12 @@ impl App {
         let app = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || work(&app).map_err(|problem| app.without_places(problem)));
         done.await.map_err(Problem::internal)?
+    }
+
+    /// Whether the directory of the server may grow (`serve.disk_mb`). Blocks.
+    pub fn has_disk(&self) -> bool {
+        let limit = self.settings.disk_mb.saturating_mul(1_000_000);
+        limit == 0 || self.directories.size_lately() <= limit
     }
 
     /// A problem whose message does not name places of files on the server.

@@ -100,7 +100,8 @@ impl Keys {
     /// Reads a key file.
     pub fn load(file: &Path) -> Result<Self, String> {
         let error = |why: String| format!("key file {}: {why}", file.display());
-        let text = crate::read::text_file(file).map_err(|e| error(format!("{e}. Create it with `docmill serve --new-key NAME`")))?;
+        let text = crate::read::text_file(file)
+            .map_err(|e| error(format!("{e}. Create it with `docmill serve --set serve.keys=FILE --new-key NAME`")))?;
         let keys: Self = toml::from_str(&text).map_err(|e| error(e.to_string()))?;
         for (at, key) in keys.key.iter().enumerate() {
             if key.name.is_empty() || keys.key[..at].iter().any(|other| other.name == key.name) {
@@ -118,6 +119,9 @@ impl Keys {
 
     /// Adds a new key to the text of a key file. Returns the text and the key, which is not kept.
     pub fn with_new(text: &str, name: &str) -> Result<(String, String), String> {
+        if name.trim().is_empty() {
+            return Err("a key needs a name".to_owned());
+        }
         let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.to_string())?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|e| e.to_string())?;

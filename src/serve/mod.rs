@@ -156,6 +156,7 @@ impl Server {
             webhooks,
             live: Mutex::new(HashMap::new()),
             wake: Notify::new(),
+            ended: Notify::new(),
             changed: broadcast::Sender::new(CHANGES),
             stop,
             estimates: Semaphore::new(ESTIMATES),

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_mins(10);
 
+/// Time after the end of a run. Further runs that end meanwhile share a look.
+const AFTER_END: Duration = Duration::from_secs(5);
+
 /// Removes ended runs that are too old, or that exceed the size limit, until it is dropped.
 pub async fn keep_within_limits(app: Arc<App>) {
     loop {
@@ -19,7 +22,10 @@ pub async fn keep_within_limits(app: Arc<App>) {
         if let Err(problem) = app.blocking(remove_excess).await {
             crate::progress::complain(&format!("retention: {}", problem.detail));
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = app.ended.notified() => tokio::time::sleep(AFTER_END).await,
+        }
     }
 }
 

@@ -57,12 +57,15 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
     }
     app.tell_change(&run.id);
     app.webhooks.wake.notify_one();
+    app.ended.notify_one();
     app.wake.notify_one();
 }
 
 async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
+    // The cap of a run at work contains what its key and the server have left.
+    let own = app.queue.get(&run.id).ok().flatten().and_then(|run| run.cap);
     match try_to_run(app, run).await {
-        Ok(Ok(outcome)) => how_it_ended(&outcome),
+        Ok(Ok(outcome)) => how_it_ended(&outcome, own == run.cap),
         Ok(Err(error)) => {
             let advice = error.no_room().map(|advice| format!(". {advice}")).unwrap_or_default();
             Ended { state: State::Failed, message: format!("{error}{advice}") }
@@ -71,7 +74,7 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
     }
 }
 
-fn how_it_ended(outcome: &Outcome) -> Ended {
+fn how_it_ended(outcome: &Outcome, is_own_cap: bool) -> Ended {
     let copied = outcome.not_copied.clone();
     match &outcome.stop {
         None => Ended { state: State::Complete, message: copied.unwrap_or_default() },
@@ -82,13 +85,17 @@ fn how_it_ended(outcome: &Outcome) -> Ended {
             Ended { state: State::Stopped, message: stop.message.clone() }
         }
         Some(stop) if stop.kind == StopKind::Requested => Ended { state: State::Queued, message: stop.message.clone() },
-        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message) },
+        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message, is_own_cap) },
     }
 }
 
 /// A message in the words of the API instead of those of the command line.
-fn for_clients(message: &str) -> String {
+fn for_clients(message: &str, is_own_cap: bool) -> String {
     match (message.split_once(" To continue, "), larger_cap(message)) {
+        (Some((why, _)), Some(_)) if !is_own_cap => {
+            let why = why.replace(" (budget.max_usd)", ", which the caps of its key and of the server leave,");
+            format!("{why} To continue, raise max_usd of the key or serve.max_usd, then resume the run")
+        }
         (Some((why, _)), Some(cap)) => format!("{why} To continue, resume the run with a larger cap, such as {{\"max_usd\": {cap}}}"),
         _ => message.to_owned(),
     }
@@ -241,6 +248,7 @@ pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
         let tally = counted.counts.all();
         totals.done = tally.rows();
         totals.failed = tally.failures.values().sum();
+        totals.skipped = tally.skips.values().sum();
         totals.pending = counted.counted.then(|| counted.pending());
     }
     Ok(totals)

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `[serve]`: settings of `docmill serve`.
 #[derive(Debug, Clone, Deserialize)]
@@ -74,11 +74,14 @@ impl ServeSettings {
         if !address.ip().is_loopback() && self.keys.is_empty() {
             return Err(format!(
                 "serve.bind: other machines can reach {address}, so clients need keys. Set serve.keys to a key file, and add a key with \
-                `docmill serve --new-key NAME`"
+                `docmill serve --set serve.keys=FILE --new-key NAME`"
             ));
         }
         if self.cert.is_empty() != self.key.is_empty() {
             return Err("serve.cert and serve.key: only one of them is set. HTTPS needs both, plain HTTP none".to_owned());
+        }
+        if !self.jobs.is_empty() && !Path::new(&self.jobs).is_dir() {
+            return Err(format!("serve.jobs {}: no such directory. Create it, or set serve.jobs = \"\"", self.jobs));
         }
         if self.runs == 0 || self.queue == 0 || self.connections == 0 || self.max_upload_mb == 0 {
             return Err("serve.runs, serve.queue, serve.connections and serve.max_upload_mb must be at least 1".to_owned());

@@ -7,17 +7,23 @@ use super::problem::Problem;
 use super::queue::RunId;
 use super::submission::{Submission, Text};
 use crate::system::make_durable;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Directories below the one of the server.
 const PARTS: [&str; 3] = ["runs", "inputs", "incoming"];
 
 /// The directories of a server.
 #[derive(Debug, Clone)]
-pub struct Directories(PathBuf);
+pub struct Directories(PathBuf, Arc<Mutex<Option<(Instant, u64)>>>);
+
+/// How long the size of all files counts as known.
+const SIZE_KNOWN: Duration = Duration::from_secs(5);
 
 impl Directories {
     /// Creates the directories. Removes submissions that were not complete.
@@ -30,7 +36,7 @@ impl Directories {
         for part in PARTS {
             fs::create_dir_all(root.join(part))?;
         }
-        Ok(Self(root))
+        Ok(Self(root, Arc::default()))
     }
 
     /// A message for a client, without the places of files on the server.
@@ -82,9 +88,13 @@ impl Directories {
         entries.filter_map(|entry| RunId::parse(entry.file_name().to_str()?)).collect()
     }
 
-    /// Size of all files in bytes.
-    pub fn size(&self) -> u64 {
-        size_of(&self.0)
+    /// Size of all files in bytes, a few seconds ago at most.
+    pub fn size_lately(&self) -> u64 {
+        let mut known = self.1.lock();
+        match *known {
+            Some((at, size)) if at.elapsed() < SIZE_KNOWN => size,
+            _ => known.insert((Instant::now(), size_of(&self.0))).1,
+        }
     }
 
     /// Size of all runs and their inputs in bytes.

@@ -2,13 +2,17 @@
 
 use super::problem::Problem;
 use super::settings::ServeSettings;
+use crate::config::Config;
 use crate::job::{AUTO, BUILTIN};
 use crate::model::{Money, did_you_mean};
 use crate::read::text_file;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use utoipa::ToSchema;
 
@@ -82,7 +86,7 @@ impl Lane {
 }
 
 /// A text to ask about.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Text {
     /// Without a name.
@@ -94,6 +98,37 @@ pub enum Text {
         /// The text.
         text: String,
     },
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(text: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, or an object with `name` and `text`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text::Plain(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+                let NamedText { name, text } = NamedText::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Text::Named { name, text })
+            }
+        }
+        text.deserialize_any(Either)
+    }
+}
+
+/// A text with a name, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedText {
+    name: String,
+    text: String,
 }
 
 /// Settings that clients can change. They decide neither where data and keys go, nor what runs, nor
@@ -130,6 +165,10 @@ const ALLOWED: [&str; 29] = [
     "simulator.seed",
 ];
 
+/// The setting that makes rows of tables documents, and settings that name columns of tables.
+const TABLES: &str = "input.tables";
+const COLUMNS: [&str; 3] = ["input.id_column", "input.keep_columns", "input.text_column"];
+
 /// The setting that a lane changes.
 const TIER: &str = "llm.service_tier";
 
@@ -144,6 +183,10 @@ const LABEL: usize = 200;
 impl Submission {
     /// Parses a submission.
     pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        // A list would be taken as the fields in their order.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(Problem::bad_request("the submission is not valid: expected a JSON object"));
+        }
         serde_json::from_slice(bytes).map_err(|error| Problem::bad_request(format!("the submission is not valid: {error}")))
     }
 
@@ -171,13 +214,17 @@ impl Submission {
                 return Err(Problem::forbidden(why));
             }
         }
+        let known = Config::from_layers(&[]).map_err(|error| Problem::internal(error.to_string()))?;
         for key in self.settings.keys() {
+            if known.get(key).is_none() && !key.starts_with(PARAMETERS) {
+                let known = known.entries();
+                let hint = did_you_mean(key, known.iter().map(|(key, ..)| key.as_str()));
+                return Err(Problem::invalid(format!("settings: unknown setting {key}{hint}")));
+            }
             let is_allowed = ALLOWED.contains(&key.as_str()) || key.starts_with(PARAMETERS);
             if !is_allowed && !serve.settings.contains(key) {
-                let hint = did_you_mean(key, ALLOWED);
-                return Err(Problem::forbidden(format!(
-                    "settings: clients cannot change {key}, unless the server's setting serve.settings allows it{hint}"
-                )));
+                let why = format!("settings: clients cannot change {key}, unless the server's setting serve.settings allows it");
+                return Err(Problem::forbidden(why));
             }
         }
         Ok(())
@@ -208,6 +255,11 @@ impl Submission {
             let value = toml::Value::try_from(value)
                 .map_err(|_| Problem::invalid(format!("settings: {key} cannot be null. Leave it out for its default")))?;
             flags.push((key.clone(), value.to_string(), "the submission".to_owned()));
+        }
+        // Nobody can be asked here. A client that names columns means rows.
+        let names_columns = COLUMNS.iter().any(|key| self.settings.contains_key(*key));
+        if names_columns && !self.settings.contains_key(TABLES) {
+            flags.push((TABLES.to_owned(), "\"rows\"".to_owned(), "the columns in the submission".to_owned()));
         }
         flags.extend(self.lane.map(|lane| (TIER.to_owned(), format!("\"{}\"", lane.tier()), "the lane of the submission".to_owned())));
         Ok(flags)

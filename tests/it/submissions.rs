@@ -29,3 +29,49 @@ fn rows_are_named_by_their_ids_and_never_by_paths_of_the_server() {
     let refused = serving.post("/api/runs", &json!({"job": "material", "texts": ["a letter"]})).is(422);
     assert!(refused.text.contains("takes images only"), "{}", refused.text);
 }
+
+#[test]
+fn a_run_at_work_shows_its_numbers() {
+    let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:9")).start();
+    let workspace = workspace(&server);
+    let serving = Serving::start(&workspace);
+    let texts: Vec<(String, String)> = (0..10).map(|n| (format!("{n}.txt"), format!("docid:{n}"))).collect();
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let id = serving.submit("echo", &texts);
+    let run = serving.wait(&id, "nine rows", |run| run["documents"]["done"] == 9);
+    assert_eq!((&run["state"], &run["documents"]["pending"]), (&json!("running"), &json!(1)), "{run}");
+    assert!(run["requests"].as_u64().unwrap() >= 9, "{run}");
+    serving.post(&format!("/api/runs/{id}/cancel"), &json!({})).is(200);
+}
+
+#[test]
+fn what_is_submitted_must_be_an_object_with_known_settings() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let serving = Serving::start(&workspace);
+    for (submission, status, says) in [
+        (json!(["text", null, ["positional"]]), 400, "expected a JSON object"),
+        (json!({"texts": [{"text": "x"}]}), 400, "missing field `name`"),
+        (json!({"texts": [["a", "b"]]}), 400, "expected a text, or an object with `name` and `text`"),
+        (json!({"texts": ["x"], "settings": {"llm.modell": "m"}}), 422, "unknown setting llm.modell; did you mean llm.model?"),
+        (json!({"texts": ["x"], "settings": {"llm.base_url": "http://x"}}), 403, "clients cannot change llm.base_url"),
+    ] {
+        let refused = serving.post("/api/runs", &submission).is(status);
+        assert!(refused.text.contains(says), "{}", refused.text);
+    }
+}
+
+#[test]
+fn documents_that_no_job_takes_are_counted() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    workspace.write("note.txt", "a letter");
+    let serving = Serving::start(&workspace);
+    let form = concat!(
+        "--b\r\nContent-Disposition: form-data; name=\"run\"\r\n\r\n{\"job\": \"material\"}\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"documents\"; filename=\"a.txt\"\r\n\r\na letter\r\n--b--\r\n"
+    );
+    let response = serving.post_with("/api/runs", &[("content-type", "multipart/form-data; boundary=b")], form).is(202);
+    let run = serving.wait_for(response.json()["id"].as_str().unwrap(), "complete");
+    assert_eq!((&run["documents"]["done"], &run["documents"]["skipped"]), (&json!(1), &json!(1)), "{run}");
+}

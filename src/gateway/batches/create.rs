@@ -120,6 +120,9 @@ impl Gateway {
 
     /// The batches of an owner, newest first, and whether there are more.
     pub async fn batches(self: &Arc<Self>, owner: String, page: Page) -> Result<(Vec<Batch>, bool), ApiError> {
+        if let Some(after) = &page.after {
+            self.batch(&owner, after).await.map_err(|_| ApiError::param("after", "invalid_value", "no batch has this id"))?;
+        }
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM batches WHERE owner = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3");
             let mut statement = connection.prepare_cached(&sql)?;

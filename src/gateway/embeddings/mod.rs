@@ -16,6 +16,7 @@ use super::error::ApiError;
 use crate::ask::Relay;
 use crate::ask::packing::{PackError, PackSettings, Packer};
 use crate::model::{Money, Usage};
+use futures::TryFutureExt as _;
 use futures::future::try_join_all;
 use pack::{Fault, Group, Held, Output, Payload};
 use parts::Parts;
@@ -67,15 +68,17 @@ impl Gateway {
             .zip(bounds)
             .map(|(input, at_most)| Payload { held: Held::new(Arc::clone(self), &request, at_most.filter(|_| total.is_some())), input })
             .collect();
-        let submitted = items.into_iter().map(|item| {
+        let submitted = items.into_iter().enumerate().map(|(at, item)| {
             let (tokens, bytes) = (item.input.tokens(), item.input.json.len() as u64 + 1);
-            packer.submit(group.clone(), tokens, bytes, item)
+            packer.submit(group.clone(), tokens, bytes, item).map_err(move |error| (at, error))
         });
         match try_join_all(submitted).await {
             Ok(outputs) => Ok(answer(id, format, &outputs)),
-            Err(PackError::Failed(Fault(fault))) => (*fault).clone().map(|whole| Whole { id: id.to_owned(), ..whole }),
-            Err(PackError::Stopped) => Err(ApiError::stopped()),
-            Err(count @ PackError::Count { .. }) => Err(ApiError::upstream(502, "upstream_lost", count)),
+            Err((at, PackError::Failed(Fault(fault)))) => {
+                (*fault).clone().map(|whole| Whole { id: id.to_owned(), ..with_input(whole, at) })
+            }
+            Err((_, PackError::Stopped)) => Err(ApiError::stopped()),
+            Err((_, count @ PackError::Count { .. })) => Err(ApiError::upstream(502, "upstream_lost", count)),
         }
     }
 
@@ -84,6 +87,13 @@ impl Gateway {
         let settings = PackSettings { max_wait: self.max_wait?, max_tries: 1, ..PackSettings::default() };
         Some(self.packer.get_or_init(|| Packer::new(Packs(Arc::downgrade(self)), settings)))
     }
+}
+
+/// A refusal of an input, with its number in the request of the client instead of that in its pack.
+fn with_input(whole: Whole, at: usize) -> Whole {
+    // A refused input travelled alone at last.
+    let body = String::from_utf8_lossy(&whole.body).replace("input[0]", &format!("input[{at}]"));
+    Whole { body: body.into(), ..whole }
 }
 
 /// The response to a request.

@@ -118,14 +118,20 @@ fn as_run(id: &RunId, submission: &Submission, caller: &Caller) -> Result<Queued
 pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -> Result<Received, Problem> {
     let id = RunId::new();
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let (staging, limit) = (id.clone(), app.settings.disk_mb.saturating_mul(1_000_000));
+    let staging = id.clone();
     let staged = app.blocking(move |app| {
-        if limit > 0 && app.directories.size() > limit {
+        if !app.has_disk() {
             return Err(Problem::full("the directory of the server is full (serve.disk_mb). Remove ended runs"));
         }
         Ok(app.directories.stage(&staging)?)
     });
-    let mut staged = staged.await?;
+    let mut staged = match staged.await {
+        Ok(staged) => staged,
+        Err(problem) => {
+            discard_body(request.into_body()).await;
+            return Err(problem);
+        }
+    };
     let submission = if content_type.starts_with("multipart/form-data") {
         receive_parts(app, request, &mut staged).await?
     } else if content_type.starts_with("application/json") {
@@ -186,6 +192,17 @@ async fn whole(body: Body) -> Result<Vec<u8>, Problem> {
         return Err(Problem::too_large("a submission as JSON is larger than 32 MB. Send its documents as files"));
     }
     Ok(whole)
+}
+
+/// Reads a body that is refused, within limits: many clients do not see a response that comes before.
+async fn discard_body(body: Body) {
+    let (mut pieces, mut length) = (body.into_data_stream(), 0);
+    while let Some(Ok(piece)) = pieces.next().await {
+        length += piece.len();
+        if length > DISCARDED {
+            break;
+        }
+    }
 }
 
 /// Reads the rest of a file that is too large, within limits.

@@ -138,7 +138,7 @@ impl Follower {
         let first = next.position.event - next.events.len() as u64;
         for (at, line) in next.events.iter().enumerate() {
             let id = Position { run: next.position.run, event: first + at as u64 + 1 }.id();
-            events.push(Ok(Event::default().event("event").id(id).data(&**line)));
+            events.push(Ok(Event::default().event("event").id(id).data(self.app.directories.without_places(line))));
         }
         self.position = Some(next.position);
         let counters = live.counters.borrow().clone();

@@ -21,10 +21,12 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem>
     if app.stop.is_cancelled() {
         return Err(Problem::full("the server stops"));
     }
-    if app.blocking(|app| app.queue.has_room(app.settings.queue)).await? {
-        return Ok("ready\n");
+    let (has_room, has_disk) = app.blocking(|app| Ok((app.queue.has_room(app.settings.queue)?, app.has_disk()))).await?;
+    match (has_room, has_disk) {
+        (true, true) => Ok("ready\n"),
+        (false, _) => Err(Problem::full("the queue is full (serve.queue)")),
+        (true, false) => Err(Problem::full("the directory of the server is full (serve.disk_mb)")),
     }
-    Err(Problem::full("the queue is full (serve.queue)"))
 }
 
 /// Runs and money of the sender in the text format of Prometheus.

@@ -84,7 +84,11 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(page::routes())
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::ready))
-        .fallback(|| std::future::ready(Problem::not_found("no such address. /openapi.json lists all")))
+        .fallback(|| {
+            std::future::ready(Problem::not_found(
+                "no such address. /openapi.json lists those below /api, and docmill help gateway those below /v1",
+            ))
+        })
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_origin))
         // Each route that takes a body has its own limit.
         .layer(DefaultBodyLimit::disable())
@@ -107,7 +111,9 @@ async fn as_problem(response: Response) -> Response {
     let text = axum::body::to_bytes(body, LONGEST_ERROR).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let problem = match parts.status {
-        StatusCode::METHOD_NOT_ALLOWED => Problem::bad_request("this address does not take this method. /openapi.json lists all"),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::bad_request(
+            "this address does not take this method. /openapi.json lists those below /api, and docmill help gateway those below /v1",
+        ),
         StatusCode::UNPROCESSABLE_ENTITY => Problem::invalid(text),
         StatusCode::NOT_FOUND => Problem::not_found(text),
         _ => Problem::bad_request(text),

@@ -1,7 +1,9 @@
 //! Runs: list, look, remove.
 
 use super::find;
+use crate::event::Snapshot;
 use crate::model::Money;
+use crate::model::RowStatus;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
@@ -46,9 +48,9 @@ pub struct Run {
     pub message: String,
     /// Cap on its money in US dollars.
     pub max_usd: Option<f64>,
-    /// Counts of documents when the run last stopped or ended. A running run has them in `progress`.
+    /// Counts of documents.
     pub documents: Documents,
-    /// Requests to the model until the run last stopped or ended. Later ones are in `progress`.
+    /// Requests to the model.
     pub requests: u64,
     /// When work on it must have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +76,8 @@ pub struct Documents {
     pub done: u64,
     /// Failed.
     pub failed: u64,
+    /// Not taken by any job of the run.
+    pub skipped: u64,
     /// Without a row; absent if they were not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<u64>,
@@ -107,7 +111,7 @@ impl Run {
             ended: run.ended.as_ref().map(Timestamp::to_string),
             message: run.message,
             max_usd: run.cap.map(Money::usd),
-            documents: Documents { done: totals.done, failed: totals.failed, pending: totals.pending },
+            documents: Documents { done: totals.done, failed: totals.failed, skipped: totals.skipped, pending: totals.pending },
             requests: totals.requests,
             deadline: run.deadline.as_ref().map(Timestamp::to_string),
             webhook: run.webhook,
@@ -120,8 +124,30 @@ impl Run {
     /// A run with its progress, if it is at work.
     pub fn with_progress(app: &App, run: QueuedRun) -> Self {
         let live = app.live(&run.id);
-        let progress = live.and_then(|live| serde_json::from_str(&live.counters.borrow()).ok());
-        Self { progress, ..Self::of(run) }
+        let progress: Option<Value> = live.and_then(|live| serde_json::from_str(&live.counters.borrow()).ok());
+        let counters = progress.as_ref().and_then(|progress| Snapshot::deserialize(progress).ok());
+        let run = counters.map_or_else(|| Self::of(run.clone()), |counters| Self::at_work(run.clone(), &counters));
+        Self { progress, ..run }
+    }
+
+    /// A run at work. Its record is of the time before, and the counters are of the time since.
+    fn at_work(run: QueuedRun, counters: &Snapshot) -> Self {
+        let rows = |status| counters.rows.get(&status).copied().unwrap_or_default();
+        let done = counters.answered + counters.up_to_date;
+        let documents = Documents {
+            done,
+            failed: counters.failed,
+            skipped: rows(RowStatus::Skipped),
+            pending: counters.documents.map(|all| all.saturating_sub(done)),
+        };
+        let run = Self::of(run);
+        Self {
+            documents,
+            requests: run.requests + counters.requests,
+            cost_usd: run.cost_usd + counters.cost.usd.usd(),
+            unpriced_requests: run.unpriced_requests + counters.cost.unpriced_calls,
+            ..run
+        }
     }
 }
 

@@ -25,14 +25,14 @@ use std::time::Duration;
 /// Name of the file in the directory of the server.
 const FILE_NAME: &str = "queue.db";
 /// Version of the tables.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// Marks the file for SQLite tools ("docq" in ASCII).
 const APPLICATION_ID: i64 = 0x646f_6371;
 
 const OUTBOX: &str = include_str!("outbox.sql");
 
 const COLUMNS: &str = "id, owner, state, held, priority, created_ms, started_ms, ended_ms, submission, message, cap_pico_usd, done, failed,
-    pending, requests, spent_pico_usd, unpriced, deadline_ms, webhook";
+    pending, requests, spent_pico_usd, unpriced, deadline_ms, webhook, skipped";
 
 /// The queue. Reading does not wait for the disk.
 #[derive(Debug)]
@@ -108,9 +108,10 @@ impl Queue {
                 let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
                 write.execute_batch(&format!("BEGIN IMMEDIATE; {} {OUTBOX} {marks} COMMIT;", include_str!("schema.sql")))?;
             }
-            1 => {
-                let marks = format!("PRAGMA user_version = {VERSION};");
-                write.execute_batch(&format!("BEGIN IMMEDIATE; {} {OUTBOX} {marks} COMMIT;", include_str!("from_1.sql")))?;
+            1 | 2 => {
+                let first = if version == 1 { [include_str!("from_1.sql"), OUTBOX].concat() } else { String::new() };
+                let changes = include_str!("from_2.sql");
+                write.execute_batch(&format!("BEGIN IMMEDIATE; {first} {changes} PRAGMA user_version = {VERSION}; COMMIT;"))?;
             }
             other => {
                 let shown = path.display();
@@ -157,7 +158,7 @@ impl Queue {
         }
         let sql = "SELECT count(*) FROM runs WHERE state IN ('queued', 'running')";
         if transaction.query_row(sql, (), |row| row.get::<_, u64>(0))? >= most {
-            return Err(Problem::full(format!("{most} runs wait already (serve.queue). Submit again later")));
+            return Err(Problem::full(format!("{most} runs have not ended yet (serve.queue). Submit again later")));
         }
         transaction.execute(
             "INSERT INTO runs (id, owner, state, held, priority, created_ms, submission, cap_pico_usd, idempotency_key, submission_hash,
@@ -303,10 +304,11 @@ impl Queue {
 }
 
 fn set_totals(connection: &Connection, id: &RunId, totals: &Totals) -> rusqlite::Result<()> {
-    let Totals { done, failed, pending, requests, spent, unpriced } = *totals;
+    let Totals { done, failed, skipped, pending, requests, spent, unpriced } = *totals;
     connection.execute(
-        "UPDATE runs SET done = ?2, failed = ?3, pending = ?4, requests = ?5, spent_pico_usd = ?6, unpriced = ?7 WHERE id = ?1",
-        params![id.as_str(), done, failed, pending, requests, spent.pico(), unpriced],
+        "UPDATE runs SET done = ?2, failed = ?3, pending = ?4, requests = ?5, spent_pico_usd = ?6, unpriced = ?7, skipped = ?8
+            WHERE id = ?1",
+        params![id.as_str(), done, failed, pending, requests, spent.pico(), unpriced, skipped],
     )?;
     Ok(())
 }
@@ -323,6 +325,7 @@ fn queued_run(row: &Row<'_>, at: usize) -> rusqlite::Result<QueuedRun> {
     let totals = Totals {
         done: row.get(at + 11)?,
         failed: row.get(at + 12)?,
+        skipped: row.get(at + 19)?,
         pending: row.get(at + 13)?,
         requests: row.get(at + 14)?,
         spent: Money::from_pico(row.get(at + 15)?),

@@ -77,7 +77,7 @@ fn body(event: &str, run: &QueuedRun) -> String {
             "id": run.id.as_str(),
             "state": run.state,
             "message": run.message,
-            "documents": {"done": totals.done, "failed": totals.failed, "pending": totals.pending},
+            "documents": {"done": totals.done, "failed": totals.failed, "skipped": totals.skipped, "pending": totals.pending},
             "requests": totals.requests,
             "cost_usd": totals.spent.usd(),
             "url": format!("/api/runs/{}", run.id),

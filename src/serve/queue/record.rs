@@ -99,6 +99,8 @@ pub struct Totals {
     pub done: u64,
     /// Documents that failed.
     pub failed: u64,
+    /// Documents that no job of the run takes.
+    pub skipped: u64,
     /// Documents without a row, if they were counted.
     pub pending: Option<u64>,
     /// Requests to the model.

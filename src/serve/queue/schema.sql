@@ -24,6 +24,7 @@ CREATE TABLE runs (
     -- Counts of the last state, from the run store.
     done INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
     pending INTEGER,
     requests INTEGER NOT NULL DEFAULT 0,
     spent_pico_usd INTEGER NOT NULL DEFAULT 0,

@@ -172,11 +172,17 @@ fn runs_that_wait_past_their_deadline_are_stopped() {
 }
 
 #[test]
-fn a_queue_of_the_first_version_is_taken_over() {
+fn a_queue_of_an_earlier_version_is_taken_over() {
+    let second = include_str!("schema.sql").replace("    skipped INTEGER NOT NULL DEFAULT 0,\n", "");
+    let first = second.replace("    deadline_ms INTEGER,\n", "").replace("    webhook TEXT,\n", "");
+    takes_over(&format!("{first} PRAGMA user_version = 1;"));
+    takes_over(&format!("{second} {OUTBOX} PRAGMA user_version = 2;"));
+}
+
+fn takes_over(tables: &str) {
     let directory = tempfile::tempdir().unwrap();
     let old = Connection::open(directory.path().join(FILE_NAME)).unwrap();
-    let schema = include_str!("schema.sql").replace("    deadline_ms INTEGER,\n", "").replace("    webhook TEXT,\n", "");
-    old.execute_batch(&format!("{schema} PRAGMA user_version = 1;")).unwrap();
+    old.execute_batch(tables).unwrap();
     let id = RunId::new();
     let sql = "INSERT INTO runs (id, owner, state, created_ms, submission) VALUES (?1, '', 'queued', 0, '{}')";
     old.execute(sql, [id.as_str()]).unwrap();

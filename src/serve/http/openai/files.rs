@@ -60,9 +60,8 @@ pub fn list_of(objects: &[Value], more: bool) -> Json<Value> {
 /// `POST /v1/files`
 pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Json<Value>, ApiError> {
     check_may_send(&app, &caller)?;
-    let limit = app.settings.disk_mb.saturating_mul(1_000_000);
-    let staged = app.blocking(move |app| {
-        if limit > 0 && app.directories.size() > limit {
+    let staged = app.blocking(|app| {
+        if !app.has_disk() {
             return Err(Problem::full("the directory of the server is full (serve.disk_mb). Remove ended runs and files"));
         }
         Ok(app.gateway.stage()?)
