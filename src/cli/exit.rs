@@ -33,6 +33,7 @@ impl Exit {
         match &outcome.stop {
             _ if outcome.not_copied.is_some() => Self::StoppedEarly,
             Some(stop) if stop.kind != StopKind::Sampled => stop.kind.into(),
+            _ if outcome.not_in_database.is_some() => Self::StoppedEarly,
             _ if outcome.unanswered > 0 => Self::FailedRows,
             _ => Self::Ok,
         }

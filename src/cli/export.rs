@@ -1,5 +1,7 @@
 //! `docmill export`: writes result files from the run store.
 
+mod database;
+
 use super::args::{ExportArgs, ExportFormat};
 use super::exit::{CliError, Exit};
 use super::settings::archive;
@@ -17,8 +19,10 @@ use std::io::{self, IsTerminal as _};
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
     let mut output = settings.output;
-    if !args.format.is_empty() {
-        output.formats = args.format.iter().map(|format| Format::from(*format)).collect();
+    let formats: Vec<Format> = args.format.iter().filter_map(|format| format.of_file()).collect();
+    let (of_files, of_database) = (args.format.is_empty() || !formats.is_empty(), args.format.contains(&ExportFormat::Postgres));
+    if !formats.is_empty() {
+        output.formats = formats;
     }
     let runs = archive.runs().map_err(CliError::internal)?;
     let jobs = match &args.job {
@@ -31,8 +35,15 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
         let view = view.ok_or_else(|| CliError::usage(format!("no run in {} has the job {job}", archive.path().display())))?;
         views.push((job, view));
     }
+    if of_database && (args.to.is_some() || of_files) {
+        return Err(CliError::usage("--format postgres takes no --to and no other format"));
+    }
     let source = Source { archive, runs, prepare: settings.prepare };
     match args.to.as_deref() {
+        _ if of_database => {
+            let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
+            database::to_database(&source, &views, args)
+        }
         Some("-") => to_stdout(&source, &views, &output),
         Some(directory) => {
             output.dir = directory.into();
@@ -146,15 +157,17 @@ fn failed(error: RunError) -> CliError {
     CliError::internal(error)
 }
 
-impl From<ExportFormat> for Format {
-    fn from(format: ExportFormat) -> Self {
-        match format {
-            ExportFormat::Csv => Self::Csv,
-            ExportFormat::Jsonl => Self::Jsonl,
-            ExportFormat::Json => Self::Json,
-            ExportFormat::Parquet => Self::Parquet,
-            ExportFormat::Arrow => Self::Arrow,
-            ExportFormat::Xlsx => Self::Xlsx,
+impl ExportFormat {
+    /// The format of a file; `None` for a database.
+    fn of_file(self) -> Option<Format> {
+        match self {
+            Self::Csv => Some(Format::Csv),
+            Self::Jsonl => Some(Format::Jsonl),
+            Self::Json => Some(Format::Json),
+            Self::Parquet => Some(Format::Parquet),
+            Self::Arrow => Some(Format::Arrow),
+            Self::Xlsx => Some(Format::Xlsx),
+            Self::Postgres => None,
         }
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn next(Done { outcome, command, output, accepted }: &Done) -> Vec<(S
     let mut next = Vec::new();
     match outcome.stop.as_ref().map(|stop| stop.kind) {
         _ if outcome.not_copied.is_some() => return vec![again("copies the results again and sends nothing else"), status, report],
+        None | Some(StopKind::Sampled) if outcome.not_in_database.is_some() => {
+            return vec![again("writes the missing rows to the database and sends nothing else"), status, report];
+        }
         // The status names the command with a larger cap.
         Some(StopKind::OverBudget) => return vec![status, report],
         Some(StopKind::Refused) => return vec![again("continues, once the cause is mended"), status, report],
@@ -150,6 +153,7 @@ mod tests {
             pending: None,
             in_doubt: 0,
             not_copied: None,
+            not_in_database: None,
         };
         Done { outcome, command: command.to_owned(), output: "an output".into(), accepted: vec![FailureCode::NoText] }
     }

@@ -90,7 +90,7 @@ async fn rehearsed(args: &RehearseArgs) -> Result<Exit, CliError> {
 /// Redirects the results of a rehearsal to a temporary directory.
 fn apart(plan: &mut Plan, directory: &Path) {
     directory.clone_into(&mut plan.output.dir);
-    (plan.copy, plan.max_cost, plan.max_cost_per_day) = (None, None, None);
+    (plan.copy, plan.database, plan.max_cost, plan.max_cost_per_day) = (None, None, None, None);
     plan.declared_limits.clear();
 }
 

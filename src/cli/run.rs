@@ -41,6 +41,14 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
             results and sends nothing else";
         return Err(CliError { exit, message: format!("the run is complete, but the copy failed: {why}. {next}") });
     }
+    if let Some(why) = outcome.not_in_database.as_ref().filter(|_| outcome.stop.as_ref().is_none_or(|stop| stop.kind == StopKind::Sampled))
+    {
+        let export = command_in(&done.output, "export --format postgres");
+        let next = format!(
+            "The local results are complete. Run the same command again, or `{export}`: both write the missing rows and send nothing else"
+        );
+        return Err(CliError { exit, message: format!("the run is complete, but the database has not all rows: {why}. {next}") });
+    }
     match outcome.stop.clone() {
         Some(stop) if stop.kind == StopKind::Sampled => {
             if !args.conduct.quiet {

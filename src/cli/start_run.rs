@@ -109,7 +109,12 @@ fn last(outcome: &Result<Outcome, CliError>) -> RunEvent {
         Ok(outcome) => RunEvent::Finished {
             jobs: outcome.summaries.clone(),
             results: outcome.results.clone(),
-            stopped: outcome.stop.as_ref().map(|stop| stop.message.clone()).or_else(|| outcome.not_copied.clone()),
+            stopped: outcome
+                .stop
+                .as_ref()
+                .map(|stop| stop.message.clone())
+                .or_else(|| outcome.not_copied.clone())
+                .or_else(|| outcome.not_in_database.clone()),
             exit_code: Exit::of(outcome) as u8,
         },
         Err(stop) => RunEvent::Failed { message: stop.message.clone(), exit_code: stop.exit as u8 },
@@ -123,7 +128,7 @@ pub(super) fn run_failed(error: RunError) -> CliError {
     }
     match error {
         RunError::Lock(error) => CliError::lock(&error),
-        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Unusable(_) => CliError::usage(error),
+        RunError::NoDocuments(_) | RunError::Output { .. } | RunError::Unusable(_) | RunError::Database(_) => CliError::usage(error),
         other => CliError::internal(other),
     }
 }

@@ -106,7 +106,7 @@ async fn stream(mut assembled: Assembled, style: Style, ordered: bool) -> Result
 }
 
 fn ended(outcome: Outcome) -> Result<Exit, CliError> {
-    match (outcome.stop, outcome.not_copied) {
+    match (outcome.stop, outcome.not_copied.or(outcome.not_in_database)) {
         (None, None) => Ok(Exit::Ok),
         (None, Some(why)) => Err(CliError { exit: Exit::StoppedEarly, message: why }),
         (Some(stop), _) => Err(CliError {

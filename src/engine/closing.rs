@@ -1,6 +1,7 @@
 //! The end of a run: result files, summaries, history.
 
 use super::breaker::Breaker;
+use super::database::DatabaseWriter;
 use super::kept_results::kept_results;
 use super::list::Findings;
 use super::meter::Meters;
@@ -15,6 +16,7 @@ use crate::store::{EndedRun, Placed, Requests, Store, StoreError};
 use crate::write::ResultFiles;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// The stop reason of a run that was limited to a sample or a shard.
 pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
@@ -183,7 +185,13 @@ fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreErr
 /// Writes summaries and history, and reports the results to the watchers.
 ///
 /// The store is borrowed exclusively, because a shared reference to it is not `Send`.
-pub(super) async fn close(mut end: End, plan: &Plan, store: &mut Store, meters: &Meters, context: &Context) -> Result<Outcome, RunError> {
+pub(super) async fn close(
+    mut end: End,
+    plan: &Plan,
+    (store, database): (&mut Store, Option<DatabaseWriter>),
+    meters: &Meters,
+    context: &Context,
+) -> Result<Outcome, RunError> {
     if !store.path().exists() {
         let source = std::io::Error::other("the directory was removed or renamed during the run, with the run store in it");
         return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });
@@ -247,9 +255,14 @@ pub(super) async fn close(mut end: End, plan: &Plan, store: &mut Store, meters: 
             Err(why) => not_copied = Some(why),
         }
     }
+    let mut not_in_database = None;
+    if let Some(mut database) = database {
+        let is_stopped = end.stop.as_ref().is_some_and(|stop| stop.kind != StopKind::Sampled);
+        not_in_database = Box::pin(settle(plan, store, &mut database, is_stopped)).await?;
+    }
     let pending = meters.documents().map(|documents| documents.saturating_sub(done));
     let in_doubt = store.in_doubt()?.values().map(Vec::len).sum();
-    Ok(Outcome { summaries, results, kept: left, stop: end.stop, unanswered, done, pending, in_doubt, not_copied })
+    Ok(Outcome { summaries, results, kept: left, stop: end.stop, unanswered, done, pending, in_doubt, not_copied, not_in_database })
 }
 
 /// Copies finished results to `plan.copy`. Returns the addresses of the copies.
@@ -260,6 +273,34 @@ async fn copy(plan: &Plan, context: &Context) -> Result<Vec<String>, String> {
         copied = to.copy(&plan.output, &jobs) => copied.map_err(|e| e.to_string()),
         () = context.stop.cancelled() => Err(format!("copying to {} was interrupted", to.address.shown)),
     }
+}
+
+/// Makes the tables of a database equal to the results. Returns why they are behind, if they are.
+///
+/// After an early stop, complete results of earlier runs stay in the files. The tables then keep them
+/// too, with the rows that came since.
+async fn settle(plan: &Plan, store: &mut Store, database: &mut DatabaseWriter, is_stopped: bool) -> Result<Option<String>, RunError> {
+    let wait = if is_stopped { Duration::ZERO } else { database.wait() };
+    let digest = database.digest();
+    for job in plan.jobs.iter() {
+        let Some(listing) = store.newest_results(&job.name)? else { continue };
+        let known = store.settled(digest, listing)?;
+        match database.settled().await {
+            Ok(run) if run.is_some() && run == known => continue,
+            Err(error) if !error.is_permanent && known.is_some() => continue,
+            _ => {}
+        }
+        let mut rows = store.rows_of(listing)?;
+        match database.settle(&job.name, &mut rows, store.run(), wait).await {
+            Ok(_) => {}
+            Err(RunError::Database(error)) => return Ok(Some(error.to_string())),
+            Err(error) => return Err(error),
+        }
+    }
+    if !is_stopped {
+        store.settle(digest)?;
+    }
+    Ok(None)
 }
 
 /// The result columns of each job.

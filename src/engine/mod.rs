@@ -8,6 +8,7 @@
 //! | `list`, `read`, `prepare`, `ask`, `write` | the stages, in the order of the data; the store's thread commits |
 //! | `arrivals`, `following` | a source of documents that arrive while the run is active; the stages for it |
 //! | `delivery` | deliver new rows to a command, from an outbox in the store |
+//! | `database` | pass new rows on to a database, and make its tables equal to the results at the end |
 //! | `selection`, `document_identity` | select the documents of a run; match files with documents of the store |
 //! | `isolation`, `long_documents` | read documents in separate processes; divide long ones |
 //! | `document_calls`, `stored_answers` | make the calls of a document; look calls up before they are sent |
@@ -27,6 +28,7 @@ mod commit;
 mod conductor;
 mod controls;
 mod counted_tokens;
+mod database;
 mod delivery;
 mod document;
 mod document_calls;
@@ -66,6 +68,7 @@ mod write;
 
 pub use arrivals::{Arrival, Arrivals, Ended, Fate};
 pub use controls::{Controls, StopToken};
+pub use database::{Filled, fill_database};
 pub use delivery::Deliver;
 pub use dry_run::{Foreseen, Past, Task};
 pub use earlier_runs::History;
@@ -90,7 +93,7 @@ use crate::read::{InputRecord, OnEmpty, ReadSettings, Roots};
 use crate::simulator::AnswerPreview;
 use crate::store::{LockError, Retry, StoreError, StoreSettings, WriterGone};
 use crate::system::{disk_advice, is_no_room};
-use crate::write::{CopyTo, OutputSettings, WriteError};
+use crate::write::{CopyTo, OutputSettings, PostgresAddress, PostgresError, WriteError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -133,6 +136,8 @@ pub struct Plan {
     pub output: OutputSettings,
     /// Destination of a copy of finished results.
     pub copy: Option<CopyTo>,
+    /// A database that gets the rows.
+    pub database: Option<PostgresAddress>,
     /// The settings in force as JSON, for the history.
     pub settings: String,
     /// The command line, for the history.
@@ -207,6 +212,8 @@ pub struct Outcome {
     pub in_doubt: usize,
     /// Why copying the finished results failed, if it did.
     pub not_copied: Option<String>,
+    /// Why rows are missing in the database, if some are.
+    pub not_in_database: Option<String>,
 }
 
 /// Why a run could not go on. Committed rows and answers are kept.
@@ -238,6 +245,9 @@ pub enum RunError {
     /// A result file failed.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The database does not take the rows.
+    #[error(transparent)]
+    Database(#[from] PostgresError),
     /// The HTTP client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),

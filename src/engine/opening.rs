@@ -5,6 +5,7 @@ use super::arrivals::{Arrivals, Following};
 use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
 use super::closing::columns;
+use super::database::DatabaseWriter;
 use super::delivery::Delivery;
 use super::known_vectors::KnownVectors;
 use super::ledger::{PackLedger, RequestLedger};
@@ -17,10 +18,10 @@ use crate::event::{RunEvent, VERSION};
 use crate::job::Job;
 use crate::model::{Fence, VectorForm};
 use crate::store::{
-    Catalog, EmbedRecord, NewRun, NewestRows, OnCommit, Outbox, PackLimit, Requests, Store, StoreError, StoreHandle, VectorReader,
-    ViewReader,
+    Catalog, CommittedRows, EmbedRecord, NewRun, NewestRows, OnCommit, Outbox, PackLimit, Requests, Store, StoreError, StoreHandle,
+    VectorReader, ViewReader,
 };
-use crate::write::{Existing, Journal};
+use crate::write::{Existing, Journal, PostgresSession};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
@@ -39,6 +40,8 @@ pub(super) struct Opened {
     pub following: Option<(Following, NewestRows)>,
     /// The rows that are still to be delivered, if rows are.
     pub outbox: Option<Outbox>,
+    /// The database that gets the rows, with a reader of new rows.
+    pub database: Option<(PostgresSession, Option<CommittedRows>)>,
     pub answers: Answers,
     /// Vectors, and limits that servers have taught, if a job embeds texts.
     pub vectors: Option<(VectorReader, Vec<PackLimit>)>,
@@ -49,8 +52,8 @@ pub(super) struct Opened {
 }
 
 /// Opens the store and begins a run in it.
-pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
-    let store = Store::begin_run(&plan.output.dir, &new_run(plan, started))?;
+pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, RunError> {
+    let store = Store::begin_run(&plan.output.dir, &new_run(plan, started)).map_err(RunError::Unusable)?;
     let (rows, catalog) = (store.rows(&plan.retry)?, store.catalog()?);
     let (next_document, next_attempt) = store.next_numbers()?;
     let (previous, answers, fence) = (store.newest_listing()?, known_answers(plan, &store)?, store.fence()?);
@@ -63,6 +66,11 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
     };
     let following = plan.arrivals.as_ref().map(follow).transpose()?;
     let outbox = (plan.deliver.is_some() || plan.journal).then(|| store.outbox()).transpose()?;
+    let database = plan.database.as_ref().map(|address| {
+        let session = PostgresSession::new(address.clone(), columns(plan), store.identity()?)?;
+        Ok::<_, RunError>((session, store.committed_rows()?))
+    });
+    let database = database.transpose()?;
     let now = Timestamp::now();
     let today = |cap| {
         let spent = store.ledger(Requests::Since(DayBudget::begin_of_day_ms(now)))?.counted;
@@ -80,6 +88,7 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, StoreError> {
         previous,
         following,
         outbox,
+        database,
         answers,
         vectors,
         fence,
@@ -147,15 +156,28 @@ pub(super) async fn announce(plan: &Plan, run: i64, gone: bool, context: &Contex
     }
 }
 
-/// Records the durations of commits, and tells the delivery of rows about them.
-pub(super) fn measure_commits(meters: &Arc<Meters>, commits: Arc<Notify>) -> OnCommit {
+/// Records the durations of commits, and tells stages that pass rows on about them.
+pub(super) fn measure_commits(meters: &Arc<Meters>, commits: [Arc<Notify>; 2]) -> OnCommit {
     let meters = Arc::clone(meters);
     Box::new(move |time, records| {
-        commits.notify_one();
+        for commits in &commits {
+            commits.notify_one();
+        }
         meters.commit.worked(time);
         meters.commits.add(time);
         meters.commit.done(records as u64);
     })
+}
+
+/// Creates the stage that writes rows to a database, and connects for the first time.
+pub(super) async fn database(
+    database: Option<(PostgresSession, Option<CommittedRows>)>,
+    context: &Context,
+) -> Result<Option<DatabaseWriter>, RunError> {
+    let Some((session, rows)) = database else { return Ok(None) };
+    let mut writer = DatabaseWriter::new(session, rows, Some(context.clone()));
+    Box::pin(writer.start()).await?;
+    Ok(Some(writer))
 }
 
 /// The part of call keys that identifies the provider and extra fields of requests.

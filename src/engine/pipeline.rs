@@ -28,7 +28,7 @@ use super::following::{Follower, Publisher, publish_arrived};
 use super::list::{Findings, Lister, count, walk};
 use super::meter::Meters;
 use super::notice::Notice;
-use super::opening::{Opened, Shared, announce, delivery, governor, measure_commits, open, processor};
+use super::opening::{Opened, Shared, announce, database, delivery, governor, measure_commits, open, processor};
 use super::prepare::prepare;
 use super::read::{Reader, read};
 use super::runtime_control::{Adjustable, RuntimeControl, leave};
@@ -76,12 +76,13 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         previous,
         following,
         outbox,
+        database: rows_of_database,
         answers,
         vectors,
         fence,
         budget,
         cancelled,
-    } = open(&plan, &started).map_err(RunError::Unusable)?;
+    } = open(&plan, &started).map_err(unusable)?;
     // `first`: the store contains neither an answer nor a failure.
     let (run, first) = (store.run(), answers.reader.is_none());
 
@@ -94,6 +95,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let stopped_by = Arc::new(OnceLock::new());
     let findings = Arc::new(Mutex::new(Findings::default()));
     announce(&plan, run, gone, &context).await;
+    let database = database(rows_of_database, &context).await?;
 
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found_out) = mpsc::channel(plan.read.queue);
@@ -101,9 +103,13 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
     let (commits_in, commits_out) = sync_channel(1);
 
-    let (stop, commits) = (context.stop.clone(), Arc::new(Notify::new()));
-    let (handle, store_writer) =
-        store.start_writer(&plan.store, commits_in, measure_commits(&meters, Arc::clone(&commits)), Box::new(move || stop.cancel()))?;
+    let (stop, commits, commits_for_database) = (context.stop.clone(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (handle, store_writer) = store.start_writer(
+        &plan.store,
+        commits_in,
+        measure_commits(&meters, [&commits, &commits_for_database].map(Arc::clone)),
+        Box::new(move || stop.cancel()),
+    )?;
     let register = catalog.as_ref().map(Catalog::another).transpose()?;
     let register = Register::new(register, next_document, plan.roots.clone(), plan.retry.clone()).beside(plan.beside.clone());
     let register = register.of_run(run, following.as_ref().is_none_or(|(following, _)| following.arrivals.renames()));
@@ -208,6 +214,10 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
             ask(ready_out, processor, window_out).await
         }
     });
+    let (mut streaming, streamed) = (JoinSet::new(), CancellationToken::new());
+    if let Some(database) = database {
+        streaming.spawn(database.follow(commits_for_database, streamed.clone()));
+    }
     let mut writing = JoinSet::new();
     writing.spawn_blocking({
         let plan = Arc::clone(&plan);
@@ -265,13 +275,23 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         published => published?,
     };
     let end = End { run, started, stop: stop(), reached: money.budget_reached(), results, findings };
-    let outcome = close(end, &plan, &mut store, &meters, &context).await;
+    streamed.cancel();
+    let database = streaming.join_next().await.and_then(Result::ok);
+    let outcome = Box::pin(close(end, &plan, (&mut store, database), &meters, &context)).await;
     let left = leave(&active, stop().is_some(), &mut store, &context).await;
 
     finished.cancel();
     while beside.join_next().await.is_some() {}
     drop(lock);
     left.and(outcome)
+}
+
+/// An error of the store before anything was sent.
+fn unusable(error: RunError) -> RunError {
+    match error {
+        RunError::Store(error) => RunError::Unusable(error),
+        other => other,
+    }
 }
 
 /// Waits for all stages and returns the first error.

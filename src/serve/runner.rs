@@ -75,7 +75,7 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
 }
 
 fn how_it_ended(outcome: &Outcome, is_own_cap: bool) -> Ended {
-    let copied = outcome.not_copied.clone();
+    let copied = outcome.not_copied.clone().or_else(|| outcome.not_in_database.clone());
     match &outcome.stop {
         None => Ended { state: State::Complete, message: copied.unwrap_or_default() },
         Some(stop) if stop.kind == StopKind::Requested && stop.message == CANCELLED => {
@@ -193,6 +193,7 @@ fn forced(app: &App, run: &QueuedRun, submission: &Submission, input: &Input) ->
     let mut settings = vec![
         ("output.dir", Value::from(text(app.directories.run(&run.id)))),
         ("output.copy_to", Value::from("")),
+        ("output.postgres", Value::from("")),
         ("output.existing", Value::from("replace")),
         ("input.paths", list(paths)),
         ("input.rows", list(rows)),

@@ -19,7 +19,7 @@ use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Tables};
 use crate::simulator::{AnswerPreview, Scenario, Simulator, is_simulated};
 use crate::store::Retry;
-use crate::write::{CopyTo, Existing, OutputSettings};
+use crate::write::{CopyTo, Existing, OutputSettings, PostgresAddress};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -129,8 +129,7 @@ pub async fn assemble(
     let account = Account::resolve(&settings.llm, table, Some(&address), stated, key);
     let mut account = checked(account, config, &jobs)?;
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
-    let used = jobs.row_columns();
-    let here = environment.of_inputs();
+    let (used, here) = (jobs.row_columns(), environment.of_inputs());
     let mut roots = open_inputs(config, &settings, &here, used.clone(), options.is_stream)?;
     let (tables, table_note) = tables::settle(&roots, settings.input.tables, options.guard)?;
     if tables == Tables::Rows && settings.input.tables != tables {
@@ -149,8 +148,7 @@ pub async fn assemble(
     let Settled { roots, beside, records, added_to, note } = settled;
     let (replaces, is_file) = (!matches!(options.guard, Guard::Off) && options.selection == Selection::All, is_file(&settings.job));
     let replaced = if replaces { same_name::notes(&settings.output, &jobs, &settings.input.keep_columns, is_file) } else { Vec::new() };
-    let drops = settings.output.existing == Existing::Replace;
-    let copy = copy_to(environment, config, &settings, &roots)?;
+    let (copy, database) = destinations(environment, config, &settings, (&roots, &names), &options.server)?;
     let doubts = prices::doubts(&account.prices, &account.model, environment).filter(|_| account.has_limits());
     let live = options.live.map(|source| Arc::new(Source::new(source, environment, config, &account, &jobs)) as Arc<dyn LiveSettings>);
     let plan = Plan {
@@ -158,7 +156,8 @@ pub async fn assemble(
         report_each: false,
         trace: false,
         recipe,
-        keeps_rows: !(matches!(options.guard, Guard::Off) || drops && options.selection.size().is_some()),
+        keeps_rows: !(matches!(options.guard, Guard::Off)
+            || settings.output.existing == Existing::Replace && options.selection.size().is_some()),
         beside,
         notes: table_note.into_iter().chain(note).chain(replaced).chain(roots.notes()).collect(),
         command: command_line(environment),
@@ -189,6 +188,7 @@ pub async fn assemble(
         account,
         store: settings.store,
         copy,
+        database,
     };
     let secrets = secret_variables(environment, config);
     Ok(Assembled { plan, stop: CancellationToken::new(), simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
@@ -236,6 +236,32 @@ fn copy_to(environment: &Environment, config: &Config, settings: &Settings, root
         Some(input) => Err(wrong(format!("results would become documents of input {input}. Choose an address that is not below it"))),
         None => Ok(copy),
     }
+}
+
+/// Where results go beside the output directory. A rehearsal writes to no database.
+fn destinations(
+    environment: &Environment,
+    config: &Config,
+    settings: &Settings,
+    (roots, jobs): (&Roots, &[&str]),
+    server: &Server,
+) -> Result<(Option<CopyTo>, Option<PostgresAddress>), SetupError> {
+    let database = match server {
+        Server::Configured => database(environment, config, settings, jobs)?,
+        Server::Offline | Server::Rehearsal(_) => None,
+    };
+    Ok((copy_to(environment, config, settings, roots)?, database))
+}
+
+/// The database of the settings that gets the rows of these jobs; `None` if they name none.
+pub fn database(
+    environment: &Environment,
+    config: &Config,
+    settings: &Settings,
+    jobs: &[&str],
+) -> Result<Option<PostgresAddress>, SetupError> {
+    let variable = |name: &str| environment.variables.get(name).cloned();
+    PostgresAddress::of(&settings.output, jobs, variable).map_err(|(key, why)| SetupError::usage(config.problem(key, why)))
 }
 
 /// A hash of everything that determines a row, except its document.

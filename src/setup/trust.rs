@@ -14,7 +14,7 @@ use toml::Value;
 pub const TRUSTED: &str = "DOCMILL_TRUST";
 
 /// Settings that decide where data and secrets go, or what runs.
-const DECIDING: [&str; 13] = [
+const DECIDING: [&str; 14] = [
     "alert",
     "llm.api_key_command",
     "llm.api_key_env",
@@ -23,6 +23,7 @@ const DECIDING: [&str; 13] = [
     "llm.ca_file",
     "llm.key_header",
     "output.copy_to",
+    "output.postgres",
     "report.events",
     "report.traces",
     "watch.done_dir",
@@ -166,6 +167,7 @@ mod tests {
             ("[llm]\napi_key_file = \"k\"", "llm.api_key_file"),
             ("[llm]\napi_key_command = \"pass show k\"", "llm.api_key_command"),
             ("[output]\ncopy_to = \"s3://b\"", "output.copy_to"),
+            ("[output]\npostgres = \"postgres://h/d\"", "output.postgres"),
             ("[report]\ntraces = \"http://h\"", "report.traces"),
             ("[watch]\non_result = [\"true\"]", "watch.on_result"),
             ("[watch]\ndone_dir = \"d\"", "watch.done_dir"),

@@ -15,7 +15,8 @@
 //!
 //! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
 //! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, `vectors`, `passages`, `chunks`,
-//! `embed_tasks`, `pack_limits` and `secret`; `outbox` if rows are delivered.
+//! `embed_tasks`, `pack_limits` and `secret`; `outbox` if rows are delivered. The
+//! views `results_<job>` show the newest results of each job.
 
 mod answered;
 mod audit;
@@ -43,10 +44,12 @@ mod requeue;
 mod run;
 mod schema;
 mod settings;
+mod streaming;
 mod timeline;
 mod unite;
 mod vectors;
 mod view;
+mod views;
 mod writer;
 
 pub use answered::AnsweredContents;
@@ -70,6 +73,7 @@ pub use records::{
 };
 pub use run::{EndedRun, NewRun, Store};
 pub use settings::StoreSettings;
+pub use streaming::{CommittedRow, CommittedRows};
 pub use timeline::{Attempted, Pace, Request};
 pub use unite::{Kept, Placed};
 pub use vectors::{KnownVector, VectorReader};

@@ -9,6 +9,7 @@ use super::reader::AnswerReader;
 use super::records::{PackLimit, Run};
 use super::vectors::{self, VectorReader};
 use super::view::ViewReader;
+use super::views;
 use super::{EmbedRecord, FILE_NAME, Retry, StoreError, schema};
 use crate::model::{Digest, Fence, JobColumns, ResultFile};
 use crate::system::is_no_room;
@@ -95,6 +96,8 @@ impl Store {
                 "INSERT INTO runs (started, docmill_version, settings, command, recipe, jobs) VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
             let values = (&new.started, env!("CARGO_PKG_VERSION"), &new.settings, &new.command, new.recipe, jobs);
             let id = writer.query_row(sql, values, |row| row.get(0))?;
+            views::index(&writer)?;
+            views::refresh(&writer)?;
             let may_replace_rows = new.follows || exists(&writer, "SELECT 1 FROM rows WHERE recipe = ?1 LIMIT 1", [new.recipe])?;
             Ok(Run { id, recipe: new.recipe, may_replace_rows, follows: new.follows, delivers: new.delivers && new.follows })
         };
@@ -261,6 +264,7 @@ impl Store {
         if stopped.is_none() {
             self.drop_old_listings().map_err(|e| self.error("cannot drop old listings", e))?;
         }
+        views::refresh(&self.writer).map_err(|e| self.error("cannot make views of results", e))?;
         if *settles_doubts {
             self.settle_doubts().map_err(|e| self.error("cannot settle calls in doubt", e))?;
         }

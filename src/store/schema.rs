@@ -2,6 +2,7 @@
 
 use super::damage;
 use super::error::StoreError;
+use super::views;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -46,9 +47,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     if version < MIGRATIONS.len() {
         // One transaction: readers see a store without tables, or one of this version.
         let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", MIGRATIONS.len());
+        let views = views::drop_all(&connection).map_err(|e| error("cannot read it", e))?;
         let statements = MIGRATIONS[version..].join("\n");
         connection
-            .execute_batch(&format!("BEGIN IMMEDIATE; {statements} {marks} COMMIT;"))
+            .execute_batch(&format!("BEGIN IMMEDIATE; {views} {statements} {marks} COMMIT;"))
             .map_err(|e| error("cannot create its tables", e))?;
     }
     Ok(connection)
@@ -115,7 +117,8 @@ fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
 
 /// Checks that triggers, views and the definitions of tables are those of this version.
 ///
-/// A store may come from a stranger. A trigger in it would run with docmill's own statements.
+/// A store may come from a stranger. A trigger in it would run with docmill's own statements. Views
+/// of results are for users: docmill does not read them, and each run makes changed ones again.
 fn check_objects(connection: &Connection, version: usize, path: &Path) -> Result<(), StoreError> {
     type Objects = BTreeMap<String, String>;
     let objects = |connection: &Connection| -> rusqlite::Result<Objects> {
@@ -132,7 +135,7 @@ fn check_objects(connection: &Connection, version: usize, path: &Path) -> Result
     let (found, expected) = (objects(connection).map_err(unreadable)?, expected().map_err(unreadable)?);
     let is_foreign = |(name, object): &(&String, &String)| match expected.get(*name) {
         Some(known) => known != *object,
-        None => !object.starts_with("table "),
+        None => !(object.starts_with("table ") || (object.starts_with("view ") && name.starts_with(views::PREFIX))),
     };
     match found.iter().find(is_foreign) {
         None => Ok(()),

@@ -21,6 +21,12 @@ pub struct OutputSettings {
     pub csv_decimal: Decimal,
     /// Address in object storage for copies of finished results; empty disables copies.
     pub copy_to: String,
+    /// Address of a PostgreSQL database for the rows, or `env:VARIABLE`; empty for none.
+    pub postgres: String,
+    /// Name of its tables.
+    pub postgres_table: String,
+    /// Seconds to wait for the database at the end of a run.
+    pub postgres_wait_s: u64,
     /// What happens to results that the run would drop.
     pub existing: Existing,
     /// Failure codes of rows that do not make the run end with exit code 3.

@@ -31,6 +31,9 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
         csv_decimal: Decimal::Point,
         files: DocumentFiles::default(),
         copy_to: String::new(),
+        postgres: String::new(),
+        postgres_table: String::new(),
+        postgres_wait_s: 0,
         existing: crate::write::Existing::Ask,
     };
     write_into(&settings, rows, columns);

@@ -52,6 +52,10 @@ mod partial_runs;
 mod piping;
 mod plan;
 mod poison;
+#[cfg(unix)]
+mod postgres;
+#[cfg(unix)]
+mod postgres_faults;
 mod providers;
 mod read_only;
 mod refusals;
@@ -74,6 +78,7 @@ mod tables;
 mod traces;
 mod trust;
 mod usage;
+mod views;
 mod watched;
 mod watching;
 mod webhooks;

@@ -111,7 +111,8 @@ pub(in crate::cli) struct ExportArgs {
     /// Only this job's results
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
-    /// Formats, separated by commas: csv, jsonl, json, parquet, arrow, xlsx [default: output.formats]
+    /// Formats, separated by commas: csv, jsonl, json, parquet, arrow, xlsx [default: output.formats]; or
+    /// postgres, alone: writes missing rows to the database of output.postgres
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
     pub format: Vec<ExportFormat>,
     /// Another directory, or - for stdout (one job and one format)
@@ -135,6 +136,7 @@ pub(in crate::cli) enum ExportFormat {
     Parquet,
     Arrow,
     Xlsx,
+    Postgres,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -108,7 +108,7 @@ impl ComparisonDir {
             run.plan.max_cost = Some(cap - self.spent_elsewhere(&directory)?);
         }
         run.plan.output.dir.clone_from(&directory);
-        run.plan.copy = None;
+        (run.plan.copy, run.plan.database) = (None, None);
         self.say(&format!("compare: {title}"));
         let outcome = Box::pin(run.run(style(Progress::Auto, self.quiet))).await?;
         let sampled = outcome.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Sampled);

@@ -6,6 +6,8 @@ mod collector;
 mod files;
 mod hostile;
 mod ledger;
+#[cfg(unix)]
+pub mod postgres;
 pub mod receiver;
 mod s3;
 mod server;

@@ -1,0 +1,54 @@
+//! Errors of a database.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use tokio_postgres::error::SqlState;
+
+/// A database could not take rows.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct PostgresError {
+    message: String,
+    /// Whether the same attempt fails again until somebody changes something.
+    pub is_permanent: bool,
+}
+
+impl PostgresError {
+    pub(super) fn permanent(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_permanent: true }
+    }
+
+    pub(super) fn transient(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_permanent: false }
+    }
+}
+
+impl From<tokio_postgres::Error> for PostgresError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            // A wrong certificate needs somebody, and a lost connection does not.
+            let message = chain(&error);
+            return Self { is_permanent: message.contains("certificate") || message.contains("TLS is not supported"), message };
+        };
+        let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let message = format!("{}{detail} [{}]", db.message(), db.code().code());
+        Self { message, is_permanent: is_permanent(db.code()) }
+    }
+}
+
+/// Whether an error lasts: wrong names, rights or types. Others pass, such as a full disk, a restart,
+/// a timeout or a lock.
+fn is_permanent(code: &SqlState) -> bool {
+    ["28", "3D", "3F", "42", "22", "23", "0A"].iter().any(|class| code.code().starts_with(class)) && *code != SqlState::UNIQUE_VIOLATION
+}
+
+/// A message with its causes.
+fn chain(error: &tokio_postgres::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _infallible = write!(message, ": {cause}");
+        source = cause.source();
+    }
+    message
+}

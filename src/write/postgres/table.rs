@@ -1,0 +1,366 @@
+//! The definition of a table: created from the columns of a job, extended, and compared.
+
+use super::address::PostgresAddress;
+use super::error::PostgresError;
+use super::types::{Misfit, Type, key, shortened};
+use crate::model::{Column, ColumnType, JobColumns, Row, Totals};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio_postgres::{Client, Statement};
+
+/// The column with the digest of a row.
+const DIGEST: &str = "docmill_digest";
+/// The table with the state of all tables of a schema.
+const TABLES: &str = "docmill_tables";
+/// Columns that every PostgreSQL table has.
+const OF_SYSTEM: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// The table of a job.
+pub(super) struct Table {
+    pub job: String,
+    /// Schema and name, quoted.
+    pub name: String,
+    /// The table of states, quoted.
+    pub tables: String,
+    /// Name in the table of states.
+    own: String,
+    columns: Vec<TableColumn>,
+    /// Columns of earlier versions of the job. New rows have no value there.
+    retired: Vec<String>,
+    /// Name of the temporary table.
+    pub stage: String,
+    /// Digest of the columns. Rows are written again if it changes.
+    signature: blake3::Hash,
+    /// The last row of the store that has arrived.
+    pub streamed: i64,
+    /// The run after which the table had all results, unless rows came since.
+    pub run: Option<i64>,
+    pub copy: Option<Statement>,
+}
+
+struct TableColumn {
+    name: String,
+    source: Column,
+    kind: Type,
+    is_answer: bool,
+}
+
+impl Table {
+    /// Creates the table or extends it. The error is permanent if its columns or its owner do not fit.
+    pub async fn open(client: &Client, address: &PostgresAddress, job: &JobColumns, store: &str, at: usize) -> Result<Self, PostgresError> {
+        let (schema, own) = address.table(&job.name);
+        let schema: String = match schema {
+            Some(schema) => schema,
+            None => client
+                .query_one("SELECT current_schema()::text", &[])
+                .await?
+                .get::<_, Option<String>>(0)
+                .ok_or_else(|| PostgresError::permanent("the search path names no schema. Set output.postgres_table to SCHEMA.NAME"))?,
+        };
+        let (name, tables) = (format!("{}.{}", quoted(&schema), quoted(&own)), format!("{}.{TABLES}", quoted(&schema)));
+        lock(client, &name).await?;
+        let mut table = Self {
+            job: job.name.clone(),
+            columns: columns(job),
+            retired: Vec::new(),
+            stage: format!("pg_temp.docmill_stage_{at}"),
+            signature: signature(job),
+            streamed: 0,
+            run: None,
+            copy: None,
+            name,
+            tables,
+            own,
+        };
+        client.batch_execute("BEGIN").await?;
+        client.batch_execute(&table.states()).await?;
+        table.define(client, store, address.may_replace).await?;
+        client.batch_execute("COMMIT").await?;
+        table.stage(client).await?;
+        Ok(table)
+    }
+
+    fn states(&self) -> String {
+        let tables = &self.tables;
+        format!(
+            "CREATE TABLE IF NOT EXISTS {tables} (name text PRIMARY KEY, store text NOT NULL, columns text[] NOT NULL,
+                streamed bigint NOT NULL DEFAULT 0, run bigint, updated timestamptz NOT NULL DEFAULT now());
+             COMMENT ON TABLE {tables} IS 'Tables that docmill writes, and how far they have come.'"
+        )
+    }
+
+    async fn define(&mut self, client: &Client, store: &str, may_replace: bool) -> Result<(), PostgresError> {
+        let sql = format!("SELECT store, columns, streamed, run FROM {} WHERE name = $1", self.tables);
+        let state = client.query_opt(&sql, &[&self.own]).await?;
+        let sql = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+        let there: BTreeMap<String, String> =
+            client.query(sql, &[&self.name]).await?.into_iter().map(|row| (row.get(0), row.get(1))).collect();
+        let name = self.name.replace('"', "");
+        let is_ours = state.as_ref().is_some_and(|state| state.get::<_, &str>(0) == store);
+        match &state {
+            None if !there.is_empty() => {
+                let why = "exists, and docmill has not made it. Choose another name with output.postgres_table, or drop the table";
+                return Err(PostgresError::permanent(format!("table {name} {why}")));
+            }
+            Some(_) if !is_ours && !there.is_empty() && !may_replace => {
+                let why = "has the results of another output directory. Choose another name with output.postgres_table (it may contain \
+                    {dir}), or drop the table, or replace its rows with --replace";
+                return Err(PostgresError::permanent(format!("table {name} {why}")));
+            }
+            _ => {}
+        }
+        if there.is_empty() {
+            client.batch_execute(&self.creation()).await?;
+        } else {
+            self.extend(client, &there).await?;
+            if let (true, Some(state)) = (is_ours, &state) {
+                (self.streamed, self.run) = (state.get(2), state.get(3));
+            }
+            let own: BTreeSet<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+            let known: Vec<String> = state.map(|state| state.get(1)).unwrap_or_default();
+            self.retired = known.into_iter().filter(|name| there.contains_key(name) && !own.contains(name.as_str())).collect();
+        }
+        let names: Vec<&str> =
+            self.columns.iter().map(|column| column.name.as_str()).chain(self.retired.iter().map(String::as_str)).collect();
+        let sql = format!(
+            "INSERT INTO {} AS t (name, store, columns, streamed, run) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE
+                SET store = excluded.store, columns = excluded.columns, streamed = excluded.streamed, run = excluded.run",
+            self.tables
+        );
+        client.execute(&sql, &[&self.own, &store, &names, &self.streamed, &self.run]).await?;
+        Ok(())
+    }
+
+    fn creation(&self) -> String {
+        let column = |column: &TableColumn| {
+            let key = if column.name == "document" { " PRIMARY KEY" } else { "" };
+            format!("{} {}{key}", quoted(&column.name), column.kind.name())
+        };
+        let columns: Vec<String> = self.columns.iter().map(column).collect();
+        let comments: String = self.columns.iter().map(|column| self.comment(column)).collect();
+        let about = format!("Results of the docmill job {}. docmill keeps the table equal to its results.jsonl.", self.job);
+        format!("CREATE TABLE {} ({}); COMMENT ON TABLE {0} IS {}; {comments}", self.name, columns.join(", "), literal(&about))
+    }
+
+    fn comment(&self, column: &TableColumn) -> String {
+        let Column { description, unit, kind, .. } = &column.source;
+        let choices = match kind {
+            ColumnType::Enum(values) => Some(format!("one of: {}", values.join(", "))),
+            _ => None,
+        };
+        let parts: Vec<String> = description.iter().cloned().chain(unit.as_ref().map(|unit| format!("in {unit}"))).chain(choices).collect();
+        if parts.is_empty() {
+            return String::new();
+        }
+        let text = parts.join("; ").replace('\0', "");
+        format!("COMMENT ON COLUMN {}.{} IS {};", self.name, quoted(&column.name), literal(&text))
+    }
+
+    /// Adds missing columns, and takes the types of the others as they are if they hold all values.
+    async fn extend(&mut self, client: &Client, there: &BTreeMap<String, String>) -> Result<(), PostgresError> {
+        let mut missing = Vec::new();
+        for column in &mut self.columns {
+            let Some(actual) = there.get(&column.name) else {
+                missing.push(format!("ADD COLUMN {} {}", quoted(&column.name), column.kind.name()));
+                continue;
+            };
+            match Type::named(actual).filter(|actual| actual.holds(column.kind)) {
+                Some(actual) => column.kind = actual,
+                None => {
+                    let (table, name, wanted) = (self.name.replace('"', ""), &column.name, column.kind.name());
+                    return Err(PostgresError::permanent(format!(
+                        "table {table}: column {name} has the type {actual}, but the job now has {wanted}. Change it with `ALTER TABLE {} \
+                         ALTER COLUMN {} TYPE {wanted} USING NULL`, or drop the table: docmill writes all rows again",
+                        self.name,
+                        quoted(name)
+                    )));
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let comments: String = self.columns.iter().filter(|c| !there.contains_key(&c.name)).map(|c| self.comment(c)).collect();
+        let again = self.forget_digests();
+        client.batch_execute(&format!("ALTER TABLE {} {}; {comments} {again}", self.name, missing.join(", "))).await?;
+        Ok(())
+    }
+
+    /// All rows then count as changed.
+    fn forget_digests(&self) -> String {
+        format!("UPDATE {} SET {DIGEST} = ''", self.name)
+    }
+
+    /// Creates the temporary table of a group.
+    async fn stage(&mut self, client: &Client) -> Result<(), PostgresError> {
+        let columns = self.column_names();
+        let (stage, name) = (&self.stage, &self.name);
+        client
+            .batch_execute(&format!(
+                "DROP TABLE IF EXISTS {stage}; CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {columns} FROM {name} WITH NO DATA",
+                stage.trim_start_matches("pg_temp.")
+            ))
+            .await?;
+        self.copy = Some(client.prepare(&format!("COPY {stage} ({columns}) FROM STDIN")).await?);
+        Ok(())
+    }
+
+    fn column_names(&self) -> String {
+        self.columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Gives a column a wider type. Returns a note.
+    pub async fn widen(&mut self, client: &Client, at: usize, Misfit(kind): Misfit, document: &str) -> Result<String, PostgresError> {
+        let column = &mut self.columns[at];
+        let (name, before) = (quoted(&column.name), column.kind.name());
+        column.kind = kind;
+        let using = if kind == Type::Jsonb { format!("to_jsonb({name})") } else { format!("{name}::{}", kind.name()) };
+        let note = format!(
+            "postgres: the column {} of {} now has the type {} instead of {before}, because of {document}",
+            column.name,
+            self.name.replace('"', ""),
+            kind.name()
+        );
+        let again = self.forget_digests();
+        client
+            .batch_execute(&format!(
+                "BEGIN; ALTER TABLE {} ALTER COLUMN {name} TYPE {} USING {using}; {again}; COMMIT",
+                self.name,
+                kind.name()
+            ))
+            .await?;
+        self.stage(client).await?;
+        Ok(note)
+    }
+
+    /// A row as a line of COPY. The error has the number of the column that cannot hold its value.
+    pub fn line(&self, row: &Row, text: &str, lines: &mut String) -> Result<(), (usize, Misfit)> {
+        let mut totals = Totals::default();
+        totals.add(row);
+        for (at, column) in self.columns.iter().enumerate() {
+            if at > 0 {
+                lines.push('\t');
+            }
+            let value = if column.is_answer {
+                let name = &column.source.name;
+                row.columns.get(name).or_else(|| row.answers.get(name)).cloned().unwrap_or_default()
+            } else if column.name == DIGEST {
+                hex(&self.digest(text)).into()
+            } else {
+                fixed(&column.source.name, row, &totals)
+            };
+            column.kind.copy(&value, lines).map_err(|misfit| (at, misfit))?;
+        }
+        lines.push('\n');
+        Ok(())
+    }
+
+    /// Digest of a row and the columns of its table.
+    pub fn digest(&self, text: &str) -> [u8; 16] {
+        let mut hash = blake3::Hasher::new();
+        hash.update(self.signature.as_bytes()).update(text.as_bytes());
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+        digest
+    }
+
+    /// The statement that takes the rows of the temporary table over.
+    pub fn upsert(&self) -> String {
+        let columns = self.column_names();
+        let set = |name: &String| format!("{0} = excluded.{0}", quoted(name));
+        let sets =
+            self.columns.iter().map(|column| set(&column.name)).chain(self.retired.iter().map(|name| format!("{} = NULL", quoted(name))));
+        format!(
+            "INSERT INTO {} AS t ({columns}) SELECT DISTINCT ON (document) {columns} FROM {} ORDER BY document, index DESC
+             ON CONFLICT (document) DO UPDATE SET {}
+             WHERE t.{DIGEST} IS DISTINCT FROM excluded.{DIGEST} OR t.index IS DISTINCT FROM excluded.index;",
+            self.name,
+            self.stage,
+            sets.collect::<Vec<_>>().join(", ")
+        )
+    }
+
+    /// The statement that notes how far the table has come.
+    pub fn note(&self, streamed: Option<i64>, run: Option<i64>) -> String {
+        let streamed = streamed.map(|id| format!("streamed = {id}, ")).unwrap_or_default();
+        let run = run.map_or_else(|| "NULL".to_owned(), |run| run.to_string());
+        format!("UPDATE {} SET {streamed}run = {run}, updated = now() WHERE name = {};", self.tables, literal(&self.own))
+    }
+}
+
+/// Takes the lock of a table for this session.
+async fn lock(client: &Client, name: &str) -> Result<(), PostgresError> {
+    let digest = blake3::hash(format!("docmill table {name}").as_bytes());
+    let key = digest.as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first));
+    if client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await?.get(0) {
+        return Ok(());
+    }
+    Err(PostgresError::transient(format!("another docmill writes to table {}", name.replace('"', ""))))
+}
+
+fn columns(job: &JobColumns) -> Vec<TableColumn> {
+    let digest = Column::new(DIGEST, ColumnType::String);
+    let mut taken: BTreeSet<String> = OF_SYSTEM.iter().map(|name| (*name).to_owned()).collect();
+    let mut named = |source: Column, kind: Type, is_answer: bool| {
+        let mut name = shortened(&source.name.replace('\0', ""));
+        while name.is_empty() || !taken.insert(name.clone()) {
+            name = shortened(&format!("{name}_"));
+        }
+        TableColumn { name, source, kind, is_answer }
+    };
+    // Columns of all jobs keep their names.
+    let mut first: Vec<TableColumn> = Row::first_columns().into_iter().map(|c| named(c.clone(), Type::of(&c), false)).collect();
+    let last: Vec<TableColumn> = Row::last_columns().into_iter().map(|c| named(c.clone(), Type::of(&c), false)).collect();
+    let digest = named(digest, Type::Bytea, false);
+    first.extend(job.columns.iter().map(|column| named(column.clone(), Type::of(column), true)));
+    first.into_iter().chain(last).chain([digest]).collect()
+}
+
+fn signature(job: &JobColumns) -> blake3::Hash {
+    let columns: Vec<Column> = job.all().collect();
+    let columns: Vec<_> = columns.iter().map(|column| (&column.name, &column.kind)).collect();
+    blake3::hash(serde_json::to_string(&columns).unwrap_or_default().as_bytes())
+}
+
+/// The value of a column that all jobs have.
+fn fixed(name: &str, row: &Row, totals: &Totals) -> Value {
+    match name {
+        "index" => row.index.into(),
+        "document" => key(&row.document).into(),
+        "status" => row.status.as_str().into(),
+        "provider" => row.provider.as_str().into(),
+        "model" => row.model.as_str().into(),
+        "failure_code" => row.failure.as_ref().map(|failure| failure.code.as_str()).into(),
+        "failure_message" => row.failure.as_ref().map(|failure| failure.message.as_str()).into(),
+        "input_note" => row.note().into(),
+        "repaired" => row.repaired().into(),
+        "calls" => totals.calls.into(),
+        "attempts" => totals.attempts.into(),
+        "input_tokens" => totals.tokens.input().into(),
+        "cached_tokens" => totals.tokens.cache_read.into(),
+        "output_tokens" => totals.tokens.output.into(),
+        // Exact to the trillionth of a dollar.
+        "cost_usd" => {
+            totals.cost.exact().map(|cost| format!("{}.{:012}", cost.pico() / 1_000_000_000_000, cost.pico() % 1_000_000_000_000)).into()
+        }
+        "seconds" => ((totals.call_seconds * 1000.0).round() / 1000.0).into(),
+        _ => Value::Null,
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use std::fmt::Write as _;
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
