@@ -19,8 +19,8 @@ pub struct Budget {
     reached: Option<BudgetReached>,
     /// The cap on the money of each day.
     day: Option<DayBudget>,
-    /// Whether the first request waits for the next day.
-    waits_for_day: bool,
+    /// Why the first request waits for the next day, if it does.
+    waits_for_day: Option<DayReached>,
 }
 
 /// Money that counts as spent.
@@ -116,9 +116,20 @@ impl Budget {
         Self { day, ..self }
     }
 
-    /// The cap of the day, if requests wait for the next one.
-    pub(super) fn over_day(&self) -> Option<Money> {
-        self.day.filter(|_| self.waits_for_day).map(|day| day.cap())
+    /// Why requests wait for the next day, if they do.
+    pub(super) fn over_day(&self) -> Option<DayReached> {
+        self.waits_for_day
+    }
+
+    /// Whether there is a cap on the money of each day.
+    pub(super) fn has_day(&self) -> bool {
+        self.day.is_some()
+    }
+
+    /// Changes the cap on the money of each day. `new` applies if there was none.
+    pub(super) fn set_day(&mut self, cap: Option<Money>, new: Option<DayBudget>) {
+        self.day = cap.and_then(|cap| Some(self.day.or(new)?.with_cap(cap)));
+        self.waits_for_day = None;
     }
 
     /// Changes the cap. Amounts spent and reserved stay, even if they exceed it.
@@ -159,7 +170,8 @@ impl Budget {
     pub(super) fn reserve(&mut self, at_most: Option<Money>) -> Result<DayRoom, NoRoom> {
         let needed = self.bound(at_most);
         let room = self.day.as_mut().map_or(Ok(DayRoom::Now), |day| day.room(self.reserved, needed, Timestamp::now()));
-        self.waits_for_day = matches!(room, Ok(DayRoom::Tomorrow(_)));
+        let waits = matches!(room, Ok(DayRoom::Tomorrow(_)));
+        self.waits_for_day = self.day.filter(|_| waits).map(|day| day.reached(needed));
         match room.map_err(NoRoom::Day)? {
             DayRoom::Now => {}
             later => return Ok(later),

@@ -28,18 +28,28 @@ pub struct DayReached {
 }
 
 impl DayReached {
-    fn message(self) -> String {
+    /// Says why requests wait for the next day.
+    pub fn waiting(self) -> String {
+        format!("{}. docmill sends nothing until 00:00 UTC, or until you raise the budget", self.no_room())
+    }
+
+    fn no_room(self) -> String {
         let Self { cap, spent, needed } = self;
+        format!(
+            "today's budget of {cap} (budget.max_usd_per_day) has no room for another request: {spent} spent since 00:00 UTC, and the \
+             next may cost up to {needed}"
+        )
+    }
+
+    fn message(self) -> String {
+        let Self { cap, needed, .. } = self;
         if needed > cap {
             return format!(
                 "the budget of {cap} for each day (budget.max_usd_per_day) is smaller than one request, which may cost up to {needed}. \
                  Raise the budget, or lower the limit of output tokens"
             );
         }
-        format!(
-            "today's budget of {cap} (budget.max_usd_per_day) has no room for another request: {spent} spent since 00:00 UTC, and the \
-             next may cost up to {needed}. Run the same command again tomorrow, or raise the budget"
-        )
+        format!("{}. Run the same command again tomorrow, or raise the budget", self.no_room())
     }
 }
 
@@ -64,9 +74,15 @@ impl DayBudget {
         day_of(now) * DAY_S * 1000
     }
 
-    /// The cap.
-    pub(super) fn cap(&self) -> Money {
-        self.cap
+    /// The same money spent, with another cap.
+    #[must_use]
+    pub(super) fn with_cap(self, cap: Money) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// Why a request that may cost `needed` has no room.
+    pub(super) fn reached(&self, needed: Money) -> DayReached {
+        DayReached { cap: self.cap, spent: self.spent, needed }
     }
 
     /// Whether there is room for a request that may cost `needed`, beside `reserved` money.
@@ -81,7 +97,7 @@ impl DayBudget {
         }
         // A request that is too large for a whole day would wait for ever.
         if !self.waits || is_full(Money::ZERO) {
-            return Err(DayReached { cap: self.cap, spent: self.spent, needed });
+            return Err(self.reached(needed));
         }
         let left = (self.day + 1) * DAY_S - now.as_second();
         Ok(DayRoom::Tomorrow(Duration::from_secs(u64::try_from(left).unwrap_or(1).max(1))))

@@ -124,14 +124,17 @@ impl Watcher for Host {
 
 /// Time for a drained run to close its files. After it, something hangs.
 const MARGIN: Duration = Duration::from_secs(4);
+/// Signals within this time after the first one are the same request: `timeout` and some service
+/// managers signal the process and then its group.
+const SAME: Duration = Duration::from_secs(1);
 
-/// Obeys signals. The first stops the run. A second one, or one after the run, ends the program at
-/// once: calls in flight are in doubt then, and committed data is safe. A closed terminal may signal
+/// Obeys signals. The first stops the run. A second one, after [`SAME`] or after the run, ends the
+/// program at once: calls in flight are in doubt then, and committed data is safe. A closed terminal may signal
 /// twice, by its shell and by itself, so SIGHUP never counts as the second. The program also ends
 /// if the run has not ended `most` after the first signal. `next` says how to continue.
 #[expect(clippy::exit, reason = "tasks and threads that hang must not hold the program up")]
 async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: CancellationToken, (most, next): (Duration, String)) {
-    let mut latest = None;
+    let (mut latest, mut first) = (None, None);
     loop {
         let signal = match latest {
             None => signals.next().await,
@@ -149,6 +152,7 @@ async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: 
         let is_ending = stop.is_stopped() || over.is_cancelled();
         match signal {
             Signal::Reload => reload.notify_one(),
+            Signal::Stop(_) if first.is_some_and(|first: Instant| first.elapsed() < SAME) => {}
             Signal::Stop(exit_code) if is_ending => {
                 last_words(format!("stopped at once. Committed work is kept, and requests in flight are in doubt. {next}"));
                 std::process::exit(exit_code)
@@ -157,6 +161,9 @@ async fn obey(mut signals: Signals, stop: StopToken, reload: Arc<Notify>, over: 
             Signal::Stop(INTERRUPTED) => stop.stop("stopped by Ctrl-C"),
             Signal::Stop(_) => stop.stop("stopped by SIGTERM"),
             Signal::HungUp => stop.stop("stopped because the terminal was closed"),
+        }
+        if matches!(signal, Signal::Stop(_)) {
+            first.get_or_insert_with(Instant::now);
         }
         if stop.is_stopped() {
             latest.get_or_insert_with(|| Instant::now() + most);

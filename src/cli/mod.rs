@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
     quiet_decoders();
     let result = match args.command {
         Command::Run(run) => run::run(&run),
-        Command::Watch(watch) => watch_run::watch(watch),
+        Command::Watch(watch) => watch_run::watch(&watch),
         Command::Status(status) => status::status(&status),
         Command::Search(search) => search::search(&search),
         Command::Export(export) => export::export(&export),

@@ -7,6 +7,7 @@ use super::{prompt, settings, stdout_is_closed};
 use crate::config::{Config, Origin};
 use crate::engine::{Arrivals, Deliver, Outcome};
 use crate::progress::Style;
+use crate::read::Tables;
 use crate::setup::{Assembled, Environment, Flag, Guard, RunOptions, Settings, SetupError, assemble};
 use crate::watch::{Emission, EmitError, Emitter, Inbox, LineSource, OnResult};
 use crate::write::Format;
@@ -16,20 +17,29 @@ use std::sync::Arc;
 /// The name of standard input.
 const STDIN: &str = "-";
 
-pub(super) fn watch(mut args: WatchArgs) -> Result<Exit, CliError> {
-    // A table among files that arrive is a document.
-    args.what.tables.get_or_insert_with(|| "document".to_owned());
-    let (config, settings, flags) = load(&args)?;
+pub(super) fn watch(args: &WatchArgs) -> Result<Exit, CliError> {
+    let (config, settings, flags) = load(args)?;
     let inputs = &settings.input.paths;
     let is_named = !args.what.input.is_empty() || config.origin("input.paths") != Origin::Default;
-    if !is_named || inputs.is_empty() || !args.what.rows.is_empty() || args.what.files_from.is_some() {
-        return Err(CliError::usage("name what to watch: a directory, s3://BUCKET/PREFIX (gs, az), or - for standard input"));
+    if !is_named || inputs.is_empty() || !settings.input.rows.is_empty() || !settings.input.files_from.is_empty() {
+        return Err(CliError::usage(
+            "name what to watch: a directory, s3://BUCKET/PREFIX (gs, az), or - for standard input. --rows and --files-from are for docmill run",
+        ));
+    }
+    if settings.input.tables == Tables::Rows {
+        return Err(CliError::usage(
+            "docmill watch takes a table that arrives as one document (--tables, input.tables). To ask about each row, send the rows as \
+             lines of JSON to `docmill watch -`, or run `docmill run DIR --tables rows` again",
+        ));
     }
     let is_stream = *inputs == [STDIN];
     if !is_stream && inputs.iter().any(|input| input == STDIN) {
         return Err(CliError::usage(
             "- (standard input) stands alone. Watch the directories with a second docmill watch, and another --output",
         ));
+    }
+    if args.unordered && !is_stream {
+        return Err(CliError::usage("--unordered is for standard input (docmill watch -). Rows of files are in results sorted by name"));
     }
     if is_stream && settings.report.events == STDIN {
         return Err(CliError::usage("stdout is for rows, so events need a file: --events FILE"));
@@ -67,13 +77,12 @@ pub(super) fn watch(mut args: WatchArgs) -> Result<Exit, CliError> {
 /// Loads settings. Equal calls are shared, so each distinct content is paid once, unless the user
 /// decides otherwise.
 fn load(args: &WatchArgs) -> Result<(Config, Settings, Vec<Flag>), CliError> {
-    const SHARE: &str = "llm.share_identical_calls";
+    // A table among files that arrive is a document.
+    const OWN: [(&str, &str); 2] = [("llm.share_identical_calls", "true"), ("input.tables", "\"document\"")];
     let mut flags = all_flags(&args.as_run());
-    let (config, settings) = settings::load(&args.what.settings, flags.clone())?;
-    if config.origin(SHARE) != Origin::Default {
-        return Ok((config, settings, flags));
-    }
-    flags.push((SHARE.to_owned(), "true".to_owned(), "docmill watch".to_owned()));
+    let (config, _) = settings::load(&args.what.settings, flags.clone())?;
+    let own = OWN.into_iter().filter(|(key, _)| config.origin(key) == Origin::Default);
+    flags.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned(), "docmill watch".to_owned())));
     let (config, settings) = settings::load(&args.what.settings, flags.clone())?;
     Ok((config, settings, flags))
 }

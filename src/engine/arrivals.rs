@@ -1,5 +1,6 @@
 //! A source of documents that arrive while the run is active.
 
+use super::meter::Meters;
 use crate::model::{Document, DocumentId, Failure, FailureCode, Place, RowStatus, Stamp};
 use crate::store::ResultOrder;
 use parking_lot::Mutex;
@@ -67,6 +68,9 @@ pub trait Arrivals: fmt::Debug + Send + Sync {
     /// Offers a document again that a user has requeued. Returns whether it can.
     fn again(&self, name: &str) -> bool;
 
+    /// Whether a document called `name` is among those that are there. Blocks.
+    fn has(&self, name: &str) -> bool;
+
     /// Takes notes for the user.
     fn notes(&self) -> Vec<String>;
 
@@ -92,6 +96,8 @@ pub(super) struct Following {
     pub arrivals: Arc<dyn Arrivals>,
     /// Position of the first arrival. Earlier positions belong to documents of earlier runs.
     pub first: u64,
+    /// Number of documents so far, those of earlier runs included.
+    documents: Arc<Mutex<u64>>,
     /// Number of rows so far.
     rows: Arc<AtomicU64>,
     /// Documents that left the listing, because they disappeared.
@@ -100,7 +106,14 @@ pub(super) struct Following {
 
 impl Following {
     pub fn new(arrivals: Arc<dyn Arrivals>, first: u64) -> Self {
-        Self { arrivals, first, rows: Arc::default(), gone: Arc::default() }
+        Self { arrivals, first, documents: Arc::new(Mutex::new(first)), rows: Arc::default(), gone: Arc::default() }
+    }
+
+    /// Counts `more` documents, or fewer.
+    pub fn count(&self, more: i64, meters: &Meters) {
+        let mut documents = self.documents.lock();
+        *documents = documents.saturating_add_signed(more);
+        meters.set_documents(*documents);
     }
 
     /// Reports the end of a document's turn.

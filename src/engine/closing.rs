@@ -115,10 +115,11 @@ pub(super) fn publish(
 /// Adds a note on the added table rows, and a warning if no row had a known id.
 fn tell_placed(plan: &Plan, placed: &Placed, findings: &mut Findings) {
     let Placed { replaced, reverted, unchanged, new, absent, example, example_there } = placed;
-    let tables = plan.roots.records().into_iter().filter(|input| input.columns.is_some());
-    let names: Vec<String> = tables.map(|input| input.prefix).collect();
+    let records = plan.roots.records();
+    let are_tables = records.iter().all(|input| input.columns.is_some() || input.has_tables());
+    let names: Vec<String> = records.into_iter().filter(|input| input.columns.is_some()).map(|input| input.prefix).collect();
     let rows = replaced + unchanged + new;
-    if names.is_empty() || names.len() < plan.roots.records().len() || rows == 0 {
+    if names.is_empty() || !are_tables || rows == 0 {
         return;
     }
     let tables = format!("{} {}", if names.len() == 1 { "table" } else { "tables" }, names.join(", "));

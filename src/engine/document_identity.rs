@@ -12,9 +12,9 @@
 //! - If a later version of a table repeats a row, the row is the same document and keeps its name.
 
 use super::Beside;
-use crate::model::{Digest, Document, DocumentId, Stamp};
+use crate::model::{Digest, Document, DocumentId, FailureCode, Stamp};
 use crate::read::{Roots, is_version_of};
-use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version};
+use crate::store::{Catalog, DocumentRecord, Retry, RowState, StoreError, Version, own_code};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -120,6 +120,16 @@ impl Register {
         }
         let id = DocumentId(self.next.fetch_add(1, Relaxed));
         Ok(Identity { id, record: record(id), kept: None, is_new: true, renamed: false, row_is_old: false })
+    }
+
+    /// The row of document `id`, if the document has failed with `code` before without being read.
+    ///
+    /// Such a document has no content to compare. It counts as the same while its size is.
+    pub fn failed_before(&self, versions: &[Version], id: DocumentId, code: FailureCode, now: Option<Stamp>) -> Option<RowState> {
+        let known = versions.iter().find(|version| version.id == id && version.digest.is_none())?;
+        let is_as_large = known.stamp.zip(now).is_none_or(|(before, now)| before.size == now.size);
+        let is_same = |row: &RowState| own_code(row.codes.as_deref()) == Some(code) && !self.retry.takes_row(row, self.run);
+        known.row.clone().filter(|row| is_as_large && is_same(row))
     }
 
     /// Whether row `now` belongs to another version of the table with row `name`.

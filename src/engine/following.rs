@@ -35,9 +35,9 @@ pub(super) struct Follower {
 impl Follower {
     /// Follows the source until it ends or the run stops. Blocks.
     pub fn follow(mut self, found: &Sender<Found>) -> Result<(), RunError> {
-        let (mut position, mut documents) = (self.following.first, self.following.first);
-        self.context.meters.up_to_date.store(documents, Relaxed);
-        self.context.meters.set_documents(documents);
+        let mut position = self.following.first;
+        self.context.meters.up_to_date.store(position, Relaxed);
+        self.following.count(0, &self.context.meters);
         let arrivals = Arc::clone(&self.following.arrivals);
         while let Some(batch) = arrivals.next(&self.context.stop) {
             self.show(arrivals.notes());
@@ -48,22 +48,26 @@ impl Follower {
                     // Scans come in the order of names, so this look-up reads ahead.
                     let versions = self.catalog.versions(&document.name)?;
                     if let Some((id, row)) = self.up_to_date(&versions, stamp) {
-                        self.keep(&document, id, row, &mut documents)?;
+                        self.keep(&document, id, row)?;
                         continue;
                     }
                 }
                 let versions = self.catalog.versions_now(&document.name)?;
                 if let Some((id, row)) = self.up_to_date(&versions, stamp) {
-                    self.keep(&document, id, row, &mut documents)?;
+                    self.keep(&document, id, row)?;
                     continue;
                 }
-                documents += 1;
-                self.context.meters.set_documents(documents);
-                if found.blocking_send(Found { document, failure, stamp, versions, at: Timestamp::now() }).is_err() {
+                self.following.count(1, &self.context.meters);
+                let mut is_counted = false;
+                for version in &versions {
+                    is_counted |= self.is_counted(version.id, version.row.as_ref())?;
+                }
+                if found.blocking_send(Found { document, failure, stamp, versions, at: Timestamp::now(), is_counted }).is_err() {
                     return Ok(());
                 }
             }
         }
+        self.show(arrivals.notes());
         Ok(())
     }
 
@@ -79,14 +83,21 @@ impl Follower {
         (!self.retry.takes_row(row, self.run)).then_some((id, row))
     }
 
+    /// Whether a document counts already: it was in the results before, or this run made its row.
+    fn is_counted(&self, id: DocumentId, row: Option<&RowState>) -> Result<bool, RunError> {
+        Ok(row.is_some_and(|row| row.run == self.run) || self.catalog.lists(self.run, id)?)
+    }
+
     /// Lists and counts an up-to-date document, unless it is listed already.
-    fn keep(&mut self, document: &Document, id: DocumentId, row: &RowState, documents: &mut u64) -> Result<(), RunError> {
+    fn keep(&mut self, document: &Document, id: DocumentId, row: &RowState) -> Result<(), RunError> {
+        let is_counted = self.is_counted(id, Some(row))?;
         let is_listed = document.row().is_none() && self.catalog.lists(self.run, id)? && !self.following.is_back(id);
         if !is_listed {
             self.store.list(vec![(document.index, id)])?;
             self.catalog.note_listed(id)?;
-            *documents += 1;
-            self.context.meters.set_documents(*documents);
+        }
+        if !is_counted {
+            self.following.count(1, &self.context.meters);
             self.context.meters.up_to_date.fetch_add(1, Relaxed);
         }
         let status = row.status().map(|status| (status, own_code(row.codes.as_deref())));

@@ -34,6 +34,8 @@ pub(super) struct Found {
     pub versions: Vec<Version>,
     /// Time at which it was found.
     pub at: Timestamp,
+    /// Whether the run has counted a version of it. Only documents that arrive can come twice.
+    pub is_counted: bool,
 }
 
 /// The results of walking and comparing.
@@ -188,7 +190,7 @@ impl Lister {
                 continue;
             }
             self.differs_from(document.index)?;
-            if found.blocking_send(Found { document, failure, stamp, versions, at: Timestamp::now() }).is_err() {
+            if found.blocking_send(Found { document, failure, stamp, versions, at: Timestamp::now(), is_counted: false }).is_err() {
                 return Ok(false);
             }
         }

@@ -28,13 +28,15 @@ pub(super) struct Notice {
     lock: Arc<RunLock>,
     /// The command that resumes the run.
     resume: String,
+    /// The command that changes a setting.
+    set: String,
     shown: Mutex<Doing>,
 }
 
 impl Notice {
     pub fn new(governor: &Arc<Governor>, lock: &Arc<RunLock>, directory: &Path) -> Self {
-        let resume = command_elsewhere(directory, "resume");
-        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), resume, shown: Mutex::new(Doing::Nothing) }
+        let [resume, set] = ["resume", "set"].map(|name| command_elsewhere(directory, name));
+        Self { governor: Arc::clone(governor), lock: Arc::clone(lock), resume, set, shown: Mutex::new(Doing::Nothing) }
     }
 
     /// Updates the note for `docmill status`, which explains why nothing is sent. Returns what the user
@@ -44,9 +46,9 @@ impl Notice {
         let status = self.governor.status();
         // Waiting at the usual pace of a limit is not worth a note.
         let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
-        let over_day = status.over_day.map(|cap| {
-            let what = format!("today's budget of {cap} (budget.max_usd_per_day) is used, and docmill sends nothing until 00:00 UTC");
-            (Doing::OverDay, what)
+        let over_day = status.over_day.map(|reached| {
+            let raise = format!("`{} budget.max_usd_per_day=USD` raises it", self.set);
+            (Doing::OverDay, format!("{} ({raise})", reached.waiting()))
         });
         let (doing, note) = match self.governor.closed_for() {
             _ if status.paused => (Doing::Paused, format!("paused; `{}` goes on", self.resume)),

@@ -102,6 +102,8 @@ struct OpenedDocument {
     arrived: Option<Stamp>,
     content: Content,
     found: Timestamp,
+    /// Whether the run has counted a version of it.
+    is_counted: bool,
 }
 
 enum Content {
@@ -153,13 +155,15 @@ impl Reader {
     async fn open_batch(&self, batch: Vec<Found>) -> Result<Vec<OpenedDocument>, RunError> {
         let (max_bytes, register) = (self.max_bytes(), Arc::clone(&self.register));
         let follows = self.following.is_some();
-        let open_one = move |Found { mut document, failure, versions, at, stamp: arrived }: Found| {
+        let open_one = move |Found { mut document, failure, versions, at, stamp: arrived, is_counted }: Found| {
             failpoint::linger("read_ms");
             if failure.is_none() {
                 failpoint::hang_over("read_hangs", &document.name);
             }
-            let (opened, stamp) =
-                failure.map_or_else(|| register.roots().open_document(&mut document.place, max_bytes), |failure| (Err(failure), None));
+            let (opened, stamp) = match failure {
+                Some(failure) => (Err(failure), register.roots().settled_stamp(&document.place)),
+                None => register.roots().open_document(&mut document.place, max_bytes),
+            };
             let content = match opened {
                 Ok(Opened::Read(_)) if follows && has_changed(&register, &document, arrived) => Content::Changed,
                 Err(failure) if follows && failure.code == FailureCode::Vanished => Content::Changed,
@@ -167,7 +171,7 @@ impl Reader {
                 Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
-            Ok::<_, RunError>(OpenedDocument { document, versions, stamp, arrived, content, found: at })
+            Ok::<_, RunError>(OpenedDocument { document, versions, stamp, arrived, content, found: at, is_counted })
         };
         let batch = Arc::new(Mutex::new(Batch { waiting: batch.into(), current: None, opened: Vec::new(), hung: 0 }));
         loop {
@@ -193,7 +197,7 @@ impl Reader {
 
     /// Reads a document that was only opened, within the memory budget.
     async fn finish(&self, opened: OpenedDocument, budget: &Budget) -> Result<Done, RunError> {
-        let OpenedDocument { document, versions, stamp, arrived, content, found } = opened;
+        let OpenedDocument { document, versions, stamp, arrived, content, found, is_counted } = opened;
         // The budget covers the prepared content too: base64 is a third larger than the file.
         let size = match &content {
             Content::Read(bytes, _) => bytes.len() as u64,
@@ -237,7 +241,10 @@ impl Reader {
             Content::Read(bytes, identity) => (Ok(bytes), identity),
             Content::Failed(failure, identity) => (Err(failure), identity),
             Content::Changed => {
-                self.following.iter().for_each(|following| following.ended(&document, Fate::Changed));
+                if let Some(following) = &self.following {
+                    following.count(-1, &self.context.meters);
+                    following.ended(&document, Fate::Changed);
+                }
                 return Ok(Done { listed: None, read: None });
             }
             Content::Waiting(_) => return Err(RunError::Internal("an opened file was not read".into())),
@@ -251,8 +258,11 @@ impl Reader {
             forget_row: row_is_old || (bytes.is_err() && kept.is_none()),
         });
         if let Some(row) = kept {
-            self.context.meters.up_to_date.fetch_add(1, Relaxed);
+            if !is_counted {
+                self.context.meters.up_to_date.fetch_add(1, Relaxed);
+            }
             if let Some(following) = &self.following {
+                following.count(-i64::from(is_counted), &self.context.meters);
                 let status = row.status().map(|status| (status, own_code(row.codes.as_deref())));
                 following.ended(&document, Fate::Done { document: id, status, is_new: false });
             }
@@ -310,7 +320,10 @@ fn read_content(
         (Err(failure), Some(row)) if failure.code == FailureCode::Empty => Some(row.digest),
         (Err(_), _) => None,
     };
-    let identity = register.identify(document, versions, digest, stamp)?;
+    let mut identity = register.identify(document, versions, digest, stamp)?;
+    if let (Err(failure), None, None) = (&bytes, document.row(), &identity.kept) {
+        identity.kept = register.failed_before(versions, identity.id, failure.code, stamp);
+    }
     Ok(match bytes {
         Ok(bytes) => Content::Read(bytes, identity),
         Err(failure) => Content::Failed(failure, identity),

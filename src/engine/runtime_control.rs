@@ -4,11 +4,12 @@ use super::active::{ActiveDocuments, Cancelled, REMEMBERED};
 use super::arrivals::Following;
 use super::notice::{Notice, command_elsewhere};
 use super::{Context, Plan, RunError};
-use crate::ask::{Governor, LimitSettings, Used};
+use crate::ask::{DayBudget, Governor, LimitSettings, Used};
 use crate::control::{Answer, Asked, Request};
 use crate::event::RunEvent;
 use crate::model::{Money, Nearest};
 use crate::store::{Archive, Requests, Store, StoreError, StoreWatcher};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub struct Revised {
     pub limits: LimitSettings,
     /// Cap on money.
     pub max_cost: Option<Money>,
+    /// Cap on the money of each day.
+    pub max_cost_per_day: Option<Money>,
     /// Changed keys with their old and new values.
     pub changes: Vec<(String, Value, Value)>,
     /// Changed keys that take effect only in the next run.
@@ -160,6 +163,11 @@ impl RuntimeControl {
         self.governor.set_concurrency(revised.concurrency);
         self.governor.set_limits(&revised.limits);
         self.governor.set_cap(revised.max_cost, before);
+        let day = match revised.max_cost_per_day {
+            Some(cap) if !self.governor.has_day_cap() => Some(self.day_budget(cap).await?),
+            _ => None,
+        };
+        self.governor.set_day_cap(revised.max_cost_per_day, day);
         if !revised.changes.is_empty() {
             self.context.meters.settings_changed(revised.concurrency);
         }
@@ -178,6 +186,16 @@ impl RuntimeControl {
     async fn spent_before(&self) -> Result<Used, String> {
         let run = self.run;
         self.look_up(move |archive| archive.ledger(Requests::Before(run)).map(Used::from).map_err(|e| e.to_string())).await
+    }
+
+    /// A cap on the money of each day, with what the directory has spent today.
+    ///
+    /// Requests in flight count twice until they end, so the cap is never exceeded.
+    async fn day_budget(&self, cap: Money) -> Result<DayBudget, String> {
+        let now = Timestamp::now();
+        let today = Requests::Since(DayBudget::begin_of_day_ms(now));
+        let spent = self.look_up(move |archive| archive.ledger(today).map_err(|e| e.to_string())).await?.counted;
+        Ok(DayBudget::new(cap, spent, self.following.is_some(), now))
     }
 
     /// Records changes in the history and reports them to watchers.
@@ -210,6 +228,14 @@ impl RuntimeControl {
             && let Some(nearest) = self.unknown(&document).await?
         {
             return Err(format!("{document}: this run has no such document{nearest}"));
+        }
+        if !self.active.holds(&document)
+            && let Some(following) = &self.following
+        {
+            let (arrivals, name) = (Arc::clone(&following.arrivals), document.clone());
+            if !tokio::task::spawn_blocking(move || arrivals.has(&name)).await.map_err(|e| e.to_string())? {
+                return Err(format!("{document}: this run has no such document"));
+            }
         }
         // The store comes first, so that the cancellation survives a kill.
         self.store.cancel(document.clone()).await.map_err(|gone| gone.to_string())?;

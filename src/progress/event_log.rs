@@ -7,6 +7,7 @@
 //! fails, the log reports it once and the run goes on.
 
 use super::Watcher;
+use super::pace::Pace;
 use crate::event::{RunEvent, line};
 use jiff::Timestamp;
 use std::fs::File;
@@ -23,6 +24,7 @@ pub struct EventLog {
     ended: Option<Receiver<io::Result<()>>>,
     name: String,
     missed: u64,
+    pace: Pace,
 }
 
 /// Maximum number of lines that wait for a slow reader. They take a megabyte or two.
@@ -45,7 +47,14 @@ impl EventLog {
         };
         std::thread::Builder::new().name("docmill-events".into()).spawn(write).map_err(wrong)?;
         let name = if path == "-" { "stdout".to_owned() } else { path.to_owned() };
-        Ok(Self { lines: Some(lines), ended: Some(ended), name, missed: 0 })
+        Ok(Self { lines: Some(lines), ended: Some(ended), name, missed: 0, pace: Pace::default() })
+    }
+
+    fn write(&mut self, event: &RunEvent) {
+        if self.missed > 0 && self.send(&RunEvent::Missed { events: self.missed }) {
+            self.missed = 0;
+        }
+        self.missed += u64::from(self.missed > 0 || !self.send(event));
     }
 
     /// Queues an event. Returns `false` if the channel is full.
@@ -64,10 +73,9 @@ impl EventLog {
 
 impl Watcher for EventLog {
     fn see(&mut self, event: &RunEvent) {
-        if self.missed > 0 && self.send(&RunEvent::Missed { events: self.missed }) {
-            self.missed = 0;
-        }
-        self.missed += u64::from(self.missed > 0 || !self.send(event));
+        let mut pace = std::mem::take(&mut self.pace);
+        pace.pass(event, |event| self.write(event));
+        self.pace = pace;
     }
 
     fn trouble(&mut self) -> Option<String> {

@@ -14,6 +14,7 @@ mod failures;
 mod fit;
 mod lines;
 mod metrics;
+mod pace;
 mod recent;
 mod screen;
 mod spans;
@@ -38,6 +39,7 @@ use bars::Bars;
 use failures::Failures;
 use jiff::Timestamp;
 use lines::Lines;
+use pace::Pace;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, WeakSender};
@@ -93,7 +95,7 @@ impl Watching {
             Style::Bars => Box::new(Bars::new(false)),
             Style::Watch => Box::new(Bars::new(true)),
             Style::Lines => Box::new(Lines::new(Duration::from_secs(settings.interval_s))),
-            Style::Json => Box::new(Json),
+            Style::Json => Box::new(Json(Pace::default())),
             Style::Quiet => Box::new(Quiet(Failures::default())),
         };
         Self { screen, beside: Vec::new() }
@@ -161,13 +163,15 @@ trait Watcher: Send {
     }
 }
 
-struct Json;
+struct Json(Pace);
 
 impl Watcher for Json {
     fn see(&mut self, event: &RunEvent) {
-        if let Some(line) = event::line(event, Timestamp::now()) {
-            say(&line);
-        }
+        self.0.pass(event, |event| {
+            if let Some(line) = event::line(event, Timestamp::now()) {
+                say(&line);
+            }
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Documents of an input that is watched: found by path, and looked up by name.
 
-use super::filter::is_hidden;
+use super::filter::{IGNORE_FILE, is_hidden};
 use super::path_names::printable;
 use super::roots::{Root, RootKind, Roots};
 use crate::model::Place;
@@ -60,6 +60,21 @@ impl Roots {
     /// The path of the document called `name`, whether or not it exists. `None` for remote documents.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
         if let Place::File(path) = self.locate(name)? { Some(path) } else { None }
+    }
+
+    /// Whether ignore files exclude a directory above `path`.
+    pub fn passes_by(&self, path: &Path) -> bool {
+        self.0.iter().any(|root| {
+            let RootKind::Directory(filter) = &root.kind else { return false };
+            let Ok(relative) = path.strip_prefix(&root.path) else { return false };
+            let mut above = relative.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+            above.any(|above| !filter.enters(&root.path, above))
+        })
+    }
+
+    /// Whether this is a file with patterns to exclude.
+    pub fn is_ignore_file(path: &Path) -> bool {
+        path.file_name().is_some_and(|name| name == IGNORE_FILE)
     }
 
     /// Forgets the ignore files read so far, because they may have changed.

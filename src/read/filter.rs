@@ -9,7 +9,7 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use jiff::{Timestamp, Zoned};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -32,6 +32,9 @@ pub(super) struct Filter {
     output: Option<PathBuf>,
     /// Whether tables are inputs of their own, and not documents of the directory.
     without_tables: bool,
+    /// Tables that are documents all the same, because they have no rows to read, with the reason.
+    /// `None` if the file is empty.
+    without_rows: BTreeMap<PathBuf, Option<String>>,
     /// The ignore file of each directory looked at. `None` if the directory has no such file.
     ignored: Mutex<HashMap<PathBuf, Option<Arc<Gitignore>>>>,
     /// For a remote input: the ignore file at its top.
@@ -57,6 +60,7 @@ impl Filter {
             older_than: time("input.older_than", &settings.older_than)?,
             output,
             without_tables: settings.tables == Tables::Rows,
+            without_rows: BTreeMap::new(),
             ignored: Mutex::default(),
             ignored_elsewhere: Gitignore::empty(),
         })
@@ -93,9 +97,20 @@ impl Filter {
         self.takes_name(root, relative) && self.takes_size_and_date(&root.join(relative))
     }
 
-    /// Whether the name of the file makes it a table whose rows are documents.
+    /// Whether the file at this relative path is a table whose rows are documents.
     pub fn has_rows(&self, path: &Path) -> bool {
-        self.without_tables && path.to_str().is_some_and(|name| is_table_name(name) || is_workbook_name(name))
+        let is_table = |name: &str| is_table_name(name) || is_workbook_name(name);
+        self.without_tables && path.to_str().is_some_and(is_table) && !self.without_rows.contains_key(path)
+    }
+
+    /// Makes a table a document, because its rows cannot be read. `None`: it is empty.
+    pub fn note_without_rows(&mut self, relative: PathBuf, why: Option<String>) {
+        self.without_rows.insert(relative, why);
+    }
+
+    /// Why the rows of a table cannot be read.
+    pub fn without_rows(&self, relative: &Path) -> Option<&str> {
+        self.without_rows.get(relative)?.as_deref()
     }
 
     /// Whether the name of the file makes it a document.

@@ -37,7 +37,7 @@ pub use decode_table::decode_table;
 pub use decoder::{READ_TABLE, this_program};
 pub use environment::InputEnvironment;
 pub use file::Opened;
-pub use lines::Lines;
+pub use lines::{Line, Lines};
 pub use links::FollowLinks;
 pub use progress::Progress;
 pub use record::{

@@ -48,6 +48,11 @@ impl Roots {
         }
     }
 
+    /// The current stamp of a file, if a later change would show in it. Blocks.
+    pub fn settled_stamp(&self, place: &Place) -> Option<Stamp> {
+        if let Place::File(_) = place { self.stamp_of(place).filter(stamp::is_settled) } else { None }
+    }
+
     /// The current stamp of a document. Blocks.
     ///
     /// Objects cause no request: their listing had the stamp.

@@ -9,6 +9,9 @@ use crate::model::UNNAMED_ROW;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// The end of the rules of a directory whose tables are inputs.
+pub(super) const TABLES_AS_ROWS: &str = " tables as rows";
+
 /// One input of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputRecord {
@@ -63,6 +66,11 @@ impl InputRecord {
             has_earlier: false,
             base: None,
         }
+    }
+
+    /// Whether this is a directory whose tables are inputs too.
+    pub fn has_tables(&self) -> bool {
+        self.kind == InputKind::Directory && self.rules.as_ref().is_some_and(|rules| rules.ends_with(TABLES_AS_ROWS))
     }
 
     /// The record of the list in the file `given`.
@@ -194,7 +202,7 @@ pub fn coverage(now: &[InputRecord], before: &[InputRecord]) -> Coverage {
                     }
                     true
                 }
-                None => false,
+                None => !old.has_earlier && now.iter().any(|new| new.has_tables() && below(&old.path, &new.path).is_some()),
             },
             InputKind::List | InputKind::Stream => false,
         };

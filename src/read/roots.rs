@@ -149,14 +149,18 @@ impl Roots {
         }
         let columns = settings.columns(used);
         let named = settings.paths.iter().filter(has_rows).chain(&settings.rows).map(|given| (given.clone(), settings.prefix(given)));
-        let mut tables: Vec<(String, String)> = named.collect();
+        let tables: Vec<(String, String)> = named.collect();
+        let mut inside = Vec::new();
         if settings.tables == Tables::Rows {
-            tables.extend(roots.iter().flat_map(Root::tables_inside));
+            for root in &mut roots {
+                inside.extend(root.open_tables_inside(&columns, before).map_err(InputError)?);
+            }
         }
         for (given, prefix) in tables {
             let table = Table::open(&given, &columns).map_err(InputError)?;
             roots.push(Root::open_table(&given, prefix, table, before).map_err(InputError)?);
         }
+        roots.extend(inside);
         share_ids(&mut roots);
         if !settings.files_from.is_empty() {
             let list = FileList::open(&settings.files_from, before, settings.follow_links).map_err(InputError)?;
@@ -233,8 +237,8 @@ impl Roots {
 
     /// Whether a document of earlier results, about the inputs `before`, is gone.
     ///
-    /// A file is gone if it no longer exists. A row is gone if it has no id, could not be read, and
-    /// its table is read again.
+    /// A file is gone if it no longer exists. A row is gone if the file of its table is, or if it has
+    /// no id, could not be read, and its table is read again.
     pub fn has_lost(&self, name: &str, was_read: bool, before: &[InputRecord]) -> bool {
         let is_row = |root: &Root| {
             let id = || name.strip_prefix(&root.prefix).and_then(|rest| rest.strip_prefix('#'));
@@ -246,6 +250,11 @@ impl Roots {
             let relative = unprintable(rest).unwrap_or_else(|| rest.into());
             joined(&root.record.path, rest) == path && filter.takes(&root.path, &relative) && is_missing(&root.path.join(relative))
         };
+        let is_row_of = |table: &InputRecord| name.strip_prefix(&table.prefix).is_some_and(|rest| rest.starts_with('#'));
+        let mut tables = before.iter().filter(|old| old.kind == InputKind::Table && is_row_of(old));
+        if tables.any(|table| self.0.iter().any(|root| root.has_lost_table(&table.path))) {
+            return true;
+        }
         self.0.iter().any(is_row) || path_of(name, before).is_some_and(|path| self.0.iter().any(|root| is_file(root, &path)))
     }
 
@@ -285,7 +294,7 @@ impl Roots {
     }
 }
 
-fn is_missing(path: &Path) -> bool {
+pub(super) fn is_missing(path: &Path) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     std::fs::symlink_metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }

@@ -2,6 +2,7 @@
 
 use super::links::FollowLinks;
 use super::path_names::with_slashes;
+use super::record::TABLES_AS_ROWS;
 use super::table::Columns;
 use serde::Deserialize;
 
@@ -113,7 +114,7 @@ impl InputSettings {
             FollowLinks::Never => " without links",
             FollowLinks::All => " with all links",
         };
-        let tables = if self.tables == Tables::Rows { " tables as rows" } else { "" };
+        let tables = if self.tables == Tables::Rows { TABLES_AS_ROWS } else { "" };
         (!ages).then(|| format!("{:?} {:?} {} {}{links}{tables}", self.include, self.exclude, self.min_bytes, self.max_bytes))
     }
 

@@ -1,11 +1,12 @@
 //! Tables among the inputs: declared tables, and files that look like tables.
 
 use super::lines::STDIN;
-use super::path_names::{printable, with_slashes};
-use super::record::{InputKind, InputRecord, prefix_beside};
-use super::roots::{Root, RootKind, Roots};
+use super::path_names::{printable, unprintable, with_slashes};
+use super::record::{InputKind, InputRecord, prefix_beside, rest_of};
+use super::roots::{Root, RootKind, Roots, is_missing};
 use super::table::{Columns, Table, is_table_name, is_workbook_name};
 use crate::model::Place;
+use std::io::Read as _;
 use std::path::Path;
 
 /// Minimum number of rows of a table that is an input.
@@ -16,6 +17,14 @@ const SEVERAL: usize = 5;
 const MANY: usize = 20;
 /// Maximum number of rows to count.
 const COUNTED: usize = 100_000;
+
+/// Whether a file has no bytes but a byte order mark.
+fn is_blank(path: &Path) -> bool {
+    const MARKS: [&[u8]; 4] = [b"", b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF"];
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut start));
+    read.is_ok() && MARKS.contains(&&*start)
+}
 
 impl Roots {
     /// Undeclared inputs that look like tables, with their row counts.
@@ -68,6 +77,32 @@ impl Roots {
 }
 
 impl Root {
+    /// Opens the tables in this directory whose rows are documents. A table that cannot be opened
+    /// becomes a document of the directory, so that it fails without the others.
+    pub fn open_tables_inside(&mut self, columns: &Columns, before: &[InputRecord]) -> Result<Vec<Self>, String> {
+        let mut tables = Vec::new();
+        for (path, name) in self.tables_inside() {
+            let opened = if is_blank(Path::new(&path)) { Err(None) } else { Table::open(&path, columns).map_err(Some) };
+            match (opened, &mut self.kind) {
+                (Ok(table), _) => tables.push(Self::open_table(&path, name, table, before)?),
+                (Err(why), RootKind::Directory(filter)) => {
+                    let relative = Path::new(&path).strip_prefix(&self.path).unwrap_or(Path::new(&path));
+                    filter.note_without_rows(relative.to_owned(), why);
+                }
+                (Err(_), _) => {}
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Whether a table at this real path, as in [`InputRecord`], would be in this directory but is gone.
+    pub fn has_lost_table(&self, path: &str) -> bool {
+        let RootKind::Directory(filter) = &self.kind else { return false };
+        let Some(rest) = rest_of(path, &self.record.path).filter(|rest| !rest.is_empty()) else { return false };
+        let relative = unprintable(rest).unwrap_or_else(|| rest.into());
+        filter.has_rows(&relative) && filter.selects(&self.path, &relative) && is_missing(&self.path.join(&relative))
+    }
+
     /// The input for the table called `given`, whose rows have names that begin with `prefix`.
     /// `before` are the inputs of existing results.
     pub fn open_table(given: &str, prefix: String, table: Table, before: &[InputRecord]) -> Result<Self, String> {

@@ -230,7 +230,8 @@ impl Walk {
                 continue;
             }
             let name = self.name(root, &path);
-            return Some(Self::found(path, name, None));
+            let failure = filter.without_rows(relative).map(|why| Failure::new(FailureCode::Undecodable, why));
+            return Some(Self::found(path, name, failure));
         }
     }
 }

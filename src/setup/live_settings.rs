@@ -1,7 +1,7 @@
 //! Changes settings during a run.
 
 use super::Environment;
-use super::prices::max_cost;
+use super::prices::{max_cost, max_cost_per_day};
 use super::settings::{Settings, SettingsSource};
 use crate::ask::Account;
 use crate::config::{Config, Layer};
@@ -23,7 +23,7 @@ pub(super) struct Source {
 /// Whether a setting may change during a run. Slow start affects only the beginning of a run.
 fn is_live(key: &str) -> bool {
     let limit = key.starts_with("llm.limits.") && key != "llm.limits.slow_start";
-    limit || ["llm.concurrency", "llm.documents", "budget.max_usd"].contains(&key)
+    limit || ["llm.concurrency", "llm.documents", "budget.max_usd", "budget.max_usd_per_day"].contains(&key)
 }
 
 impl Source {
@@ -47,6 +47,7 @@ impl Source {
         let (next, problems) = now.with(&Layer::Flags(flags.collect())).map_err(|e| e.to_string())?;
         let settings = Settings::from_config(&next, problems).map_err(|e| e.to_string())?;
         let max_cost = max_cost(&next, &settings, &self.account, &self.jobs).map_err(|error| error.to_string())?;
+        let max_cost_per_day = max_cost_per_day(&next, &settings, &self.account, &self.jobs).map_err(|error| error.to_string())?;
         let json = |config: &Config, key: &str| config.get(key).and_then(|value| serde_json::to_value(value).ok()).unwrap_or(Value::Null);
         let changes = live.into_iter().map(|key| (key.clone(), json(&now, &key), json(&next, &key))).collect();
         *now = next;
@@ -55,6 +56,7 @@ impl Source {
             documents: self.jobs.documents(&settings.llm),
             limits: settings.llm.limits,
             max_cost,
+            max_cost_per_day,
             changes,
             later,
         })
@@ -68,7 +70,7 @@ impl LiveSettings for Source {
         let (wanted, problems) = now.with(&Layer::Flags(flags)).map_err(|e| e.to_string())?;
         Settings::from_config(&wanted, problems).map_err(|e| e.to_string())?;
         if let Some((key, _)) = settings.iter().find(|(key, _)| !is_live(key)) {
-            let live = "llm.concurrency, llm.documents, llm.limits.* (not slow_start) and budget.max_usd";
+            let live = "llm.concurrency, llm.documents, llm.limits.* (not slow_start), budget.max_usd and budget.max_usd_per_day";
             return Err(format!("{key} cannot change during a run; expected one of {live}"));
         }
         self.take(&wanted)

@@ -21,6 +21,16 @@ pub(super) enum Signal {
     Lost(Option<String>),
 }
 
+impl Signal {
+    /// The file.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Changed(path) | Self::Closed(path) | Self::Touched(path) | Self::Gone(path) => Some(path),
+            Self::Directory | Self::Lost(_) => None,
+        }
+    }
+}
+
 /// Watches directories until it is dropped.
 pub(super) struct Events {
     _watcher: RecommendedWatcher,

@@ -3,7 +3,7 @@
 //! A scan finds every document. Events only find them faster: they put files on the list of pending
 //! ones, and scans do the same for files that are too young. A file is offered when it is ready.
 
-use super::events::Events;
+use super::events::{Events, Signal};
 use super::mounts::is_network;
 use super::moved::Moved;
 use super::pending::{Stillness, is_old, is_temporary};
@@ -11,7 +11,7 @@ use super::settings::WatchSettings;
 use super::shared::{Finished, SOON, Shared};
 use super::writers::Writers;
 use crate::engine::{Arrival, Arrivals, Ended, Fate};
-use crate::model::{Digest, Place, Stamp};
+use crate::model::{Digest, Place, Stamp, counted};
 use crate::read::{Roots, Walk};
 use crate::store::ResultOrder;
 use parking_lot::Mutex;
@@ -67,12 +67,20 @@ impl Inbox {
         }
         let is_network = roots.directories().any(is_network);
         let moved = Moved::new(&settings.done_dir, &settings.failed_dir)?;
+        roots.directories().try_for_each(|directory| moved.check(directory))?;
         let settle = settings.settle(is_network);
         let shared = Arc::new(Shared::default());
         let events = (settings.events && !roots.are_remote()).then(|| {
             let (shared, stamps) = (Arc::clone(&shared), roots.clone());
-            let stamp = move |path: &Path| stamps.stamp_of(&Place::File(path.to_owned()));
-            Events::of(roots.directories(), move |signal| shared.take(&signal, &stamp, settle))
+            let each = move |signal: Signal| {
+                if signal.path().is_some_and(Roots::is_ignore_file) {
+                    stamps.forget_ignore_files();
+                    shared.look_everywhere();
+                }
+                let stamp = |path: &Path| stamps.stamp_of(&Place::File(path.to_owned()));
+                shared.take(&signal, &stamp, settle);
+            };
+            Events::of(roots.directories(), each)
         });
         let (events, trouble) = match events {
             Some(Ok(events)) => (Some(events), None),
@@ -218,6 +226,23 @@ impl Inbox {
         }
     }
 
+    /// Notes how many files were not ready when the watch ended.
+    fn note_pending(&self) {
+        let paths = self.shared.state.lock().pending.paths();
+        let files = paths.iter().filter(|path| !self.moved.holds(path) && self.roots.document_at(path).is_some()).count();
+        if files > 0 {
+            let were = if files == 1 { "was" } else { "were" };
+            let note = format!("{} {were} not ready yet. The next watch takes what is ready then", counted(files as u64, "file"));
+            self.shared.state.lock().note(note);
+        }
+    }
+
+    /// Whether a listing has found the remote document called `name`. True before the first one ends.
+    fn is_found(&self, name: &str) -> bool {
+        let found = self.shared.state.lock().found.clone();
+        found.is_none_or(|found| found.binary_search(&hash_of(name)).is_ok())
+    }
+
     /// How long nothing is to be done, if no event comes.
     fn idle(&self, scanner: &Scanner) -> Duration {
         if scanner.walk.is_some() {
@@ -239,6 +264,7 @@ impl Arrivals for Inbox {
         loop {
             self.move_finished();
             if stop.is_cancelled() {
+                self.note_pending();
                 return None;
             }
             let mut arrivals = self.ready(&mut scanner.writers);
@@ -287,6 +313,10 @@ impl Arrivals for Inbox {
         }
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.roots.path_of(name).map_or_else(|| self.is_found(name), |path| path.exists())
+    }
+
     fn notes(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.state.lock().notes)
     }
@@ -295,13 +325,12 @@ impl Arrivals for Inbox {
         if self.moved.is_on() {
             return true;
         }
-        let Some(path) = self.roots.path_of(name) else {
-            let hash = hash_of(name);
-            let found = self.shared.state.lock().found.clone();
-            return found.is_none_or(|found| !self.roots.are_remote() || found.binary_search(&hash).is_ok());
+        let is_there = match self.roots.path_of(name) {
+            Some(path) => path.exists() && !self.roots.passes_by(&path),
+            None => self.is_found(name),
         };
         // If a whole directory is missing, such as a lost mount, its documents stay in the results.
-        path.exists() || self.roots.directories().any(|directory| !directory.is_dir())
+        is_there || self.roots.directories().any(|directory| !directory.is_dir())
     }
 
     fn removals(&self) -> u64 {

@@ -24,6 +24,28 @@ impl Moved {
         Ok(Self { done: directory("watch.done_dir", done)?, failed: directory("watch.failed_dir", failed)? })
     }
 
+    /// Checks that files of the watched `directory` can be moved. The error names the setting.
+    pub fn check(&self, directory: &Path) -> Result<(), String> {
+        let Ok(watched) = std::fs::canonicalize(directory) else { return Ok(()) };
+        for (key, target) in [("watch.done_dir", &self.done), ("watch.failed_dir", &self.failed)] {
+            let Some(target) = target else { continue };
+            let (shown, watched_as) = (target.display(), directory.display());
+            if watched.starts_with(target) {
+                return Err(format!(
+                    "{key}: {shown} has all files of the watched directory {watched_as}, so none would be asked about. Choose a directory \
+                     inside of it or beside it"
+                ));
+            }
+            if device(&watched).zip(device(target)).is_some_and(|(one, other)| one != other) {
+                return Err(format!(
+                    "{key}: {shown} is on another file system than {watched_as}, so files cannot be moved there. Choose a directory on the \
+                     same one"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether any files are moved.
     pub fn is_on(&self) -> bool {
         self.done.is_some() || self.failed.is_some()
@@ -60,6 +82,18 @@ impl Moved {
             _ => Err(format!("cannot move {} to {}: {error}", path.display(), target.display())),
         })
     }
+}
+
+/// The file system of a directory.
+#[cfg(unix)]
+fn device(directory: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(directory).ok().map(|directory| directory.dev())
+}
+
+#[cfg(not(unix))]
+fn device(_: &Path) -> Option<u64> {
+    None
 }
 
 /// The first free path: the path itself, or with a number.

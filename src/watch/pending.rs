@@ -88,6 +88,11 @@ impl Pending {
         self.0.contains_key(path)
     }
 
+    /// All files that wait.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.0.keys().cloned().collect()
+    }
+
     pub fn remove(&mut self, path: &Path) {
         self.0.remove(path);
     }

@@ -59,6 +59,13 @@ impl State {
 }
 
 impl Shared {
+    /// The rules for files have changed: a scan follows, and the results are made again.
+    pub fn look_everywhere(&self) {
+        self.state.lock().scan_soon = true;
+        self.removals.fetch_add(1, Relaxed);
+        self.changed.notify_one();
+    }
+
     /// Takes a signal from the thread of events.
     pub fn take(&self, signal: &Signal, stamp: &impl Fn(&Path) -> Option<Stamp>, settle: Duration) {
         let stamp = match signal {

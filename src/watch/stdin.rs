@@ -6,18 +6,16 @@
 use super::emitter::Emitter;
 use crate::engine::{Arrival, Arrivals, Ended, Fate};
 use crate::model::{FailureCode, Place, RowStatus};
-use crate::read::Lines;
+use crate::read::{Line, Lines};
 use crate::store::ResultOrder;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, BufRead, Read as _};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Longest line in bytes.
-const LONGEST: u64 = 16_000_000;
 /// Lines that were read and wait.
 const READ: usize = 64;
 /// Maximum number of lines in work, or finished and not written yet.
@@ -33,7 +31,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct LineSource {
     lines: Lines,
-    read: Mutex<Receiver<io::Result<Vec<u8>>>>,
+    read: Mutex<Receiver<io::Result<Line>>>,
     emitter: Arc<Emitter>,
     state: Mutex<State>,
 }
@@ -115,11 +113,13 @@ impl LineSource {
     }
 
     /// The document of a line. `None` if an equal one is in work.
-    fn arrival(&self, line: &[u8]) -> Option<Arrival> {
-        let (name, place, failure) = self.lines.document(line);
+    fn arrival(&self, line: &Line) -> Option<Arrival> {
         let mut state = self.state.lock();
         let number = state.next;
         state.next += 1;
+        drop(state);
+        let (name, place, failure) = self.lines.document(line, number + 1);
+        let mut state = self.state.lock();
         if number == 0 {
             let missing = self.lines.missing(line);
             let note = |column: String| format!("the first line has no column \"{column}\" (--text-column, --id-column, --keep-columns)");
@@ -142,26 +142,22 @@ impl LineSource {
 }
 
 /// Reads lines until the end of standard input, or until nobody takes them.
-fn read_lines(lines: &SyncSender<io::Result<Vec<u8>>>) {
+fn read_lines(lines: &SyncSender<io::Result<Line>>) {
     let mut stdin = io::stdin().lock();
+    let mut is_first = true;
     loop {
-        let mut line = Vec::new();
-        let read = (&mut stdin).take(LONGEST).read_until(b'\n', &mut line);
-        let read = read.and_then(|bytes| {
-            let is_cut = bytes as u64 == LONGEST && line.last() != Some(&b'\n');
-            if is_cut { stdin.skip_until(b'\n').map(|_| bytes) } else { Ok(bytes) }
-        });
-        let sent = match read {
-            Ok(0) => return,
-            Ok(_) if line.trim_ascii().is_empty() => Ok(()),
-            Ok(_) => lines.send(Ok(line.trim_ascii().to_vec())),
-            Err(error) => {
-                // The receiver ends with this error, or has ended.
-                let _gone = lines.send(Err(error));
-                return;
-            }
+        let read = match Line::read(&mut stdin) {
+            Ok(None) => return,
+            Ok(Some(line)) if std::mem::take(&mut is_first) => Ok(line.without_mark()),
+            Ok(Some(line)) => Ok(line),
+            Err(error) => Err(error),
         };
-        if sent.is_err() {
+        if read.as_ref().is_ok_and(Line::is_empty) {
+            continue;
+        }
+        // After an error the receiver ends.
+        let is_over = read.is_err();
+        if lines.send(read).is_err() || is_over {
             return;
         }
     }
@@ -200,6 +196,11 @@ impl Arrivals for LineSource {
 
     fn again(&self, _: &str) -> bool {
         false
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let state = self.state.lock();
+        state.in_flight.contains_key(name) || state.held.contains_key(name)
     }
 
     fn notes(&self) -> Vec<String> {

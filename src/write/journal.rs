@@ -37,8 +37,9 @@ impl Journal {
 
     /// Appends a line to the journal of `job`.
     pub fn append(&mut self, job: &str, line: &str) -> io::Result<()> {
-        if !self.files.contains_key(job) {
-            let path = self.path(job);
+        let path = self.path(job);
+        // A program that rotates logs may have renamed the file.
+        if !self.files.get(job).is_some_and(|file| is_at(file, &path)) {
             make_directory(path.parent().unwrap_or(&self.directory))?;
             self.files.insert(job.to_owned(), File::options().create(true).append(true).open(path)?);
         }
@@ -52,6 +53,19 @@ impl Journal {
     fn path(&self, job: &str) -> PathBuf {
         self.directory.join(job).join(FILE)
     }
+}
+
+/// Whether an open file is still the one at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let (open, there) = (file.metadata(), std::fs::metadata(path));
+    open.is_ok_and(|open| there.is_ok_and(|there| (open.dev(), open.ino()) == (there.dev(), there.ino())))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 /// Removes an incomplete last line. Returns the number of the last complete one.
@@ -85,5 +99,8 @@ mod tests {
         assert_eq!(last, 9);
         journal.append("a", "{\"index\":10}").unwrap();
         assert_eq!(std::fs::read_to_string(dir.path().join("a/arrivals.jsonl")).unwrap(), "{\"index\":7}\n{\"index\":10}\n");
+        std::fs::rename(dir.path().join("a/arrivals.jsonl"), dir.path().join("a/arrivals.1")).unwrap();
+        journal.append("a", "{\"index\":11}").unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("a/arrivals.jsonl")).unwrap(), "{\"index\":11}\n");
     }
 }

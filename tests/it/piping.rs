@@ -2,6 +2,7 @@
 
 use crate::support::{Finished, ModelServer, Workspace, dice};
 use crate::watching::{said, wait_for, workspace};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -64,6 +65,25 @@ fn bad_lines_become_failed_rows_and_equal_lines_are_paid_once() {
     assert_eq!(server.requests(), 2);
     pipe(&workspace, &input, &["--accept-failed", "undecodable,empty"]).exits(0);
     assert_eq!(server.requests(), 2, "failures and answers are known");
+}
+
+#[test]
+fn bad_lines_are_named_and_a_mark_and_long_lines_are_understood() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let long = |end: &str| format!("{{\"text\": \"{}{end}\"}}\n", "x".repeat(16_100_000));
+    let input = format!("\u{feff}{{\"text\": \"docid:first\"}}\n{{text: 1}}\n{}{}{}", long("1"), long("2"), long("1"));
+    let run = pipe(&workspace, &input, &[]).exits(3);
+    let rows = said(&run.stdout);
+    let codes: Vec<&str> = rows.iter().map(|(_, said)| &**said).collect();
+    assert_eq!(codes, ["said of docid:first", "undecodable", "too_large", "too_large", "too_large"]);
+    assert!(rows[2].0 != rows[3].0 && rows[2].0 == rows[4].0, "{:?}", &rows[2..]);
+    let wrong: Value = serde_json::from_str(run.stdout.lines().nth(1).unwrap()).unwrap();
+    let why = wrong["failure"]["message"].as_str().unwrap();
+    assert!(why.starts_with("not a JSON object: fault in column 2 (first seen as line 2): {text: 1}."), "{why}");
+    assert_eq!(server.requests(), 1);
+    // Equal lines count once.
+    pipe(&workspace, &input, &[]).exits(3).says(&["4 documents up to date"]);
 }
 
 #[test]

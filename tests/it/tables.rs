@@ -279,6 +279,51 @@ fn rows_of_tables_in_a_directory_are_documents_if_so_wanted() {
 }
 
 #[test]
+fn rows_of_a_table_that_left_its_directory_leave_the_results() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    workspace.write("in/day1.csv", shop(&[("a1", "Ann", "docid:a1"), ("b2", "Bob", "docid:b2")]));
+    workspace.write("in/day2.csv", shop(&[("c3", "Cid", "docid:c3")]));
+    let args = ["in", "--job", "echo.toml", "--tables", "rows", "--text-column", "body", "--id-column", "sku"];
+    workspace.run_on(args, "").exits(0);
+    std::fs::remove_file(workspace.path("in/day1.csv")).unwrap();
+    workspace.write("in/day3.csv", shop(&[("d4", "Dan", "docid:d4")]));
+    let run = workspace.run_on(args.into_iter().chain(["--add"]), "").exits(0).says(&["1 unchanged, 1 new"]);
+    assert_eq!(run.csv("echo").column("document"), ["day2.csv#c3", "day3.csv#d4"]);
+    let receipt = workspace.docmill(["verify"]).exits(0).stdout;
+    assert!(receipt.contains("0 changed, 0 gone"), "{receipt}");
+    // Without --add too: the directory has all inputs of the results.
+    std::fs::remove_file(workspace.path("in/day3.csv")).unwrap();
+    let run = workspace.run_on(args, "").exits(0);
+    assert_eq!(run.csv("echo").column("document"), ["day2.csv#c3"]);
+    assert_eq!(server.requests(), 4);
+}
+
+#[test]
+fn a_bad_table_in_a_directory_fails_alone() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO);
+    workspace.write("in/good.csv", shop(&[("a1", "Ann", "docid:a1")]));
+    workspace.write("in/empty.csv", "").write("in/mark.csv", "\u{feff}").write("in/other.csv", "id,title\n1,docid:no\n");
+    workspace.write("in/broken.parquet", b"\x00\x01\x02\x03\xFF\xFE\xFD\x00\x17");
+    let args = ["in", "--job", "echo.toml", "--tables", "rows", "--text-column", "body", "--id-column", "sku"];
+    let csv = workspace.run_on(args, "").exits(3).csv("echo");
+    let rows: Vec<(&str, &str)> = csv.rows.iter().map(|row| (&*row["document"], &*row["failure_code"])).collect();
+    let expected = [("broken.parquet", "undecodable"), ("empty.csv", "empty"), ("mark.csv", "empty"), ("other.csv", "undecodable")];
+    assert_eq!(rows, expected.into_iter().chain([("good.csv#a1", "")]).collect::<Vec<_>>());
+    assert!(csv.rows[3]["failure_message"].contains("has no column \"body\""), "{:?}", csv.rows[3]);
+    assert_eq!(server.requests(), 1);
+    workspace.docmill(["verify"]).exits(0);
+    // Once it is mended, its rows take the place of the failure.
+    workspace.write("in/other.csv", shop(&[("z9", "Zoe", "docid:z9")]));
+    let csv = workspace.run_on(args, "").exits(3).csv("echo");
+    assert_eq!(csv.column("document"), ["broken.parquet", "empty.csv", "mark.csv", "good.csv#a1", "other.csv#z9"]);
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
 fn names_begin_below_the_base() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);

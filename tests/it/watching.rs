@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -226,6 +227,21 @@ fn what_cannot_be_watched_is_an_error_before_anything_is_sent() {
     workspace.start_with(["watch", "nowhere"]).finish().exits(2).says(&["nowhere"]);
     workspace.start_with(["watch"]).finish().exits(2).says(&["name what to watch"]);
     workspace.start_with(["watch", "-", "docs", "--job", "echo.toml"]).finish().exits(2).says(&["- (standard input) stands alone"]);
+    watch(&workspace, &["--tables", "rows"]).finish().exits(2).says(&["takes a table that arrives as one document"]);
+    watch(&workspace, &["--set", "input.tables=rows"]).finish().exits(2).says(&["takes a table that arrives as one document"]);
+    watch(&workspace, &["--rows", "t.csv"]).finish().exits(2).says(&["--rows and --files-from are for docmill run"]);
+    watch(&workspace, &["--unordered"]).finish().exits(2).says(&["--unordered is for standard input"]);
+    for (key, directory) in [("done_dir", "docs"), ("done_dir", "."), ("failed_dir", "docs/../docs")] {
+        let setting = format!("watch.{key}={directory}");
+        let says = format!("watch.{key}: ");
+        watch(&workspace, &["--set", &setting]).finish().exits(2).says(&[&says, "none would be asked about"]);
+    }
+    // Another file system, which is usually in memory.
+    if std::fs::metadata("/dev/shm").is_ok_and(|other| other.dev() != std::fs::metadata(workspace.path("docs")).unwrap().dev()) {
+        let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+        let setting = format!("watch.done_dir={}", elsewhere.path().display());
+        watch(&workspace, &["--set", &setting]).finish().exits(2).says(&["is on another file system than docs"]);
+    }
     assert_eq!(server.requests(), 0);
 }
 
@@ -262,7 +278,8 @@ fn a_watch_waits_for_the_next_day_when_the_money_of_the_day_is_spent() {
         workspace.doc(format!("{n}.txt"), format!("docid:k{n}"));
     }
     let run = watch(&workspace, &[]);
-    run.wait_until_it_says("(budget.max_usd_per_day) is used, and docmill sends nothing until 00:00 UTC");
+    run.wait_until_it_says("today's budget of $1.50 (budget.max_usd_per_day) has no room for another request");
+    run.wait_until_it_says("docmill sends nothing until 00:00 UTC, or until you raise the budget");
     let sent = server.requests();
     assert!((1..60).contains(&sent), "{sent}");
     assert!(workspace.docmill(["status"]).exits(0).stdout.contains("sends nothing until 00:00 UTC"));
@@ -273,6 +290,104 @@ fn a_watch_waits_for_the_next_day_when_the_money_of_the_day_is_spent() {
     stop(run);
     workspace.run(["--job", "echo.toml"]).exits(4).says(&["today's budget of $1.50", "tomorrow"]);
     assert_eq!(server.requests(), sent);
+    // A larger budget ends the wait.
+    let run = watch(&workspace, &[]);
+    run.wait_until_it_says("today's budget");
+    workspace.docmill(["set", "budget.max_usd_per_day=1000"]).exits(0);
+    wait_for("all have rows", || rows(&workspace).len() == 60);
+    assert!(!workspace.docmill(["status"]).exits(0).stdout.contains("sends nothing"));
+    stop(run);
+}
+
+#[test]
+fn failures_before_reading_are_delivered_once() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("watch.rescan_s", 1).set("read.max_file_mb", 1);
+    let journal = || said(&std::fs::read_to_string(workspace.path("output/echo/arrivals.jsonl")).unwrap_or_default());
+    let run = watch(&workspace, &[]);
+    run.wait_until_it_says("run 1: ");
+    put(&workspace, "empty.txt", "");
+    put(&workspace, "large.txt", &"x".repeat(1_100_000));
+    wait_for("both have failed", || journal().len() == 2);
+    // The same contents, with other times.
+    for name in ["empty.txt", "large.txt"] {
+        File::options().append(true).open(workspace.path(format!("docs/{name}"))).unwrap();
+    }
+    for n in 0..3 {
+        put(&workspace, &format!("{n}.txt"), &format!("docid:k{n}"));
+        wait_for("a later file is done", || journal().iter().any(|(name, _)| *name == format!("{n}.txt")));
+    }
+    let of = |name: &str| journal().into_iter().filter(|row| row.0 == name).map(|(_, code)| code).collect::<Vec<_>>();
+    assert_eq!((of("empty.txt"), of("large.txt")), (vec!["empty".to_owned()], vec!["too_large".to_owned()]));
+    // Now it has content.
+    put(&workspace, "empty.txt", "docid:full");
+    wait_for("the new content is done", || of("empty.txt").len() == 2);
+    stop(run);
+}
+
+#[test]
+fn a_document_counts_once_however_often_it_is_seen() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("watch.rescan_s", 1);
+    let counted = |log: &str| {
+        let log = std::fs::read_to_string(workspace.path(log)).unwrap_or_default();
+        let event = log.lines().rev().find(|line| line.contains("\"event\":\"progress\"")).unwrap().to_owned();
+        let event: Value = serde_json::from_str(&event).unwrap();
+        (event["documents"].as_u64().unwrap(), event["answered"].as_u64().unwrap(), event["up_to_date"].as_u64().unwrap())
+    };
+    let run = watch(&workspace, &["--events", "first"]);
+    run.wait_until_it_says("run 1: ");
+    for n in 0..3 {
+        // A file that is new when it is read is read again by a later scan.
+        workspace.doc(format!("{n}.txt"), format!("docid:k{n}"));
+        wait_for("it has a row", || rows(&workspace).len() == n + 1);
+    }
+    let requests = server.requests();
+    for n in 0..3 {
+        File::options().append(true).open(workspace.path(format!("docs/{n}.txt"))).unwrap();
+    }
+    put(&workspace, "last.txt", "docid:last");
+    wait_for("the last has a row", || rows(&workspace).len() == 4);
+    stop(run);
+    assert_eq!((counted("first"), server.requests()), ((4, 4, 0), requests + 1));
+    let run = watch(&workspace, &["--events", "second"]);
+    put(&workspace, "more.txt", "docid:more");
+    wait_for("the new one has a row", || rows(&workspace).len() == 5);
+    stop(run);
+    assert_eq!(counted("second"), (5, 1, 4));
+}
+
+#[test]
+fn an_ignore_file_applies_at_once_and_takes_rows_out_of_the_results() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let run = watch(&workspace, &[]);
+    run.wait_until_it_says("run 1: ");
+    put(&workspace, "a.txt", "docid:a");
+    workspace.doc("sub/b.txt", "docid:b");
+    wait_for_rows(&workspace, &run, &[("a.txt", "a"), ("sub/b.txt", "b")]);
+    workspace.doc(".docmillignore", "sub/\nc.txt\n");
+    put(&workspace, "c.txt", "docid:c");
+    put(&workspace, "d.txt", "docid:d");
+    wait_for_rows(&workspace, &run, &[("a.txt", "a"), ("d.txt", "d")]);
+    workspace.docmill(["cancel", "nowhere.txt"]).exits(2).says(&["nowhere.txt: this run has no such document"]);
+    stop(run);
+    assert!(server.ledger().of("c").is_empty());
+}
+
+#[test]
+fn a_stop_tells_of_files_that_were_not_ready() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server).set("watch.settle_s", 3600);
+    let run = watch(&workspace, &[]);
+    run.wait_until_it_says("run 1: ");
+    let file = File::create(workspace.path("docs/slow.txt")).unwrap();
+    (&file).write_all(b"docid:half").unwrap();
+    put(&workspace, "a.txt", "docid:a");
+    wait_for_rows(&workspace, &run, &[("a.txt", "a")]);
+    stop(run).says(&["1 file was not ready yet"]);
+    drop(file);
+    assert_eq!(server.requests(), 1);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Status of a governor, and changes to it during a run.
 
 use super::super::budget::{BudgetReached, Used};
+use super::super::day_budget::{DayBudget, DayReached};
 use super::super::settings::LimitSettings;
 use super::Governor;
 use super::configured::ConfiguredLimits;
@@ -19,8 +20,8 @@ pub struct GovernorStatus {
     pub why: Option<WaitReason>,
     /// The cap and the money spent; `None` without a cap.
     pub budget: Option<(Money, Money)>,
-    /// The cap of the day, if requests wait for the next one.
-    pub over_day: Option<Money>,
+    /// Why requests wait for the next day, if they do.
+    pub over_day: Option<DayReached>,
 }
 
 impl Governor {
@@ -68,6 +69,18 @@ impl Governor {
         let mut local = self.local_now();
         local.budget.set_cap(cap, before);
         local.call_next();
+    }
+
+    /// Sets the cap on the money of each day; `None` for no cap. `new` applies if there was none.
+    pub fn set_day_cap(&self, cap: Option<Money>, new: Option<DayBudget>) {
+        let mut local = self.local_now();
+        local.budget.set_day(cap, new);
+        local.call_next();
+    }
+
+    /// Whether there is a cap on the money of each day.
+    pub fn has_day_cap(&self) -> bool {
+        self.local().budget.has_day()
     }
 
     /// Whether the budget knows the cost of earlier runs.

@@ -55,7 +55,7 @@ pub(super) enum Command {
     /// Resume a paused run
     Resume(StoreArgs),
     /// Change a setting of the active run: llm.concurrency, llm.documents, llm.limits.*,
-    /// budget.max_usd
+    /// budget.max_usd, budget.max_usd_per_day
     Set(SetArgs),
     /// Make the active run read its settings file again
     Reload(StoreArgs),

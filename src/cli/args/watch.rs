@@ -4,6 +4,11 @@ use super::{ConductArgs, RunArgs, SomeArgs, WhatArgs};
 use clap::Args as ClapArgs;
 
 #[derive(Debug, ClapArgs)]
+#[command(
+    mut_arg("rows", |arg| arg.hide(true)),
+    mut_arg("files_from", |arg| arg.hide(true)),
+    mut_arg("tables", |arg| arg.hide(true))
+)]
 #[command(after_help = "\
 Exit codes:
   0    stopped by Ctrl-C or SIGTERM, or at the end of standard input with all rows ok
@@ -16,7 +21,7 @@ Exit codes:
 pub(in crate::cli) struct WatchArgs {
     #[command(flatten)]
     pub what: WhatArgs,
-    /// Lines on stdout in the order in which they are finished, and not in that of standard input
+    /// With -: lines on stdout in the order in which they are finished, not in that of standard input
     #[arg(long)]
     pub unordered: bool,
     #[command(flatten)]

@@ -3,8 +3,8 @@
 use super::{Columns, Text, as_id, json_rows};
 use crate::model::TableRow;
 
-/// The row of a line, with its id. The id is empty if the row has none. The error says why the line is
-/// no object; its row is empty then.
+/// The row of a line, with its id. The id is empty if the row has none. If the line is no object, its
+/// row is empty.
 pub(in crate::read) fn row_of_line(columns: &Columns, line: &[u8]) -> (Result<String, String>, TableRow) {
     match json_rows::fields(line, Text::UTF_8) {
         Ok(fields) => {

@@ -38,13 +38,13 @@ try:
     settings = f"--job text --tasks sentiment --text-column text --id-column id --output {directory}/out"
     provider = f"--set llm.provider=openai-compatible --set llm.base_url={os.environ['SIMULATOR']}/v1 --set llm.model={os.environ['MODEL']}"
     recipe = (
-        f"while x=$(redis-cli -p {port} --raw BLPOP docs 0 | tail -n 1); do echo \"$x\"; done"
+        f"while x=$(redis-cli -p {port} --raw BLPOP docs 0) && [ -n \"$x\" ]; do printf '%s\\n' \"$x\" | tail -n 1; done"
         f" | \"$DOCMILL\" watch - {settings} {provider}"
-        f" | while read -r x; do redis-cli -p {port} RPUSH results \"$x\" >/dev/null; done"
+        f" | while IFS= read -r x && redis-cli -p {port} RPUSH results \"$x\" >/dev/null; do :; done"
     )
-    pipe = subprocess.Popen(["bash", "-c", recipe], start_new_session=True, cwd=directory)
+    pipe = subprocess.Popen(["sh", "-c", recipe], start_new_session=True, cwd=directory)
     for number in range(MESSAGES):
-        redis("RPUSH", "docs", json.dumps({"id": f"m{number}", "text": f"Message {number}: the pump is great."}))
+        redis("RPUSH", "docs", json.dumps({"id": f"m{number}", "text": f"Message {number}:\n the \\t pump is great."}))
     deadline = time.monotonic() + 90
     while int(redis("LLEN", "results")) < MESSAGES:
         assert time.monotonic() < deadline, f"{redis('LLEN', 'results')} of {MESSAGES} rows came"
@@ -52,10 +52,13 @@ try:
     rows = [json.loads(line) for line in redis("LRANGE", "results", "0", "-1").splitlines()]
     assert [row["document"] for row in rows] == [f"stdin#m{number}" for number in range(MESSAGES)], rows
     assert all(row["status"] == "ok" for row in rows), rows
+    # Without the server the pipe ends, and does not spin.
+    server.terminate()
+    pipe.wait(timeout=60)
 finally:
     server.terminate()
     server.wait()
-    if "pipe" in globals():
+    if "pipe" in globals() and pipe.poll() is None:
         os.killpg(pipe.pid, 15)
         pipe.wait()
 print(f"{MESSAGES} messages became rows in order")
