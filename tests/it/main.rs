@@ -80,5 +80,6 @@ mod trust;
 mod usage;
 mod views;
 mod watched;
+mod watched_files;
 mod watching;
 mod webhooks;
