@@ -156,6 +156,39 @@ fn a_search_finds_the_text_that_answers_a_question() {
     workspace.docmill(["search", "docs", "x"]).exits(2).says(&["docmill run DIR --job embed"]);
 }
 
+/// Asks a real model. `tests/clients/models/minilm_server.py` prints the address of one.
+#[test]
+fn a_real_model_finds_texts_that_share_no_words_with_the_question() {
+    let Some(address) = std::env::var("DOCMILL_TEST_EMBEDDINGS").ok().filter(|address| !address.is_empty()) else {
+        eprintln!("skipped: DOCMILL_TEST_EMBEDDINGS is not set. Set it to the address of tests/clients/models/minilm_server.py");
+        return;
+    };
+    let address = format!("llm.base_url={address}");
+    let server = ["--set", "llm.provider=openai-compatible", "--set", &address, "--set", "llm.model=all-MiniLM-L6-v2"];
+    let texts = concat!(env!("CARGO_MANIFEST_DIR"), "/sample_data/texts");
+    let workspace = Workspace::new();
+    workspace.docmill(["run", texts, "--job", "embed", "--output", "output"].iter().chain(&server)).exits(0);
+    for (question, expected) in PARAPHRASES {
+        let found = workspace.docmill(["search", "output", question, "--json", "--top", "1"].iter().chain(&server)).exits(0);
+        let first: serde_json::Value = serde_json::from_str(found.stdout.lines().next().unwrap()).unwrap();
+        assert_eq!(first["document"], expected, "{question}: {}", found.stdout);
+    }
+}
+
+/// Questions in other words than the sample text that answers each.
+const PARAPHRASES: [(&str, &str); 10] = [
+    ("Which inspections keep a mountain lift safe?", "cable-car-maintenance.md"),
+    ("A customer is unhappy with furniture that arrived damaged.", "complaint-letter.txt"),
+    ("How can clothes be dehydrated with less energy?", "heat-pump-drying.md"),
+    ("objects found in an old beacon tower by the sea", "lighthouse-inventory.txt"),
+    ("Should a town own its pipes and taps?", "municipal-water-essay.txt"),
+    ("accident with lifting equipment at the port", "news-harbour-crane.txt"),
+    ("How did the foundry's sales develop in these three months?", "quarterly-report-castings.txt"),
+    ("Is exercise good for hypertension?", "stair-climbing-study.txt"),
+    ("le facteur et sa bicyclette", "velo-du-facteur.txt"),
+    ("Wie wird eine Kirchenglocke hergestellt?", "glockengiesserei.txt"),
+];
+
 /// Questions, and the sample text that answers each.
 const QUESTIONS: [(&str, &str); 10] = [
     ("maintenance of the cable car", "cable-car-maintenance.md"),

@@ -2,7 +2,7 @@
 
 use super::limits::LearnedLimits;
 use super::pack::Pack;
-use super::queue::{Queue, Terms, size_of};
+use super::queue::{PackWait, Queue, Terms, size_of};
 use super::{ItemOf, PackFault, PackSender, PackSettings, Submitted};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl<S: PackSender> Gatherer<S> {
     }
 
     fn accept(&mut self, group: &S::Group, item: ItemOf<S>) {
-        let due = item.since + self.settings.max_wait;
+        let due = item.since + self.settings.max_wait.min(self.settings.max_pause);
         self.look_at = Some(self.look_at.map_or(due, |at| at.min(due)));
         let terms = self.terms(group);
         let queue = self.queues.entry(group.clone()).or_default();
@@ -96,7 +96,11 @@ impl<S: PackSender> Gatherer<S> {
 
     fn terms(&self, group: &S::Group) -> Terms {
         let limits = self.sender.limits(group).and(self.learned.of(&self.sender.endpoint(group)));
-        Terms { limits, max_wait: self.settings.max_wait, window: self.settings.window.max(1) }
+        Terms { limits, wait: self.wait(), window: self.settings.window.max(1) }
+    }
+
+    fn wait(&self) -> PackWait {
+        PackWait { max_wait: self.settings.max_wait, max_pause: self.settings.max_pause }
     }
 
     /// Sends whatever is full or due, the longest waiting first.
@@ -112,15 +116,15 @@ impl<S: PackSender> Gatherer<S> {
         for later in self.later.extract_if(.., |later| later.at <= now) {
             self.queues.entry(later.group).or_default().push_front(later.items);
         }
-        let max_wait = self.settings.max_wait;
+        let wait = self.wait();
         let mut groups: Vec<(Instant, S::Group)> =
-            self.queues.iter().filter_map(|(group, queue)| Some((queue.due(max_wait)?, group.clone()))).collect();
+            self.queues.iter().filter_map(|(group, queue)| Some((queue.due(wait)?, group.clone()))).collect();
         groups.sort_by_key(|(due, _)| *due);
         for (_, group) in &groups {
             self.send_ready(group);
         }
         // While there is no room, the next response wakes this up.
-        let dues = self.queues.values().filter_map(|queue| queue.due(max_wait)).filter(|due| *due > now);
+        let dues = self.queues.values().filter_map(|queue| queue.due(wait)).filter(|due| *due > now);
         self.look_at = dues.chain(self.later.iter().map(|later| later.at)).min();
     }
 

@@ -120,6 +120,8 @@ pub enum PackError<F> {
 pub struct PackSettings {
     /// How long an item may wait for others.
     pub max_wait: Duration,
+    /// How long a pack waits for the next item. It may end the wait of `max_wait`, but not extend it.
+    pub max_pause: Duration,
     /// Maximum number of items inside, waiting or on their way.
     pub max_items: usize,
     /// Maximum number of bytes inside, approximately. A larger item enters alone.
@@ -133,7 +135,14 @@ pub struct PackSettings {
 
 impl Default for PackSettings {
     fn default() -> Self {
-        Self { max_wait: Duration::from_millis(10), max_items: 16_384, max_bytes: 64 << 20, window: 1, max_tries: 4 }
+        Self {
+            max_wait: Duration::from_millis(10),
+            max_pause: Duration::MAX,
+            max_items: 16_384,
+            max_bytes: 64 << 20,
+            window: 1,
+            max_tries: 4,
+        }
     }
 }
 

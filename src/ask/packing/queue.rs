@@ -34,11 +34,20 @@ pub(super) fn size_of<P, O, F>(items: &[Item<P, O, F>]) -> Size {
     items.iter().fold(Size::default(), |sum, item| sum.plus(item.size))
 }
 
+/// How long packs wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PackWait {
+    /// The oldest item waits at most so long.
+    pub(super) max_wait: Duration,
+    /// After a pause of so long, nothing waits.
+    pub(super) max_pause: Duration,
+}
+
 /// How packs are taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     pub(super) limits: PackLimits,
-    pub(super) max_wait: Duration,
+    pub(super) wait: PackWait,
     /// Packs whose items are sorted together.
     pub(super) window: usize,
 }
@@ -74,9 +83,12 @@ impl<P, O, F> Queue<P, O, F> {
         self.items.is_empty()
     }
 
-    /// When the longest wait ends.
-    pub(super) fn due(&self, max_wait: Duration) -> Option<Instant> {
-        self.items.iter().map(|item| item.since).min().map(|since| since + max_wait)
+    /// When the wait for more items ends.
+    pub(super) fn due(&self, wait: PackWait) -> Option<Instant> {
+        let oldest = self.items.iter().map(|item| item.since).min()?;
+        let newest = self.items.iter().map(|item| item.since).max()?;
+        let paused = newest.checked_add(wait.max_pause);
+        Some(paused.map_or(oldest + wait.max_wait, |paused| paused.min(oldest + wait.max_wait)))
     }
 
     /// Whether the items may fill a window. Items whose submitters left count too.
@@ -91,7 +103,7 @@ impl<P, O, F> Queue<P, O, F> {
         self.recount();
         let mut taken = Vec::new();
         while taken.len() < room {
-            let is_due = self.due(terms.max_wait).is_some_and(|due| due <= now);
+            let is_due = self.due(terms.wait).is_some_and(|due| due <= now);
             if self.items.is_empty() || !(is_due || self.may_fill(terms)) {
                 break;
             }

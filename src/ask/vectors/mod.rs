@@ -77,6 +77,9 @@ pub struct VectorClient<L: VectorLedger> {
     packer: Packer<Packs<L>>,
 }
 
+/// How long a text may wait while others arrive.
+const FILLING: Duration = Duration::from_secs(1);
+
 /// A call on its way.
 #[derive(Debug)]
 struct Payload<I> {
@@ -106,8 +109,9 @@ impl<L: VectorLedger> VectorClient<L> {
     /// Creates a client. Must be called inside a tokio runtime.
     pub fn new(relay: Relay, settings: &LlmSettings, ledger: L, observer: Arc<dyn Observer>) -> Self {
         let shared = Arc::new(Shared::new(relay, settings, ledger, observer));
-        let pack =
-            PackSettings { max_wait: Duration::from_millis(settings.pack.wait_ms), window: shared.window(), ..PackSettings::default() };
+        // Documents arrive one after the other. While they do, a pack waits until it is full.
+        let pause = Duration::from_millis(settings.pack.wait_ms);
+        let pack = PackSettings { max_wait: FILLING.max(pause), max_pause: pause, window: shared.window(), ..PackSettings::default() };
         Self { packer: Packer::new(Packs(Arc::clone(&shared)), pack), shared }
     }
 
