@@ -65,4 +65,4 @@ pub use settings::{BudgetSettings, LimitSettings, LlmSettings, PackingSettings, 
 pub use thinking::usual_thinking;
 pub use tier::Tier;
 pub use transport::{ClientError, StreamObserver, Transport};
-pub use vectors::{PackedAttempt, VectorClient, VectorLedger, query_vector};
+pub use vectors::{PackedAttempt, VectorClient, VectorLedger, query_vector, usual_pack_limits};

@@ -33,6 +33,7 @@ mod table;
 mod tables;
 mod trust;
 mod tune;
+mod vectors;
 mod verify;
 mod watch;
 mod watch_run;
@@ -78,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(&run),
         Command::Watch(watch) => watch_run::watch(&watch),
         Command::Status(status) => status::status(&status),
+        Command::Vectors(args) => vectors::vectors(&args),
         Command::Search(search) => search::search(&search),
         Command::Export(export) => export::export(&export),
         Command::Verify(store) => verify::verify(&store),

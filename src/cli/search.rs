@@ -4,11 +4,11 @@ use super::args::SearchArgs;
 use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::load;
+use super::vectors::newest_vectors;
 use crate::ask::query_vector;
-use crate::model::unknown_name;
 use crate::progress::wrapped_for_stdout;
 use crate::setup::{Environment, Flag, upstream};
-use crate::store::{Archive, EmbedRecord, Passage, View};
+use crate::store::{Archive, Passage};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(super) fn search(args: &SearchArgs) -> Result<Exit, CliError> {
     let archive = Archive::open(Path::new(&args.directory)).map_err(CliError::usage)?;
     let archive = archive
         .ok_or_else(|| CliError::usage(format!("{}: no run store. Embed texts first: docmill run DIR --job embed", args.directory)))?;
-    let (view, task) = task(&archive, args)?;
+    let (view, task) = newest_vectors(&archive, (args.job.as_deref(), args.task.as_deref()))?;
     let (config, settings) = load(&args.settings, Vec::<Flag>::new())?;
     if settings.llm.provider != task.provider {
         let message = format!(
@@ -41,31 +41,6 @@ pub(super) fn search(args: &SearchArgs) -> Result<Exit, CliError> {
     let passages = archive.nearest(&view, &task.task, &query, args.top.max(1)).map_err(CliError::internal)?;
     print(&if args.json { as_json(&passages) } else { as_text(&passages) })?;
     Ok(Exit::Ok)
-}
-
-/// The newest task that embedded, or the one of the arguments.
-fn task(archive: &Archive, args: &SearchArgs) -> Result<(View, EmbedRecord), CliError> {
-    let mut tasks = Vec::new();
-    for run in archive.runs().map_err(CliError::internal)?.iter().rev() {
-        for job in run.jobs.iter().filter(|job| args.job.as_ref().is_none_or(|own| *own == job.name)) {
-            if let Some(view) = archive.view(Some(&job.name), false).map_err(CliError::internal)? {
-                let of_job = archive.embed_tasks(&view).map_err(CliError::internal)?;
-                tasks.extend(of_job.into_iter().filter(|task| task.job == job.name).map(|task| (view.clone(), task)));
-            }
-        }
-        if !tasks.is_empty() {
-            break;
-        }
-    }
-    let names: Vec<String> = tasks.iter().map(|(_, task)| task.task.clone()).collect();
-    let found = tasks.into_iter().find(|(_, task)| args.task.as_ref().is_none_or(|own| *own == task.task));
-    found.ok_or_else(|| {
-        let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        CliError::usage(match &args.task {
-            Some(task) if !known.is_empty() => unknown_name("task", task, &known),
-            _ => format!("{}: no vectors. Embed texts first: docmill run DIR --job embed", args.directory),
-        })
-    })
 }
 
 fn as_json(passages: &[Passage]) -> String {

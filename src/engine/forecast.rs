@@ -7,6 +7,7 @@ use super::Plan;
 use super::counted_tokens::Counted;
 use super::dry_run::Foreseen;
 use super::earlier_runs::{History, mean};
+use super::packed_loads::packed;
 use super::survey::{DocumentPlan, Survey};
 use crate::ask::Quota;
 use crate::insight::{Durations, Forecast, Interval, Length, Load, Machinery, Observed, Order, ratio_estimate, schedule};
@@ -25,7 +26,7 @@ pub struct Prediction {
     pub calls: u64,
     /// Calls of pending documents that are already answered or have failed permanently.
     pub known: u64,
-    /// `ceil(calls / concurrency)`.
+    /// `ceil(requests / concurrency)`. Calls for vectors share requests.
     pub waves: u64,
     /// Calls that are sent only because settings or jobs have changed since the previous run.
     pub because_of_changes: u64,
@@ -113,7 +114,7 @@ impl<'p> Predictor<'p> {
         let changed = self.survey.plans.iter().filter(|document| document.had_a_row);
         let because = changed.flat_map(|document| &document.calls).filter(|call| call.past.is_none()).count() as u64;
         let output = |end: fn(&Length) -> f64| -> f64 { self.times * open().map(|call| end(&self.length(call))).sum::<f64>() + 0.0 };
-        let loads: Vec<Vec<Load>> = self.survey.plans.iter().map(|document| self.loads(document)).collect();
+        let loads = packed(self.survey.plans.iter().map(|document| self.loads(document)).collect(), self.plan, self.survey);
         let seconds = (!self.history.seconds().is_empty()).then(|| self.seconds(&loads));
         let per_second = self.play(&loads, |_| 1.0);
         let bounds = self.bounds(&loads, seconds.as_ref().map(|(_, busy)| *busy));
@@ -128,7 +129,7 @@ impl<'p> Predictor<'p> {
             if_limited: limits_unknown.then(|| felt(calls as f64, wall)).flatten(),
             calls,
             known: whole(known),
-            waves: calls.div_ceil(self.plan.llm.concurrency as u64),
+            waves: self.scaled(loads.iter().map(Vec::len).sum::<usize>() as u64).div_ceil(self.plan.llm.concurrency as u64),
             because_of_changes: self.scaled(because),
             // An empty sum is a negative zero, which `+ 0.0` makes positive.
             input: self.times * open().map(|call| self.counted[call.task].tokens(call)).sum::<f64>() + 0.0,

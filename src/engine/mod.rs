@@ -50,6 +50,7 @@ mod memory;
 mod meter;
 mod notice;
 mod opening;
+mod packed_loads;
 mod pictures;
 mod pipeline;
 mod position_set;

@@ -1,8 +1,6 @@
 //! Finds the vectors nearest to a query, by comparing it with all of them.
 
-use super::records::EmbedRecord;
 use super::schema::open_to_read;
-use super::vectors::task;
 use super::{Archive, StoreError, View};
 use rayon::prelude::*;
 use rusqlite::{Connection, Result};
@@ -56,14 +54,6 @@ const SLICE: i64 = 16 * 1024;
 const LANES: usize = 16;
 
 impl Archive {
-    /// The tasks of a view that embed.
-    pub fn embed_tasks(&self, view: &View) -> Result<Vec<EmbedRecord>, StoreError> {
-        self.read("tasks", || {
-            let sql = "SELECT job, task, provider, model, query FROM embed_tasks WHERE recipe = ?1 ORDER BY job, task";
-            self.connection().prepare(sql)?.query_map([view.recipe], task)?.collect()
-        })
-    }
-
     /// The best passage of each of the `most` documents whose passages in `task` are nearest to a
     /// query of unit length. The documents belong to the view. Reads all vectors, with all cores.
     pub fn nearest(&self, view: &View, task: &str, query: &[f32], most: usize) -> Result<Vec<Passage>, StoreError> {

@@ -31,6 +31,7 @@ mod sink;
 mod sinks;
 mod xlsx;
 
+pub use arrow::{VectorRow, VectorsFile};
 pub use cell::{cell, guarded, unguarded};
 pub use copy::{CopyError, CopyTo};
 pub use csv_dialect::{CsvDialect, Decimal, Separator};

@@ -153,6 +153,14 @@ fn a_search_finds_the_text_that_answers_a_question() {
     assert!(shown.stdout.contains("cable-car-maintenance.md, chunk"), "{}", shown.stdout);
     let other = ["search", "output", "x", "--set", "llm.provider=openai-compatible", "--set", "llm.base_url=http://localhost:9"];
     workspace.docmill(other).exits(2).says(&["--set llm.provider=simulated"]);
+    let written = workspace.docmill(["vectors", "all.parquet", "--output", "output"]).exits(0).stdout;
+    assert!(written.contains("vectors of simulated-small"), "{written}");
+    let file = std::fs::File::open(workspace.path("all.parquet")).unwrap();
+    let rows = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(file, 1000).unwrap();
+    let rows: Vec<_> = rows.map(Result::unwrap).collect();
+    let chunks = number(&store(&workspace), "SELECT count(*) FROM chunks");
+    assert_eq!((rows.len(), rows[0].num_rows()), (1, usize::try_from(chunks).unwrap()));
+    assert!(matches!(rows[0].column_by_name("vector").unwrap().data_type(), arrow_schema::DataType::FixedSizeList(_, 256)));
     workspace.docmill(["search", "docs", "x"]).exits(2).says(&["docmill run DIR --job embed"]);
 }
 

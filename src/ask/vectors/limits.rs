@@ -38,13 +38,19 @@ pub(super) fn limits(
         // A single text shows whether the server accepts such requests at all.
         return PackLimits { max_items: 1, ..PackLimits::NONE };
     }
-    let usual = stated.or_else(|| limits_of(account.host(), model)).unwrap_or(UNKNOWN);
-    let items = if settings.max_items > 0 { settings.max_items } else { usual.max_items };
-    let tokens = if settings.max_tokens > 0 { settings.max_tokens } else { usual.max_tokens };
+    let usual = usual_pack_limits(account, model, settings, stated);
     let encoding = state.encoding();
     let bytes = BYTES.iter().find(|(own, _)| *own == encoding).map_or(1, |(_, bytes)| *bytes);
     let in_reply = MAX_REPLY / 2 / (bytes * state.dimensions().unwrap_or(MOST_DIMENSIONS).max(1));
-    PackLimits { max_items: items.min(in_reply).max(1), max_tokens: tokens, max_bytes: usual.max_bytes }
+    PackLimits { max_items: usual.max_items.min(in_reply).max(1), ..usual }
+}
+
+/// The limits of a request to `model`, as far as the settings, the server or the table tell.
+pub fn usual_pack_limits(account: &Account, model: &str, settings: &PackingSettings, stated: Option<PackLimits>) -> PackLimits {
+    let usual = stated.or_else(|| limits_of(account.host(), model)).unwrap_or(UNKNOWN);
+    let max_items = if settings.max_items > 0 { settings.max_items } else { usual.max_items };
+    let max_tokens = if settings.max_tokens > 0 { settings.max_tokens } else { usual.max_tokens };
+    PackLimits { max_items, max_tokens, ..usual }
 }
 
 /// Asks a server for its limits, as Text Embeddings Inference states them.

@@ -16,6 +16,7 @@ mod reply;
 mod sender;
 mod shared;
 
+pub use limits::usual_pack_limits;
 pub use query::query_vector;
 
 use super::client::{Answered, LedgerClosed, Observer, Question};

@@ -52,6 +52,22 @@ pub(in crate::cli) struct SearchArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "The columns are document, chunk, page, text and vector: a list of 32-bit numbers of fixed size.")]
+pub(in crate::cli) struct VectorsArgs {
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Job whose vectors are written [default: that of the newest run with vectors]
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+    /// Task whose vectors are written [default: the first of the job]
+    #[arg(long, value_name = "ID")]
+    pub task: Option<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct SetArgs {
     /// Settings, such as llm.concurrency=64; docmill sets all of them or none
     #[arg(required = true, value_name = "KEY=VALUE")]

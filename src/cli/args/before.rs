@@ -142,3 +142,9 @@ pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
 }
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct TrustArgs {
+    /// A settings file, or a directory with a pipeline.toml [default: pipeline.toml]
+    pub file: Option<PathBuf>,
+}

@@ -6,9 +6,9 @@ mod number;
 mod watch;
 
 pub(super) use after::{
-    CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SearchArgs, SetArgs, StatusArgs,
+    CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SearchArgs, SetArgs, StatusArgs, VectorsArgs,
 };
-pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TuneArgs};
+pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TrustArgs, TuneArgs};
 pub(super) use watch::WatchArgs;
 
 use crate::engine::{READ_DOCUMENTS, Sample, Selection};
@@ -44,6 +44,8 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Find the passages nearest to a text, in documents that a job has embedded
     Search(SearchArgs),
+    /// Write the vectors of embedded documents as a Parquet file
+    Vectors(VectorsArgs),
     /// Write result files from the run store, in any format
     Export(ExportArgs),
     /// Check run store, result files, inputs and bill against each other
@@ -332,12 +334,6 @@ pub(super) struct ConfigArgs {
 pub(super) enum ConfigCommand {
     /// Print every setting with its value and its source
     Show(SettingsArgs),
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct TrustArgs {
-    /// A settings file, or a directory with a pipeline.toml [default: pipeline.toml]
-    pub file: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -73,7 +73,7 @@ pub(in crate::write) fn version_of(file: File) -> Option<String> {
 }
 
 /// Unwraps the I/O error, so that a full disk stays recognisable.
-fn why(error: ParquetError) -> io::Error {
+pub(super) fn why(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(source) => match source.downcast::<io::Error>() {
             Ok(error) => *error,

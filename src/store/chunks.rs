@@ -1,0 +1,62 @@
+//! Reads the chunks of results with their vectors.
+
+use super::records::EmbedRecord;
+use super::vectors::task;
+use super::{Archive, StoreError, View};
+
+/// A chunk with its vector, borrowed from the store.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredChunk<'c> {
+    /// Name of the document.
+    pub document: &'c str,
+    /// Number of the chunk, from 1.
+    pub part: u32,
+    /// The page where it begins.
+    pub page: Option<u32>,
+    /// Its text.
+    pub text: &'c str,
+    /// Its numbers, 4 bytes each.
+    pub vector: &'c [u8],
+}
+
+impl Archive {
+    /// The tasks of a view that embed.
+    pub fn embed_tasks(&self, view: &View) -> Result<Vec<EmbedRecord>, StoreError> {
+        self.read("tasks", || {
+            let sql = "SELECT job, task, provider, model, query FROM embed_tasks WHERE recipe = ?1 ORDER BY job, task";
+            self.connection().prepare(sql)?.query_map([view.recipe], task)?.collect()
+        })
+    }
+
+    /// Gives all chunks of a task to `each`, in input order. Stops at its first error, which is in the
+    /// inner result.
+    pub fn chunks<E>(
+        &self,
+        view: &View,
+        task: &str,
+        mut each: impl FnMut(StoredChunk<'_>) -> Result<(), E>,
+    ) -> Result<Result<(), E>, StoreError> {
+        self.read("chunks", || {
+            let sql = "SELECT d.name, c.part, c.page, p.text, v.vector FROM listing l
+                JOIN documents d ON d.id = l.document
+                JOIN chunks c ON c.recipe = ?2 AND c.document = l.document AND c.task = ?3
+                JOIN vectors v ON v.id = c.vector JOIN passages p ON p.vector = c.vector
+                WHERE l.run = ?1 ORDER BY l.position, c.part";
+            let mut statement = self.connection().prepare(sql)?;
+            let mut rows = statement.query((view.listing, view.recipe, task))?;
+            while let Some(row) = rows.next()? {
+                let chunk = StoredChunk {
+                    document: row.get_ref(0)?.as_str()?,
+                    part: row.get(1)?,
+                    page: row.get(2)?,
+                    text: row.get_ref(3)?.as_str()?,
+                    vector: row.get_ref(4)?.as_blob()?,
+                };
+                if let Err(error) = each(chunk) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        })
+    }
+}
