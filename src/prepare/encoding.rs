@@ -22,7 +22,7 @@
 //! Decoding never fails. It reports the encoding and whether characters were replaced.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, ISO_2022_JP, MACINTOSH, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, MACINTOSH, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::str::Utf8Error;
@@ -247,7 +247,13 @@ fn legacy(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(&bytes[start..end], end == bytes.len());
     let guess = detector.guess(None, Utf8Detection::Deny);
-    if is_macintosh(&bytes[start..end], guess) { MACINTOSH } else { guess }
+    if is_macintosh(&bytes[start..end], guess) {
+        MACINTOSH
+    } else if is_western(&bytes[start..end], guess) {
+        WINDOWS_1252
+    } else {
+        guess
+    }
 }
 
 /// Whether this is Mac OS Roman, which the detector does not know.
@@ -264,6 +270,26 @@ fn is_macintosh(sample: &[u8], guess: &'static Encoding) -> bool {
     };
     let all = inside_words(sample).count();
     guess.is_single_byte() && strange(guess) * 8 > all && strange(MACINTOSH) * 20 <= all
+}
+
+/// Whether this is as likely windows-1252 as a rarer encoding of Latin letters.
+///
+/// Few letters are weak evidence. Signs such as quotes are the same in these encodings.
+fn is_western(sample: &[u8], guess: &'static Encoding) -> bool {
+    const FEW: usize = 4;
+    let rarer = [encoding_rs::WINDOWS_1250, encoding_rs::WINDOWS_1257, encoding_rs::ISO_8859_2, encoding_rs::ISO_8859_4];
+    let letters = || sample.windows(3).filter(|w| w[1] >= 0xC0).map(|w| (w[0], w[1]));
+    // Small letters follow letters or blanks, and two signs among them are none.
+    let is_fine =
+        |(before, byte): (u8, u8)| byte >= 0xE0 && byte != 0xF7 && (before.is_ascii_lowercase() || !before.is_ascii_alphanumeric());
+    rarer.contains(&guess)
+        && (1..FEW).contains(&letters().count())
+        && letters().all(is_fine)
+        && sample.iter().all(|byte| {
+            *byte < 0x80
+                || *byte >= 0xC0
+                || matches!(byte, 0x80 | 0x82..=0x85 | 0x8B | 0x91..=0x99 | 0x9B | 0xA0 | 0xA7 | 0xA9 | 0xAB | 0xAE | 0xB0 | 0xB7 | 0xBB)
+        })
 }
 
 /// The non-ASCII bytes between two lower-case letters.

@@ -42,11 +42,14 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let (text, damaged) = decoded(bytes);
+    let Decoded { text, damaged, guessed } = decoded(bytes);
     let (text, hidden) = markdown(&text);
     let mut extract = Extract::text(text);
     if hidden {
         extract.notes.push(verdict::HIDDEN.to_owned());
+    }
+    if guessed {
+        extract.notes.push("the declared encoding does not fit the page; docmill detected another one".to_owned());
     }
     if damaged {
         extract.notes.push("docmill replaced some bytes by U+FFFD, because they are not valid in this encoding".to_owned());
@@ -54,20 +57,25 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
+/// A decoded page.
+pub(super) struct Decoded<'b> {
+    pub text: Cow<'b, str>,
+    /// Whether bytes were replaced.
+    pub damaged: bool,
+    /// Whether the declared encoding does not fit, and another one was detected.
+    pub guessed: bool,
+}
+
 /// Decodes a page by its declared encoding. Valid UTF-8 has priority.
-pub(super) fn decoded(bytes: &[u8]) -> (Cow<'_, str>, bool) {
+pub(super) fn decoded(bytes: &[u8]) -> Decoded<'_> {
     let is_marked = encoding::has_byte_order_mark(bytes) || encoding::utf16_without_mark(bytes).is_some();
     let unicode = std::str::from_utf8(bytes).is_ok() && !bytes.is_ascii();
-    match named_encoding(&bytes[..bytes.len().min(HEAD)]).filter(|_| !is_marked && !unicode) {
-        Some(encoding) => {
-            let (text, _, damaged) = encoding.decode(bytes);
-            (text, damaged)
-        }
-        None => {
-            let decoded = encoding::decode(bytes);
-            (decoded.text, decoded.damaged)
-        }
+    let declared = named_encoding(&bytes[..bytes.len().min(HEAD)]).filter(|_| !is_marked && !unicode);
+    if let Some((text, _, false)) = declared.map(|encoding| encoding.decode(bytes)) {
+        return Decoded { text, damaged: false, guessed: false };
     }
+    let found = encoding::decode(bytes);
+    Decoded { text: found.text, damaged: found.damaged, guessed: declared.is_some() && !found.damaged }
 }
 
 /// Finds the declared encoding.

@@ -223,6 +223,19 @@ impl Markdown {
         }
     }
 
+    /// Starts a part of the table: its foot, or another one.
+    pub fn table_part(&mut self, is_foot: bool) {
+        if self.too_deep > 0 {
+            return;
+        }
+        self.close_cell();
+        match self.tables.last_mut() {
+            Some(table) if is_foot => table.begin_foot(),
+            Some(table) => table.end_foot(),
+            None => {}
+        }
+    }
+
     /// Starts a cell that spans this many columns and rows.
     pub fn cell(&mut self, columns: usize, rows: usize) {
         if self.too_deep > 0 || self.tables.is_empty() {
@@ -260,7 +273,8 @@ impl Markdown {
             return self.paragraph();
         }
         self.close_cell();
-        let Some(table) = self.tables.pop() else { return };
+        let Some(mut table) = self.tables.pop() else { return };
+        table.finish();
         self.gap(Gap::Paragraph);
         // The text of the cells already contains strike marks.
         let struck = std::mem::take(&mut self.struck);

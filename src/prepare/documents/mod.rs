@@ -17,6 +17,7 @@ mod html;
 mod legacy;
 mod mail;
 mod markdown;
+mod math;
 mod msg;
 mod numbering;
 mod odf;

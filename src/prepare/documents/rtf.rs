@@ -270,7 +270,10 @@ impl Page {
                 self.standard = number.and_then(of_number).unwrap_or(WINDOWS_1252);
                 self.group().encoding = self.standard;
             }
-            "mac" => self.standard = encoding_rs::MACINTOSH,
+            "mac" => {
+                self.standard = encoding_rs::MACINTOSH;
+                self.group().encoding = self.standard;
+            }
             "f" | "deff" => {
                 self.font = number.unwrap_or(0);
                 self.group().encoding = self.fonts.get(&self.font).copied().unwrap_or(self.standard);

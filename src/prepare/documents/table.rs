@@ -18,6 +18,10 @@ pub(super) struct Table {
     pub lists: usize,
     /// Number of columns of the open cell.
     columns: usize,
+    /// Rows of the foot, which pages may have before the body.
+    foot: Vec<Vec<String>>,
+    /// Position of the first row of the open foot.
+    foot_begin: Option<usize>,
     /// Number of rows still covered in each column.
     ///
     /// A cell above covers them.
@@ -25,6 +29,26 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Begins the foot of the table.
+    pub fn begin_foot(&mut self) {
+        self.end_foot();
+        self.foot_begin = Some(self.rows.len());
+    }
+
+    /// Ends the foot of the table. Its rows come after all others.
+    pub fn end_foot(&mut self) {
+        if let Some(begin) = self.foot_begin.take() {
+            self.foot.extend(self.rows.drain(begin.min(self.rows.len())..));
+            self.taken.clear();
+        }
+    }
+
+    /// Adds the rows of the foot.
+    pub fn finish(&mut self) {
+        self.end_foot();
+        self.rows.append(&mut self.foot);
+    }
+
     pub fn row(&mut self) {
         if let Some(row) = self.rows.last() {
             self.taken.iter_mut().skip(row.len()).for_each(|rows| *rows = rows.saturating_sub(1));

@@ -1,6 +1,7 @@
 //! Converts the tags of an HTML page to Markdown, without a tree.
 
 use super::markdown::{Markdown, Script};
+use super::math::MathMl;
 use html5ever::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -156,6 +157,10 @@ pub(super) struct Page {
     pub hidden: bool,
     /// Number of open preformatted elements.
     preformatted: usize,
+    /// The formula that is being read.
+    math: Option<MathMl>,
+    /// Open elements inside a table made of other elements, and what they stand for.
+    roles: Vec<(String, Option<&'static str>)>,
     /// Addresses of open links, and the start positions of their texts.
     links: Vec<(Option<String>, usize)>,
 }
@@ -167,6 +172,8 @@ impl Page {
         } else if !self.skipping.is_empty() {
         } else if !self.hiding.is_empty() {
             self.hidden |= !text.trim().is_empty();
+        } else if let Some(math) = &mut self.math {
+            math.text(text);
         } else if self.preformatted > 0 {
             self.markdown.verbatim(text);
         } else {
@@ -204,8 +211,20 @@ impl Page {
             }
             return;
         }
-        let page = &mut self.markdown;
         let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.trim().to_owned());
+        if name == "math" || self.math.is_some() {
+            let math = self.math.get_or_insert_default();
+            math.open(name, attribute);
+            if tag.self_closing {
+                self.close_math(name);
+            }
+            return;
+        }
+        let role = role(name, &attribute);
+        if (role == Some("table") || !self.roles.is_empty()) && !VOID.contains(&name) && !tag.self_closing && self.roles.len() < DEPTH {
+            self.roles.push((name.to_owned(), role));
+        }
+        let (name, page) = (role.unwrap_or(name), &mut self.markdown);
         let number = |name: &str| attribute(name).and_then(|value| value.parse().ok());
         match name {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => page.heading(name[1..].parse().unwrap_or(6)),
@@ -218,6 +237,8 @@ impl Page {
             "ol" => page.open_list(Some(number("start").unwrap_or(1))),
             "li" => page.item(),
             "table" => page.open_table(),
+            "thead" | "tbody" => page.table_part(false),
+            "tfoot" => page.table_part(true),
             "tr" => page.row(),
             "td" | "th" => page.cell(number("colspan").unwrap_or(1), number("rowspan").unwrap_or(1)),
             "pre" | "listing" | "xmp" | "textarea" if !tag.self_closing => {
@@ -263,7 +284,11 @@ impl Page {
                 None => return,
             }
         }
-        let page = &mut self.markdown;
+        if self.math.is_some() {
+            return self.close_math(name);
+        }
+        let role = self.roles.iter().rposition(|(open, _)| open == name).and_then(|at| self.roles.drain(at..).next()?.1);
+        let (name, page) = (role.unwrap_or(name), &mut self.markdown);
         match name {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 page.mark(String::new());
@@ -271,6 +296,7 @@ impl Page {
             }
             "ul" | "menu" | "dir" | "ol" => page.close_list(),
             "td" | "th" => page.close_cell(),
+            "tfoot" => page.table_part(false),
             "table" => page.close_table(),
             "pre" | "listing" | "xmp" | "textarea" => {
                 self.preformatted = self.preformatted.saturating_sub(1);
@@ -292,4 +318,36 @@ impl Page {
             _ => {}
         }
     }
+
+    fn close_math(&mut self, name: &str) {
+        let whole = self.math.as_mut().and_then(|math| math.close(name));
+        if let Some(formula) = whole {
+            self.math = None;
+            self.markdown.text(&formula);
+        } else if name == "math" {
+            self.math = None;
+        }
+    }
+}
+
+/// The element of a table that another element stands for, by its role or style.
+fn role(name: &str, attribute: &impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    if matches!(name, "table" | "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "html" | "body") {
+        return None;
+    }
+    let by_role = attribute("role").and_then(|role| match &*role.to_ascii_lowercase() {
+        "table" | "grid" | "treegrid" => Some("table"),
+        "row" => Some("tr"),
+        "cell" | "gridcell" | "columnheader" | "rowheader" => Some("td"),
+        _ => None,
+    });
+    by_role.or_else(|| {
+        let style: String = attribute("style")?.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+        style.split(';').find_map(|rule| match rule.strip_prefix("display:")? {
+            "table" | "inline-table" => Some("table"),
+            "table-row" => Some("tr"),
+            "table-cell" => Some("td"),
+            _ => None,
+        })
+    })
 }

@@ -1,0 +1,202 @@
+//! Writes formulas on one line: `x^2`, `(a + b)/2`, `sqrt(x)`.
+//!
+//! Models read this form well, and it never joins a number with its exponent or its denominator.
+
+/// A fraction.
+pub(super) fn fraction(above: &str, below: &str) -> String {
+    format!("{}/{}", grouped(above), grouped(below))
+}
+
+/// A base with an index, an exponent, or both.
+pub(super) fn scripts(base: &str, below: &str, above: &str) -> String {
+    let mark = |sign: &str, script: &str| {
+        let script = script.trim();
+        match script.chars().count() {
+            0 => String::new(),
+            _ if is_plain(script) => format!("{sign}{script}"),
+            _ => format!("{sign}{{{script}}}"),
+        }
+    };
+    format!(
+        "{}{}{}",
+        if is_plain(base) || below.is_empty() && above.is_empty() { base.trim().to_owned() } else { grouped(base) },
+        mark("_", below),
+        mark("^", above)
+    )
+}
+
+/// A root. Without `degree` it is the square root.
+pub(super) fn root(of: &str, degree: &str) -> String {
+    match degree.trim() {
+        "" | "2" => format!("sqrt({})", of.trim()),
+        degree => format!("root({degree}, {})", of.trim()),
+    }
+}
+
+/// A matrix, row by row.
+pub(super) fn matrix(rows: &[String]) -> String {
+    format!("[{}]", rows.iter().map(|row| row.trim()).collect::<Vec<_>>().join("; "))
+}
+
+/// Puts parts of a formula one after another.
+pub(super) fn sequence(parts: &[String]) -> String {
+    parts.concat().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text in parentheses, unless it is one number or name.
+fn grouped(text: &str) -> String {
+    let text = text.trim();
+    if is_plain(text) || (text.starts_with('(') && text.find(')') == Some(text.len() - 1)) { text.to_owned() } else { format!("({text})") }
+}
+
+fn is_plain(text: &str) -> bool {
+    let text = text.trim();
+    text.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | '\'' | '′')) || text.chars().count() == 1
+}
+
+/// A formula in MathML that is being read.
+#[derive(Debug, Default)]
+pub(super) struct MathMl {
+    open: Vec<Element>,
+    /// The formula in TeX, if the page has it too.
+    tex: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Element {
+    name: String,
+    parts: Vec<String>,
+    /// Whether the text of the element is TeX, or text for programs.
+    annotation: Option<bool>,
+    fence: Option<(String, String)>,
+}
+
+/// Maximum number of open elements.
+const DEPTH: usize = 64;
+
+impl MathMl {
+    /// Opens an element.
+    pub fn open(&mut self, name: &str, attribute: impl Fn(&str) -> Option<String>) {
+        if self.open.len() >= DEPTH {
+            return;
+        }
+        let name = name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase();
+        let annotation =
+            matches!(&*name, "annotation" | "annotation-xml").then(|| attribute("encoding").is_some_and(|kind| kind.contains("tex")));
+        let edge = |name: &str, usual: &str| attribute(name).unwrap_or_else(|| usual.to_owned());
+        let fence = (name == "mfenced").then(|| (edge("open", "("), edge("close", ")")));
+        self.open.push(Element { name, annotation, fence, parts: Vec::new() });
+    }
+
+    /// Adds text.
+    pub fn text(&mut self, text: &str) {
+        if let Some(element) = self.open.last_mut() {
+            let text = text.trim();
+            // Operators of more than one character are words.
+            element.parts.push(text.replace(['\u{2061}', '\u{2062}', '\u{2063}'], ""));
+        }
+    }
+
+    /// Closes an element. Returns the formula when it is complete.
+    pub fn close(&mut self, name: &str) -> Option<String> {
+        let name = name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase();
+        let at = self.open.iter().rposition(|element| element.name == name)?;
+        let mut whole = None;
+        while self.open.len() > at {
+            let element = self.open.pop()?;
+            let text = match element.annotation {
+                Some(true) => {
+                    self.tex = Some(element.parts.concat());
+                    continue;
+                }
+                Some(false) => continue,
+                None => element.written(),
+            };
+            match self.open.last_mut() {
+                Some(outer) => outer.parts.push(text),
+                None => whole = Some(text),
+            }
+        }
+        whole.map(|text| self.tex.take().unwrap_or(text))
+    }
+}
+
+impl Element {
+    fn written(self) -> String {
+        let empty = String::new();
+        let part = |at: usize| self.parts.get(at).unwrap_or(&empty);
+        match &*self.name {
+            "mfrac" => fraction(part(0), part(1)),
+            "msup" | "mover" => scripts(part(0), "", part(1)),
+            "msub" | "munder" => scripts(part(0), part(1), ""),
+            "msubsup" | "munderover" => scripts(part(0), part(1), part(2)),
+            "msqrt" => root(&sequence(&self.parts), ""),
+            "mroot" => root(part(0), part(1)),
+            "mtable" => matrix(&self.parts),
+            "mtr" => self.parts.iter().map(|cell| cell.trim()).collect::<Vec<_>>().join(", "),
+            "mfenced" => {
+                let (open, close) = self.fence.clone().unwrap_or_default();
+                format!("{open}{}{close}", self.parts.join(", "))
+            }
+            "mo" => match &*self.parts.concat() {
+                sign @ ("=" | "+" | "-" | "\u{2212}" | "<" | ">" | "\u{2264}" | "\u{2265}" | "\u{2260}" | "\u{d7}" | "\u{b7}"
+                | "\u{2192}" | "\u{b1}") => format!(" {sign} "),
+                "," => ", ".to_owned(),
+                sign => sign.to_owned(),
+            },
+            "mspace" => " ".to_owned(),
+            "mphantom" => String::new(),
+            _ => sequence_keeping_edges(&self.parts),
+        }
+    }
+}
+
+/// Parts one after another. White space at the edges separates from the neighbours.
+fn sequence_keeping_edges(parts: &[String]) -> String {
+    let joined = parts.concat();
+    let inside = sequence(parts);
+    let edge = |is: bool| if is && !inside.is_empty() { " " } else { "" };
+    format!("{}{inside}{}", edge(joined.starts_with(' ')), edge(joined.ends_with(' ')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_fractions_and_roots_stay_apart() {
+        assert_eq!(fraction("a + b", "2"), "(a + b)/2");
+        assert_eq!(fraction("a", "bc"), "a/bc");
+        assert_eq!(scripts("x", "", "2"), "x^2");
+        assert_eq!(scripts("x", "i", "n + 1"), "x_i^{n + 1}");
+        assert_eq!(scripts("a + b", "", "2"), "(a + b)^2");
+        assert_eq!((root("x", ""), root("x + 1", "3")), ("sqrt(x)".to_owned(), "root(3, x + 1)".to_owned()));
+        assert_eq!(matrix(&["a, b".to_owned(), "c, d".to_owned()]), "[a, b; c, d]");
+    }
+
+    fn read(parts: &[&str]) -> String {
+        let mut math = MathMl::default();
+        let mut whole = None;
+        for part in parts {
+            match (part.strip_prefix("</"), part.strip_prefix('<')) {
+                (Some(name), _) => whole = math.close(name).or(whole),
+                (None, Some("annotation")) => math.open("annotation", |_| Some("application/x-tex".to_owned())),
+                (None, Some(name)) => math.open(name, |_| None),
+                (None, None) => math.text(part),
+            }
+        }
+        whole.unwrap_or_default()
+    }
+
+    #[test]
+    fn mathml_is_linear_and_tex_has_precedence() {
+        let square = ["<math", "<msup", "<mi", "x", "</mi", "<mn", "2", "</mn", "</msup", "<mo", "=", "</mo"];
+        let half = ["<mfrac", "<mn", "1", "</mn", "<mn", "2", "</mn", "</mfrac", "</math"];
+        assert_eq!(read(&[&square[..], &half[..]].concat()), "x^2 = 1/2");
+        assert_eq!(
+            read(&["<math", "<semantics", "<mi", "a", "</mi", "<annotation", "a^{2}", "</annotation", "</semantics", "</math"]),
+            "a^{2}"
+        );
+        assert_eq!(read(&["<math", "<mi", "a", "</math"]), "a", "elements may lack their ends");
+    }
+}
