@@ -56,7 +56,7 @@ pub fn write(format: &str, rows: u64, path: &str) {
     let made: Vec<String> = (0..1000).map(row).collect();
     for index in 0..rows {
         // Each row has a text of its own.
-        let text = made[(index % 1000) as usize].replace("NUMBER", &format!("{:016x}", index.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let text = made[(index % 1000) as usize].replace("SUMMARY", &summary(index));
         let document = format!("letters/2026/{index:07}.txt");
         let row = Row::read(index, &document, &text).unwrap();
         sink.push(&row, &Row::line(index, &document, &text)).unwrap();
@@ -81,14 +81,29 @@ fn columns() -> JobColumns {
     JobColumns { name: "bench".into(), digest: None, columns }
 }
 
+/// Thirty words out of two thousand.
+fn summary(index: u64) -> String {
+    let mut rng = Rng::with_seed(index);
+    let mut text = String::new();
+    for _ in 0..30 {
+        let word = rng.u16(0..2000);
+        // Letters in the manner of words.
+        text.extend(
+            [b"bdfgklmnprst"[usize::from(word) % 12], b"aeiou"[usize::from(word) / 12 % 5], b"lmnrst"[usize::from(word) / 60 % 6]]
+                .map(char::from),
+        );
+        text.push_str(["en ", "ing ", "er ", "s ", " ", "ation "][usize::from(word) / 360]);
+    }
+    text
+}
+
 fn row(n: u64) -> String {
     let mut rng = Rng::with_seed(n);
     let mut word = || ["heat", "pump", "letter", "glass", "order", "crane", "harbour", "paper", "of", "the", "and", "is"][rng.usize(0..12)];
-    let summary = (0..30).map(|_| word()).collect::<Vec<_>>().join(" ");
     let keywords: Vec<&str> = (0..5).map(|_| word()).collect();
     let pick = |rng: &mut Rng, of: [&'static str; 3]| of[rng.usize(0..3)];
     let answers = json!({
-        "summary": format!("{summary} NUMBER"),
+        "summary": "SUMMARY",
         "sentiment": pick(&mut rng, ["positive", "neutral", "negative"]),
         "sentiment_score": (rng.f64() * 100.0).round() / 100.0,
         "keywords": keywords,

@@ -1,8 +1,9 @@
 //! Typed formats, workbooks and dialects of CSV, as readers of other people see them.
 
 use crate::clients::clients;
-use crate::support::{ModelServer, Reply, Workspace};
+use crate::support::{ModelServer, Reply, Workspace, large_jpeg, png};
 use serde_json::{Value, json};
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -248,4 +249,35 @@ fn a_file_that_another_version_has_written_is_older_and_the_next_run_writes_it_a
     workspace.write(path, &other);
     workspace.run(["--job", "every.toml"]).exits(3);
     assert!(read(&workspace, path) == written);
+}
+
+#[test]
+fn a_workbook_has_small_pictures_of_images_and_the_same_cells_without_them() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server).set("output.formats", "xlsx,jsonl");
+    workspace.write("any.toml", EVERY_TYPE.replace("input = \"text\"", "input = \"any\""));
+    workspace.doc("a.jpg", large_jpeg(1)).doc("b.txt", "docid:text").doc("c.png", png(2)).doc("d.jpg", b"\xff\xd8\xff broken");
+    workspace.run(["--job", "any.toml"]).exits(3);
+    let pictures = || {
+        let file = std::fs::File::open(workspace.path("output/every/results.xlsx")).unwrap();
+        let mut workbook = zip::ZipArchive::new(file).unwrap();
+        let names = workbook.file_names().map(|name| name.unwrap().into_owned()).filter(|name| name.starts_with("xl/media/"));
+        let names: Vec<String> = names.collect();
+        let picture = |name: String| {
+            let mut bytes = Vec::new();
+            workbook.by_name(&name).unwrap().read_to_end(&mut bytes).unwrap();
+            image::load_from_memory(&bytes).unwrap()
+        };
+        names.into_iter().map(picture).collect::<Vec<_>>()
+    };
+    let drawn = pictures();
+    assert_eq!(drawn.len(), 2);
+    assert!(drawn.iter().all(|picture| picture.width() <= 160 && picture.height() <= 160));
+    // Pictures and links depend on files; what verify compares does not.
+    std::fs::remove_file(workspace.path("docs/a.jpg")).unwrap();
+    let receipt = workspace.docmill(["verify"]).exits(4).stdout;
+    assert!(receipt.contains("results.xlsx: 4 rows, BLAKE3"), "{receipt}");
+    workspace.docmill(["export", "--format", "xlsx"]).exits(0);
+    assert_eq!(pictures().len(), 1);
+    assert!(workspace.docmill(["verify"]).exits(4).stdout.contains("results.xlsx: 4 rows, BLAKE3"));
 }

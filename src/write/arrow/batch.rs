@@ -68,3 +68,40 @@ impl Rows {
         (self.inexact > 0).then(|| format!("{count} beyond the types of the columns; the column {name} has {them}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ColumnType;
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+    use serde_json::json;
+
+    #[test]
+    fn what_a_column_cannot_hold_is_in_the_last_column() {
+        let object = ColumnType::Object(vec![Column::new("n", ColumnType::Integer)]);
+        let kinds =
+            [("n", ColumnType::Integer), ("at", ColumnType::DateTime), ("o", object), ("l", ColumnType::List(Box::new(ColumnType::Date)))];
+        let columns = kinds.into_iter().map(|(name, kind)| Column::new(name, kind)).collect();
+        let mut rows = Rows::new(&JobColumns { name: "j".into(), digest: None, columns });
+        let answers = [
+            json!({"n": 1, "at": "1970-01-01T00:00:01", "o": {"n": 2}, "l": ["1970-01-01", null]}),
+            json!({"n": 1.5, "at": "1970-01-01T00:00:02Z", "o": {"n": 2, "m": 3}, "l": "text"}),
+            json!({"n": u64::MAX, "at": 7, "o": [], "l": ["1970-02-30"]}),
+            json!({}),
+        ];
+        for answers in &answers {
+            let row = json!({"status": "ok", "job": "j", "provider": "p", "model": "m", "answers": answers, "calls": []});
+            assert!(rows.push(&Row::read(0, "d", &row.to_string()).unwrap(), "").unwrap().is_none());
+        }
+        let batch = rows.finish().unwrap().unwrap();
+        let column = |name: &str| batch.column_by_name(name).unwrap();
+        assert_eq!(column("n").as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, None, None]);
+        let at: Vec<_> = column("at").as_primitive::<TimestampMicrosecondType>().iter().collect();
+        assert_eq!(at, [Some(1_000_000), Some(2_000_000), None, None]);
+        let exact: Vec<_> = column(Row::EXACT_VALUES).as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect();
+        assert_eq!(exact, [None, Some(answers[1].to_string()), Some(answers[2].to_string()), None]);
+        assert_eq!(rows.note().unwrap(), "8 values beyond the types of the columns; the column exact_values has them");
+        assert!(rows.finish().unwrap().is_none());
+    }
+}

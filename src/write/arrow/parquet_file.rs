@@ -16,10 +16,13 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use std::fs::File;
 use std::io;
 
-/// Maximum rows of a row group.
-const GROUP_ROWS: usize = 64 * 1024;
-/// Bytes of a row group, encoded, after which it is written. They are in memory until then.
+/// Maximum rows of a row group, which is in memory until it is written. Readers work on row groups in
+/// parallel, and larger ones make files little smaller.
+const GROUP_ROWS: usize = 16 * 1024;
+/// Bytes of a row group, encoded, after which it is written.
 const GROUP_BYTES: usize = 16 << 20;
+/// Size of a page and of a dictionary, in bytes. Each column has one of both in memory.
+const PAGE_BYTES: usize = 256 << 10;
 /// Higher levels make files little smaller.
 const LEVEL: i32 = 3;
 
@@ -37,6 +40,8 @@ impl ParquetFile {
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(why)?))
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .set_max_row_group_bytes(Some(GROUP_BYTES))
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_dictionary_page_size_limit(PAGE_BYTES)
             .set_key_value_metadata(Some(metadata))
             .build();
         Ok(Self { writer: ArrowWriter::try_new(file, rows.schema.clone(), Some(properties)).map_err(why)?, rows })
