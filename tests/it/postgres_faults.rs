@@ -111,7 +111,7 @@ fn kills_of_docmill_and_of_the_server_lose_no_row_and_write_none_twice() {
 #[test]
 #[ignore = "the same with 20,000 rows; run it when the database stage or the order of commits changes"]
 fn two_hundred_kills_of_docmill_and_of_the_server_lose_no_row_and_write_none_twice() {
-    killed(20_000, 200, 3000);
+    killed(20_000, 200, 1500);
 }
 
 /// Kills docmill or the server at a random moment of each round, at most `longest` milliseconds after
