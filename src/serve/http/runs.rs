@@ -126,12 +126,13 @@ impl Run {
         let live = app.live(&run.id);
         let progress: Option<Value> = live.and_then(|live| serde_json::from_str(&live.counters.borrow()).ok());
         let counters = progress.as_ref().and_then(|progress| Snapshot::deserialize(progress).ok());
-        let run = counters.map_or_else(|| Self::of(run.clone()), |counters| Self::at_work(run.clone(), &counters));
+        let run = Self::of(run);
+        let run = if let Some(counters) = counters { run.at_work(&counters) } else { run };
         Self { progress, ..run }
     }
 
     /// A run at work. Its record is of the time before, and the counters are of the time since.
-    fn at_work(run: QueuedRun, counters: &Snapshot) -> Self {
+    fn at_work(self, counters: &Snapshot) -> Self {
         let rows = |status| counters.rows.get(&status).copied().unwrap_or_default();
         let done = counters.answered + counters.up_to_date;
         let documents = Documents {
@@ -140,13 +141,12 @@ impl Run {
             skipped: rows(RowStatus::Skipped),
             pending: counters.documents.map(|all| all.saturating_sub(done)),
         };
-        let run = Self::of(run);
         Self {
             documents,
-            requests: run.requests + counters.requests,
-            cost_usd: run.cost_usd + counters.cost.usd.usd(),
-            unpriced_requests: run.unpriced_requests + counters.cost.unpriced_calls,
-            ..run
+            requests: self.requests + counters.requests,
+            cost_usd: self.cost_usd + counters.cost.usd.usd(),
+            unpriced_requests: self.unpriced_requests + counters.cost.unpriced_calls,
+            ..self
         }
     }
 }

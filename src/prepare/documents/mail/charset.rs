@@ -64,7 +64,7 @@ impl PartText {
             return Self { text: text.into_owned(), ..Self::default() };
         }
         let found = encoding::decode(bytes);
-        Self { guessed: !bytes.is_ascii() && !(found.damaged && declared.is_some()), damaged: found.damaged, text: found.text.into_owned() }
+        Self { guessed: !bytes.is_ascii() && (!found.damaged || declared.is_none()), damaged: found.damaged, text: found.text.into_owned() }
     }
 }
 
@@ -85,8 +85,11 @@ fn base64(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
         let is_whole = own.len() + pads == text.len();
         // A long line with a few strange bytes was damaged on its way.
         let is_damaged = text.len() >= 40 && !text.contains(&b' ') && own.len() * 10 >= text.len() * 9;
-        let goes_on =
-            if has_gap || is_padded { is_whole && (own.len() + pads) % 4 == 0 && !(has_gap && is_padded) } else { is_whole || is_damaged };
+        let goes_on = if has_gap || is_padded {
+            is_whole && (own.len() + pads).is_multiple_of(4) && !(has_gap && is_padded)
+        } else {
+            is_whole || is_damaged
+        };
         if text.is_empty() {
             has_gap |= !digits.is_empty() || is_padded;
         } else if goes_on {

@@ -48,7 +48,7 @@ pub(super) fn join(mail: &[u8]) -> Cow<'_, [u8]> {
 /// The encoded word behind white space. A line end belongs to it only if the next line is indented.
 fn next_word(bytes: &[u8]) -> Option<(usize, Word<'_>)> {
     let gap = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let is_folded = gap > 0 && matches!(bytes[gap - 1], b' ' | b'\t') && bytes[..gap].iter().filter(|byte| **byte == b'\n').count() < 2;
+    let is_folded = gap > 0 && matches!(bytes[gap - 1], b' ' | b'\t') && bytes[..gap].split(|byte| *byte == b'\n').count() <= 2;
     if is_folded { Word::parse(&bytes[gap..]).map(|word| (gap, word)) } else { None }
 }
 
