@@ -73,12 +73,12 @@ async fn obey(signals: &mut Signals, stop: &CancellationToken, files: (Option<&T
 fn reload((tls, keys): (Option<&Tls>, Option<&KeyFile>)) {
     match tls.map(Tls::reload) {
         None => {}
-        Some(Ok(())) => say("new connections use the certificates as they are now"),
+        Some(Ok(())) => say("the certificates were read again, for new connections"),
         Some(Err(error)) => say(&format!("the certificates stay as they were: {error}")),
     }
     match keys.map(KeyFile::reload) {
         None => {}
-        Some(Ok(())) => say("requests need a key of the key file as it is now"),
+        Some(Ok(())) => say("the key file was read again"),
         Some(Err(error)) => say(&format!("the keys stay as they were: {error}")),
     }
 }

@@ -99,6 +99,14 @@ impl App {
         problem
     }
 
+    /// The caps on the money of an owner's runs together, in words; `None` without any.
+    pub fn outer_caps(&self, owner: &str) -> Option<String> {
+        let of_key = self.keys.as_ref().and_then(|file| file.keys().cap(owner)).map(|cap| format!("the cap of {cap} of key {owner}"));
+        let server = (self.settings.max_usd > 0.0).then(|| format!("the cap of the server (serve.max_usd = {})", self.settings.max_usd));
+        let caps: Vec<String> = of_key.into_iter().chain(server).collect();
+        (!caps.is_empty()).then(|| caps.join(" or "))
+    }
+
     /// Calls `with` with the caps on money. Requests reserve no money meanwhile.
     pub fn with_caps<T>(&self, with: impl FnOnce(Caps<'_>) -> T) -> T {
         let server = (self.settings.max_usd > 0.0).then(|| Money::from_usd(self.settings.max_usd));

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_mins(10);
 
-/// Time after the end of a run. Further runs that end meanwhile share a look.
-const AFTER_END: Duration = Duration::from_secs(5);
+/// How long an ended run stays, whatever its size, so that its client can fetch the results.
+const KEPT: Duration = Duration::from_mins(2);
 
 /// Removes ended runs that are too old, or that exceed the size limit, until it is dropped.
 pub async fn keep_within_limits(app: Arc<App>) {
@@ -24,7 +24,7 @@ pub async fn keep_within_limits(app: Arc<App>) {
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            () = app.ended.notified() => tokio::time::sleep(AFTER_END).await,
+            () = app.ended.notified() => tokio::time::sleep(KEPT).await,
         }
     }
 }
@@ -46,7 +46,8 @@ fn remove_excess(app: &App) -> Result<(), Problem> {
     let mut size = if most == 0 { 0 } else { app.directories.size_of_runs() };
     for (id, at) in ended {
         let is_old = days > 0 && Timestamp::now().duration_since(at) > age;
-        let is_excess = most > 0 && size > most;
+        let is_new = Timestamp::now().duration_since(at).unsigned_abs() < KEPT;
+        let is_excess = most > 0 && size > most && !is_new;
         if !is_old && !is_excess {
             break;
         }

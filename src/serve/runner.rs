@@ -3,7 +3,7 @@
 use super::app::{App, until};
 use super::live::Live;
 use super::problem::Problem;
-use super::queue::{DEADLINE, QueuedRun, State, Totals};
+use super::queue::{DEADLINE, QueuedRun, RAN_SHORT, State, Totals};
 use super::staging::Input;
 use super::submission::Submission;
 use crate::ask::{StopKind, larger_cap};
@@ -25,6 +25,14 @@ pub const CANCELLED: &str = "cancelled by a client";
 pub const PAUSED: &str = "paused by a client";
 /// Reason of a stop by the server.
 pub const SERVER_STOPS: &str = "the server stops; it goes on when the server starts again";
+
+/// What limits the money of a run.
+struct Limit {
+    /// The caps that leave it less than its own; `None` if its own cap is the limit.
+    outer: Option<String>,
+    /// Whether others may give money back.
+    may_grow: bool,
+}
 
 /// How the work on a run ended.
 struct Ended {
@@ -62,10 +70,19 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
 }
 
 async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
-    // The cap of a run at work contains what its key and the server have left.
-    let own = app.queue.get(&run.id).ok().flatten().and_then(|run| run.cap);
     match try_to_run(app, run).await {
-        Ok(Ok(outcome)) => how_it_ended(&outcome, own == run.cap),
+        Ok(Ok(outcome)) => {
+            let (asked, outer) = (run.clone(), app.outer_caps(&run.owner));
+            let limit = app.blocking(move |app| {
+                // The cap of a run at work contains what its key and the server have left.
+                let own = app.queue.get(&asked.id)?.and_then(|run| run.cap);
+                Ok(Limit { outer: outer.filter(|_| own != asked.cap), may_grow: app.queue.others_reserve(&asked.id)? })
+            });
+            match limit.await {
+                Ok(limit) => how_it_ended(&outcome, &limit),
+                Err(problem) => Ended { state: State::Failed, message: problem.detail },
+            }
+        }
         Ok(Err(error)) => {
             let advice = error.no_room().map(|advice| format!(". {advice}")).unwrap_or_default();
             Ended { state: State::Failed, message: format!("{error}{advice}") }
@@ -74,7 +91,7 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
     }
 }
 
-fn how_it_ended(outcome: &Outcome, is_own_cap: bool) -> Ended {
+fn how_it_ended(outcome: &Outcome, limit: &Limit) -> Ended {
     let copied = outcome.not_copied.clone().or_else(|| outcome.not_in_database.clone());
     match &outcome.stop {
         None => Ended { state: State::Complete, message: copied.unwrap_or_default() },
@@ -85,18 +102,23 @@ fn how_it_ended(outcome: &Outcome, is_own_cap: bool) -> Ended {
             Ended { state: State::Stopped, message: stop.message.clone() }
         }
         Some(stop) if stop.kind == StopKind::Requested => Ended { state: State::Queued, message: stop.message.clone() },
-        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message, is_own_cap) },
+        Some(stop) if limit.outer.is_some() && limit.may_grow && larger_cap(&stop.message).is_some() => {
+            Ended { state: State::Queued, message: RAN_SHORT.to_owned() }
+        }
+        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message, limit.outer.as_deref()) },
     }
 }
 
 /// A message in the words of the API instead of those of the command line.
-fn for_clients(message: &str, is_own_cap: bool) -> String {
-    match (message.split_once(" To continue, "), larger_cap(message)) {
-        (Some((why, _)), Some(_)) if !is_own_cap => {
-            let why = why.replace(" (budget.max_usd)", ", which the caps of its key and of the server leave,");
-            format!("{why} To continue, raise max_usd of the key or serve.max_usd, then resume the run")
+///
+/// `outer` names caps that are lower than that of the run.
+fn for_clients(message: &str, outer: Option<&str>) -> String {
+    match (message.split_once(" To continue, "), larger_cap(message), outer) {
+        (Some((why, _)), Some(_), Some(outer)) => {
+            let why = why.replace(" (budget.max_usd)", &format!(" is what {outer} leaves. It"));
+            format!("{why} To continue, raise {outer}, then resume the run")
         }
-        (Some((why, _)), Some(cap)) => format!("{why} To continue, resume the run with a larger cap, such as {{\"max_usd\": {cap}}}"),
+        (Some((why, _)), Some(cap), None) => format!("{why} To continue, resume the run with a larger cap, such as {{\"max_usd\": {cap}}}"),
         _ => message.to_owned(),
     }
 }

@@ -71,6 +71,13 @@ impl Directories {
         Ok(Staged { input, names: BTreeSet::new(), hash: blake3::Hasher::new(), bytes: 0 })
     }
 
+    /// Counts bytes that were added, until the size is measured again.
+    pub fn grow(&self, bytes: u64) {
+        if let Some((_, size)) = self.1.lock().as_mut() {
+            *size += bytes;
+        }
+    }
+
     /// Removes a run and its inputs.
     pub fn remove(&self, id: &RunId) -> io::Result<()> {
         for directory in [self.run(id), self.input(id).0] {
@@ -219,6 +226,11 @@ impl Staged {
             return Err(Problem::invalid("the submission has no documents. Send texts, rows, addresses or files"));
         }
         Ok(())
+    }
+
+    /// Size of the documents in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Hash of everything that was submitted.

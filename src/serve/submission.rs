@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::settings::ServeSettings;
 use crate::config::Config;
 use crate::job::{AUTO, BUILTIN};
-use crate::model::{Money, did_you_mean};
+use crate::model::{Money, did_you_mean, from_object};
 use crate::read::text_file;
 use jiff::Timestamp;
 use serde::de::value::MapAccessDeserializer;
@@ -183,11 +183,7 @@ const LABEL: usize = 200;
 impl Submission {
     /// Parses a submission.
     pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
-        // A list would be taken as the fields in their order.
-        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-            return Err(Problem::bad_request("the submission is not valid: expected a JSON object"));
-        }
-        serde_json::from_slice(bytes).map_err(|error| Problem::bad_request(format!("the submission is not valid: {error}")))
+        from_object(bytes).map_err(|error| Problem::bad_request(format!("the submission is not valid: {error}")))
     }
 
     /// Checks everything that needs only the settings of the server.

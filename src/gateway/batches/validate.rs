@@ -3,6 +3,7 @@
 use super::create::endpoint;
 use crate::ask::RelayEndpoint;
 use crate::gateway::request::parse_value;
+use crate::model::from_object;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,7 +87,7 @@ impl Lines {
     /// The next line. A line that cannot be read is left out: the file was checked.
     pub fn next(&mut self) -> io::Result<Option<Line>> {
         while let Some((number, text)) = self.next_text()? {
-            if let Ok(Written { custom_id: Some(custom_id), body: Some(body), .. }) = serde_json::from_slice(&text) {
+            if let Ok(Written { custom_id: Some(custom_id), body: Some(body), .. }) = from_object(&text) {
                 return Ok(Some(Line { number, custom_id, body: Bytes::copy_from_slice(body.get().as_bytes()) }));
             }
         }
@@ -139,8 +140,8 @@ fn check(
     may_ask: &impl Fn(&str) -> bool,
 ) -> Result<(), Wrong> {
     let wrong = |code, param: &str, message: String| Err((code, Some(param.to_owned()), message));
-    let Written { custom_id, method, url, body } = serde_json::from_slice(text)
-        .map_err(|error| ("invalid_json_line", None, format!("This line is not parseable as valid JSON: {error}")))?;
+    let Written { custom_id, method, url, body } =
+        from_object(text).map_err(|error| ("invalid_json_line", None, format!("This line is not parseable as valid JSON: {error}")))?;
     let Some(custom_id) = custom_id.filter(|id| !id.is_empty() && id.len() <= CUSTOM_ID) else {
         return wrong("missing_required_parameter", "custom_id", format!("custom_id must be a text of 1 to {CUSTOM_ID} bytes."));
     };

@@ -3,6 +3,7 @@
 use super::find;
 use super::runs::Run;
 use crate::control::{Answer, Request};
+use crate::model::from_object;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::live::Live;
@@ -13,7 +14,9 @@ use crate::serve::submission::check_cap;
 use crate::store::{Archive, RunLock};
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
@@ -102,6 +105,14 @@ pub async fn pause(
     shown(&app, &caller, &id).await
 }
 
+/// Parses a body that must be an object.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    from_object(body).map_err(|error| {
+        let why = format!("the body is not valid: {error}");
+        if error.is_data() { Problem::invalid(why) } else { Problem::bad_request(why) }
+    })
+}
+
 /// Changes of a run that is resumed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -118,9 +129,9 @@ pub async fn resume(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    changes: Option<Json<Resume>>,
+    changes: Bytes,
 ) -> Result<Json<Run>, Problem> {
-    let Resume { max_usd } = changes.map(|Json(changes)| changes).unwrap_or_default();
+    let Resume { max_usd } = if changes.trim_ascii().is_empty() { Resume::default() } else { object(&changes)? };
     let cap = check_cap(max_usd)?;
     let (run, live) = controlled(&app, &caller, &id).await?;
     if cap.is_some() && live.is_some() {
@@ -141,6 +152,7 @@ pub async fn resume(
             app.queue.set_cap(&run.id, cap)?;
         }
         app.queue.hold(&run.id, false)?;
+        app.queue.clear_message(&run.id)?;
         app.queue.turn(&run.id, &[RunState::Cancelled, RunState::Stopped, RunState::Failed], RunState::Queued, "")
     })
     .await?;
@@ -168,8 +180,9 @@ pub async fn requeue(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    Json(asked): Json<Requeue>,
+    asked: Bytes,
 ) -> Result<Json<Run>, Problem> {
+    let asked: Requeue = object(&asked)?;
     if asked.documents.is_empty() {
         return Err(Problem::invalid("documents: name at least one document"));
     }

@@ -62,6 +62,7 @@ pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Ca
             hash,
         };
         // The files come first: a run in the queue has all its documents.
+        app.directories.grow(staged.bytes());
         staged.keep(&app.directories.input(&id))?;
         let submitted = app.queue.submit(&new, app.settings.queue);
         if !matches!(submitted, Ok(Submitted::New(_))) {
@@ -125,13 +126,7 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         }
         Ok(app.directories.stage(&staging)?)
     });
-    let mut staged = match staged.await {
-        Ok(staged) => staged,
-        Err(problem) => {
-            discard_body(request.into_body()).await;
-            return Err(problem);
-        }
-    };
+    let mut staged = staged.await?;
     let submission = if content_type.starts_with("multipart/form-data") {
         receive_parts(app, request, &mut staged).await?
     } else if content_type.starts_with("application/json") {
@@ -192,17 +187,6 @@ async fn whole(body: Body) -> Result<Vec<u8>, Problem> {
         return Err(Problem::too_large("a submission as JSON is larger than 32 MB. Send its documents as files"));
     }
     Ok(whole)
-}
-
-/// Reads a body that is refused, within limits: many clients do not see a response that comes before.
-async fn discard_body(body: Body) {
-    let (mut pieces, mut length) = (body.into_data_stream(), 0);
-    while let Some(Ok(piece)) = pieces.next().await {
-        length += piece.len();
-        if length > DISCARDED {
-            break;
-        }
-    }
 }
 
 /// Reads the rest of a file that is too large, within limits.

@@ -3,6 +3,7 @@
 mod calls;
 mod control;
 mod create;
+mod discard;
 mod estimate;
 mod events;
 mod guard;
@@ -98,6 +99,7 @@ pub fn router(app: &Arc<App>) -> Router {
         }))
         .layer(middleware::from_fn(openai::openai_errors))
         .layer(middleware::map_response(as_problem))
+        .layer(middleware::from_fn(discard::discard_rest))
         .with_state(Arc::clone(app))
 }
 

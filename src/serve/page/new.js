@@ -141,8 +141,9 @@ function submission({ settings = {}, label = "" } = {}) {
   const job = chosenJob();
   if (job && job.name in form.edits) run.job_file = form.edits[job.name];
   else if (job) run.job = job.name;
-  const cap = byId("max-usd").valueAsNumber;
-  if (cap > 0) run.max_usd = cap;
+  const cap = byId("max-usd").value.trim().replace(",", ".");
+  // The server says what is wrong with an amount.
+  if (cap !== "") run.max_usd = Number.isFinite(Number(cap)) ? Number(cap) : cap;
   if (byId("flex").checked) run.lane = "flex";
   const body = new FormData();
   body.append("run", JSON.stringify(run));

@@ -1,9 +1,10 @@
 //! Caps on money that several runs share.
 //!
 //! A run gets its share when it begins, so the runs together never exceed a cap. A run without its
-//! own cap gets everything that is left, and further runs wait until it has ended.
+//! own cap gets everything that is left, and further runs wait until it has ended. A run with its own
+//! cap waits until others have given back enough for it.
 
-use super::Queue;
+use super::{Queue, RunId};
 use crate::model::Money;
 use crate::serve::problem::Problem;
 use rusqlite::Connection;
@@ -24,12 +25,19 @@ pub struct Caps<'c> {
 pub(super) enum Room {
     /// No cap applies.
     Unlimited,
-    /// This amount.
-    Money(Money),
+    /// This amount, and whether others have reserved more.
+    Money(Money, Shared),
     /// Nothing is left until another run has ended.
     Later,
     /// Nothing is left.
     None,
+}
+
+/// Whether others have reserved money under the same cap, and may give it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shared {
+    No,
+    Yes,
 }
 
 impl Caps<'_> {
@@ -44,12 +52,19 @@ impl Caps<'_> {
             let room = match (left, reserved) {
                 (Money::ZERO, Money::ZERO) => Room::None,
                 (Money::ZERO, _) => Room::Later,
-                (left, _) => Room::Money(left),
+                (left, Money::ZERO) => Room::Money(left, Shared::No),
+                (left, _) => Room::Money(left, Shared::Yes),
             };
             least = match (least, room) {
                 (Room::None, _) | (_, Room::None) => Room::None,
                 (Room::Later, _) | (_, Room::Later) => Room::Later,
-                (Room::Money(a), Room::Money(b)) => Room::Money(a.min(b)),
+                (Room::Money(a, of_a), Room::Money(b, of_b)) => {
+                    if a <= b {
+                        Room::Money(a, of_a)
+                    } else {
+                        Room::Money(b, of_b)
+                    }
+                }
                 (Room::Unlimited, room) | (room, Room::Unlimited) => room,
             };
         }
@@ -58,6 +73,12 @@ impl Caps<'_> {
 }
 
 impl Queue {
+    /// Whether other runs have reserved money.
+    pub fn others_reserve(&self, id: &RunId) -> Result<bool, Problem> {
+        let sql = "SELECT count(*) FROM runs WHERE state = 'running' AND reserved_pico_usd > 0 AND id <> ?1";
+        Ok(self.read.lock().prepare_cached(sql)?.query_row([id.as_str()], |row| row.get::<_, u64>(0))? > 0)
+    }
+
     /// Money spent and reserved by the runs of an owner, or of all.
     pub fn money(&self, owner: Option<&str>) -> Result<(Money, Money), Problem> {
         Ok(used(&self.read.lock(), owner)?)

@@ -9,7 +9,9 @@ mod outbox;
 mod record;
 
 pub use caps::Caps;
-pub use next::DEADLINE;
+#[cfg(test)]
+use next::WAITS;
+pub use next::{DEADLINE, RAN_SHORT};
 pub use outbox::{Delivery, Message, PER_HOST};
 pub use record::{QueuedRun, RunId, State, Totals};
 
@@ -295,6 +297,12 @@ impl Queue {
             ended.extend(RunId::parse(&id).map(|id| (id, time(ms))));
         }
         Ok(ended)
+    }
+
+    /// Removes the message of a waiting run.
+    pub fn clear_message(&self, id: &RunId) -> Result<(), Problem> {
+        self.write().execute("UPDATE runs SET message = '' WHERE id = ?1 AND state = 'queued'", [id.as_str()])?;
+        Ok(())
     }
 
     /// Whether a run is in the queue.

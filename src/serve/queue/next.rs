@@ -1,7 +1,7 @@
 //! Selects the next run: the highest priority first, then fairly between owners, then the earliest
 //! deadline, then the oldest.
 
-use super::caps::Room;
+use super::caps::{Room, Shared};
 use super::{Caps, Queue, QueuedRun, RunId, get, now_ms, outbox};
 use crate::model::Money;
 use crate::serve::problem::Problem;
@@ -12,6 +12,11 @@ use std::collections::HashMap;
 
 /// Why a run is stopped at its deadline.
 pub const DEADLINE: &str = "the deadline has passed. Resume the run to go on without it";
+
+/// Why a run waits for others before it begins.
+pub const WAITS: &str = "waits for money that others have reserved";
+/// Why a run waits that has used its share. It goes on when no other run has reserved money.
+pub const RAN_SHORT: &str = "has used its share, and waits for money that others have reserved";
 
 /// The first run of an owner at a priority.
 struct Candidate {
@@ -42,13 +47,16 @@ impl Queue {
             let room = caps.room(&transaction, &owner)?;
             let (cap, reserved) = match room {
                 Room::Unlimited => (run.cap, None),
-                Room::Money(left) => {
+                Room::Money(left, Shared::Yes) if waits_for(&run, left) => {
+                    wait(&transaction, &id)?;
+                    continue;
+                }
+                Room::Money(left, _) => {
                     let cap = run.cap.unwrap_or(Money::MAX).min(run.totals.spent + left);
                     (Some(cap), Some(cap - run.totals.spent))
                 }
                 Room::Later => {
-                    let waits = "waits for money that other runs have reserved";
-                    transaction.execute("UPDATE runs SET message = ?2 WHERE id = ?1 AND message <> ?2", params![id.as_str(), waits])?;
+                    wait(&transaction, &id)?;
                     continue;
                 }
                 Room::None => {
@@ -69,6 +77,18 @@ impl Queue {
         transaction.commit()?;
         Ok(next)
     }
+}
+
+/// Whether a run waits until others have given money back. One that has stopped for lack of room does,
+/// too.
+fn waits_for(run: &QueuedRun, left: Money) -> bool {
+    run.message == RAN_SHORT || run.cap.is_some_and(|cap| run.totals.spent + left < cap)
+}
+
+/// Says why a run waits.
+fn wait(connection: &Connection, id: &RunId) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET message = ?2 WHERE id = ?1 AND message NOT IN (?2, ?3)";
+    connection.execute(sql, params![id.as_str(), WAITS, RAN_SHORT]).map(drop)
 }
 
 /// Stops waiting runs whose deadline has passed. Nothing is sent for them.

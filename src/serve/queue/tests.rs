@@ -191,3 +191,29 @@ fn takes_over(tables: &str) {
     assert_eq!(queue.get(&id).unwrap().unwrap().deadline, None);
     assert_eq!(next(&queue), Some(id));
 }
+
+#[test]
+fn a_run_waits_for_money_that_another_run_may_give_back() {
+    let (_directory, queue) = queue();
+    let of_key = |owner: &str| (owner == "k").then(|| Money::from_usd(0.26));
+    let caps = Caps { server: None, owner: &of_key, requests: &|_| (Money::ZERO, Money::ZERO) };
+    let first = submit(&queue, "k", 0, Some(0.25));
+    let second = submit(&queue, "k", 0, Some(0.1));
+    assert_eq!(queue.next(caps).unwrap().map(|run| run.id), Some(first.clone()));
+    assert!(queue.next(caps).unwrap().is_none(), "a share of 0.01 is of no use");
+    assert_eq!(queue.get(&second).unwrap().unwrap().message, WAITS);
+    queue.end(&first, State::Complete, "", &spent(0.04)).unwrap();
+    let next = queue.next(caps).unwrap().unwrap();
+    assert_eq!((next.id, next.cap), (second, Some(Money::from_usd(0.1))));
+    // A larger cap than that of the key is no reason to wait for ever.
+    let third = submit(&queue, "k", 0, Some(5.0));
+    assert!(queue.next(caps).unwrap().is_none());
+    queue.end(&next_id(&queue, &third), State::Complete, "", &spent(0.1)).unwrap();
+    assert_eq!(queue.next(caps).unwrap().map(|run| run.cap), Some(Some(Money::from_usd(0.12))));
+}
+
+/// The run at work beside `other`.
+fn next_id(queue: &Queue, other: &RunId) -> RunId {
+    let runs = queue.list("k", &Filter { state: Some(State::Running), before: None, limit: 9 }).unwrap();
+    runs.into_iter().map(|run| run.id).find(|id| id != other).unwrap()
+}

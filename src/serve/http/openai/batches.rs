@@ -3,6 +3,7 @@
 use super::files::{ListQuery, list_of};
 use super::{check_may_send, whole};
 use crate::gateway::{ApiError, Batch, NewBatch};
+use crate::model::from_object;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use axum::extract::{Path, Query, Request, State};
@@ -14,8 +15,7 @@ use std::sync::Arc;
 pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Json<Value>, ApiError> {
     check_may_send(&app, &caller)?;
     let received = whole(&app, request.into_body()).await?;
-    let new: NewBatch =
-        serde_json::from_slice(&received.bytes).map_err(|error| ApiError::invalid(format!("the batch is not valid: {error}")))?;
+    let new: NewBatch = from_object(&received.bytes).map_err(|error| ApiError::invalid(format!("the batch is not valid: {error}")))?;
     Ok(Json(app.gateway.create_batch(caller.name, new).await?.json()))
 }
 
