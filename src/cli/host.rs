@@ -125,8 +125,8 @@ impl Watcher for Host {
 /// Time for a drained run to close its files. After it, something hangs.
 const MARGIN: Duration = Duration::from_secs(4);
 /// Signals within this time after the first one are the same request: `timeout` and some service
-/// managers signal the process and then its group.
-const SAME: Duration = Duration::from_secs(1);
+/// managers signal the process and then its group. A hand is slower.
+const SAME: Duration = Duration::from_millis(200);
 
 /// Obeys signals. The first stops the run. A second one, after [`SAME`] or after the run, ends the
 /// program at once: calls in flight are in doubt then, and committed data is safe. A closed terminal may signal
