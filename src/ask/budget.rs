@@ -148,6 +148,11 @@ impl Budget {
         self.cap.map(|cap| (cap, self.total().all))
     }
 
+    /// What the cap has left, without what is spent and reserved.
+    pub(super) fn left(&self) -> Option<Money> {
+        self.cap.map(|cap| Money::from_pico(cap.pico().saturating_sub((self.total().all + self.reserved).pico())))
+    }
+
     /// The request for which there was no room.
     pub(super) fn reached(&self) -> Option<BudgetReached> {
         self.reached

@@ -120,8 +120,14 @@ impl Report {
     pub fn cost(&self) -> String {
         match self.prediction.cost {
             Some(cost) => usd(cost),
-            None => format!("of unknown price ({} is not in the price table, see `docmill prices`)", self.plan.account.model),
+            None => format!("of unknown price ({} is not in the price table, see `docmill prices`)", self.unpriced()),
         }
+    }
+
+    /// The first model without a price.
+    fn unpriced(&self) -> &str {
+        let is_unpriced = |model: &&str| self.plan.account.prices.at_most(model, Tier::Standard, 1, 1).is_none();
+        self.survey.tasks.iter().map(|task| task.model.as_str()).find(is_unpriced).unwrap_or(&self.plan.account.model)
     }
 
     /// A warning if the cap on money may stop the run.
@@ -208,7 +214,9 @@ impl Report {
         if let Some(most) = prediction.at_most.filter(|most| *most > 0.0) {
             let room = self.plan.llm.room_to_think(self.plan.account.dialect);
             let room = if room > 0 { format!(" (with {room} thinking tokens, llm.thinking_tokens)") } else { String::new() };
-            line("", &format!("at most {} if every answer uses its whole limit{room}, without retries", Money::from_usd(most)));
+            let most = Money::from_usd(most);
+            let answers = if self.plan.jobs.only_embeds() { String::new() } else { format!(" if every answer uses its whole limit{room}") };
+            line("", &format!("at most {most}{answers}, without retries"));
         }
         for alternative in &self.alternatives {
             line(alternative.head, &alternative.text());
@@ -239,6 +247,7 @@ impl Report {
         match self.prediction.learned_from {
             0 | 1 if output.high - output.low < 1.0 => "assuming answers half to twice as long as earlier ones".to_owned(),
             0 | 1 if self.plan.simulated.is_some() => "computed from the answers of the built-in server".to_owned(),
+            0 | 1 if self.plan.jobs.only_embeds() => "estimated from the lengths of the texts: nine of ten bills lie inside".to_owned(),
             0 | 1 => "guessed from the answer fields: nine of ten bills lie inside. --pilot 30 runs 30 documents, keeps their \
                 answers, and narrows the guess"
                 .to_owned(),

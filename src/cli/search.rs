@@ -8,7 +8,7 @@ use super::vectors::newest_vectors;
 use crate::ask::query_vector;
 use crate::progress::wrapped_for_stdout;
 use crate::setup::{Environment, Flag, upstream};
-use crate::store::{Archive, Passage};
+use crate::store::{Archive, EmbedRecord, Passage};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,10 +17,14 @@ use std::path::Path;
 const SHOWN: usize = 300;
 
 pub(super) fn search(args: &SearchArgs) -> Result<Exit, CliError> {
+    if args.text.trim().is_empty() {
+        return Err(CliError::usage("the text to search for is empty"));
+    }
     let archive = Archive::open(Path::new(&args.directory)).map_err(CliError::usage)?;
     let archive = archive
         .ok_or_else(|| CliError::usage(format!("{}: no run store. Embed texts first: docmill run DIR --job embed", args.directory)))?;
-    let (view, task) = newest_vectors(&archive, (args.job.as_deref(), args.task.as_deref()))?;
+    let names = (args.job.as_deref(), args.task.as_deref());
+    let (_, task) = newest_vectors(&archive, names)?;
     let (config, settings) = load(&args.settings, Vec::<Flag>::new())?;
     if settings.llm.provider != task.provider {
         let message = format!(
@@ -38,9 +42,42 @@ pub(super) fn search(args: &SearchArgs) -> Result<Exit, CliError> {
             CliError { exit: Exit::StoppedEarly, message }
         })
     })?;
-    let passages = archive.nearest(&view, &task.task, &query, args.top.max(1)).map_err(CliError::internal)?;
-    print(&if args.json { as_json(&passages) } else { as_text(&passages) })?;
+    let passages = nearest(&archive, names, &task, (&query, args.top))?;
+    let text = if args.json { as_json(&passages) } else { as_text(&passages) };
+    print(text.trim_end())?;
     Ok(Exit::Ok)
+}
+
+/// The passages of `before` nearest to a query. A run may have replaced the results since `before`
+/// was read.
+fn nearest(
+    archive: &Archive,
+    names: (Option<&str>, Option<&str>),
+    before: &EmbedRecord,
+    (query, top): (&[f32], usize),
+) -> Result<Vec<Passage>, CliError> {
+    archive.hold_still().map_err(CliError::internal)?;
+    let (view, task) = newest_vectors(archive, names)?;
+    let stopped = |message| Err(CliError { exit: Exit::StoppedEarly, message });
+    if task != *before {
+        return stopped("a run has changed the task during the search. Search again".to_owned());
+    }
+    let passages = archive.nearest(&view, &task.task, query, top).map_err(CliError::internal)?;
+    if passages.len() < top {
+        let stored = archive.dimensions(&view, &task.task).map_err(CliError::internal)?;
+        if let Some(other) = stored.iter().find(|dimensions| **dimensions != query.len()) {
+            return Err(CliError::usage(format!(
+                "the vector of the text has {} dimensions, but vectors in the run store have {other}: the server has another model \
+                    \"{}\" than during the run. Use the server of the run, or embed the documents into another output directory",
+                query.len(),
+                task.model
+            )));
+        }
+    }
+    if passages.is_empty() {
+        return stopped("no passage was found, because a run was replacing the vectors. Search again".to_owned());
+    }
+    Ok(passages)
 }
 
 fn as_json(passages: &[Passage]) -> String {

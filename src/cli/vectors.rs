@@ -35,27 +35,29 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// The newest task that embedded, or the one of these names of a job and a task.
+/// The newest task with vectors, or the one of these names of a job and a task.
+///
+/// Complete runs come first. A run of other tasks has no vectors, so those of an earlier run count.
 pub(super) fn newest_vectors(archive: &Archive, (job, task): (Option<&str>, Option<&str>)) -> Result<(View, EmbedRecord), CliError> {
-    let mut tasks = Vec::new();
-    for run in archive.runs().map_err(CliError::internal)?.iter().rev() {
-        for own in run.jobs.iter().filter(|own| job.is_none_or(|job| job == own.name)) {
-            if let Some(view) = archive.view(Some(&own.name), false).map_err(CliError::internal)? {
-                let of_job = archive.embed_tasks(&view).map_err(CliError::internal)?;
-                tasks.extend(of_job.into_iter().filter(|task| task.job == own.name).map(|task| (view.clone(), task)));
+    let runs = archive.runs().map_err(CliError::internal)?;
+    let views: Vec<View> = runs.iter().rev().map(Archive::view_of).collect();
+    let (complete, others): (Vec<&View>, Vec<&View>) = views.iter().partition(|view| view.complete);
+    let mut names: Vec<String> = Vec::new();
+    for view in complete.into_iter().chain(others) {
+        for own in archive.embed_tasks(view).map_err(CliError::internal)? {
+            let is_wanted = job.is_none_or(|job| job == own.job) && view.jobs.iter().any(|job| job.name == own.job);
+            if !is_wanted || !archive.has_vectors(view, &own.task).map_err(CliError::internal)? {
+                continue;
             }
-        }
-        if !tasks.is_empty() {
-            break;
+            if task.is_none_or(|task| task == own.task) {
+                return Ok((view.clone(), own));
+            }
+            names.push(own.task);
         }
     }
-    let names: Vec<String> = tasks.iter().map(|(_, task)| task.task.clone()).collect();
-    let found = tasks.into_iter().find(|(_, own)| task.is_none_or(|task| task == own.task));
-    found.ok_or_else(|| {
-        let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        CliError::usage(match task {
-            Some(task) if !known.is_empty() => unknown_name("task", task, &known),
-            _ => format!("{}: no vectors. Embed texts first: docmill run DIR --job embed", archive.path().display()),
-        })
-    })
+    let known: Vec<&str> = names.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    Err(CliError::usage(match task {
+        Some(task) if !known.is_empty() => unknown_name("task", task, &known),
+        _ => format!("{}: no vectors. Embed texts first: docmill run DIR --job embed", archive.path().display()),
+    }))
 }

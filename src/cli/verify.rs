@@ -106,7 +106,7 @@ fn books(archive: &Archive, directory: &Path, receipt: &mut Receipt) -> Result<(
     let doubts = archive.in_doubt().map_err(CliError::internal)?;
     if !doubts.is_empty() {
         let bound = at_most(doubts.iter().map(|doubt| doubt.at_most).sum());
-        let (calls, status) = (counted(doubts.len() as u64, "request"), command_in(directory, "status"));
+        let (calls, status) = (counted(doubts.len() as u64, "call"), command_in(directory, "status"));
         print_wrapped(&format!("  note  {calls} in doubt, {bound}: `{status}` lists them"), 8)?;
     }
     Ok(())

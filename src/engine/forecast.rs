@@ -122,6 +122,7 @@ impl<'p> Predictor<'p> {
         let learned_from = seen(self.survey).filter(|document| document.calls.iter().any(is_paid)).count();
         let limits = self.limits.rates();
         let limits_unknown = self.plan.account.has_limits() && limits.is_empty();
+        let cost = self.cost();
         let wall = seconds.map_or(per_second.wall_s, |(wall, _)| wall.middle());
         Prediction {
             limits: limits.iter().map(AccountLimit::from).collect(),
@@ -140,8 +141,9 @@ impl<'p> Predictor<'p> {
                 Interval { low: end(|(fewer, _)| fewer), high: end(|(_, more)| more) }
             }),
             output: Interval { low: output(|length| length.low), high: output(|length| length.high) },
-            cost: self.cost(),
-            at_most: self.at_most(),
+            cost,
+            // The number of tokens is an estimate, so the range may reach beyond.
+            at_most: self.at_most().map(|most| cost.map_or(most, |cost| most.max(cost.high))),
             learned_from,
             seconds: seconds.map(|(wall, _)| wall),
             seconds_per_second: per_second.wall_s.max(bounds.get(&bound).copied().unwrap_or_default()),

@@ -2,8 +2,8 @@
 
 use crate::ask::packing::PackLimits;
 use crate::ask::{Ledger, LedgerClosed, PackedAttempt, VectorLedger};
-use crate::model::{Attempt, Call, CallKey, CallTrace, DocumentId, FailureCode, Money, Spent};
-use crate::store::{NewAttempt, NewRequest, PackLimit, Settlement, StoreHandle, WriterGone};
+use crate::model::{Attempt, Call, CallKey, CallTrace, DocumentId, FailureCode, Money, Spent, VectorForm};
+use crate::store::{EmbedRecord, NewAttempt, NewRequest, PackLimit, Settlement, StoreHandle, WriterGone};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -112,6 +112,8 @@ pub(super) struct PackLedger {
     pub requests: Arc<RequestLedger>,
     /// Limits that servers have taught earlier runs.
     pub limits: Vec<PackLimit>,
+    /// Tasks whose vectors are in the store, with their dimensions.
+    pub dimensions: Vec<(EmbedRecord, usize)>,
 }
 
 /// A call in a pack.
@@ -145,6 +147,10 @@ impl VectorLedger for PackLedger {
             max_bytes: limit.bytes.and_then(|n| u64::try_from(n).ok()).unwrap_or(none.max_bytes),
         };
         self.limits.iter().map(|limit| (limit.endpoint.clone(), limits(limit))).collect()
+    }
+
+    fn dimensions(&self, model: &str, form: &VectorForm) -> Option<usize> {
+        self.dimensions.iter().find(|(task, _)| task.model == model && task.form == *form).map(|(_, dimensions)| *dimensions)
     }
 
     fn learned(&self, endpoint: &str, limits: PackLimits) {

@@ -44,7 +44,7 @@ pub(super) struct Opened {
     pub database: Option<(PostgresSession, Option<CommittedRows>)>,
     pub answers: Answers,
     /// Vectors, and limits that servers have taught, if a job embeds texts.
-    pub vectors: Option<(VectorReader, Vec<PackLimit>)>,
+    pub vectors: Option<StoredVectors>,
     pub fence: Fence,
     pub budget: Budget,
     /// Documents that were cancelled in an earlier run.
@@ -77,7 +77,7 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, RunError> {
         Ok::<_, StoreError>(DayBudget::new(cap, spent, plan.arrivals.is_some(), now))
     };
     let day = plan.max_cost_per_day.map(today).transpose()?;
-    let vectors = plan.jobs.embeds().then(|| Ok::<_, StoreError>((store.vectors()?, store.pack_limits()?))).transpose()?;
+    let vectors = plan.jobs.embeds().then(|| stored_vectors(plan, &store)).transpose()?;
     let (budget, cancelled) = (Budget::new(plan.max_cost, before).with_day(day), store.cancelled()?);
     Ok(Opened {
         store,
@@ -118,8 +118,27 @@ fn embeds<'p>(plan: &'p Plan, job: &'p Job) -> impl Iterator<Item = EmbedRecord>
         task: task.id.to_owned(),
         provider: plan.account.provider.as_str().to_owned(),
         model: task.model.unwrap_or_else(|| plan.account.vector_model()).to_owned(),
+        form: VectorForm::clone(task.form),
         query: VectorForm::clone(task.query),
     })
+}
+
+/// Vectors of earlier runs, and what servers have taught them.
+pub(super) struct StoredVectors {
+    reader: VectorReader,
+    limits: Vec<PackLimit>,
+    /// The tasks of this run whose vectors are in the store, with their dimensions.
+    dimensions: Vec<(EmbedRecord, usize)>,
+}
+
+fn stored_vectors(plan: &Plan, store: &Store) -> Result<StoredVectors, StoreError> {
+    let reader = store.vectors()?;
+    let mut dimensions = Vec::new();
+    for task in plan.jobs.iter().flat_map(|job| embeds(plan, job)) {
+        let known = reader.dimensions(&task)?;
+        dimensions.extend(known.map(|known| (task, known)));
+    }
+    Ok(StoredVectors { reader, limits: store.pack_limits()?, dimensions })
 }
 
 fn known_answers(plan: &Plan, store: &Store) -> Result<Answers, StoreError> {
@@ -211,7 +230,7 @@ pub(super) fn delivery(plan: &Plan, outbox: Outbox, store: StoreHandle, context:
 pub(super) fn processor(
     plan: &Plan,
     store: StoreHandle,
-    (answers, vectors): (Answers, Option<(VectorReader, Vec<PackLimit>)>),
+    (answers, vectors): (Answers, Option<StoredVectors>),
     next_attempt: i64,
     shared: Shared,
     context: &Context,
@@ -219,10 +238,10 @@ pub(super) fn processor(
     let Shared { governor, breaker, stopped_by, active, fence, following } = shared;
     let transport = Transport::new(&plan.account, &plan.llm)?;
     let requests = Arc::new(RequestLedger::new(store.clone(), next_attempt));
-    let vector_client = |(reader, limits)| {
+    let vector_client = |StoredVectors { reader, limits, dimensions }| {
         let transport = Arc::new(Transport::new(&plan.account, &plan.llm)?);
         let relay = Relay::new(plan.account.clone(), Arc::clone(&governor), transport, &plan.llm);
-        let ledger = PackLedger { requests: Arc::clone(&requests), limits };
+        let ledger = PackLedger { requests: Arc::clone(&requests), limits, dimensions };
         Ok::<_, RunError>((VectorClient::new(relay, &plan.llm, ledger, Arc::new(context.clone())), KnownVectors::new(reader)))
     };
     let vectors = vectors.map(vector_client).transpose()?;

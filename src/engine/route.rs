@@ -33,13 +33,17 @@ impl JobSet {
     pub fn documents(&self, llm: &LlmSettings) -> usize {
         const OF_PACKS: usize = 8192;
         let usual = llm.documents(self.fewest_calls());
-        let only_embeds = self.0.iter().all(|job| job.embed_tasks().count() == job.calls_per_document());
-        if only_embeds && llm.documents == 0 { usual.max(OF_PACKS) } else { usual }
+        if self.only_embeds() && llm.documents == 0 { usual.max(OF_PACKS) } else { usual }
     }
 
     /// Whether a job embeds texts.
     pub fn embeds(&self) -> bool {
         self.0.iter().any(|job| job.embed_tasks().next().is_some())
+    }
+
+    /// Whether no task of the jobs asks for an answer.
+    pub fn only_embeds(&self) -> bool {
+        self.0.iter().all(|job| job.embed_tasks().count() == job.calls_per_document())
     }
 
     /// The table columns that prompts use; `None` for all columns.

@@ -128,6 +128,7 @@ impl Gateway {
             tier,
             place: place.order,
             events: stream.then_some(RelayEvents { to, hides_usage }),
+            is_trial: false,
             cancelled: place.cancelled,
         };
         let record = Record {

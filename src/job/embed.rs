@@ -230,6 +230,7 @@ mod tests {
             ("[task.embed]\nchunk_tokens = 50", "at least 72"),
             ("[task.embed]\nbody = { input = 'x' }", "docmill sets input itself"),
             ("[task.embed]\ndimension = 3", "did you mean dimensions"),
+            ("[task.embed]\n[long]\nmethod = 'split'", "Remove [long]"),
             ("", "the field \"prompt\" is missing"),
         ] {
             let error = job(wrong).unwrap_err();

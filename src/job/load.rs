@@ -109,6 +109,12 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     if file.input == InputKind::Image && file.tasks.iter().any(|task| task.embed.is_some()) {
         return Err(Fault::from("tasks with [task.embed] embed texts, so input must be \"text\" or \"any\"").at("input"));
     }
+    let LongFile { method: long_method, max_input_tokens, overlap_tokens } = file.long;
+    let has_long = long_method != LongMethod::Fail || max_input_tokens > 0 || overlap_tokens > 0;
+    if has_long && file.tasks.iter().all(|task| task.embed.is_some()) {
+        let why = "no task uses [long], because tasks with [task.embed] have chunk_tokens and overlap_tokens. Remove [long]";
+        return Err(Fault::from(why).at("long"));
+    }
     let lists = Lists::new(&file.params, &file.tasks);
     let mut ids = HashSet::new();
     let named = |task: &TaskFile, ids: &mut HashSet<String>| {

@@ -149,7 +149,7 @@ pub async fn assemble(
     let (replaces, is_file) = (!matches!(options.guard, Guard::Off) && options.selection == Selection::All, is_file(&settings.job));
     let replaced = if replaces { same_name::notes(&settings.output, &jobs, &settings.input.keep_columns, is_file) } else { Vec::new() };
     let (copy, database) = destinations(environment, config, &settings, (&roots, &names), &options.server)?;
-    let doubts = prices::doubts(&account.prices, &account.model, environment).filter(|_| account.has_limits());
+    let doubts = prices::doubts(&account.prices, prices::main_model(&account, &jobs), environment).filter(|_| account.has_limits());
     let live = options.live.map(|source| Arc::new(Source::new(source, environment, config, &account, &jobs)) as Arc<dyn LiveSettings>);
     let plan = Plan {
         live,

@@ -23,6 +23,12 @@ pub fn price_doubts(account: &Account, environment: &Environment) -> Option<Stri
     doubts(&account.prices, &account.model, environment)
 }
 
+/// The model of most calls: that of the vectors if no task asks for an answer.
+pub(super) fn main_model<'m>(account: &'m Account, jobs: &'m JobSet) -> &'m str {
+    let task = jobs.iter().find_map(|job| job.embed_tasks().next()).filter(|_| jobs.only_embeds());
+    task.map_or(&account.model, |task| task.model.unwrap_or_else(|| account.vector_model()))
+}
+
 /// Warns if the price of the model is unknown or outdated. The age of the whole price table counts.
 pub(super) fn doubts(prices: &Prices, model: &str, environment: &Environment) -> Option<String> {
     const OLD_DAYS: i64 = 60;
@@ -69,8 +75,9 @@ fn cap(
         return Err(SetupError::usage(config.problem(key, message)));
     }
     let fallback = Some(&settings.llm.fallback).filter(|model| !model.is_empty());
+    let asked = (!jobs.only_embeds()).then_some(&account.model);
     let of_vectors = jobs.embeds().then(|| account.vector_model());
-    let models = jobs.iter().flat_map(|job| job.models()).chain([&account.model]).chain(fallback).map(String::as_str);
+    let models = jobs.iter().flat_map(|job| job.models()).chain(asked).chain(fallback).map(String::as_str);
     let mut models = models.chain(of_vectors);
     match models.find(|model| account.prices.at_most(model, Tier::Standard, 1, 1).is_none()) {
         Some(model) if cap.is_some() => {

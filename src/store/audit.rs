@@ -62,11 +62,18 @@ impl Archive {
                      OR abs(ifnull(json_extract(a.call, '$.cost_usd'), t.cost / 1e12) - ifnull(t.cost, 0) / 1e12) > 1e-9)
                  LIMIT {NAMED}"
             );
+            // Equal chunks of a document have one answer, so the calls of an embed task are counted by their chunks.
             let unfounded = format!(
-                "SELECT d.name FROM (SELECT r.document, sum(json_extract(c.value, '$.status') = 'ok') AS n
-                    FROM rows r, json_each(r.result, '$.calls') c GROUP BY r.id) s
+                "SELECT d.name FROM (SELECT r.document, r.recipe, sum(e.task IS NULL) AS asked, sum(e.task IS NOT NULL) AS embedded
+                    FROM rows r JOIN json_each(r.result, '$.calls') c
+                    LEFT JOIN embed_tasks e ON e.recipe = r.recipe AND e.job = r.job AND e.task = json_extract(c.value, '$.task')
+                    WHERE json_extract(c.value, '$.status') = 'ok' GROUP BY r.id) s
                  JOIN documents d ON d.id = s.document
-                 WHERE s.n > (SELECT count(*) FROM answers a WHERE a.document = s.document) LIMIT {NAMED}"
+                 WHERE s.asked > (SELECT count(*) FROM answers a WHERE a.document = s.document)
+                    OR s.embedded > (SELECT count(*) FROM chunks c JOIN vectors v ON v.id = c.vector
+                        JOIN answers a ON a.document = c.document AND a.call_key = v.call_key
+                        WHERE c.recipe = s.recipe AND c.document = s.document)
+                 LIMIT {NAMED}"
             );
             let list =
                 |sql: &str| -> rusqlite::Result<Vec<String>> { self.connection().prepare(sql)?.query_map((), |row| row.get(0))?.collect() };

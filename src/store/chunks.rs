@@ -28,6 +28,24 @@ impl Archive {
         })
     }
 
+    /// Whether a task of a view has vectors.
+    pub fn has_vectors(&self, view: &View, task: &str) -> Result<bool, StoreError> {
+        self.read("chunks", || {
+            let sql = "SELECT 1 FROM listing l JOIN chunks c ON c.recipe = ?2 AND c.document = l.document AND c.task = ?3 WHERE l.run = ?1";
+            self.connection().prepare(sql)?.exists((view.listing, view.recipe, task))
+        })
+    }
+
+    /// Dimensions of the vectors of a task. Vectors of earlier versions may differ.
+    pub fn dimensions(&self, view: &View, task: &str) -> Result<Vec<usize>, StoreError> {
+        self.read("vectors", || {
+            let sql = "SELECT DISTINCT length(v.vector) / 4 FROM listing l
+                JOIN chunks c ON c.recipe = ?2 AND c.document = l.document AND c.task = ?3 JOIN vectors v ON v.id = c.vector
+                WHERE l.run = ?1 ORDER BY 1";
+            self.connection().prepare(sql)?.query_map((view.listing, view.recipe, task), |row| row.get(0))?.collect()
+        })
+    }
+
     /// Gives all chunks of a task to `each`, in input order. Stops at its first error, which is in the
     /// inner result.
     pub fn chunks<E>(

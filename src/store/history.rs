@@ -115,8 +115,13 @@ impl Archive {
         let complete = |run: &&RunRecord| run.outcome.as_deref() == Some("complete");
         let newest = runs.iter().rfind(complete).filter(|_| !partial);
         let Some(run) = newest.or(runs.last()) else { return Ok(None) };
-        let listing = run.listing.unwrap_or(run.id);
-        Ok(Some(View { run: run.id, recipe: run.recipe, listing, jobs: run.jobs.clone(), complete: complete(&run) }))
+        Ok(Some(Self::view_of(run)))
+    }
+
+    /// The results of a run.
+    pub fn view_of(run: &RunRecord) -> View {
+        let (listing, complete) = (run.listing.unwrap_or(run.id), run.outcome.as_deref() == Some("complete"));
+        View { run: run.id, recipe: run.recipe, listing, jobs: run.jobs.clone(), complete }
     }
 
     /// A reader of the rows of a view.

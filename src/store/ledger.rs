@@ -31,7 +31,7 @@ fn sum(connection: &Connection, requests: Requests) -> rusqlite::Result<LedgerSu
     let sql = format!(
         "SELECT ifnull(sum(request = id), 0), ifnull(sum(uncached_input_tokens), 0), ifnull(sum(cache_read_tokens), 0),
             ifnull(sum(cache_write_tokens), 0), ifnull(sum(output_tokens), 0), ifnull(sum(pico_usd), 0),
-            ifnull(sum(pico_usd IS NULL AND ifnull(outcome, 'lost') <> 'lost'), 0), ifnull(sum({UNCERTAIN}), 0),
+            ifnull(sum(pico_usd IS NULL AND ifnull(outcome, 'lost') <> 'lost'), 0), count(DISTINCT CASE WHEN {UNCERTAIN} THEN request END),
             CASE WHEN ifnull(sum({UNCERTAIN} AND at_most_pico_usd IS NULL), 0) = 0
                 THEN ifnull(sum(CASE WHEN {UNCERTAIN} THEN max(at_most_pico_usd - ifnull(pico_usd, 0), 0) END), 0) END,
             ifnull(sum(CASE WHEN {UNCERTAIN} THEN max(ifnull(at_most_pico_usd, 0), ifnull(pico_usd, 0))

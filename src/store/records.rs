@@ -139,6 +139,8 @@ pub struct EmbedRecord {
     pub provider: String,
     /// The model that it asks.
     pub model: String,
+    /// The form of its vectors.
+    pub form: VectorForm,
     /// The form of vectors for queries.
     pub query: VectorForm,
 }

@@ -37,25 +37,34 @@ pub(super) fn insert_chunks(t: &Transaction<'_>, run: Run, row: &NewRow) -> Resu
 /// Records the tasks of a recipe that embed.
 pub(super) fn record_tasks(connection: &Connection, recipe: i64, tasks: &[EmbedRecord]) -> Result<()> {
     let mut insert = connection.prepare("INSERT OR REPLACE INTO embed_tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    for EmbedRecord { job, task, provider, model, query } in tasks {
-        let VectorForm { prefix, dimensions, normalize, body } = query;
-        let query = json!({ "prefix": prefix, "dimensions": dimensions, "normalize": normalize, "body": body }).to_string();
-        insert.execute((recipe, job, task, provider, model, query))?;
+    for EmbedRecord { job, task, provider, model, form, query } in tasks {
+        let mut query = as_json(query);
+        query["passage"] = as_json(form);
+        insert.execute((recipe, job, task, provider, model, query.to_string()))?;
     }
     Ok(())
+}
+
+fn as_json(form: &VectorForm) -> Value {
+    let VectorForm { prefix, dimensions, normalize, body } = form;
+    json!({ "prefix": prefix, "dimensions": dimensions, "normalize": normalize, "body": body })
+}
+
+fn from_json(form: &Value) -> VectorForm {
+    let text = |name: &str| form[name].as_str().unwrap_or_default().to_owned();
+    VectorForm {
+        prefix: text("prefix"),
+        dimensions: form["dimensions"].as_u64().and_then(|n| u32::try_from(n).ok()),
+        normalize: form["normalize"].as_bool().unwrap_or(true),
+        body: text("body"),
+    }
 }
 
 /// A task that embeds, as an [`EmbedRecord`] of a row.
 pub(super) fn task(row: &rusqlite::Row<'_>) -> Result<EmbedRecord> {
     let query: Value = serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default();
-    let text = |name: &str| query[name].as_str().unwrap_or_default().to_owned();
-    let query = VectorForm {
-        prefix: text("prefix"),
-        dimensions: query["dimensions"].as_u64().and_then(|n| u32::try_from(n).ok()),
-        normalize: query["normalize"].as_bool().unwrap_or(true),
-        body: text("body"),
-    };
-    Ok(EmbedRecord { job: row.get(0)?, task: row.get(1)?, provider: row.get(2)?, model: row.get(3)?, query })
+    let (form, query) = (from_json(&query["passage"]), from_json(&query));
+    Ok(EmbedRecord { job: row.get(0)?, task: row.get(1)?, provider: row.get(2)?, model: row.get(3)?, form, query })
 }
 
 pub(super) fn remember_limit(t: &Transaction<'_>, limit: &PackLimit) -> Result<()> {
@@ -103,6 +112,28 @@ impl VectorReader {
                 statement.query_row([&key.0[..]], known).optional()
             };
             keys.iter().map(&mut one).collect::<Result<Vec<_>>>()
+        };
+        get().map_err(|e| StoreError::new(&self.path, "cannot read vectors", e))
+    }
+
+    /// Dimensions of the newest vectors that have the provider, model and form of a task.
+    pub fn dimensions(&self, of: &EmbedRecord) -> Result<Option<usize>, StoreError> {
+        let tasks = "SELECT job, task, provider, model, query, recipe FROM embed_tasks WHERE provider = ?1 AND model = ?2
+            ORDER BY (SELECT max(id) FROM runs r WHERE r.recipe = embed_tasks.recipe) DESC";
+        let one = "SELECT length(v.vector) / 4 FROM chunks c JOIN vectors v ON v.id = c.vector
+            WHERE c.recipe = ?1 AND c.task = ?2 LIMIT 1";
+        let get = || {
+            let mut statement = self.connection.prepare(tasks)?;
+            let found = statement.query_map((&of.provider, &of.model), |row| Ok((task(row)?, row.get::<_, i64>(5)?)))?;
+            for found in found {
+                let (known, recipe) = found?;
+                if known.form == of.form
+                    && let Some(dimensions) = self.connection.query_row(one, (recipe, &known.task), |row| row.get(0)).optional()?
+                {
+                    return Ok(Some(dimensions));
+                }
+            }
+            Ok::<_, rusqlite::Error>(None)
         };
         get().map_err(|e| StoreError::new(&self.path, "cannot read vectors", e))
     }

@@ -7,25 +7,29 @@ use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 
 /// The simulator as an OpenAI-compatible server.
-struct Server {
+pub struct Server {
     runtime: Runtime,
     simulator: Option<Simulator>,
 }
 
 impl Server {
-    fn start(scenario: &str) -> Self {
+    pub fn start(scenario: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let simulator = runtime.block_on(Simulator::start(Scenario::parse(scenario).unwrap(), 0)).unwrap();
         Self { runtime, simulator: Some(simulator) }
     }
 
-    fn workspace(&self) -> Workspace {
+    pub fn workspace(&self) -> Workspace {
         let url = format!("{}/v1", self.simulator.as_ref().unwrap().base_url());
         let workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.base_url", url);
         workspace.set("llm.model", "simulated-embedding").set("llm.retry.base_ms", 1).set("llm.pack.wait_ms", 300)
     }
 
-    fn ledger(&self) -> LedgerTotals {
+    pub fn address(&self) -> String {
+        self.simulator.as_ref().unwrap().base_url().to_owned()
+    }
+
+    pub fn ledger(&self) -> LedgerTotals {
         self.simulator.as_ref().unwrap().ledger()
     }
 }
@@ -37,16 +41,16 @@ impl Drop for Server {
     }
 }
 
-fn store(workspace: &Workspace) -> Connection {
+pub fn store(workspace: &Workspace) -> Connection {
     Connection::open_with_flags(workspace.path("output/docmill.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-fn number(store: &Connection, sql: &str) -> i64 {
+pub fn number(store: &Connection, sql: &str) -> i64 {
     store.query_row(sql, (), |row| row.get(0)).unwrap()
 }
 
 /// The vector of each document with one chunk.
-fn vectors(workspace: &Workspace) -> BTreeMap<String, Vec<f32>> {
+pub fn vectors(workspace: &Workspace) -> BTreeMap<String, Vec<f32>> {
     let store = store(workspace);
     let sql = "SELECT d.name, v.vector FROM chunks c JOIN documents d ON d.id = c.document JOIN vectors v ON v.id = c.vector";
     let vector = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(String, Vec<f32>)> {
@@ -57,17 +61,17 @@ fn vectors(workspace: &Workspace) -> BTreeMap<String, Vec<f32>> {
     store.prepare(sql).unwrap().query_map((), vector).unwrap().map(Result::unwrap).collect()
 }
 
-fn text(number: usize) -> String {
+pub fn text(number: usize) -> String {
     format!("The text number{number} speaks of subject{}.", number % 7)
 }
 
-fn write(workspace: &Workspace, numbers: std::ops::Range<usize>) {
+pub fn write(workspace: &Workspace, numbers: std::ops::Range<usize>) {
     for number in numbers {
         workspace.doc(format!("{number:04}.txt"), text(number));
     }
 }
 
-fn embed(workspace: &Workspace) -> Finished {
+pub fn embed(workspace: &Workspace) -> Finished {
     workspace.run(["--job", "embed"])
 }
 

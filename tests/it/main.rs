@@ -29,6 +29,7 @@ mod documents;
 mod draining;
 mod embedded;
 mod embedding;
+mod embedding_care;
 mod existing;
 mod exits;
 mod formats;

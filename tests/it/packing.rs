@@ -32,7 +32,7 @@ impl PackSender for Embeddings {
         self.limits
     }
 
-    async fn send(&self, (): &(), texts: Vec<Arc<String>>) -> Result<Vec<String>, PackFault<String>> {
+    async fn send(&self, (): &(), texts: Vec<Arc<String>>, _: bool) -> Result<Vec<String>, PackFault<String>> {
         let input: Vec<&str> = texts.iter().map(|text| text.as_str()).collect();
         let request = self.client.post(&self.url).body(json!({ "model": "simulated-embedding", "input": input }).to_string());
         let response = request.send().await.unwrap();

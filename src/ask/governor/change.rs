@@ -30,6 +30,11 @@ impl Governor {
         self.local().budget.reached()
     }
 
+    /// What the cap has left, without what is spent and reserved; `None` without a cap.
+    pub fn left(&self) -> Option<Money> {
+        self.local().budget.left()
+    }
+
     /// The current status.
     pub fn status(&self) -> GovernorStatus {
         let local = self.local();

@@ -4,6 +4,7 @@ use super::limits::LearnedLimits;
 use super::pack::Pack;
 use super::queue::{PackWait, Queue, Terms, size_of};
 use super::{ItemOf, PackFault, PackSender, PackSettings, Submitted};
+use crate::ask::dialect::{SizeKind, TooLarge};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -151,7 +152,7 @@ impl<S: PackSender> Gatherer<S> {
     fn send(&mut self, group: S::Group, pack: PackOf<S>, partial: bool) {
         let (sender, of) = (Arc::clone(&self.sender), group.clone());
         let request = self.requests.spawn(async move {
-            let reply = sender.send(&of, pack.payloads()).await;
+            let reply = sender.send(&of, pack.payloads(), pack.is_search).await;
             Sent { group: of, pack, reply }
         });
         self.in_flight.insert(request.id(), (group, partial));
@@ -165,6 +166,10 @@ impl<S: PackSender> Gatherer<S> {
             let endpoint = self.sender.endpoint(&group);
             let limits = self.learned.learn(&endpoint, size, refusal);
             self.sender.learned(&endpoint, limits);
+        }
+        if let Some(size) = next.broken {
+            // Other causes are possible, such as a restart of the server, so later runs do not learn this.
+            self.learned.learn(&self.sender.endpoint(&group), size, TooLarge { kind: SizeKind::Items, limit: None });
         }
         let again = !next.again.is_empty();
         if again {

@@ -9,6 +9,8 @@
 //! - A refusal for size makes the packs of the endpoint smaller from then on ([`TooLarge`]).
 //! - A refusal for an unknown item ([`PackFault::Rejected`]) starts a binary search. It answers good
 //!   items on the way, and costs at most two requests for each halving of the pack.
+//! - A request that fails in spite of retries ([`PackFault::Broken`]) starts the same search. If it
+//!   finds no bad item, the size was the cause, and packs become smaller.
 //! - Items to be tried again go back to the front of their queue, and others may join them.
 //! - An item whose submitter left is not sent, unless it is on its way.
 //!
@@ -75,11 +77,13 @@ pub trait PackSender: Send + Sync + 'static {
         usize::MAX
     }
 
-    /// Sends one request. The outputs are in the order of the items.
+    /// Sends one request. The outputs are in the order of the items. In a search for a bad item,
+    /// several items need no retries.
     fn send(
         &self,
         group: &Self::Group,
         items: Vec<Arc<Self::Payload>>,
+        is_search: bool,
     ) -> impl Future<Output = Result<Vec<Self::Output>, PackFault<Self::Fault>>> + Send;
 }
 
@@ -92,6 +96,8 @@ pub enum PackFault<F> {
     Rejected(F),
     /// The request failed, and may be repeated after this time, also with other items.
     Again(Duration, F),
+    /// The request failed in spite of retries. One item, or the size, may be the cause.
+    Broken(F),
     /// All items failed.
     Failed(F),
 }

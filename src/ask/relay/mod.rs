@@ -9,7 +9,7 @@
 mod exchange;
 mod send;
 
-pub(super) use send::{Response, Sum};
+pub(super) use send::{Response, Sum, is_broken};
 
 use super::account::Account;
 use super::billing::{Billing, Bound};
@@ -45,6 +45,9 @@ pub struct RelayRequest {
     pub place: u64,
     /// Receives the events of a stream; `None` if the response comes in one piece.
     pub events: Option<RelayEvents>,
+    /// Whether a failure of the server or a lost response is not retried, because other requests will
+    /// show its cause.
+    pub is_trial: bool,
     /// Cancelled when the client has gone. A request that was sent goes on to its end.
     pub cancelled: CancellationToken,
 }
@@ -229,6 +232,11 @@ impl Relay {
     /// Maximum requests in flight by the settings.
     pub(super) fn places(&self) -> usize {
         self.governor.places()
+    }
+
+    /// What the cap has left, without what is spent and reserved; `None` without a cap.
+    pub(super) fn left(&self) -> Option<Money> {
+        self.governor.left()
     }
 
     /// The HTTP client.

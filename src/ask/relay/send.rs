@@ -11,11 +11,16 @@ use crate::ask::outcome::CallOutcome;
 use crate::ask::relay_endpoint::RelayEndpoint;
 use crate::ask::retry::wait;
 use crate::ask::retry_state::RetryState;
-use crate::model::{Moments, Money, Usage};
+use crate::model::{FailureCode, Moments, Money, Usage};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::time::Instant;
+
+/// Whether a failure of a request may have a cause in its content, though nothing says so.
+pub(in crate::ask) fn is_broken(fault: &Fault) -> bool {
+    matches!(fault.class, Class::Ambiguous | Class::BadReply) || fault.code == FailureCode::ServerError
+}
 
 /// The option that makes a stream of Chat Completions report its usage.
 const USAGE: &[u8] = b"\"stream_options\":{\"include_usage\":true},";
@@ -89,7 +94,8 @@ impl Relay {
             if matches!(fault.status, Some(404 | 405)) && self.account.go_below_v1() == Some(true) {
                 continue;
             }
-            if is_about_items(request.endpoint, status, &body) || !state.learn(&fault, sum.attempts, &self.retry, false) {
+            let is_final = is_about_items(request.endpoint, status, &body) || (request.is_trial && is_broken(&fault));
+            if is_final || !state.learn(&fault, sum.attempts, &self.retry, false) {
                 return Err(Unanswered::Failed { fault: Box::new(fault), status, body, stop: None });
             }
             ledger.retrying(&fault, sum.attempts);

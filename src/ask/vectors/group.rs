@@ -3,6 +3,7 @@
 use crate::ask::packing::Encoding;
 use crate::model::VectorForm;
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// Calls with the same model and form share requests.
@@ -17,6 +18,10 @@ pub(super) struct Group {
 pub(super) struct GroupState {
     /// Dimensions of all vectors.
     dimensions: OnceLock<usize>,
+    /// Dimensions of the vectors in the store.
+    stored: Option<usize>,
+    /// Texts that failed alone since the last response.
+    broken: AtomicU32,
     encoding: Mutex<EncodingState>,
 }
 
@@ -32,7 +37,34 @@ enum EncodingState {
     Settled(Encoding),
 }
 
+/// Number of texts that fail one after the other before whole packs fail: the server is down.
+const DOWN: u32 = 3;
+
 impl GroupState {
+    /// The state of a group whose stored vectors have these dimensions, if there are any.
+    pub fn new(stored: Option<usize>) -> Self {
+        Self { stored, ..Self::default() }
+    }
+
+    /// Dimensions of the vectors in the store, if there are any.
+    pub fn stored(&self) -> Option<usize> {
+        self.stored
+    }
+
+    /// Records a response, or a text that fails alone after all retries.
+    pub fn works(&self, works: bool) {
+        if works {
+            self.broken.store(0, Relaxed);
+        } else {
+            self.broken.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Whether the server seems to fail for every text.
+    pub fn is_down(&self) -> bool {
+        self.broken.load(Relaxed) >= DOWN
+    }
+
     /// Dimensions of the vectors, if known.
     pub fn dimensions(&self) -> Option<usize> {
         self.dimensions.get().copied()

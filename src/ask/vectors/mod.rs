@@ -56,6 +56,9 @@ pub trait VectorLedger: Send + Sync + 'static {
     /// Limits of requests that servers have taught earlier runs, by endpoint.
     fn remembered(&self) -> Vec<(String, PackLimits)>;
 
+    /// Dimensions of the vectors of this model and form that earlier runs have stored.
+    fn dimensions(&self, model: &str, form: &VectorForm) -> Option<usize>;
+
     /// Remembers limits that a server has taught.
     fn learned(&self, endpoint: &str, limits: PackLimits);
 }
@@ -131,7 +134,8 @@ impl<L: VectorLedger> VectorClient<L> {
             progress: Arc::clone(&progress),
         };
         let group = Group { model: call.model.clone(), form: Arc::clone(form) };
-        let bytes = payload.input.len() as u64 + 1;
+        // The limit for what is left of a cap counts the most tokens that a text can have, as bytes.
+        let bytes = (payload.input.len() as u64 + 1).max(payload.most_tokens);
         let mut submitted = pin!(self.packer.submit(group, payload.tokens, bytes, payload));
         tokio::select! {
             biased;

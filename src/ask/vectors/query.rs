@@ -53,7 +53,7 @@ pub async fn query_vector(
 
 fn vector(body: &[u8], form: &VectorForm) -> Result<Vec<f32>, String> {
     let requested = form.dimensions.map(|dimensions| dimensions as usize);
-    let expected = Expected { count: 1, requested, known: None, normalize: true, is_trial: false };
+    let expected = Expected { count: 1, requested, known: None, stored: None, normalize: true, is_trial: false };
     match read(body, expected) {
         Ok(mut reading) => reading.vectors.pop().unwrap_or_else(|| Err("the response has no vector".to_owned())),
         Err(Wrong::Response(_, why)) => Err(why),

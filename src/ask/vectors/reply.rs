@@ -32,6 +32,8 @@ pub(super) struct Expected {
     pub requested: Option<usize>,
     /// Dimensions of earlier vectors.
     pub known: Option<usize>,
+    /// Dimensions of vectors in the store.
+    pub stored: Option<usize>,
     pub normalize: bool,
     /// Whether base64 has not proved itself yet.
     pub is_trial: bool,
@@ -42,18 +44,25 @@ const LENGTHS: std::ops::Range<f64> = 1e-6..1e6;
 
 /// Reads a response.
 pub(super) fn read(body: &[u8], expected: Expected) -> Result<Reading, Wrong> {
-    let Expected { count, requested, known, normalize, is_trial } = expected;
+    let Expected { count, requested, known, stored, normalize, is_trial } = expected;
     let wrong = |why: String| Wrong::Response(FailureCode::InvalidAnswer, format!("the response cannot be used: {why}"));
     let Vectors { vectors, model } = vectors(body, count).map_err(wrong)?;
     let read: Vec<Option<EncodedVector>> = vectors.into_iter().map(|raw| numbers(raw.get())).collect();
     let encoding = read.iter().flatten().map(|vector| vector.encoding).next().unwrap_or(Encoding::Float);
     let is_trial = is_trial && encoding == Encoding::Base64;
-    let mut dimensions = requested.or(known);
+    let mut dimensions = requested.or(stored).or(known);
     for vector in read.iter().flatten() {
         let own = vector.numbers.len();
         let expected = *dimensions.get_or_insert(own);
         if own != expected {
-            let why = if requested.is_some() { " that the request asks for" } else { "" };
+            let why = match (requested, stored) {
+                (Some(_), _) => " that the request asks for",
+                (None, Some(_)) => {
+                    " of the vectors in the run store, so they cannot be compared. Use the model of the earlier runs. For a new model, \
+                        set its name (model in [task.embed]), or use another output directory"
+                }
+                (None, None) => "",
+            };
             return Err(if is_trial {
                 Wrong::Encoding
             } else {
@@ -115,7 +124,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    const ONE: Expected = Expected { count: 2, requested: None, known: None, normalize: true, is_trial: false };
+    const ONE: Expected = Expected { count: 2, requested: None, known: None, stored: None, normalize: true, is_trial: false };
 
     fn reading(data: &Value, expected: Expected) -> Result<Reading, Wrong> {
         read(json!({ "model": "m", "data": data }).to_string().as_bytes(), expected)
@@ -151,6 +160,9 @@ mod tests {
                 || wrong(&one(json!([1])), ONE).contains("2 dimensions instead of the 1")
         );
         assert!(wrong(&one(json!([1, 0])), Expected { requested: Some(3), ..ONE }).contains("that the request asks for"));
+        assert!(
+            wrong(&one(json!([1, 0])), Expected { stored: Some(3), ..ONE }).contains("instead of the 3 of the vectors in the run store")
+        );
         assert!(wrong(&one(json!([1, 0])), Expected { count: 3, ..ONE }).contains("2 vectors for 3 inputs"));
         assert!(read(b"{\"data\":[{\"embedding\":[NaN]}]}", ONE).is_err());
     }

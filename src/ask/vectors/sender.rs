@@ -8,10 +8,10 @@ use super::{Payload, VectorLedger, limits};
 use crate::ask::dialect::{Relayed, may_blame_one_item, pack_refusal};
 use crate::ask::fault::{Class, Fault, RunStop, StopKind};
 use crate::ask::packing::{Encoding, PackFault, PackLimits, PackSender};
-use crate::ask::relay::{Response, Sum, Unanswered};
+use crate::ask::relay::{Response, Sum, Unanswered, is_broken};
 use crate::ask::relay_endpoint::RelayEndpoint;
 use crate::ask::{NoRoom, RelayRequest, RelayTokens, Tier};
-use crate::model::{Failure, FailureCode};
+use crate::model::{Failure, FailureCode, Money};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Tokens that a provider may add to a request.
 const WRAPPING: u64 = 1_000;
+/// Bytes of the texts of a large pack.
+const FULL: u64 = 1 << 20;
+
 /// Sends packs.
 #[derive(Debug)]
 pub(super) struct Packs<L>(pub Arc<Shared<L>>);
@@ -40,6 +43,19 @@ pub(super) enum End {
     Stopped,
 }
 
+impl<L: VectorLedger> Packs<L> {
+    /// Maximum bytes of a pack for which the cap has room. A byte is at most one token.
+    fn affordable(&self, group: &Group) -> u64 {
+        const MANY: u64 = 1_000_000;
+        let relay = &self.0.relay;
+        let left = relay.left().zip(relay.at_most(&group.model, MANY, 0).filter(|price| *price > Money::ZERO));
+        left.map_or(u64::MAX, |(left, price)| {
+            let tokens = u128::from(left.pico()) * u128::from(MANY) / u128::from(price.pico());
+            u64::try_from(tokens).unwrap_or(u64::MAX).saturating_sub(WRAPPING).max(1)
+        })
+    }
+}
+
 impl<L: VectorLedger> PackSender for Packs<L> {
     type Group = Group;
     type Payload = Payload<L::Item>;
@@ -52,7 +68,8 @@ impl<L: VectorLedger> PackSender for Packs<L> {
 
     fn limits(&self, group: &Group) -> PackLimits {
         let stated = self.0.stated.get().copied().flatten();
-        limits::limits(self.0.relay.account(), &group.model, &self.0.settings, stated, &self.0.state(group))
+        let limits = limits::limits(self.0.relay.account(), &group.model, &self.0.settings, stated, &self.0.state(group));
+        PackLimits { max_bytes: limits.max_bytes.min(self.affordable(group)), ..limits }
     }
 
     fn remembered(&self) -> Vec<(String, PackLimits)> {
@@ -65,29 +82,47 @@ impl<L: VectorLedger> PackSender for Packs<L> {
 
     fn max_in_flight(&self) -> usize {
         let is_settled = self.0.groups.lock().values().all(|state| state.is_settled());
-        if is_settled { self.0.relay.places() } else { 1 }
+        let places = self.0.relay.places();
+        // Near the cap, the size of a pack depends on the cost of the one before.
+        let groups: Vec<Group> = self.0.groups.lock().keys().cloned().collect();
+        let is_tight = || groups.iter().any(|group| self.affordable(group) / FULL < places as u64);
+        if is_settled && !is_tight() { places } else { 1 }
     }
 
     fn max_partial(&self) -> usize {
         1
     }
 
-    async fn send(&self, group: &Group, items: Vec<Arc<Payload<L::Item>>>) -> Result<Vec<Output>, PackFault<End>> {
+    async fn send(&self, group: &Group, items: Vec<Arc<Payload<L::Item>>>, is_search: bool) -> Result<Vec<Output>, PackFault<End>> {
         let (shared, state) = (&*self.0, self.0.state(group));
         let (encoding, is_trial) = (state.encoding(), !state.is_settled());
-        let request = request(group, encoding, &items);
+        let is_one = items.len() == 1;
+        let request = RelayRequest { is_trial: is_search && !is_one, ..request(group, encoding, &items) };
         let record = Record { shared, items: &items };
         let mut sum = Sum::default();
         let as_it_came = |relayed: Relayed, response: &Response| Ok((relayed.usage.input(), response.body.clone()));
         let (counted, body) = match shared.relay.request(&request, &record, &mut sum, as_it_came).await {
             Ok(response) => response,
-            Err(unanswered) => return Err(failed(&shared.relay.account().base_url, unanswered, (group, &state), encoding)),
+            Err(unanswered) => {
+                let fault = failed(&shared.relay.account().base_url, unanswered, (group, &state), encoding);
+                return Err(match fault {
+                    PackFault::Broken(end) if is_one => {
+                        state.works(false);
+                        PackFault::Failed(end)
+                    }
+                    // A search would ask for each text, and all would fail.
+                    PackFault::Broken(end) if !is_search && state.is_down() => PackFault::Failed(end),
+                    fault => fault,
+                });
+            }
         };
+        state.works(true);
         let cut = shared.check_cut.then(|| cut(&items, counted)).flatten();
         let expected = Expected {
             count: items.len(),
             requested: group.form.dimensions.map(|dimensions| dimensions as usize),
             known: state.dimensions(),
+            stored: state.stored(),
             normalize: group.form.normalize,
             is_trial,
         };
@@ -147,7 +182,7 @@ fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &Grou
         _ => {}
     }
     let names_encoding = fault.message.contains("encoding_format") && encoding == Encoding::Base64;
-    let is_unreadable = fault.class == Class::BadReply;
+    let is_broken = is_broken(&fault);
     let end = End::Failed(Failure::new(fault.code, fault.message));
     if names_encoding && state.without_base64() {
         return PackFault::Again(Duration::ZERO, end);
@@ -155,8 +190,9 @@ fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &Grou
     let is_about_one = |status| may_blame_one_item(status, &body);
     match status.and_then(|status| pack_refusal(status, &body)) {
         Some(too_large) => PackFault::TooLarge(too_large, end),
-        // One text may make the response unreadable, such as by a number that is not JSON.
-        None if is_unreadable || status.is_some_and(is_about_one) => PackFault::Rejected(end),
+        None if status.is_some_and(is_about_one) => PackFault::Rejected(end),
+        // One text may break the server, or make the response unreadable by a number that is not JSON.
+        None if is_broken => PackFault::Broken(end),
         None => PackFault::Failed(end),
     }
 }
@@ -185,6 +221,7 @@ fn request<I>(group: &Group, encoding: Encoding, items: &[Arc<Payload<I>>]) -> R
         tier: Tier::Standard,
         place: items.iter().map(|item| item.place).min().unwrap_or(0),
         events: None,
+        is_trial: false,
         cancelled: CancellationToken::new(),
     }
 }

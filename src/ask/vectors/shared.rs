@@ -1,7 +1,7 @@
 //! What all packs of an account share.
 
 use super::group::{Group, GroupState};
-use super::limits;
+use super::{VectorLedger, limits};
 use crate::ask::client::Observer;
 use crate::ask::packing::PackLimits;
 use crate::ask::provider::Provider;
@@ -34,7 +34,7 @@ impl<L> std::fmt::Debug for Shared<L> {
     }
 }
 
-impl<L> Shared<L> {
+impl<L: VectorLedger> Shared<L> {
     pub fn new(relay: Relay, settings: &LlmSettings, ledger: L, observer: Arc<dyn Observer>) -> Self {
         // The simulator counts characters instead of tokens.
         let check_cut = settings.check_prompt_cut && relay.account().provider != Provider::Simulated;
@@ -62,7 +62,11 @@ impl<L> Shared<L> {
         let mut groups = self.groups.lock();
         match groups.get(group) {
             Some(state) => Arc::clone(state),
-            None => Arc::clone(groups.entry(group.clone()).or_default()),
+            None => {
+                let state = Arc::new(GroupState::new(self.ledger.dimensions(&group.model, &group.form)));
+                groups.insert(group.clone(), Arc::clone(&state));
+                state
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ pub(in crate::cli) struct SearchArgs {
     #[arg(value_name = "TEXT")]
     pub text: String,
     /// Number of documents
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub top: usize,
     /// Job whose vectors are searched [default: that of the newest run with vectors]
     #[arg(long, value_name = "NAME")]
@@ -44,7 +44,7 @@ pub(in crate::cli) struct SearchArgs {
     /// Task whose vectors are searched [default: the first of the job]
     #[arg(long, value_name = "ID")]
     pub task: Option<String>,
-    /// Print a line of JSON for each passage
+    /// Print a line of JSON for each document, with its best passage
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

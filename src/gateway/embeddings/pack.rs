@@ -125,7 +125,7 @@ impl PackSender for Packs {
         1
     }
 
-    async fn send(&self, group: &Group, items: Vec<Arc<Payload>>) -> Result<Vec<Output>, PackFault<Fault>> {
+    async fn send(&self, group: &Group, items: Vec<Arc<Payload>>, _: bool) -> Result<Vec<Output>, PackFault<Fault>> {
         let failed = |error: ApiError| PackFault::Failed(Fault(Arc::new(Err(error))));
         let gateway = self.0.upgrade().ok_or_else(|| failed(ApiError::stopped()))?;
         let relay = gateway.relays.of(&group.model).await.map_err(failed)?;
@@ -140,6 +140,7 @@ impl PackSender for Packs {
             tier: Tier::Standard,
             place: group.order,
             events: None,
+            is_trial: false,
             cancelled: CancellationToken::new(),
         };
         let record = Record { gateway, items };

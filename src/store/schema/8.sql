@@ -26,7 +26,7 @@ CREATE TABLE embed_tasks (
     task TEXT NOT NULL,
     provider TEXT NOT NULL,
     model TEXT NOT NULL,
-    query TEXT NOT NULL,            -- JSON: prefix, dimensions, normalize, body
+    query TEXT NOT NULL,            -- JSON: prefix, dimensions, normalize, body; passage: the same of chunks
     PRIMARY KEY (recipe, job, task)
 ) WITHOUT ROWID;
 -- Limits of requests that servers have taught by refusals. Empty: no limit is known.

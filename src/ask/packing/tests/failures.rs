@@ -97,3 +97,30 @@ async fn a_panic_of_the_sender_fails_only_its_items() {
     let answers = submit_all(&server, settings(), [1, 2, PANIC, 3, 4, 5]).await;
     assert_eq!(answers, [Ok(2), Ok(4), Err(PackError::Stopped), Err(PackError::Stopped), Ok(8), Ok(10)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_breaks_its_request_is_found_and_the_others_get_their_answers() {
+    for bad in 0..40 {
+        let server = Arc::new(Server { breaking: [bad].into(), known: items(40), ..Server::default() });
+        let answers = submit_all(&server, settings(), 0..40).await;
+        for (number, answer) in (0..40).zip(answers) {
+            let expected = if number == bad { Err(PackError::Failed("broken".to_owned())) } else { Ok(number * 2) };
+            assert_eq!(answer, expected, "{bad}");
+        }
+        let extra = server.requests().len() - 1;
+        assert!(extra as f64 <= 2.0 * 40_f64.log2(), "{extra} extra requests for item {bad}");
+        let broken = server.broken.lock();
+        assert!(broken[0] == (40, false) && broken[1..].iter().all(|(_, is_search)| *is_search), "{broken:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn packs_become_smaller_if_only_their_size_breaks_requests() {
+    let server = Arc::new(Server { breaks_above: 10, known: items(32), ..Server::default() });
+    let packer = Packer::new(To(Arc::clone(&server)), settings());
+    let submit = async |count: u32| join_all((0..count).map(|number| packer.submit(0, 1, 1, number))).await;
+    assert!(submit(32).await.iter().all(Result::is_ok));
+    let first = server.sizes().len();
+    assert!(submit(32).await.iter().all(Result::is_ok));
+    assert_eq!(server.sizes()[first..], [8; 4]);
+}

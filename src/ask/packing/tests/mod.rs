@@ -40,11 +40,17 @@ struct Server {
     bad: HashSet<u32>,
     /// Refused only in one request.
     bad_together: [u32; 2],
+    /// Items that break their request.
+    breaking: HashSet<u32>,
+    /// Items beyond this number break the request.
+    breaks_above: usize,
     /// Number of requests that fail first.
     failures: Mutex<u32>,
     /// Number of outputs that are missing.
     missing: usize,
     requests: Mutex<Vec<Request>>,
+    /// Number of items of each broken request, and whether it was part of a search.
+    broken: Mutex<Vec<(usize, bool)>>,
     in_flight: Mutex<(usize, usize)>,
 }
 
@@ -59,9 +65,12 @@ impl Default for Server {
             max_partial: usize::MAX,
             bad: HashSet::new(),
             bad_together: [PANIC; 2],
+            breaking: HashSet::new(),
+            breaks_above: usize::MAX,
             failures: Mutex::new(0),
             missing: 0,
             requests: Mutex::default(),
+            broken: Mutex::default(),
             in_flight: Mutex::default(),
         }
     }
@@ -98,7 +107,7 @@ impl PackSender for To {
         self.0.max_partial
     }
 
-    async fn send(&self, group: &u8, payloads: Vec<Arc<u32>>) -> Result<Vec<u32>, PackFault<String>> {
+    async fn send(&self, group: &u8, payloads: Vec<Arc<u32>>, is_search: bool) -> Result<Vec<u32>, PackFault<String>> {
         let server = &self.0;
         let items: Vec<u32> = payloads.iter().map(|payload| **payload).collect();
         server.requests.lock().push(Request { group: *group, items: items.clone(), at: Instant::now() });
@@ -112,6 +121,10 @@ impl PackSender for To {
         assert!(!items.contains(&PANIC), "the sender panics");
         if std::mem::take(&mut *server.failures.lock()) > 0 {
             return Err(PackFault::Again(Duration::from_millis(5), "overloaded".to_owned()));
+        }
+        if items.len() > server.breaks_above || items.iter().any(|item| server.breaking.contains(item)) {
+            server.broken.lock().push((items.len(), is_search));
+            return Err(PackFault::Broken("broken".to_owned()));
         }
         let max = server.accepts.max_items;
         if items.len() > max {
