@@ -4,25 +4,27 @@ mod database;
 
 use super::args::{ExportArgs, ExportFormat};
 use super::exit::{CliError, Exit};
-use super::settings::archive;
+use super::settings::archive_with_origins;
 use super::{agreed, print, print_wrapped};
+use crate::config::{Config, Origin};
 use crate::engine::{Results, RowStream, RunError};
-use crate::model::JobColumns;
+use crate::model::{JobColumns, counted};
 use crate::prepare::PrepareSettings;
-use crate::read::versions;
+use crate::read::{real_path, versions};
 use crate::setup::{added_to, document_files, records};
 use crate::store::{Archive, RunLock, RunRecord, View, ViewReader};
 use crate::write::{DocumentFiles, FileForm, Format, OutputFile, OutputSettings, ResultFiles};
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
-    let (settings, archive) = archive(&args.store)?;
+    let (config, settings, archive) = archive_with_origins(&args.store)?;
     let mut output = settings.output;
     let formats: Vec<Format> = args.format.iter().filter_map(|format| format.of_file()).collect();
     let (of_files, of_database) = (args.format.is_empty() || !formats.is_empty(), args.format.contains(&ExportFormat::Postgres));
     if !formats.is_empty() {
-        output.formats = formats;
+        (output.formats, output.only_formats) = (formats, true);
     }
     let runs = archive.runs().map_err(CliError::internal)?;
     let jobs = match &args.job {
@@ -38,7 +40,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
     if of_database && (args.to.is_some() || of_files) {
         return Err(CliError::usage("--format postgres takes no --to and no other format"));
     }
-    let source = Source { archive, runs, prepare: settings.prepare };
+    let source = Source { archive, runs, prepare: settings.prepare, config };
     match args.to.as_deref() {
         _ if of_database => {
             let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
@@ -46,6 +48,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CliError> {
         }
         Some("-") => to_stdout(&source, &views, &output),
         Some(directory) => {
+            check_outside(directory.as_ref(), &output.dir)?;
             output.dir = directory.into();
             to_files(&source, &views, &output, None)
         }
@@ -62,6 +65,8 @@ struct Source {
     runs: Vec<RunRecord>,
     /// How pictures are made.
     prepare: PrepareSettings,
+    /// Where settings come from.
+    config: Config,
 }
 
 impl Source {
@@ -93,13 +98,22 @@ impl Source {
         let Some(whole) = whole.filter(|_| ResultFiles::exist(output, job)) else { return Ok(()) };
         let kept = self.archive.kept(&whole, std::iter::empty(), |_, _, _| false).map_err(CliError::internal)?;
         let there = kept.get(job).map_or(0, |kept| kept.rows);
-        let what = format!("the results of {job} have {there} rows of run {}, but the incomplete run {} has {rows}", whole.run, view.run);
+        let there_are = counted(there, "row");
+        let what = format!("the results of {job} have {there_are} of run {}, but the incomplete run {} has {rows}", whole.run, view.run);
         let otherwise = format!("{what}. Write them elsewhere with --to DIR, or replace the results with --yes.");
         if rows >= there || agreed(&format!("{what}. Replace the results?"), &otherwise)? {
             return Ok(());
         }
         Err(CliError::usage(format!("cancelled; the results of {job} are unchanged")))
     }
+}
+
+/// Refuses a directory inside the output directory, where each directory belongs to a job.
+fn check_outside(directory: &Path, output: &Path) -> Result<(), CliError> {
+    let is_inside = real_path(output).zip(real_path(directory)).is_some_and(|(output, directory)| directory.starts_with(output));
+    let (directory, output) = (directory.display(), output.display());
+    let advice = "Name a directory outside it. Without --to, the results there are updated.";
+    if is_inside { Err(CliError::usage(format!("--to {directory} is in the output directory {output}. {advice}"))) } else { Ok(()) }
 }
 
 /// Writes result files.
@@ -110,16 +124,19 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
     let archive = &source.archive;
     for (job, view) in views {
         let columns: Vec<JobColumns> = view.jobs.iter().filter(|j| j.name == *job).cloned().collect();
-        let mut results = Results::new(columns, OutputSettings { files: source.files(view), ..output.clone() });
+        let output = OutputSettings { files: source.files(view), ..output.clone() };
+        let output = output.with_csv_of(job, |key| source.config.origin(&format!("output.{key}")) != Origin::Default);
+        let mut results = Results::new(columns, output.clone());
         let rows = source.rows(view)?;
         rows.read_from(0, true, |row| if row.job == job { results.push(row) } else { Ok(()) }).map_err(failed)?;
         if in_place == Some(false) {
-            source.check((job, view), results.totals().map(|totals| totals.tally.rows()).sum(), output)?;
+            source.check((job, view), results.totals().map(|totals| totals.tally.rows()).sum(), &output)?;
         }
         let results = results.publish(true).map_err(failed)?;
         let Some(made) = results.get(job) else { continue };
         if in_place.is_some() {
-            archive.published_by(view.run, &made.files).map_err(CliError::internal)?;
+            let published = if output.only_formats { Archive::published_by } else { Archive::all_published_by };
+            published(archive, view.run, &made.files).map_err(CliError::internal)?;
         }
         let newest = archive.view(Some(job), true).map_err(CliError::internal)?.filter(|newest| view.complete && newest.run > view.run);
         let partial = match newest {
@@ -127,7 +144,7 @@ fn to_files(source: &Source, views: &[(String, View)], output: &OutputSettings, 
             Some(newest) => format!(" (run {} is newer and incomplete; --partial writes its rows)", newest.run),
             None => String::new(),
         };
-        print(&format!("{job}: {} rows of run {}{partial}", made.totals.tally.rows(), view.run))?;
+        print(&format!("{job}: {} of run {}{partial}", counted(made.totals.tally.rows(), "row"), view.run))?;
         for file in &made.files {
             print(&format!("  {}", output.dir.join(&file.path).display()))?;
         }

@@ -179,8 +179,11 @@ impl Report {
             line("will fail", &format!("{about}{} {}", survey.scaled(*n), code.as_str()));
         }
         if let Some(changed) = survey.changed.as_ref().filter(|changed| changed.rows > 0) {
-            let calls = prediction.because_of_changes;
-            line("changed", &format!("{} rows of run {} are out of date: {calls} calls", changed.rows, changed.before.id));
+            let (calls, are) = (prediction.because_of_changes, if changed.rows == 1 { "is" } else { "are" });
+            line(
+                "changed",
+                &format!("{} of run {} {are} out of date: {}", counted(changed.rows, "row"), changed.before.id, counted(calls, "call")),
+            );
             for (key, change) in self.changes(&changed.before) {
                 line("", &format!("{key}: {} -> {}", change[0], change[1]));
             }

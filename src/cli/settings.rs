@@ -66,7 +66,13 @@ pub(super) fn archive_in(args: &StoreArgs) -> Result<(Settings, Archive), CliErr
 
 /// Loads all settings and opens the run store.
 pub(super) fn archive(args: &StoreArgs) -> Result<(Settings, Archive), CliError> {
-    archive_of(load_to_look(&args.settings, output_flag(args.output.as_deref()))?.1)
+    archive_with_origins(args).map(|(_, settings, archive)| (settings, archive))
+}
+
+/// Like [`archive`], with the origins of the settings.
+pub(super) fn archive_with_origins(args: &StoreArgs) -> Result<(Config, Settings, Archive), CliError> {
+    let (config, settings) = load_to_look(&args.settings, output_flag(args.output.as_deref()))?;
+    archive_of(settings).map(|(settings, archive)| (config, settings, archive))
 }
 
 /// Loads settings like [`archive_in`]. `None` instead of a store if the directory contains only

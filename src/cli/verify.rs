@@ -181,7 +181,11 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
         let shown = path.display();
         let unfinished = published.unfinished_from(*run).filter(|_| *run > 0);
         match sink.digest() {
-            Err(error) => receipt.wrong(&format!("{shown}: {error}; `{export}` writes it again"))?,
+            Err(error) => {
+                let export = command_in(&published.output.dir, &format!("export --format {}", sink.format()));
+                let otherwise = if sink.is_configured() { "" } else { ", and the next run or export without --format forgets it" };
+                receipt.wrong(&format!("{shown}: {error}; `{export}` writes it again{otherwise}"))?;
+            }
             Ok(on_disk) if on_disk == made => Receipt::right(&format!("{shown}: {}, BLAKE3 {on_disk}", counted(sums.tally.rows(), "row")))?,
             Ok(on_disk) if on_disk == known.digest && sink.is_of_another_version() => {
                 receipt.older(&format!("{shown} was written by another version of docmill; run again to bring it up to date"))?;

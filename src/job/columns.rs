@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::{Job, Task};
 use crate::model::{CallRecord, Column, Row};
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A column of answers, and the source of its values.
@@ -52,14 +52,18 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
     }
     let fixed = Row::first_columns().into_iter().chain(Row::last_columns());
     let built_in: HashSet<String> = fixed.map(|column| column.name).chain([Row::EXACT_VALUES.to_owned()]).collect();
-    let mut seen = HashSet::new();
+    // Many databases ignore the case of names.
+    let mut seen: HashMap<String, &String> = HashMap::new();
     for AnswerColumn { column: Column { name, .. }, task, field, .. } in &columns {
-        let why = if built_in.contains(name) {
-            format!("`{name}` is the name of a built-in column. Rename the answer or its task")
-        } else if !seen.insert(name) {
-            format!("two columns have the name `{name}`. Rename an answer or a task")
-        } else {
-            continue;
+        let lower = name.to_lowercase();
+        let why = match seen.insert(lower.clone(), name) {
+            _ if built_in.contains(name) => format!("`{name}` is the name of a built-in column. Rename the answer or its task"),
+            _ if built_in.contains(&lower) => {
+                format!("`{name}` differs only by case from the built-in column `{lower}`. Rename the answer or its task")
+            }
+            Some(other) if other == name => format!("two columns have the name `{name}`. Rename an answer or a task"),
+            Some(other) => format!("the columns `{other}` and `{name}` differ only by case. Rename an answer or a task"),
+            None => continue,
         };
         let answer = Fault::from(why).at(field.as_str()).at("answer");
         return Err(match tasks.iter().position(|own| own.id == *task) {

@@ -10,6 +10,7 @@ use super::{iso, pattern, schema};
 use crate::model::{Column, ColumnType, Schema, plain_words, unknown_name};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use toml::Table;
 
 #[derive(Deserialize)]
@@ -103,6 +104,13 @@ pub(super) fn object_schema(fields: &Table, lists: &Lists) -> Result<Value, Faul
     }
     let field =
         |(name, spec): (&String, _)| field_schema(spec, lists).map_err(|fault: Fault| fault.of(&format!("field `{name}`")).at(&**name));
+    // Many databases ignore the case of names.
+    let mut seen = HashMap::new();
+    for name in fields.keys() {
+        if let Some(other) = seen.insert(name.to_lowercase(), name) {
+            return Err(Fault::from(format!("the fields `{other}` and `{name}` differ only by case. Rename one")).at(&**name));
+        }
+    }
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, (schema, is_required)) in fields.keys().zip(Fault::gather(fields.iter().map(field))?) {
         properties.insert(name.clone(), schema);

@@ -49,6 +49,9 @@ fn check(value: &Value, schema: &Value, path: &str, errors: &mut Vec<SchemaError
     if !types.is_empty() && !types.iter().any(|name| has_type(value, name)) {
         wrong(format!("{} is not of type \"{}\"", shown(value), types.join("\" or \"")));
     }
+    if types.contains(&"integer") && is_rounded(value) {
+        wrong(format!("{value} is beyond the 64 bits of an integer. In the job, use type = \"string\" for such numbers"));
+    }
     if let Some(choices) = schema["enum"].as_array()
         && !choices.iter().any(|choice| choice == value || order(choice, value) == Some(Ordering::Equal))
     {
@@ -116,6 +119,14 @@ fn has_type(value: &Value, name: &str) -> bool {
         ("integer", Value::Number(number)) => number.as_i128().is_some() || number.as_f64().is_some_and(|float| float.fract() == 0.0),
         _ => false,
     }
+}
+
+/// Whether a whole number is beyond 64 bits. The parser has then rounded it to a double.
+fn is_rounded(value: &Value) -> bool {
+    const END: f64 = 18_446_744_073_709_551_616.0;
+    const BEFORE: f64 = -9_223_372_036_854_775_808.0;
+    let float = value.as_number().filter(|number| number.is_f64()).and_then(Number::as_f64);
+    float.is_some_and(|float| float.fract() == 0.0 && (float <= BEFORE || float >= END))
 }
 
 /// Compares two numbers; `None` unless both values are numbers.

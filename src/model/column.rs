@@ -38,7 +38,8 @@ pub enum ColumnType {
     Date,
     /// An ISO 8601 time: `14:30`, `14:30:05.5`, `14:30+01:00`. Seconds and offset are optional.
     Time,
-    /// An ISO 8601 date and time, with `T` between them: `2026-11-29T14:30Z`.
+    /// An ISO 8601 date and time, with `T` between them: `2026-11-29T14:30Z`. Without an
+    /// offset it counts as UTC.
     DateTime,
     /// One of these texts.
     Enum(Vec<String>),

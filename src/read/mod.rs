@@ -39,6 +39,7 @@ pub use environment::InputEnvironment;
 pub use file::Opened;
 pub use lines::{Line, Lines};
 pub use links::FollowLinks;
+pub use path_names::real as real_path;
 pub use progress::Progress;
 pub use record::{
     Coverage, InputKind, InputRecord, RowColumns, coverage, delivered_before, file_of, id_of, is_made_up, is_version_of, read_otherwise,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The real path of a path that may not exist yet.
 ///
 /// The existing part is resolved and the rest appended.
-pub(super) fn real(path: &Path) -> Option<PathBuf> {
+pub fn real(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let existing = path.ancestors().find_map(|ancestor| Some((ancestor, std::fs::canonicalize(ancestor).ok()?)));
     existing.and_then(|(ancestor, real)| Some(real.join(path.strip_prefix(ancestor).ok()?)))

@@ -291,19 +291,28 @@ fn accepted(config: &Config, settings: &Settings) -> Result<Vec<FailureCode>, Se
     codes.collect::<Result<_, _>>().map_err(|why| SetupError::usage(config.problem("output.accept_failed", why)))
 }
 
-/// Checks that copied columns have unique names among the result columns.
+/// Checks that copied columns have unique names among the result columns. Case does not count, because
+/// many databases ignore it.
 fn keep_columns(config: &Config, settings: &Settings, jobs: &JobSet) -> Result<Vec<String>, SetupError> {
     let keep = &settings.input.keep_columns;
     let taken = |name: &String| {
         let of_jobs = jobs.iter().flat_map(|job| job.csv_columns());
-        Row::first_columns().iter().chain(&Row::last_columns()).chain(of_jobs).any(|other| other.name == *name || name == Row::EXACT_VALUES)
+        let mut others =
+            Row::first_columns().into_iter().chain(Row::last_columns()).chain(of_jobs.cloned()).map(|other| other.name.to_lowercase());
+        others.any(|other| other == name.to_lowercase()) || name.to_lowercase() == Row::EXACT_VALUES
     };
-    let twice = keep.iter().enumerate().filter(|(at, name)| keep[..*at].contains(name) || taken(name));
+    let twice = keep
+        .iter()
+        .enumerate()
+        .filter(|(at, name)| keep[..*at].iter().any(|other| other.to_lowercase() == name.to_lowercase()) || taken(name));
     let twice: Vec<String> = twice.map(|(_, name)| format!("\"{name}\"")).collect();
     if twice.is_empty() {
         return Ok(keep.clone());
     }
-    let why = format!("results already have the columns {}. Leave them out here, or rename them in the table", twice.join(", "));
+    let why = format!(
+        "results already have the columns {} (case does not count). Leave them out here, or rename them in the table",
+        twice.join(", ")
+    );
     Err(SetupError::usage(config.problem("input.keep_columns", why)))
 }
 

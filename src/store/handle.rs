@@ -216,7 +216,7 @@ impl StoreWatcher {
         durable.await.map_err(|_| WriterGone)
     }
 
-    /// Records published result files of the active run. Blocks.
+    /// Records all published result files of their jobs. Blocks.
     pub fn published(&self, files: Vec<ResultFile>) -> Result<(), WriterGone> {
         let commands = self.0.upgrade().ok_or(WriterGone)?;
         commands.blocking_send(Command::Published(files)).map_err(|_| WriterGone)

@@ -7,7 +7,7 @@ use super::view::{View, ViewReader};
 use super::{FILE_NAME, StoreError};
 use crate::model::{Digest, JobColumns, Money, ResultFile};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -187,10 +187,16 @@ impl Archive {
         })
     }
 
-    /// Records the result files of run `run`.
+    /// Records result files of run `run`. Other files of their jobs stay known.
     pub fn published_by(&self, run: i64, files: &[ResultFile]) -> Result<(), StoreError> {
         let connection = connect(&self.path)?;
         self.read("result files", || publish(&connection, run, files))
+    }
+
+    /// Records all result files of their jobs, which run `run` has made.
+    pub fn all_published_by(&self, run: i64, files: &[ResultFile]) -> Result<(), StoreError> {
+        let connection = connect(&self.path)?;
+        self.read("result files", || publish_all(&connection, run, files))
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -207,6 +213,18 @@ pub(super) fn publish(connection: &Connection, run: i64, files: &[ResultFile]) -
     for ResultFile { path, size, digest } in files {
         let sql = "INSERT OR REPLACE INTO files (path, run, size, digest) VALUES (?1, ?2, ?3, ?4)";
         connection.execute(sql, (path, run, size, &digest.0[..]))?;
+    }
+    Ok(())
+}
+
+/// Records all published result files of their jobs. Others, which a user has deleted, are forgotten.
+pub(super) fn publish_all(connection: &Connection, run: i64, files: &[ResultFile]) -> rusqlite::Result<()> {
+    publish(connection, run, files)?;
+    let jobs: BTreeSet<&str> = files.iter().filter_map(|file| Some(file.path.split_once('/')?.0)).collect();
+    let paths = files.iter().map(|file| file.path.as_str()).collect::<serde_json::Value>().to_string();
+    for job in jobs {
+        let sql = "DELETE FROM files WHERE instr(path, ?1 || '/') = 1 AND path NOT IN (SELECT value FROM json_each(?2))";
+        connection.execute(sql, (job, &paths))?;
     }
     Ok(())
 }

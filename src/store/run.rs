@@ -3,7 +3,7 @@
 use super::catalog::Catalog;
 use super::damage;
 use super::disk_reserve::Reserve;
-use super::history::{newest_complete, publish};
+use super::history::{newest_complete, publish_all};
 use super::outbox::{self, Outbox};
 use super::reader::AnswerReader;
 use super::records::{PackLimit, Run};
@@ -222,9 +222,9 @@ impl Store {
         recipe.map_err(|e| self.error("cannot read runs", e))
     }
 
-    /// Records published result files.
+    /// Records all published result files of their jobs.
     pub fn published(&self, files: &[ResultFile]) -> Result<(), StoreError> {
-        publish(&self.writer, self.run.id, files).map_err(|e| self.error("cannot record result files", e))
+        publish_all(&self.writer, self.run.id, files).map_err(|e| self.error("cannot record result files", e))
     }
 
     /// The fence of this store. All its runs have the same.

@@ -3,7 +3,7 @@
 use super::disk_reserve::Reserve;
 use super::error::has_no_room;
 use super::handle::{Command, StoreHandle};
-use super::history::publish;
+use super::history::publish_all;
 use super::insert;
 use super::records::Run;
 use super::{Store, StoreError, StoreSettings, cancelled, outbox, places, requeue, vectors};
@@ -173,7 +173,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Delivered(entry) => outbox::remove(t, *entry)?,
         Command::Barrier(_) => {}
         Command::Unlisted(documents) => documents.iter().try_for_each(|document| places::unlist(t, run, *document))?,
-        Command::Published(files) => publish(t, run.id, files)?,
+        Command::Published(files) => publish_all(t, run.id, files)?,
         Command::Cancelled(document, _) => cancelled::cancel(t, document)?,
         Command::PackLimit(limit) => vectors::remember_limit(t, limit)?,
         Command::Settings(settings) => insert::settings(t, run, settings)?,

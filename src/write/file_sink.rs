@@ -55,6 +55,10 @@ impl Sink for FileSink {
         &self.path
     }
 
+    fn format(&self) -> &'static str {
+        self.format.as_str()
+    }
+
     fn is_configured(&self) -> bool {
         self.is_configured
     }

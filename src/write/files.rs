@@ -54,13 +54,15 @@ pub struct ResultFiles {
 
 impl ResultFiles {
     /// Begins the results of a job in all its sinks. These are the configured sinks and the
-    /// existing ones. No existing result becomes stale.
+    /// existing ones, so that no existing result becomes stale. With `only_formats`, the existing ones
+    /// stay as they are.
     pub fn create(settings: &OutputSettings, job: &JobColumns) -> Result<Self, WriteError> {
         let directory = settings.dir.join(&job.name);
         make_directory(&directory).map_err(at(&directory))?;
         // The caller holds the lock on the output directory.
         sweep(&directory, UNFINISHED);
-        let wanted = sinks(settings, &job.name).into_iter().filter(|sink| sink.is_configured() || sink.exists());
+        let wanted =
+            sinks(settings, &job.name).into_iter().filter(|sink| sink.is_configured() || (!settings.only_formats && sink.exists()));
         let begun = wanted.map(|sink| {
             let path = settings.dir.join(sink.path());
             let rows = sink.begin(job).map_err(at(&path))?;

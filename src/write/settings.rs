@@ -33,6 +33,9 @@ pub struct OutputSettings {
     pub accept_failed: Vec<String>,
     /// Permissions of new files.
     pub mode: FileMode,
+    /// Whether existing files of other formats stay as they are.
+    #[serde(skip)]
+    pub only_formats: bool,
     /// Files of the documents, for links and pictures.
     #[serde(skip)]
     pub files: DocumentFiles,
@@ -42,6 +45,19 @@ impl OutputSettings {
     /// The form of `results.csv`.
     pub fn csv(&self) -> CsvDialect {
         CsvDialect { bom: self.csv_bom, separator: self.csv_separator, decimal: self.csv_decimal }
+    }
+
+    /// These settings with the dialect of the existing `results.csv` of a job. Keys of this section
+    /// that the user `has_set` stay.
+    #[must_use]
+    pub fn with_csv_of(self, job: &str, has_set: impl Fn(&str) -> bool) -> Self {
+        let CsvDialect { bom, separator, decimal } = self.csv().of_file(&self.dir.join(job).join(Format::Csv.file_name()));
+        Self {
+            csv_bom: if has_set("csv_bom") { self.csv_bom } else { bom },
+            csv_separator: if has_set("csv_separator") { self.csv_separator } else { separator },
+            csv_decimal: if has_set("csv_decimal") { self.csv_decimal } else { decimal },
+            ..self
+        }
     }
 }
 

@@ -14,6 +14,9 @@ pub trait Sink: Send {
     /// Its path below the output directory. The store records published results by this path.
     fn path(&self) -> &str;
 
+    /// Its name in `output.formats`.
+    fn format(&self) -> &'static str;
+
     /// Whether the settings name the sink. Other sinks are kept up to date if they exist.
     fn is_configured(&self) -> bool;
 

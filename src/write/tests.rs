@@ -29,6 +29,7 @@ fn write(rows: &[Row], columns: &[&str]) -> (tempfile::TempDir, OutputSettings) 
         csv_bom: false,
         csv_separator: Separator::Comma,
         csv_decimal: Decimal::Point,
+        only_formats: false,
         files: DocumentFiles::default(),
         copy_to: String::new(),
         postgres: String::new(),

@@ -66,12 +66,12 @@ fn answer(n: usize) -> Value {
     let part = |n: i64| json!({"n": n, "grade": if n % 2 == 0 { "A" } else { "B" }});
     json!({
         "text": pick(&texts, n),
-        "whole": pick(&[json!(0), json!(-1), json!(42), json!(i64::MAX), json!(i64::MIN), json!(u64::MAX), json!(9_007_199_254_740_993_i64), json!(1e22)], n),
+        "whole": pick(&[json!(0), json!(-1), json!(42), json!(i64::MAX), json!(i64::MIN), json!(u64::MAX), json!(9_007_199_254_740_993_i64), json!(1e18)], n),
         "ratio": pick(&[json!(0.1), json!(-1.5e-7), json!(1e300), json!(5), json!(9_007_199_254_740_993_i64), json!(-0.0)], n),
         "flag": pick(&[json!(true), json!(false)], n),
-        "day": pick(&[json!("2026-11-29"), json!("1969-07-20"), json!("0001-01-01"), json!("1900-02-28"), json!("9999-12-31")], n),
+        "day": pick(&[json!("2026-11-29"), json!("1969-07-20"), json!("0001-01-01"), json!("0000-01-01"), json!("1900-02-28"), json!("9999-12-31")], n),
         "at": pick(&[json!("14:30"), json!("00:00:00"), json!("23:59:59.999999"), json!("23:59:60"), json!("14:30:00+01:00"), json!("01:02:03.1234567")], n),
-        "sent": pick(&[json!("2026-11-29T14:30"), json!("2026-11-29T14:30:00Z"), json!("1969-12-31T23:59:59.5"), json!("2026-11-29T14:30:00-05:30")], n),
+        "sent": pick(&[json!("2026-11-29T14:30"), json!("2026-11-29T14:30:00Z"), json!("1969-12-31T23:59:59.5"), json!("2026-11-29T14:30:00-05:30"), json!("2026-11-29T14:30:00.5+00:00"), json!("0000-02-29T00:00Z"), json!("9999-12-31T23:59:59-00:01")], n),
         "kind": pick(&[json!("ä"), json!("b c"), json!("=d")], n),
         "tags": pick(&[json!([]), json!(["a", "b; c"]), json!(["=x", null, ""]), json!([null])], n % 4),
         "numbers": pick(&[json!([]), json!([0.5, 2, -1e-9]), json!([9_007_199_254_740_993_i64])], n % 3),

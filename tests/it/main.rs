@@ -32,6 +32,7 @@ mod embedding;
 mod embedding_care;
 mod existing;
 mod exits;
+mod exports;
 mod formats;
 mod gateway;
 mod hostile;

@@ -201,7 +201,7 @@ fn a_column_gets_a_wider_type_when_a_value_does_not_fit() {
             answer["whole"] = json!(u64::MAX);
             answer["real"] = json!(9_007_199_254_740_993_i64);
             answer["hour"] = json!("14:30+01:00");
-            answer["moment"] = json!("2026-02-28T14:30:00Z");
+            answer["moment"] = json!("2026-02-28T14:30:00+01:00");
             answer["day"] = json!("0000-01-01");
             answer["counts"] = json!([u64::MAX, 1]);
             answer["words"] = json!("a\u{0}b");

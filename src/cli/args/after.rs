@@ -1,7 +1,9 @@
 //! Arguments of commands that use a run store, during and after a run.
 
 use super::{SettingsArgs, StoreArgs};
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
@@ -129,7 +131,7 @@ pub(in crate::cli) struct ExportArgs {
     pub job: Option<String>,
     /// Formats, separated by commas: csv, jsonl, json, parquet, arrow, xlsx [default: output.formats]; or
     /// postgres, alone: writes missing rows to the database of output.postgres
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
+    #[arg(long, value_parser = FormatParser, value_delimiter = ',', value_name = "FORMAT")]
     pub format: Vec<ExportFormat>,
     /// Another directory, or - for stdout (one job and one format)
     #[arg(long, value_name = "DIR|-")]
@@ -153,6 +155,23 @@ pub(in crate::cli) enum ExportFormat {
     Arrow,
     Xlsx,
     Postgres,
+}
+
+/// Reads a format with blanks around it, as in `csv, xlsx`.
+#[derive(Clone)]
+struct FormatParser;
+
+impl TypedValueParser for FormatParser {
+    type Value = ExportFormat;
+
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&clap::Arg>, value: &OsStr) -> Result<ExportFormat, clap::Error> {
+        let bare = value.to_str().map_or(value, |text| OsStr::new(text.trim()));
+        EnumValueParser::<ExportFormat>::new().parse_ref(command, arg, bare)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(ExportFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
 }
 
 #[derive(Debug, ClapArgs)]

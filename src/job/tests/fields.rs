@@ -96,6 +96,21 @@ fn lists_that_disagree_are_refused_with_their_line() {
 }
 
 #[test]
+fn names_that_differ_only_by_case_are_refused_at_any_depth() {
+    let job = SMALL.replace("One {{ tone }}", "One").replace("over = { tone = [\"dry\", \"bold\"] }\n", "");
+    let answer = |fields: &str| job.replace("headline = \"string\"\n", &format!("{fields}\n"));
+    for (fields, part) in [
+        ("s = \"string\"\nS = \"string\"", "the fields `s` and `S` differ only by case"),
+        ("o = { type = \"object\", fields = { é = \"string\", É = \"date\" } }", "the fields `é` and `É` differ only by case"),
+        ("Status = \"string\"", "`Status` differs only by case from the built-in column `status`"),
+        ("status = \"string\"", "`status` is the name of a built-in column"),
+    ] {
+        let error = load(&answer(fields)).unwrap_err().to_string();
+        assert!(error.contains(part), "{fields}: {error}");
+    }
+}
+
+#[test]
 fn an_axis_with_several_lists_has_no_name_for_them() {
     let source =
         LISTS.to_owned().replace("prompt = \"Compare {{ side | join(' and ') }}.\"", "prompt = \"x\"\nover = { side = [\"left\"] }");

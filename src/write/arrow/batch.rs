@@ -86,7 +86,7 @@ mod tests {
         let mut rows = Rows::new(&JobColumns { name: "j".into(), digest: None, columns });
         let answers = [
             json!({"n": 1, "at": "1970-01-01T00:00:01", "o": {"n": 2}, "l": ["1970-01-01", null]}),
-            json!({"n": 1.5, "at": "1970-01-01T00:00:02Z", "o": {"n": 2, "m": 3}, "l": "text"}),
+            json!({"n": 1.5, "at": "1970-01-01T00:00:02-00:01", "o": {"n": 2, "m": 3}, "l": "text"}),
             json!({"n": u64::MAX, "at": 7, "o": [], "l": ["1970-02-30"]}),
             json!({}),
         ];
@@ -98,7 +98,7 @@ mod tests {
         let column = |name: &str| batch.column_by_name(name).unwrap();
         assert_eq!(column("n").as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, None, None]);
         let at: Vec<_> = column("at").as_primitive::<TimestampMicrosecondType>().iter().collect();
-        assert_eq!(at, [Some(1_000_000), Some(2_000_000), None, None]);
+        assert_eq!(at, [Some(1_000_000), Some(62_000_000), None, None]);
         let exact: Vec<_> = column(Row::EXACT_VALUES).as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect();
         assert_eq!(exact, [None, Some(answers[1].to_string()), Some(answers[2].to_string()), None]);
         assert_eq!(rows.note().unwrap(), "8 values beyond the types of the columns; the column exact_values has them");

@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// Precision of money. Its scale is that of [`Money::pico`].
 const PRECISION: u8 = 38;
 const SCALE: i8 = 12;
+/// Time zone of dates with times.
+const UTC: &str = "UTC";
 
 /// The values of one column.
 pub(super) enum Values {
@@ -67,7 +69,7 @@ impl Values {
             ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
             ColumnType::Date => Self::Date(Date32Builder::new()),
             ColumnType::Time => Self::Time(Time64MicrosecondBuilder::new()),
-            ColumnType::DateTime => Self::DateTime(TimestampMicrosecondBuilder::new()),
+            ColumnType::DateTime => Self::DateTime(TimestampMicrosecondBuilder::new().with_timezone(UTC)),
             ColumnType::Enum(values) => Self::Enum(Choices {
                 all: Arc::new(values.iter().map(Some).collect()),
                 places: values.iter().cloned().zip(0..).collect(),
@@ -106,7 +108,7 @@ impl Values {
             Self::Boolean(_) => DataType::Boolean,
             Self::Date(_) => DataType::Date32,
             Self::Time(_) => DataType::Time64(TimeUnit::Microsecond),
-            Self::DateTime(_) => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::DateTime(_) => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
             Self::Usd(_) => DataType::Decimal128(PRECISION, SCALE),
             Self::Enum(_) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
             Self::List(lists) => DataType::List(Arc::clone(&lists.item)),

@@ -195,9 +195,9 @@ impl Type {
             (Self::Date, Value::String(text)) if fits_date(text) => Cow::Borrowed(text),
             (Self::Time, Value::String(text)) if fits_time(text) => Cow::Borrowed(text),
             (Self::Timestamp, Value::String(text))
-                if text.split_once('T').is_some_and(|(date, time)| fits_date(date) && fits_time(time)) =>
+                if without_utc(text).split_once('T').is_some_and(|(date, time)| fits_date(date) && fits_time(time)) =>
             {
-                Cow::Borrowed(text)
+                Cow::Borrowed(without_utc(text))
             }
             (Self::Bigint | Self::Double | Self::Numeric | Self::Boolean, _) => return Err(Misfit(Self::Text)),
             (Self::Date | Self::Time | Self::Timestamp, _) => return Err(Misfit(Self::Text)),
@@ -210,6 +210,11 @@ impl Type {
 /// PostgreSQL has no year 0.
 fn fits_date(text: &str) -> bool {
     !text.starts_with("0000")
+}
+
+/// A date and time without `Z`. The times of a column are in UTC.
+fn without_utc(text: &str) -> &str {
+    text.strip_suffix('Z').unwrap_or(text)
 }
 
 /// Whether a time has neither an offset, which its column would lose, nor more digits than
@@ -315,7 +320,8 @@ mod tests {
             (Type::Time, json!("14:30:60"), Err(Type::Text)),
             (Type::Time, json!("14:30:05.1234567"), Err(Type::Text)),
             (Type::Timestamp, json!("2026-02-28T14:30:05.25"), ok("2026-02-28T14:30:05.25")),
-            (Type::Timestamp, json!("2026-02-28T14:30Z"), Err(Type::Text)),
+            (Type::Timestamp, json!("2026-02-28T14:30Z"), ok("2026-02-28T14:30")),
+            (Type::Timestamp, json!("2026-02-28T14:30+01:00"), Err(Type::Text)),
             (Type::TextArray, json!(["a", null, "b\"\\,{}"]), ok("{\"a\",NULL,\"b\\\\\"\\\\\\\\,{}\"}")),
             (Type::BigintArray, json!([1, u64::MAX]), Err(Type::NumericArray)),
             (Type::BigintArray, json!([]), ok("{}")),

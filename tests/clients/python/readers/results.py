@@ -48,6 +48,20 @@ def clock(text):
     return value, offset is None and not micros[6:].strip("0")
 
 
+def moment(text):
+    """A date and time in UTC, as it stands in a column, and whether that is exact."""
+    day, _, rest = text.partition("T")
+    bare, offset = re.fullmatch(r"(.*?)(Z|[+-]\d\d:\d\d)?", rest).groups()
+    time, exact = clock(bare)
+    ahead = datetime.datetime.strptime(offset or "Z", "%z").utcoffset()
+    if time is None or day < "0001":
+        return None, False
+    try:
+        return datetime.datetime.combine(datetime.date.fromisoformat(day), time, datetime.timezone.utc) - ahead, exact and not ahead
+    except OverflowError:
+        return None, False
+
+
 def typed(value, field):
     """A value as it stands in a typed column, and whether that is exact."""
     match field.get("type"), value:
@@ -66,13 +80,11 @@ def typed(value, field):
         case "boolean", bool():
             return value, True
         case "date", str():
-            return datetime.date.fromisoformat(value), True
+            return (datetime.date.fromisoformat(value), True) if value > "0001" else (None, False)
         case "time", str():
             return clock(value)
         case "date-time", str():
-            day, _, rest = value.partition("T")
-            time, exact = clock(rest)
-            return (datetime.datetime.combine(datetime.date.fromisoformat(day), time) if time else None), exact
+            return moment(value)
         case "array", list():
             item = {"type": "object", "fields": field["fields"]} if "fields" in field else field.get("items", "string")
             item = item if isinstance(item, dict) else {"type": item}
@@ -189,6 +201,8 @@ def same_cell(where, cell, value, field):
         if expected is not None and is_exact and (kind == "time" or expected.year > 1900):
             if kind == "date":
                 expected = datetime.datetime.combine(expected, datetime.time())
+            if kind == "date-time":
+                expected = expected.replace(tzinfo=None)
             if kind == "time":
                 # The reader rounds to whole milliseconds, and the last moment of a day to the next day.
                 midnight = datetime.datetime(2000, 1, 1)
