@@ -42,13 +42,20 @@ pub(super) fn newest_vectors(archive: &Archive, (job, task): (Option<&str>, Opti
     let runs = archive.runs().map_err(CliError::internal)?;
     let views: Vec<View> = runs.iter().rev().map(Archive::view_of).collect();
     let (complete, others): (Vec<&View>, Vec<&View>) = views.iter().partition(|view| view.complete);
+    let newest = complete.first().map(|view| view.listing);
     let mut names: Vec<String> = Vec::new();
     for view in complete.into_iter().chain(others) {
+        // If a later run found the same documents, only its listing is kept.
+        let later = newest.filter(|listing| *listing != view.listing).map(|listing| View { listing, ..view.clone() });
         for own in archive.embed_tasks(view).map_err(CliError::internal)? {
             let is_wanted = job.is_none_or(|job| job == own.job) && view.jobs.iter().any(|job| job.name == own.job);
-            if !is_wanted || !archive.has_vectors(view, &own.task).map_err(CliError::internal)? {
-                continue;
+            let mut found = None;
+            for view in [Some(view), later.as_ref()].into_iter().flatten().filter(|_| is_wanted) {
+                if found.is_none() && archive.has_vectors(view, &own.task).map_err(CliError::internal)? {
+                    found = Some(view);
+                }
             }
+            let Some(view) = found else { continue };
             if task.is_none_or(|task| task == own.task) {
                 return Ok((view.clone(), own));
             }

@@ -42,7 +42,7 @@ fn vectors_of_other_dimensions_are_refused_in_later_runs_and_in_searches() {
     let found = search(&server, &["--json"]).exits(0).stdout;
     assert!(found.lines().count() == 4 && found.ends_with("}\n") && !found.ends_with("\n\n"), "{found:?}");
     workspace.docmill(["search", "output", " "]).exits(2).says(&["is empty"]);
-    embed(&workspace).exits(0);
+    workspace.run(["--job", "embed", "--retry-failed"]).exits(0);
 }
 
 #[test]
@@ -67,12 +67,10 @@ fn a_text_that_breaks_the_server_fails_alone() {
 fn a_server_that_is_down_stops_the_run_soon() {
     let server = Server::start("[[poison]]\nmarker = 'spoilt'\nfault = 'server_error'");
     let workspace = server.workspace().set("llm.pack.max_items", 64).set("llm.retry.max_attempts", 2);
-    workspace.doc("0.txt", "the longest text goes first, and alone");
     for n in 0..500 {
         workspace.doc(format!("a{n}.txt"), format!("a spoilt text {n}"));
     }
     embed(&workspace).exits(4).says(&["all failed with server_error"]);
-    assert_eq!(vectors(&workspace).len(), 1);
     let requests = number(&store(&workspace), "SELECT sum(request = id) FROM attempts");
     assert!(requests < 150, "{requests} requests");
 }
