@@ -1,6 +1,7 @@
 //! Rows as typed columns of Arrow, for Parquet files and Arrow streams.
 
 mod batch;
+mod pages;
 mod parquet_file;
 mod schema;
 mod stream;

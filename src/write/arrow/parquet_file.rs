@@ -1,6 +1,7 @@
 //! Writes rows as a Parquet file.
 
 use super::batch::Rows;
+use super::pages::PagesOnDisk;
 use super::schema::{VERSION, metadata};
 use crate::model::{JobColumns, ResultFile, Row};
 use crate::write::output_file::OutputFile;
@@ -8,6 +9,7 @@ use crate::write::sink::SinkRows;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -15,18 +17,22 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use std::fs::File;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-/// Maximum rows of a row group, which is in memory until it is written. Readers work on row groups in
-/// parallel, and larger ones make files little smaller.
-const GROUP_ROWS: usize = 16 * 1024;
-/// Bytes of a row group, encoded, after which it is written.
-const GROUP_BYTES: usize = 16 << 20;
-/// Size of a page and of a dictionary, in bytes. Each column has one of both in memory.
-const PAGE_BYTES: usize = 256 << 10;
+/// Maximum rows of a row group. Files with few groups are smaller, and have less metadata in memory.
+const GROUP_ROWS: usize = 1 << 20;
+/// Bytes of a row group, encoded, after which it is written. They are on disk until then.
+const GROUP_BYTES: usize = 256 << 20;
+/// Maximum rows and bytes of a page. Each column has a page and a dictionary in memory.
+const PAGE_ROWS: usize = 4096;
+const PAGE_BYTES: usize = 128 << 10;
+/// Bytes of a dictionary after which a column goes on without one.
+const DICTIONARY_BYTES: usize = 64 << 10;
 /// Higher levels make files little smaller.
 const LEVEL: i32 = 3;
 
-/// Writes rows as Parquet with the types of the job, in row groups of bounded size.
+/// Writes rows as Parquet with the types of the job, in row groups whose pages wait on disk.
 pub(in crate::write) struct ParquetFile {
     writer: ArrowWriter<OutputFile>,
     rows: Rows,
@@ -40,11 +46,14 @@ impl ParquetFile {
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(why)?))
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .set_max_row_group_bytes(Some(GROUP_BYTES))
+            .set_data_page_row_count_limit(PAGE_ROWS)
             .set_data_page_size_limit(PAGE_BYTES)
-            .set_dictionary_page_size_limit(PAGE_BYTES)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
             .set_key_value_metadata(Some(metadata))
             .build();
-        Ok(Self { writer: ArrowWriter::try_new(file, rows.schema.clone(), Some(properties)).map_err(why)?, rows })
+        let pages = PagesOnDisk::new(file.directory().map_or_else(std::env::temp_dir, Path::to_owned));
+        let options = ArrowWriterOptions::new().with_properties(properties).with_page_store_factory(Arc::new(pages));
+        Ok(Self { writer: ArrowWriter::try_new_with_options(file, rows.schema.clone(), options).map_err(why)?, rows })
     }
 
     fn write(&mut self, batch: Result<Option<RecordBatch>, ArrowError>) -> io::Result<()> {
