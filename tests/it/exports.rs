@@ -68,7 +68,7 @@ fn a_deleted_file_comes_back_from_the_named_command_or_is_forgotten() {
         if command == "run" {
             workspace.run(["--job", "echo.toml"]).exits(0)
         } else {
-            workspace.docmill(again).exits(0)
+            workspace.docmill(["export"]).exits(0)
         };
         let receipt = workspace.docmill(["verify"]).exits(0).stdout;
         assert!(!receipt.contains("results.xlsx") && receipt.contains("results.csv: 1 row"), "{receipt}");
