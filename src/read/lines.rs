@@ -27,7 +27,7 @@ pub enum Line {
 }
 
 impl Line {
-    /// Reads the next line. `None` at the end. Holds at most [`LONGEST`] bytes.
+    /// Reads the next line. `None` at the end. Holds at most `LONGEST` bytes.
     pub fn read(input: &mut impl BufRead) -> io::Result<Option<Self>> {
         Self::read_up_to(LONGEST, input)
     }

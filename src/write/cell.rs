@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// Converts a value to a cell of CSV: the text of [`plain`], guarded where it is no formula.
+/// Converts a value to a cell of CSV: the text of `plain`, guarded where it is no formula.
 pub fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => guarded(text),
