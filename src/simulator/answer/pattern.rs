@@ -25,6 +25,11 @@ pub fn matching(pattern: &str, text: &str) -> Option<(String, bool)> {
     whole.is_match(&made).then_some((made, false))
 }
 
+/// Whether a whole text matches.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+}
+
 /// Appends the simplest text that matches.
 fn make(hir: &Hir, text: &mut String) {
     if text.len() > LONGEST {

@@ -50,7 +50,11 @@ pub fn string(writer: &Writer<'_, '_>, schema: &Value, field: &Field<'_>) -> (St
     if let Some(pattern) = schema["pattern"].as_str()
         && let Some((text, found)) = pattern::matching(pattern, source)
     {
-        return (text, found);
+        // Some wire formats have a pattern for dates instead of a format. Year 0 is no date for many readers.
+        let is_date = !found && text.starts_with("0000-");
+        let date = |format| formatted(writer, format).filter(|(date, _)| pattern::matches(pattern, date));
+        let dated = if is_date { ["date-time", "date"].into_iter().find_map(date) } else { None };
+        return dated.unwrap_or((text, found));
     }
     if let Some(found) = formatted(writer, schema["format"].as_str().unwrap_or_default()) {
         return found;
