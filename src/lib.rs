@@ -8,7 +8,8 @@
 //!  walk ──> read ──────> prepare ─────> ask ──────────> commit ─────> write
 //!  sorted   N readers    rayon          calls under     one SQLite    input order,
 //!  lazy     (tokio)      (CPU)          permits,        writer,       csv json jsonl
-//!                                       retries         group commit
+//!                                       retries, packs  group commit  parquet arrow xlsx
+//!                                                          └────────> PostgreSQL, in commit order
 //!    └─ bounded ─┴─ bounded ─┴─ bounded ──┴── bounded ────┴── bounded ──┘
 //!                                               events + counters ──> progress (bars, lines, json, metrics, traces, alerts)
 //! ```
@@ -17,8 +18,9 @@
 //! plan of settings, job and environment, and `engine::pipeline` shows every stage and channel. Then
 //! come [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`] and
 //! [`mod@write`]. [`progress`] watches a run, [`html_report`] shows it afterwards, and through
-//! [`control`] other terminals talk to it. [`serve`] runs jobs for clients over HTTP, and [`watch`] finds documents that arrive. The page `src/manual/architecture.md` leads from a
-//! behaviour to its file, and explains decisions that are not obvious.
+//! [`control`] other terminals talk to it. [`serve`] runs jobs for clients over HTTP, and [`watch`]
+//! finds documents that arrive. The page `src/manual/architecture.md` leads from a behaviour to its
+//! file, and explains decisions that are not obvious.
 //!
 //! Modules may use those below them, and never those above or beside:
 //!

@@ -66,6 +66,22 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     }
 }
 
+/// Decodes a text by its declared encoding, or by a detected one if the declared one does not fit.
+/// Also returns whether the encoding was detected.
+///
+/// A few invalid characters are damage, and no reason to believe in another encoding.
+pub(super) fn decode_declared<'b>(bytes: &'b [u8], declared: &'static Encoding) -> (Decoded<'b>, bool) {
+    let (text, _, damaged) = declared.decode(bytes);
+    let written = text.chars().filter(|c| !c.is_ascii()).count();
+    if damaged && text.matches(char::REPLACEMENT_CHARACTER).count() * 10 > written {
+        let found = decode(bytes);
+        if !found.damaged {
+            return (found, true);
+        }
+    }
+    (Decoded { text, encoding: declared.name().to_ascii_lowercase(), damaged }, false)
+}
+
 /// Names an encoding that is detected but cannot be decoded.
 pub fn undecodable(bytes: &[u8]) -> Option<&'static str> {
     if byte_order_mark(bytes).is_some() || utf16_without_mark(bytes).is_some() {
@@ -272,17 +288,18 @@ fn is_macintosh(sample: &[u8], guess: &'static Encoding) -> bool {
     guess.is_single_byte() && strange(guess) * 8 > all && strange(MACINTOSH) * 20 <= all
 }
 
-/// Whether this is as likely windows-1252 as a rarer encoding of Latin letters.
+/// Whether this is as likely windows-1252 as the rarer Baltic encoding that was guessed.
 ///
 /// Few letters are weak evidence. Signs such as quotes are the same in these encodings.
 fn is_western(sample: &[u8], guess: &'static Encoding) -> bool {
     const FEW: usize = 4;
-    let rarer = [encoding_rs::WINDOWS_1250, encoding_rs::WINDOWS_1257, encoding_rs::ISO_8859_2, encoding_rs::ISO_8859_4];
+    let baltic = [encoding_rs::WINDOWS_1257, encoding_rs::ISO_8859_4];
     let letters = || sample.windows(3).filter(|w| w[1] >= 0xC0).map(|w| (w[0], w[1]));
-    // Small letters follow letters or blanks, and two signs among them are none.
-    let is_fine =
-        |(before, byte): (u8, u8)| byte >= 0xE0 && byte != 0xF7 && (before.is_ascii_lowercase() || !before.is_ascii_alphanumeric());
-    rarer.contains(&guess)
+    // A small letter of a Western European language, at the start of a word or behind a small letter.
+    let is_fine = |(before, byte): (u8, u8)| {
+        byte >= 0xE0 && !matches!(byte, 0xF0 | 0xF7 | 0xFD | 0xFE) && (before.is_ascii_lowercase() || !before.is_ascii_alphanumeric())
+    };
+    baltic.contains(&guess)
         && (1..FEW).contains(&letters().count())
         && letters().all(is_fine)
         && sample.iter().all(|byte| {

@@ -76,7 +76,10 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
             let limit = app.blocking(move |app| {
                 // The cap of a run at work contains what its key and the server have left.
                 let own = app.queue.get(&asked.id)?.and_then(|run| run.cap);
-                Ok(Limit { outer: outer.filter(|_| own != asked.cap), may_grow: app.queue.others_reserve(&asked.id)? })
+                Ok(Limit {
+                    outer: outer.filter(|_| own != asked.cap),
+                    may_grow: app.with_caps(|caps| app.queue.may_get_more(&asked, caps))?,
+                })
             });
             match limit.await {
                 Ok(limit) => how_it_ended(&outcome, &limit),

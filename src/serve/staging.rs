@@ -20,7 +20,11 @@ const PARTS: [&str; 3] = ["runs", "inputs", "incoming"];
 
 /// The directories of a server.
 #[derive(Debug, Clone)]
-pub struct Directories(PathBuf, Arc<Mutex<Option<(Instant, u64)>>>);
+pub struct Directories {
+    root: PathBuf,
+    /// When the size of all files was measured, and the size.
+    size: Arc<Mutex<Option<(Instant, u64)>>>,
+}
 
 /// How long the size of all files counts as known.
 const SIZE_KNOWN: Duration = Duration::from_secs(5);
@@ -36,12 +40,12 @@ impl Directories {
         for part in PARTS {
             fs::create_dir_all(root.join(part))?;
         }
-        Ok(Self(root, Arc::default()))
+        Ok(Self { root, size: Arc::default() })
     }
 
     /// A message for a client, without the places of files on the server.
     pub fn without_places(&self, message: &str) -> String {
-        let root = format!("{}{}", self.0.display(), std::path::MAIN_SEPARATOR);
+        let root = format!("{}{}", self.root.display(), std::path::MAIN_SEPARATOR);
         let mut parts = message.split(&root);
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -56,24 +60,24 @@ impl Directories {
 
     /// The output directory of a run.
     pub fn run(&self, id: &RunId) -> PathBuf {
-        self.0.join("runs").join(id.as_str())
+        self.root.join("runs").join(id.as_str())
     }
 
     /// What was submitted.
     pub fn input(&self, id: &RunId) -> Input {
-        Input(self.0.join("inputs").join(id.as_str()))
+        Input(self.root.join("inputs").join(id.as_str()))
     }
 
     /// Begins a submission.
     pub fn stage(&self, id: &RunId) -> io::Result<Staged> {
-        let input = Input(self.0.join("incoming").join(id.as_str()));
+        let input = Input(self.root.join("incoming").join(id.as_str()));
         fs::create_dir_all(input.documents())?;
         Ok(Staged { input, names: BTreeSet::new(), hash: blake3::Hasher::new(), bytes: 0 })
     }
 
     /// Counts bytes that were added, until the size is measured again.
     pub fn grow(&self, bytes: u64) {
-        if let Some((_, size)) = self.1.lock().as_mut() {
+        if let Some((_, size)) = self.size.lock().as_mut() {
             *size += bytes;
         }
     }
@@ -91,22 +95,22 @@ impl Directories {
 
     /// Ids with files.
     pub fn with_files(&self) -> BTreeSet<RunId> {
-        let entries = ["inputs", "runs"].into_iter().flat_map(|part| fs::read_dir(self.0.join(part))).flatten().flatten();
+        let entries = ["inputs", "runs"].into_iter().flat_map(|part| fs::read_dir(self.root.join(part))).flatten().flatten();
         entries.filter_map(|entry| RunId::parse(entry.file_name().to_str()?)).collect()
     }
 
     /// Size of all files in bytes, a few seconds ago at most.
     pub fn size_lately(&self) -> u64 {
-        let mut known = self.1.lock();
+        let mut known = self.size.lock();
         match *known {
             Some((at, size)) if at.elapsed() < SIZE_KNOWN => size,
-            _ => known.insert((Instant::now(), size_of(&self.0))).1,
+            _ => known.insert((Instant::now(), size_of(&self.root))).1,
         }
     }
 
     /// Size of all runs and their inputs in bytes.
     pub fn size_of_runs(&self) -> u64 {
-        ["runs", "inputs"].into_iter().map(|part| size_of(&self.0.join(part))).sum()
+        ["runs", "inputs"].into_iter().map(|part| size_of(&self.root.join(part))).sum()
     }
 
     /// Size of a run and its inputs in bytes.

@@ -210,15 +210,15 @@ impl Submission {
                 return Err(Problem::forbidden(why));
             }
         }
-        let known = Config::from_layers(&[]).map_err(|error| Problem::internal(error.to_string()))?;
         for key in self.settings.keys() {
-            if known.get(key).is_none() && !key.starts_with(PARAMETERS) {
-                let known = known.entries();
-                let hint = did_you_mean(key, known.iter().map(|(key, ..)| key.as_str()));
-                return Err(Problem::invalid(format!("settings: unknown setting {key}{hint}")));
-            }
             let is_allowed = ALLOWED.contains(&key.as_str()) || key.starts_with(PARAMETERS);
             if !is_allowed && !serve.settings.contains(key) {
+                let known = Config::from_layers(&[]).map_err(|error| Problem::internal(error.to_string()))?;
+                if known.get(key).is_none() {
+                    let known = known.entries();
+                    let hint = did_you_mean(key, known.iter().map(|(key, ..)| key.as_str()));
+                    return Err(Problem::invalid(format!("settings: unknown setting {key}{hint}")));
+                }
                 let why = format!("settings: clients cannot change {key}, unless the server's setting serve.settings allows it");
                 return Err(Problem::forbidden(why));
             }
@@ -252,7 +252,7 @@ impl Submission {
                 .map_err(|_| Problem::invalid(format!("settings: {key} cannot be null. Leave it out for its default")))?;
             flags.push((key.clone(), value.to_string(), "the submission".to_owned()));
         }
-        // Nobody can be asked here. A client that names columns means rows.
+        // The server cannot ask. A client that names columns wants rows.
         let names_columns = COLUMNS.iter().any(|key| self.settings.contains_key(*key));
         if names_columns && !self.settings.contains_key(TABLES) {
             flags.push((TABLES.to_owned(), "\"rows\"".to_owned(), "the columns in the submission".to_owned()));

@@ -75,3 +75,20 @@ fn documents_that_no_job_takes_are_counted() {
     let run = serving.wait_for(response.json()["id"].as_str().unwrap(), "complete");
     assert_eq!((&run["documents"]["done"], &run["documents"]["skipped"]), (&json!(1), &json!(1)), "{run}");
 }
+
+#[test]
+fn a_client_that_sends_its_whole_body_first_gets_the_refusal() {
+    use std::io::{Read as _, Write as _};
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server));
+    let body = vec![b'x'; 20_000_000];
+    for (path, origin, status) in [("/nothing", "", "404"), ("/api/runs", "Origin: http://evil.example\r\n", "403")] {
+        let mut socket = std::net::TcpStream::connect(serving.base().trim_start_matches("http://")).unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{origin}Content-Length: {}\r\n\r\n", body.len());
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(&body).unwrap_or_else(|error| panic!("{path}: the connection broke before the response: {error}"));
+        let mut begin = [0; 12];
+        socket.read_exact(&mut begin).unwrap();
+        assert_eq!(String::from_utf8_lossy(&begin), format!("HTTP/1.1 {status}"), "{path}");
+    }
+}

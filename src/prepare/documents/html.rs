@@ -7,8 +7,9 @@
 //! Tags are processed one after another without a tree. Therefore deep nesting is harmless, and
 //! broken nesting almost so.
 
+use super::encoding::{self, Decoded};
 use super::tags::converted;
-use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
+use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
@@ -42,7 +43,7 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let Decoded { text, damaged, guessed } = decoded(bytes);
+    let (Decoded { text, damaged, .. }, guessed) = decoded(bytes);
     let (text, hidden) = markdown(&text);
     let mut extract = Extract::text(text);
     if hidden {
@@ -57,25 +58,15 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
-/// A decoded page.
-pub(super) struct Decoded<'b> {
-    pub text: Cow<'b, str>,
-    /// Whether bytes were replaced.
-    pub damaged: bool,
-    /// Whether the declared encoding does not fit, and another one was detected.
-    pub guessed: bool,
-}
-
-/// Decodes a page by its declared encoding. Valid UTF-8 has priority.
-pub(super) fn decoded(bytes: &[u8]) -> Decoded<'_> {
+/// Decodes a page by its declared encoding. Valid UTF-8 has priority. Also returns whether the
+/// declared encoding does not fit, and another one was detected.
+pub(super) fn decoded(bytes: &[u8]) -> (Decoded<'_>, bool) {
     let is_marked = encoding::has_byte_order_mark(bytes) || encoding::utf16_without_mark(bytes).is_some();
     let unicode = std::str::from_utf8(bytes).is_ok() && !bytes.is_ascii();
-    let declared = named_encoding(&bytes[..bytes.len().min(HEAD)]).filter(|_| !is_marked && !unicode);
-    if let Some((text, _, false)) = declared.map(|encoding| encoding.decode(bytes)) {
-        return Decoded { text, damaged: false, guessed: false };
+    match named_encoding(&bytes[..bytes.len().min(HEAD)]).filter(|_| !is_marked && !unicode) {
+        Some(declared) => encoding::decode_declared(bytes, declared),
+        None => (encoding::decode(bytes), false),
     }
-    let found = encoding::decode(bytes);
-    Decoded { text: found.text, damaged: found.damaged, guessed: declared.is_some() && !found.damaged }
 }
 
 /// Finds the declared encoding.

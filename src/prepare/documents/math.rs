@@ -2,6 +2,9 @@
 //!
 //! Models read this form well, and it never joins a number with its exponent or its denominator.
 
+/// Stands between factors without a sign, so that a product is not taken for one name.
+const TIMES: char = '\u{2062}';
+
 /// A fraction.
 pub(super) fn fraction(above: &str, below: &str) -> String {
     format!("{}/{}", grouped(above), grouped(below))
@@ -40,7 +43,14 @@ pub(super) fn matrix(rows: &[String]) -> String {
 
 /// Puts parts of a formula one after another.
 pub(super) fn sequence(parts: &[String]) -> String {
-    parts.concat().split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut whole = String::new();
+    for part in parts {
+        if whole.ends_with(char::is_alphanumeric) && part.starts_with(char::is_alphanumeric) {
+            whole.push(TIMES);
+        }
+        whole.push_str(part);
+    }
+    whole.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A text in parentheses, unless it is one number or name.
@@ -91,9 +101,11 @@ impl MathMl {
     /// Adds text.
     pub fn text(&mut self, text: &str) {
         if let Some(element) = self.open.last_mut() {
-            let text = text.trim();
-            // Operators of more than one character are words.
-            element.parts.push(text.replace(['\u{2061}', '\u{2062}', '\u{2063}'], ""));
+            let text = text.trim().replace(['\u{2061}', TIMES, '\u{2063}'], "");
+            // White space between elements is no operand of a fraction or script.
+            if !text.is_empty() {
+                element.parts.push(text);
+            }
         }
     }
 
@@ -117,7 +129,7 @@ impl MathMl {
                 None => whole = Some(text),
             }
         }
-        whole.map(|text| self.tex.take().unwrap_or(text))
+        whole.map(|text| self.tex.take().unwrap_or_else(|| text.replace(TIMES, "")))
     }
 }
 
@@ -153,10 +165,9 @@ impl Element {
 
 /// Parts one after another. White space at the edges separates from the neighbours.
 fn sequence_keeping_edges(parts: &[String]) -> String {
-    let joined = parts.concat();
     let inside = sequence(parts);
-    let edge = |is: bool| if is && !inside.is_empty() { " " } else { "" };
-    format!("{}{inside}{}", edge(joined.starts_with(' ')), edge(joined.ends_with(' ')))
+    let edge = |part: Option<&String>, is: fn(&String) -> bool| if !inside.is_empty() && part.is_some_and(is) { " " } else { "" };
+    format!("{}{inside}{}", edge(parts.first(), |part| part.starts_with(' ')), edge(parts.last(), |part| part.ends_with(' ')))
 }
 
 #[cfg(test)]
@@ -198,5 +209,13 @@ mod tests {
             "a^{2}"
         );
         assert_eq!(read(&["<math", "<mi", "a", "</math"]), "a", "elements may lack their ends");
+        let product = ["<mrow", "<mn", "2", "</mn", "\n  ", "<mi", "x", "</mi", "</mrow"];
+        let over = |above: &[&str], below: &[&str]| {
+            read(&[&["<math", "<mfrac", "\n  "], above, &["\n  "], below, &["\n", "</mfrac", "</math"]].concat())
+        };
+        assert_eq!(over(&["<mn", "1", "</mn"], &product), "1/(2x)", "white space is layout, and a product stays one operand");
+        assert_eq!(over(&product, &["<mi", "rate", "</mi"]), "(2x)/rate");
+        let squared = ["<math", "<mi", "m", "</mi", "<msup", "<mi", "c", "</mi", "<mn", "2", "</mn", "</msup", "</math"];
+        assert_eq!(read(&squared), "mc^2");
     }
 }

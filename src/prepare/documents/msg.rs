@@ -42,7 +42,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     match file.text("", 0x1000).filter(|text| !text.trim().is_empty()) {
         Some(text) => mail.body(&text.replace('\r', "")),
         None => match file.binary("", 0x1013) {
-            Some(page) => mail.page(&html::decoded(&page).text),
+            Some(page) => mail.page(&html::decoded(&page).0.text),
             None if file.binary("", 0x1009).is_some() => {
                 notes.push("the text is only present as compressed RTF, which docmill cannot read".to_owned());
             }

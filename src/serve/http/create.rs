@@ -12,7 +12,6 @@ use crate::serve::staging::Staged;
 use crate::serve::submission::Submission;
 use crate::serve::webhooks;
 use axum::body::Body;
-use axum::extract::multipart::Field;
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
@@ -26,8 +25,6 @@ use std::sync::Arc;
 
 /// Maximum size of a submission as JSON. Files can be larger.
 const JSON: usize = 32_000_000;
-/// Bytes of a body that are read and discarded after its maximum size.
-const DISCARDED: usize = 64_000_000;
 
 /// Submit a run
 ///
@@ -170,34 +167,16 @@ fn check_webhook(app: &App, caller: &Caller, address: Option<&str>) -> Result<()
     webhooks::check(address, app.webhooks.private)
 }
 
-/// A body that is too large is read on to its end, within limits: many clients do not see a response
-/// that comes before.
 async fn whole(body: Body) -> Result<Vec<u8>, Problem> {
-    let (mut pieces, mut whole, mut length) = (body.into_data_stream(), Vec::new(), 0);
+    let (mut pieces, mut whole) = (body.into_data_stream(), Vec::new());
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| Problem::bad_request(format!("the body did not arrive: {error}")))?;
-        length += piece.len();
-        if length <= JSON {
-            whole.extend_from_slice(&piece);
-        } else if length > JSON + DISCARDED {
-            break;
+        if whole.len() + piece.len() > JSON {
+            return Err(Problem::too_large("a submission as JSON is larger than 32 MB. Send its documents as files"));
         }
-    }
-    if length > JSON {
-        return Err(Problem::too_large("a submission as JSON is larger than 32 MB. Send its documents as files"));
+        whole.extend_from_slice(&piece);
     }
     Ok(whole)
-}
-
-/// Reads the rest of a file that is too large, within limits.
-async fn discard(mut part: Field<'_>) {
-    let mut length = 0;
-    while let Ok(Some(piece)) = part.chunk().await {
-        length += piece.len();
-        if length > DISCARDED {
-            break;
-        }
-    }
 }
 
 /// Receives a submission with files. The files go to disk piece by piece.
@@ -227,10 +206,7 @@ async fn receive_parts(app: &Arc<App>, request: Request, staged: &mut Staged) ->
         let name = file_name.ok_or_else(|| Problem::bad_request("each part must be the field \"run\" or a file with a name"))?;
         let mut file = tokio::task::block_in_place(|| staged.create(&name))?;
         while let Some(piece) = part.chunk().await.map_err(broken)? {
-            if let Err(problem) = staged.count(&piece, most) {
-                discard(part).await;
-                return Err(problem);
-            }
+            staged.count(&piece, most)?;
             let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
             file = written.await.map_err(Problem::internal)??;
         }

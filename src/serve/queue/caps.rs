@@ -4,7 +4,7 @@
 //! own cap gets everything that is left, and further runs wait until it has ended. A run with its own
 //! cap waits until others have given back enough for it.
 
-use super::{Queue, RunId};
+use super::{Queue, QueuedRun, RunId};
 use crate::model::Money;
 use crate::serve::problem::Problem;
 use rusqlite::Connection;
@@ -41,12 +41,12 @@ pub(super) enum Shared {
 }
 
 impl Caps<'_> {
-    /// The room for another run of `owner`.
-    pub(super) fn room(&self, connection: &Connection, owner: &str) -> rusqlite::Result<Room> {
+    /// The room for another run of `owner`. `except` is a run whose reservation does not count.
+    pub(super) fn room(&self, connection: &Connection, owner: &str, except: Option<&RunId>) -> rusqlite::Result<Room> {
         let mut least = Room::Unlimited;
         for (cap, owner) in [(self.server, None), ((self.owner)(owner), Some(owner))] {
             let Some(cap) = cap else { continue };
-            let (runs, requests) = (used(connection, owner)?, (self.requests)(owner));
+            let (runs, requests) = (used(connection, owner, except)?, (self.requests)(owner));
             let (spent, reserved) = (runs.0 + requests.0, runs.1 + requests.1);
             let left = cap - spent - reserved;
             let room = match (left, reserved) {
@@ -73,22 +73,25 @@ impl Caps<'_> {
 }
 
 impl Queue {
-    /// Whether other runs have reserved money.
-    pub fn others_reserve(&self, id: &RunId) -> Result<bool, Problem> {
-        let sql = "SELECT count(*) FROM runs WHERE state = 'running' AND reserved_pico_usd > 0 AND id <> ?1";
-        Ok(self.read.lock().prepare_cached(sql)?.query_row([id.as_str()], |row| row.get::<_, u64>(0))? > 0)
+    /// Whether a run gets more money if it waits, because others have reserved some under its caps.
+    pub fn may_get_more(&self, run: &QueuedRun, caps: Caps<'_>) -> Result<bool, Problem> {
+        let room = caps.room(&self.read.lock(), &run.owner, Some(&run.id))?;
+        Ok(matches!(room, Room::Later | Room::Money(_, Shared::Yes)))
     }
 
     /// Money spent and reserved by the runs of an owner, or of all.
     pub fn money(&self, owner: Option<&str>) -> Result<(Money, Money), Problem> {
-        Ok(used(&self.read.lock(), owner)?)
+        Ok(used(&self.read.lock(), owner, None)?)
     }
 }
 
-/// Money spent and reserved by the runs of an owner, or of all.
-fn used(connection: &Connection, owner: Option<&str>) -> rusqlite::Result<(Money, Money)> {
-    let sql = "SELECT ifnull(sum(spent_pico_usd), 0), ifnull(sum(reserved_pico_usd), 0) FROM runs WHERE ?1 IS NULL OR owner = ?1";
-    let (spent, reserved): (u64, u64) = connection.prepare_cached(sql)?.query_row([owner], |row| Ok((row.get(0)?, row.get(1)?)))?;
+/// Money spent and reserved by the runs of an owner, or of all. The reservation of `except` does not
+/// count.
+fn used(connection: &Connection, owner: Option<&str>, except: Option<&RunId>) -> rusqlite::Result<(Money, Money)> {
+    let sql = "SELECT ifnull(sum(spent_pico_usd), 0), ifnull(sum(reserved_pico_usd) FILTER (WHERE id IS NOT ?2), 0) FROM runs
+        WHERE ?1 IS NULL OR owner = ?1";
+    let asked = (owner, except.map(RunId::as_str));
+    let (spent, reserved): (u64, u64) = connection.prepare_cached(sql)?.query_row(asked, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let sql = "SELECT ifnull(sum(spent_pico_usd), 0) FROM removed WHERE ?1 IS NULL OR owner = ?1";
     let removed: u64 = connection.prepare_cached(sql)?.query_row([owner], |row| row.get(0))?;
     Ok((Money::from_pico(spent + removed), Money::from_pico(reserved)))

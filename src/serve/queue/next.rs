@@ -44,7 +44,7 @@ impl Queue {
         let mut next = None;
         for Candidate { id, owner, .. } in candidates(&transaction)? {
             let Some(run) = get(&transaction, &id)? else { continue };
-            let room = caps.room(&transaction, &owner)?;
+            let room = caps.room(&transaction, &owner, None)?;
             let (cap, reserved) = match room {
                 Room::Unlimited => (run.cap, None),
                 Room::Money(left, Shared::Yes) if waits_for(&run, left) => {

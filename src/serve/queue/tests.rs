@@ -212,6 +212,28 @@ fn a_run_waits_for_money_that_another_run_may_give_back() {
     assert_eq!(queue.next(caps).unwrap().map(|run| run.cap), Some(Some(Money::from_usd(0.12))));
 }
 
+#[test]
+fn only_money_under_the_same_caps_is_waited_for() {
+    let (_directory, queue) = queue();
+    let of_key = |owner: &str| (owner == "k").then(|| Money::from_usd(1.0));
+    let caps = Caps { server: None, owner: &of_key, requests: &|_| (Money::ZERO, Money::ZERO) };
+    for (owner, cap) in [("k", None), ("stranger", Some(9.0))] {
+        submit(&queue, owner, 0, cap);
+    }
+    let mut taken: Vec<QueuedRun> = std::iter::from_fn(|| queue.next(caps).unwrap()).collect();
+    taken.sort_by_key(|run| run.owner.clone());
+    // The run has reserved all of its key's cap. A stranger's money never becomes its own.
+    assert_eq!(taken.len(), 2);
+    assert!(!queue.may_get_more(&taken[0], caps).unwrap());
+    let small = submit(&queue, "k", 0, Some(0.5));
+    queue.end(&taken[0].id, State::Complete, "", &spent(0.2)).unwrap();
+    let small = queue.next(caps).unwrap().filter(|run| run.id == small).unwrap();
+    assert!(!queue.may_get_more(&small, caps).unwrap());
+    submit(&queue, "k", 0, None);
+    assert!(queue.next(caps).unwrap().is_some());
+    assert!(queue.may_get_more(&small, caps).unwrap(), "another run of the key holds the rest");
+}
+
 /// The run at work beside `other`.
 fn next_id(queue: &Queue, other: &RunId) -> RunId {
     let runs = queue.list("k", &Filter { state: Some(State::Running), before: None, limit: 9 }).unwrap();

@@ -7,7 +7,7 @@ CREATE TABLE vectors (
     vector BLOB NOT NULL            -- 32-bit numbers, the least significant byte first
 );
 CREATE UNIQUE INDEX vectors_by_key ON vectors (call_key);
--- Their texts, without the prefix of their task. A table of its own, so that searches read only vectors.
+-- Their texts, without the prefix of their task. A separate table, so that a search reads only vectors.
 CREATE TABLE passages (vector INTEGER PRIMARY KEY REFERENCES vectors (id), text TEXT NOT NULL);
 -- The chunks of rows that have a vector, in order.
 CREATE TABLE chunks (

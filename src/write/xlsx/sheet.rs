@@ -24,7 +24,7 @@ impl Sheet {
         Self { cells: Cells::new(columns), hashed: Hashed::new(io::sink()), bytes: 0, left_out: 0 }
     }
 
-    /// Whether there is room for a further row. Counts it if there is none.
+    /// Whether the sheet can hold another row. If not, the row is counted as left out.
     pub fn has_room(&mut self) -> bool {
         let has_room = self.cells.next <= MAX_ROWS && self.bytes <= MAX_BYTES;
         self.left_out += u64::from(!has_room);

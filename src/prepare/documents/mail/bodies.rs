@@ -37,7 +37,7 @@ impl Bodies {
         match &part.body {
             PartType::Multipart(_) if depth == DEPTH => self.too_deep = true,
             PartType::Multipart(children) => {
-                let mut parts = children.iter().enumerate().map(|(at, child)| (*child as usize, at == 0));
+                let parts = children.iter().enumerate().map(|(at, child)| (*child as usize, at == 0));
                 if part.is_content_type("multipart", "alternative") {
                     let alternatives = parts.map(|(child, _)| {
                         let mut own = Self::default();
@@ -46,7 +46,7 @@ impl Bodies {
                     });
                     self.choose(message, alternatives.collect());
                 } else {
-                    parts.by_ref().for_each(|(child, first)| self.add(message, child, depth + 1, first));
+                    parts.for_each(|(child, first)| self.add(message, child, depth + 1, first));
                 }
             }
             PartType::Text(_) | PartType::Html(_) if id == 0 || !is_file(part, is_first) => self.text.push(id),

@@ -59,12 +59,11 @@ impl PartText {
         let declared = charset.filter(|charset| charset != "us-ascii").and_then(|charset| Encoding::for_label(charset.as_bytes()));
         // Legacy text is almost never valid UTF-8 by chance.
         let is_utf8 = || declared.is_some_and(Encoding::is_single_byte) && !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok();
-        let as_declared = declared.filter(|_| !is_utf8()).map(|encoding| encoding.decode(bytes));
-        if let Some((text, _, false)) = as_declared {
-            return Self { text: text.into_owned(), ..Self::default() };
-        }
-        let found = encoding::decode(bytes);
-        Self { guessed: !bytes.is_ascii() && (!found.damaged || declared.is_none()), damaged: found.damaged, text: found.text.into_owned() }
+        let (found, guessed) = match declared.filter(|_| !is_utf8()) {
+            Some(declared) => encoding::decode_declared(bytes, declared),
+            None => (encoding::decode(bytes), !bytes.is_ascii()),
+        };
+        Self { guessed, damaged: found.damaged, text: found.text.into_owned() }
     }
 }
 
@@ -192,6 +191,10 @@ mod tests {
             (b"plain", Some("x-unknown"), "plain", false),
             (b"\xB1\xB1\xBE\xA9", Some("gb2312"), "\u{5317}\u{4eac}", false),
         ];
+        let mut damaged = b"\xB1\xB1\xBE\xA9".repeat(20);
+        damaged.push(0xFF);
+        let found = PartText::decode(&damaged, Some("gb2312"));
+        assert!(found.text.starts_with("\u{5317}\u{4eac}") && found.damaged && !found.guessed, "damage is no other encoding");
         for (bytes, charset, text, guessed) in cases {
             let found = PartText::decode(bytes, charset);
             assert_eq!((found.text.as_str(), found.guessed, found.damaged), (text, guessed, false), "{charset:?}");
