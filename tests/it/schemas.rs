@@ -270,3 +270,13 @@ fn anthropic_gets_at_most_sixteen_fields_that_may_be_null() {
     let read = job.read_answer("t", &Value::Object(given).to_string()).unwrap();
     assert_eq!(read.value, Value::Object((0..20).map(|n| (format!("f{n}"), Value::Null)).collect()));
 }
+
+#[test]
+fn items_that_may_be_null_come_before_fields() {
+    let mut fields: Vec<String> = (0..20).map(|_| "{ type = \"date\", nullable = true }".to_owned()).collect();
+    fields.push("{ type = \"array\", items = { type = \"array\", items = { type = \"integer\", nullable = true } } }".to_owned());
+    let sent = Dialect::ANTHROPIC.form.subset.write(&schema_of(&job_with(&fields)));
+    assert!(satisfies(&json!({"f20": [[null]]}), &json!({"properties": {"f20": sent["properties"]["f20"]}})).is_ok());
+    let unions = sent["properties"].as_object().unwrap().values().filter(|field| field["anyOf"].is_array()).count();
+    assert_eq!(unions, 15);
+}

@@ -19,7 +19,8 @@ pub struct Subset {
     pub type_lists: bool,
     /// Whether objects name the order of their fields.
     pub orders_fields: bool,
-    /// Maximum number of values that may be null. Further fields may be absent instead.
+    /// Maximum number of values that may be null. Items of lists come first, because they cannot be
+    /// absent. Further fields may be absent instead.
     pub nullable: usize,
 }
 
@@ -46,7 +47,8 @@ impl Subset {
 
     /// Writes a schema in this form.
     pub fn write(&self, schema: &Value) -> Value {
-        Writer { subset: self, nullable: self.nullable }.value(schema).0
+        let items = items_with_null(schema).min(self.nullable);
+        Writer { subset: self, fields: self.nullable - items, items }.value(schema, false).0
     }
 
     fn takes(&self, pattern: &str) -> bool {
@@ -65,24 +67,27 @@ const DATE: &str = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
 
 struct Writer<'s> {
     subset: &'s Subset,
-    /// How many more values may be null.
-    nullable: usize,
+    /// How many more fields may be null.
+    fields: usize,
+    /// How many more items of lists may be null.
+    items: usize,
 }
 
 impl Writer<'_> {
-    /// Writes a schema. Also returns whether every answer has its field.
-    fn value(&mut self, schema: &Value) -> (Value, bool) {
+    /// Writes the schema of a field or of an item. Also returns whether every answer has its field.
+    fn value(&mut self, schema: &Value, is_item: bool) -> (Value, bool) {
         let Some(keywords) = schema.as_object() else { return (schema.clone(), true) };
-        let takes_null = keywords.get("type").is_some_and(Value::is_array);
-        let writes_null = takes_null && self.nullable > 0;
-        self.nullable -= usize::from(writes_null);
+        let takes_null = may_be_null(schema);
+        let left = if is_item { &mut self.items } else { &mut self.fields };
+        let writes_null = takes_null && *left > 0;
+        *left -= usize::from(writes_null);
         let mut out = Map::new();
         let mut words: Vec<String> = Vec::new();
         for (key, value) in keywords {
             let written = match key.as_str() {
                 "type" => value.as_array().and_then(|types| types.first()).unwrap_or(value).clone(),
                 "enum" => value.as_array().into_iter().flatten().filter(|value| !value.is_null()).cloned().collect(),
-                "items" => self.value(value).0,
+                "items" => self.value(value, true).0,
                 "properties" => {
                     self.properties(value, &mut out);
                     continue;
@@ -132,7 +137,7 @@ impl Writer<'_> {
     fn properties(&mut self, fields: &Value, out: &mut Map<String, Value>) {
         let (mut written, mut required) = (Map::new(), Vec::new());
         for (name, field) in fields.as_object().into_iter().flatten() {
-            let (field, is_required) = self.value(field);
+            let (field, is_required) = self.value(field, false);
             written.insert(name.clone(), field);
             if is_required {
                 required.push(name.clone());
@@ -145,6 +150,17 @@ impl Writer<'_> {
             out.insert("propertyOrdering".into(), json!(names));
         }
     }
+}
+
+fn may_be_null(schema: &Value) -> bool {
+    schema["type"].is_array()
+}
+
+/// Counts the lists inside a schema whose items may be null.
+fn items_with_null(schema: &Value) -> usize {
+    let fields = schema["properties"].as_object().into_iter().flat_map(Map::values);
+    let items = schema.get("items");
+    items.map_or(0, |items| usize::from(may_be_null(items))) + fields.chain(items).map(items_with_null).sum::<usize>()
 }
 
 /// Whether a pattern has only anchors at its ends, literals, classes, groups and counts.
