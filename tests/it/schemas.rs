@@ -236,12 +236,22 @@ proptest! {
             without_time(&mut plain);
             prop_assert_eq!(satisfies(&checked, &plain), Ok(()));
             for dialect in Dialect::ALL {
+                // Further fields that may be null have a test of their own below.
+                if nulls(&schema) > dialect.form.subset.nullable {
+                    continue;
+                }
                 let sent = dialect.form.subset.write(&schema);
                 prop_assert_eq!(check_form(dialect.name, &sent), Ok(()));
                 prop_assert_eq!(satisfies(&checked, &sent), Ok(()), "{}", dialect.name);
             }
         }
     }
+}
+
+/// Counts the schemas inside a schema that take null.
+fn nulls(schema: &Value) -> usize {
+    let fields = schema["properties"].as_object().into_iter().flat_map(Map::values);
+    usize::from(schema["type"].is_array()) + fields.chain(schema.get("items")).map(nulls).sum::<usize>()
 }
 
 fn without_time(schema: &mut Value) {
