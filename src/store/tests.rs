@@ -152,6 +152,29 @@ async fn an_attempt_is_in_doubt_from_before_it_is_sent_until_its_answer_is_saved
 }
 
 #[tokio::test]
+async fn a_request_does_not_wait_behind_the_answers_of_a_large_response() {
+    const ANSWERS: usize = 100;
+    let (handle, mut commands) = StoreHandle::new(ANSWERS);
+    let key = CallKey([7; 32]);
+    let mut senders = tokio::task::JoinSet::new();
+    for id in 1..=100 {
+        let (handle, settles) = (handle.clone(), Some(settlement(id, "answered")));
+        let answer = NewAnswer { document: DocumentId(id), key, call: "{}".into(), settles, replaces: false, vector: None };
+        senders.spawn(async move { handle.save_answer(answer).await });
+    }
+    while handle.watcher().waiting().0 < ANSWERS {
+        tokio::task::yield_now().await;
+    }
+    let next = handle.clone();
+    senders.spawn(async move { next.request(request(101, &[key])).await });
+    while handle.watcher().waiting().0 == ANSWERS {
+        tokio::task::yield_now().await;
+    }
+    let first: Vec<handle::Command> = std::iter::from_fn(|| commands.take()).take(2).collect();
+    assert!(first.iter().any(|command| matches!(command, handle::Command::Request(..))));
+}
+
+#[tokio::test]
 async fn an_answer_replaces_a_failure_and_then_stays() {
     let dir = tempfile::tempdir().unwrap();
     let store = begin(dir.path(), 1).unwrap();

@@ -2,7 +2,7 @@
 
 use super::disk_reserve::Reserve;
 use super::error::has_no_room;
-use super::handle::{Command, StoreHandle};
+use super::handle::{Command, Commands, StoreHandle};
 use super::history::publish_all;
 use super::insert;
 use super::records::Run;
@@ -12,7 +12,6 @@ use rusqlite::{Connection, Transaction};
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 
 /// Called after each commit with its duration and the number of records.
 pub type OnCommit = Box<dyn FnMut(Duration, usize) + Send>;
@@ -34,13 +33,13 @@ impl Store {
         measure: OnCommit,
         stop: Box<dyn Fn() + Send>,
     ) -> Result<(StoreHandle, StoreWriter), StoreError> {
-        let (sender, receiver) = mpsc::channel(settings.queue);
+        let (handle, commands) = StoreHandle::new(settings.queue);
         let settings = settings.clone();
         let path = self.path.clone();
         let work = move || {
             let mut store = self;
             let reserve = store.reserve.take();
-            let mut writing = Writing { commands: receiver, committed, measure, reserve, stop };
+            let mut writing = Writing { commands, committed, measure, reserve, stop };
             let result = writing.write_all(&mut store, &settings);
             if result.is_err() {
                 (writing.stop)();
@@ -51,7 +50,7 @@ impl Store {
             .name("docmill-store".into())
             .spawn(work)
             .map_err(|e| StoreError::new(&path, "cannot start its thread", e))?;
-        Ok((StoreHandle::new(sender), StoreWriter { thread }))
+        Ok((handle, StoreWriter { thread }))
     }
 }
 
@@ -64,7 +63,7 @@ impl StoreWriter {
 }
 
 struct Writing {
-    commands: mpsc::Receiver<Command>,
+    commands: Commands,
     committed: SyncSender<()>,
     measure: OnCommit,
     reserve: Option<Reserve>,
@@ -77,14 +76,14 @@ impl Writing {
         let mut full = None;
         // For measurements only: shows the cost of commits.
         let off = failpoint::is_off("commits");
-        while let Some(first) = self.commands.blocking_recv() {
+        while let Some(first) = self.commands.wait() {
             group.push(first);
             // A short wait lets more records of this wave join, which makes commits cheaper.
             if settings.linger_ms > 0 {
                 std::thread::sleep(Duration::from_millis(settings.linger_ms));
             }
             while group.len() < settings.group
-                && let Ok(next) = self.commands.try_recv()
+                && let Some(next) = self.commands.take()
             {
                 group.push(next);
             }
