@@ -83,24 +83,39 @@ fn equal(workspace: &Workspace, job: &str, view: &str) {
     }
 }
 
+/// An answer with each kind of value.
+fn answer(ask: &crate::support::Ask) -> Value {
+    let n: usize = ask.docid.as_ref().unwrap().parse().unwrap();
+    let one = |values: &[Value]| values[n % values.len()].clone();
+    json!({
+        "words": one(&[json!("it's \"quoted\"\n🦀"), json!(""), Value::Null, json!("a\\u0000b"), json!("ü")]),
+        "whole": one(&[json!(3), json!(i64::MIN), Value::Null, json!(i64::MAX)]),
+        "real": one(&[json!(0.1), json!(-2), Value::Null, json!(1.5e300), json!(12345.678)]),
+        "yes": one(&[json!(true), json!(false), Value::Null]),
+        "tags": one(&[json!([]), json!(["a", "é\"\n"])]),
+        "maker": one(&[json!({"name": "x"}), Value::Null]),
+        "Größe (mm)": n,
+    })
+}
+
+#[test]
+#[ignore = "takes minutes; run it when views or the writing of rows change"]
+fn a_view_of_a_hundred_thousand_rows_has_the_results() {
+    let server = ModelServer::script().answer(answer).start();
+    let workspace = Workspace::new().against(&server).set("llm.model", "gpt-5-mini");
+    workspace.write("job.toml", JOB);
+    for n in 0..100_000 {
+        workspace.doc(format!("d{n:05}.txt"), format!("This is docid:{n} and nothing else.\n"));
+    }
+    workspace.run(["--job", "job.toml"]).exits(0);
+    equal(&workspace, "all-kinds", "results_all_kinds");
+}
+
 #[test]
 fn a_view_has_the_results_of_a_job_with_their_types() {
     if !has("python3") || !has("sqlite3") {
         return;
     }
-    let answer = |ask: &crate::support::Ask| {
-        let n: usize = ask.docid.as_ref().unwrap().parse().unwrap();
-        let one = |values: &[Value]| values[n % values.len()].clone();
-        json!({
-            "words": one(&[json!("it's \"quoted\"\n🦀"), json!(""), Value::Null, json!("a\\u0000b"), json!("ü")]),
-            "whole": one(&[json!(3), json!(i64::MIN), Value::Null, json!(i64::MAX)]),
-            "real": one(&[json!(0.1), json!(-2), Value::Null, json!(1.5e300), json!(12345.678)]),
-            "yes": one(&[json!(true), json!(false), Value::Null]),
-            "tags": one(&[json!([]), json!(["a", "é\"\n"])]),
-            "maker": one(&[json!({"name": "x"}), Value::Null]),
-            "Größe (mm)": n,
-        })
-    };
     let server = ModelServer::script().answer(answer).start();
     let workspace = Workspace::new().against(&server).set("llm.model", "gpt-5-mini");
     workspace.write("job.toml", JOB).write("echo.toml", ECHO);
