@@ -1,37 +1,111 @@
-//! `docmill vectors`: writes the vectors of a job as a Parquet file.
+//! `docmill vectors`: writes the vectors of a job into a Parquet file, a database or a collection.
 
 use super::args::VectorsArgs;
 use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::archive;
 use crate::model::{counted, unknown_name};
+use crate::progress::{say, wrapped_for_stderr};
+use crate::setup::Environment;
 use crate::store::{Archive, EmbedRecord, StoredChunk, View};
-use crate::write::{VectorRow, VectorsFile};
+use crate::write::{
+    Existing, OutputSettings, PostgresAddress, QdrantAddress, QdrantCollection, VectorChunk, VectorOrigin, VectorRow, VectorStore,
+    VectorStoreError, VectorTable, VectorsFile,
+};
 use std::io;
+use std::path::Path;
+
+/// Texts of a batch for a database: number and bytes with vectors.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 4 << 20;
 
 pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
-    let (_, archive) = archive(&args.store)?;
+    let (settings, archive) = archive(&args.store)?;
     let (view, task) = newest_vectors(&archive, (args.job.as_deref(), args.task.as_deref()))?;
-    let name = std::path::absolute(&args.file).map_err(CliError::usage)?;
-    let describe = |key: &str, value: &str| (format!("docmill.{key}"), value.to_owned());
-    let metadata = || {
-        let version = env!("CARGO_PKG_VERSION");
-        vec![describe("version", version), describe("job", &task.job), describe("task", &task.task), describe("model", &task.model)]
+    let dimensions = archive.dimensions(&view, &task.task).map_err(CliError::internal)?;
+    let [dimensions] = dimensions[..] else {
+        let all: Vec<String> = dimensions.iter().map(ToString::to_string).collect();
+        let why = format!("the vectors of {} have different dimensions: {}. Run the job again", task.task, all.join(", "));
+        return Err(CliError::usage(why));
     };
-    let (mut file, mut rows): (Option<VectorsFile>, u64) = (None, 0);
+    let lower = args.target.to_ascii_lowercase();
+    let starts = |schemes: &[&str]| schemes.iter().any(|scheme| lower.starts_with(scheme));
+    if !starts(&["env:", "postgres://", "postgresql://", "http://", "https://"]) {
+        return to_file(Path::new(&args.target), &archive, &view, &task, dimensions);
+    }
+    let origin = VectorOrigin {
+        store: archive.identity().map_err(CliError::internal)?,
+        job: task.job.clone(),
+        task: task.task.clone(),
+        model: task.model.clone(),
+        dimensions,
+    };
+    let environment = Environment::of_process();
+    let variable = |name: &str| environment.variables.get(name).cloned();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
+    let wrong = |why: String| CliError::usage(format!("{}: {why}", args.target));
+    let open = async {
+        Ok::<_, CliError>(if starts(&["http"]) {
+            let address = QdrantAddress::new(&args.target, variable("QDRANT_API_KEY")).map_err(wrong)?;
+            VectorStore::Collection(Box::new(QdrantCollection::open(address, origin).await.map_err(|error| failed(&error.into()))?))
+        } else {
+            let existing = if args.replace { Existing::Replace } else { settings.output.existing };
+            let output = OutputSettings { postgres: args.target.clone(), postgres_table: args.table.clone(), existing, ..settings.output };
+            let address = PostgresAddress::of(&output, &[&task.job], variable).map_err(|(_, why)| wrong(why))?;
+            let address = address.ok_or_else(|| wrong("names no database".into()))?;
+            VectorStore::Table(Box::new(VectorTable::open(&address, origin).await.map_err(|error| failed(&error.into()))?))
+        })
+    };
+    let mut store = runtime.block_on(open)?;
+    if let Some(note) = store.note() {
+        say(&wrapped_for_stderr(note, 0));
+    }
+    let (mut all, mut written, mut batch, mut bytes) = (0, 0, Vec::new(), 0);
+    let mut put =
+        |batch: &mut Vec<VectorChunk>| runtime.block_on(store.put(batch)).map(|changed| written += changed).map_err(|e| failed(&e));
+    let each = |chunk: StoredChunk<'_>| {
+        let StoredChunk { document, part, page, text, vector } = chunk;
+        let vector: Vec<f32> = vector.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        bytes += text.len() + vector.len() * size_of::<f32>();
+        batch.push(VectorChunk { document: document.to_owned(), chunk: part, page, text: text.to_owned(), vector });
+        all += 1;
+        if batch.len() == BATCH || bytes > BATCH_BYTES {
+            put(&mut batch)?;
+            batch.clear();
+            bytes = 0;
+        }
+        Ok::<_, CliError>(())
+    };
+    archive.chunks(&view, &task.task, each).map_err(CliError::internal)??;
+    if !batch.is_empty() {
+        put(&mut batch)?;
+    }
+    let removed = runtime.block_on(store.finish()).map_err(|e| failed(&e))?;
+    print(&format!("{}: {} of {}, {written} written, {removed} removed", args.target, counted(all, "vector"), task.model))?;
+    Ok(Exit::Ok)
+}
+
+fn failed(error: &VectorStoreError) -> CliError {
+    if error.is_permanent() { CliError::usage(error) } else { CliError { exit: Exit::StoppedEarly, message: error.to_string() } }
+}
+
+fn to_file(path: &Path, archive: &Archive, view: &View, task: &EmbedRecord, dimensions: usize) -> Result<Exit, CliError> {
+    let name = std::path::absolute(path).map_err(CliError::usage)?;
+    let describe = |key: &str, value: &str| (format!("docmill.{key}"), value.to_owned());
+    let version = env!("CARGO_PKG_VERSION");
+    let metadata =
+        vec![describe("version", version), describe("job", &task.job), describe("task", &task.task), describe("model", &task.model)];
+    let error = |e: io::Error| CliError::internal(format!("{}: cannot write it: {e}", path.display()));
+    let mut file = VectorsFile::begin(&name, dimensions, metadata).map_err(error)?;
+    let mut rows: u64 = 0;
     let write = |chunk: StoredChunk<'_>| -> io::Result<()> {
         let StoredChunk { document, part, page, text, vector } = chunk;
-        if file.is_none() {
-            file = Some(VectorsFile::begin(&name, vector.len() / size_of::<f32>(), metadata())?);
-        }
         rows += 1;
-        file.as_mut().map_or(Ok(()), |file| file.push(VectorRow { document, chunk: part, page, text, vector }))
+        file.push(VectorRow { document, chunk: part, page, text, vector })
     };
-    let error = |e: io::Error| CliError::internal(format!("{}: cannot write it: {e}", args.file.display()));
-    archive.chunks(&view, &task.task, write).map_err(CliError::internal)?.map_err(error)?;
-    let file = file.ok_or_else(|| CliError::usage(format!("the task {} has no vectors yet", task.task)))?;
+    archive.chunks(view, &task.task, write).map_err(CliError::internal)?.map_err(error)?;
     let size = file.finish().map_err(error)?.size;
-    print(&format!("{}: {} of {}, {size} bytes", args.file.display(), counted(rows, "vector"), task.model))?;
+    print(&format!("{}: {} of {}, {size} bytes", path.display(), counted(rows, "vector"), task.model))?;
     Ok(Exit::Ok)
 }
 

@@ -29,6 +29,7 @@ mod row_cells;
 mod settings;
 mod sink;
 mod sinks;
+mod vector_store;
 mod xlsx;
 
 pub use arrow::{VectorRow, VectorsFile};
@@ -41,10 +42,11 @@ pub use files::{Published, ResultFiles, WriteError};
 pub use hashed::Hashed;
 pub use journal::Journal;
 pub use output_file::OutputFile;
-pub use postgres::{PostgresAddress, PostgresError, PostgresSession, RowKey, SentRow, Settling};
+pub use postgres::{PostgresAddress, PostgresError, PostgresSession, RowKey, SentRow, Settling, VectorTable};
 pub use settings::{Existing, FileMode, Format, OutputSettings};
 pub use sink::{Sink, SinkRows};
 pub use sinks::sinks;
+pub use vector_store::{QdrantAddress, QdrantCollection, QdrantError, VectorChunk, VectorOrigin, VectorStore, VectorStoreError};
 
 #[cfg(test)]
 mod tests;

@@ -80,6 +80,7 @@ mod tables;
 mod traces;
 mod trust;
 mod usage;
+mod vector_stores;
 mod views;
 mod watched;
 mod watched_files;

@@ -54,11 +54,20 @@ pub(in crate::cli) struct SearchArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "The columns are document, chunk, page, text and vector: a list of 32-bit numbers of fixed size.")]
+#[command(after_help = "A file has the columns document, chunk, page, text and vector: a list of 32-bit numbers of fixed size.\n\n\
+    A database becomes equal to the chunks in the run store: new and changed chunks are written, vanished ones removed. \
+    Repeat the command after each run.")]
 pub(in crate::cli) struct VectorsArgs {
-    /// The file to write
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// A file such as vectors.parquet, a database (env:DATABASE_URL), or a collection of Qdrant
+    /// (http://localhost:6333/collections/NAME; its key is in QDRANT_API_KEY)
+    #[arg(value_name = "FILE|DATABASE|COLLECTION")]
+    pub target: String,
+    /// Table of the database; {job} and {dir} stand for the job and the output directory
+    #[arg(long, value_name = "NAME", default_value = "docmill_{job}_vectors")]
+    pub table: String,
+    /// Replaces a table that has other results of docmill
+    #[arg(long)]
+    pub replace: bool,
     /// Job whose vectors are written [default: that of the newest run with vectors]
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,

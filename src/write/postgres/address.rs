@@ -1,13 +1,14 @@
 //! The address of a database.
 
+use super::error::PostgresError;
 use super::tls::{Roots, Verify};
 use crate::write::OutputSettings;
 use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config};
 
 /// Limit of the time to connect, unless the address has another.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -78,14 +79,16 @@ impl PostgresAddress {
         Ok(Some(Self { shown: shown(&config), config, verify, table, directory, wait, may_replace }))
     }
 
-    /// Schema, if the settings name one, and name of the table of a job.
-    pub(super) fn table(&self, job: &str) -> (Option<String>, String) {
+    /// Schema and name of the table of a job. The schema is the current one unless the settings name
+    /// another.
+    pub(super) async fn table_in(&self, client: &Client, job: &str) -> Result<(String, String), PostgresError> {
         let (schema, name) = match self.table.split_once('.') {
             Some((schema, name)) => (Some(schema.to_owned()), name),
-            None => (None, self.table.as_str()),
+            None => (client.query_one("SELECT current_schema()::text", &[]).await?.get(0), self.table.as_str()),
         };
+        let none = || PostgresError::permanent("the search path names no schema. Set output.postgres_table to SCHEMA.NAME");
         let name = name.replace("{job}", job).replace("{dir}", &self.directory);
-        (schema, super::types::shortened(&name))
+        Ok((schema.ok_or_else(none)?, super::types::shortened(&name)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors of a database.
 
+use super::address::PostgresAddress;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use tokio_postgres::error::SqlState;
@@ -20,6 +21,11 @@ impl PostgresError {
 
     pub(super) fn transient(message: impl Into<String>) -> Self {
         Self { message: message.into(), is_permanent: false }
+    }
+
+    /// The same error with the name of the database.
+    pub(super) fn at(self, address: &PostgresAddress) -> Self {
+        Self { message: format!("{address}: {}", self.message), ..self }
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `table` | definition of a table: created, extended, compared |
 //! | `session` | a connection with its locks: groups of rows |
 //! | `settling` | makes a table equal to the results |
+//! | `vector_table` | a table of chunks with their vectors |
 
 mod address;
 mod error;
@@ -24,8 +25,10 @@ mod settling;
 mod table;
 mod tls;
 mod types;
+mod vector_table;
 
 pub use address::PostgresAddress;
 pub use error::PostgresError;
 pub use session::{PostgresSession, SentRow};
 pub use settling::{RowKey, Settling};
+pub use vector_table::VectorTable;

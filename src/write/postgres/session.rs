@@ -72,18 +72,12 @@ impl PostgresSession {
         }
         self.open = None;
         let opened = within(Box::pin(self.connection())).await;
-        self.open = Some(opened.map_err(|error| self.at(&error))?);
+        self.open = Some(opened.map_err(|error| error.at(&self.address))?);
         Ok(())
     }
 
     async fn connection(&self) -> Result<Open, PostgresError> {
-        let (client, connection) = self.address.config.connect(self.tls.clone()).await?;
-        let mut driver = JoinSet::new();
-        driver.spawn(async move {
-            // The client reports errors of the connection too.
-            let _ended = connection.await;
-        });
-        client.batch_execute(LIMITS).await?;
+        let (client, driver) = connected(&self.address, &self.tls).await?;
         let mut tables = Vec::new();
         for (at, job) in self.jobs.iter().enumerate() {
             tables.push(Table::open(&client, &self.address, job, &self.store, at).await?);
@@ -122,12 +116,7 @@ impl PostgresSession {
         if done.is_ok() {
             self.open = Some(open);
         }
-        done.map_err(|error| self.at(&error))
-    }
-
-    fn at(&self, error: &PostgresError) -> PostgresError {
-        let message = format!("{}: {error}", self.address);
-        if error.is_permanent { PostgresError::permanent(message) } else { PostgresError::transient(message) }
+        done.map_err(|error| error.at(&self.address))
     }
 }
 
@@ -174,6 +163,18 @@ impl Open {
         }
         Ok(groups)
     }
+}
+
+/// Connects. The set drives the connection, and its end closes it.
+pub(super) async fn connected(address: &PostgresAddress, tls: &Tls) -> Result<(Client, JoinSet<()>), PostgresError> {
+    let (client, connection) = address.config.connect(tls.clone()).await?;
+    let mut driver = JoinSet::new();
+    driver.spawn(async move {
+        // The client reports errors of the connection too.
+        let _ended = connection.await;
+    });
+    client.batch_execute(LIMITS).await?;
+    Ok((client, driver))
 }
 
 /// Limits the time of an operation.

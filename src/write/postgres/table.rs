@@ -48,15 +48,7 @@ struct TableColumn {
 impl Table {
     /// Creates the table or extends it. The error is permanent if its columns or its owner do not fit.
     pub async fn open(client: &Client, address: &PostgresAddress, job: &JobColumns, store: &str, at: usize) -> Result<Self, PostgresError> {
-        let (schema, own) = address.table(&job.name);
-        let schema: String = match schema {
-            Some(schema) => schema,
-            None => client
-                .query_one("SELECT current_schema()::text", &[])
-                .await?
-                .get::<_, Option<String>>(0)
-                .ok_or_else(|| PostgresError::permanent("the search path names no schema. Set output.postgres_table to SCHEMA.NAME"))?,
-        };
+        let (schema, own) = address.table_in(client, &job.name).await?;
         let (name, tables) = (format!("{}.{}", quoted(&schema), quoted(&own)), format!("{}.{TABLES}", quoted(&schema)));
         lock(client, &name).await?;
         let mut table = Self {
@@ -73,20 +65,11 @@ impl Table {
             own,
         };
         client.batch_execute("BEGIN").await?;
-        client.batch_execute(&table.states()).await?;
+        client.batch_execute(&states(&table.tables)).await?;
         table.define(client, store, address.may_replace).await?;
         client.batch_execute("COMMIT").await?;
         table.stage(client).await?;
         Ok(table)
-    }
-
-    fn states(&self) -> String {
-        let tables = &self.tables;
-        format!(
-            "CREATE TABLE IF NOT EXISTS {tables} (name text PRIMARY KEY, store text NOT NULL, columns text[] NOT NULL,
-                streamed bigint NOT NULL DEFAULT 0, run bigint, updated timestamptz NOT NULL DEFAULT now());
-             COMMENT ON TABLE {tables} IS 'Tables that docmill writes, and how far they have come.'"
-        )
     }
 
     async fn define(&mut self, client: &Client, store: &str, may_replace: bool) -> Result<(), PostgresError> {
@@ -289,8 +272,17 @@ impl Table {
     }
 }
 
+/// The statement that creates the table of states.
+pub(super) fn states(tables: &str) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {tables} (name text PRIMARY KEY, store text NOT NULL, columns text[] NOT NULL,
+            streamed bigint NOT NULL DEFAULT 0, run bigint, updated timestamptz NOT NULL DEFAULT now());
+         COMMENT ON TABLE {tables} IS 'Tables that docmill writes, and how far they have come.'"
+    )
+}
+
 /// Takes the lock of a table for this session.
-async fn lock(client: &Client, name: &str) -> Result<(), PostgresError> {
+pub(super) async fn lock(client: &Client, name: &str) -> Result<(), PostgresError> {
     let digest = blake3::hash(format!("docmill table {name}").as_bytes());
     let key = digest.as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first));
     if client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await?.get(0) {
@@ -357,10 +349,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

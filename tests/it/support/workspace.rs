@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Maximum duration of a run. A longer run hangs.
-const WATCHDOG: Duration = Duration::from_mins(5);
+const WATCHDOG: Duration = Duration::from_mins(15);
 
 /// A directory with documents in `docs/` and results in `output/`. Clones share it.
 #[derive(Clone)]
