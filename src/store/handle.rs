@@ -280,12 +280,10 @@ impl StoreWatcher {
         durable.await.map_err(|_| WriterGone)
     }
 
-    /// Number of records in the queue, and its capacity.
+    /// Number of records in the fuller queue, and its capacity.
     pub fn waiting(&self) -> (usize, usize) {
         let queues = [&self.records, &self.answers].map(mpsc::WeakSender::upgrade);
-        queues
-            .iter()
-            .flatten()
-            .fold((0, 0), |(waiting, room), queue| (waiting + queue.max_capacity() - queue.capacity(), room + queue.max_capacity()))
+        let waiting = queues.iter().flatten().map(|queue| (queue.max_capacity() - queue.capacity(), queue.max_capacity()));
+        waiting.max().unwrap_or_default()
     }
 }

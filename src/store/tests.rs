@@ -167,9 +167,7 @@ async fn a_request_does_not_wait_behind_the_answers_of_a_large_response() {
     }
     let next = handle.clone();
     senders.spawn(async move { next.request(request(101, &[key])).await });
-    while handle.watcher().waiting().0 == ANSWERS {
-        tokio::task::yield_now().await;
-    }
+    tokio::task::yield_now().await;
     let first: Vec<handle::Command> = std::iter::from_fn(|| commands.take()).take(2).collect();
     assert!(first.iter().any(|command| matches!(command, handle::Command::Request(..))));
 }

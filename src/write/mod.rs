@@ -29,6 +29,7 @@ mod row_cells;
 mod settings;
 mod sink;
 mod sinks;
+mod vector_chunk;
 mod vector_store;
 mod xlsx;
 
@@ -46,7 +47,8 @@ pub use postgres::{PostgresAddress, PostgresError, PostgresSession, RowKey, Sent
 pub use settings::{Existing, FileMode, Format, OutputSettings};
 pub use sink::{Sink, SinkRows};
 pub use sinks::sinks;
-pub use vector_store::{QdrantAddress, QdrantCollection, QdrantError, VectorChunk, VectorOrigin, VectorStore, VectorStoreError};
+pub use vector_chunk::{VectorChunk, VectorOrigin};
+pub use vector_store::{QdrantAddress, QdrantCollection, QdrantError, VectorStore, VectorStoreError};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! Errors of a database.
 
-use super::address::PostgresAddress;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use tokio_postgres::error::SqlState;
@@ -24,8 +23,8 @@ impl PostgresError {
     }
 
     /// The same error with the name of the database.
-    pub(super) fn at(self, address: &PostgresAddress) -> Self {
-        Self { message: format!("{address}: {}", self.message), ..self }
+    pub(super) fn at(self, database: impl std::fmt::Display) -> Self {
+        Self { message: format!("{database}: {}", self.message), ..self }
     }
 }
 

@@ -9,7 +9,7 @@ use super::session::connected;
 use super::table::{hex, literal, lock, quoted, states};
 use super::tls::Tls;
 use super::types::{escaped, key, without_nul};
-use crate::write::vector_store::{VectorChunk, VectorOrigin};
+use crate::write::vector_chunk::{VectorChunk, VectorOrigin};
 use bytes::Bytes;
 use futures::SinkExt as _;
 use std::collections::HashSet;

@@ -3,7 +3,7 @@
 //! The id of a point comes from run store, task, document and chunk, so several output directories can
 //! share a collection. Points of others stay as they are.
 
-use super::{VectorChunk, VectorOrigin};
+use crate::write::vector_chunk::{VectorChunk, VectorOrigin};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use std::collections::HashSet;
