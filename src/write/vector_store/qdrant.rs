@@ -179,14 +179,14 @@ impl QdrantCollection {
     /// Sends a request, with retries. Returns its result; `None` if the collection does not exist.
     async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Option<Value>, QdrantError> {
         let mut wait = FIRST_WAIT;
-        for attempt in 1.. {
+        for _ in 1..ATTEMPTS {
             match self.send(method.clone(), path, body).await {
-                Err(error) if !error.is_permanent && attempt < ATTEMPTS => tokio::time::sleep(wait).await,
+                Err(error) if !error.is_permanent => tokio::time::sleep(wait).await,
                 done => return done,
             }
             wait *= 2;
         }
-        Ok(None)
+        self.send(method, path, body).await
     }
 
     async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Option<Value>, QdrantError> {
