@@ -141,6 +141,10 @@ fn files_are_recognised_by_their_header() {
     assert!(recognises(b"HTTP junk\n%PDF-1.4", "pdf"));
     assert!(!recognises(b"A file that begins with %PDF- is a PDF document", "txt"));
     assert!(!recognises(b"", "pdf"));
+    assert!(recognises(b"%!PS-Adobe-3.0 PDF-1.4\n", ""));
+    let headless = document(&["x"]).bytes().split_off(15);
+    assert!(recognises(&headless, "") && recognises(&[b"junk".as_slice(), &headless].concat(), "pdf"));
+    assert!(!recognises(b"A PDF has lines such as 1 0 obj and endobj, and ends with startxref", "txt"));
 }
 
 #[test]
@@ -215,6 +219,22 @@ fn columns_are_read_one_after_the_other_in_any_drawing_order() {
         let text = document(&[&page]).text();
         assert_eq!(text.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(), expected, "line by line: {line_by_line}");
     }
+}
+
+#[test]
+fn hyphens_of_compounds_stay_at_line_ends() {
+    let page = at(50.0, 700.0, "a state-of-the-")
+        + &at(50.0, 688.0, "art and self-")
+        + &at(50.0, 676.0, "adjoint co-")
+        + &at(50.0, 664.0, "operation of inter-")
+        + &at(50.0, 652.0, "national pre-")
+        + &at(50.0, 640.0, "and postwar cooperation");
+    let expected = "a state-of-the-art and self-adjoint cooperation of international pre-\nand postwar cooperation";
+    assert_eq!(document(&[&page]).text(), expected);
+    // The words of another page decide.
+    let other = at(50.0, 700.0, "The co-operation went on.");
+    let extract = document(&[&at(50.0, 700.0, "co-").replace("ET", "0 -12 Td (operation) Tj ET"), &other]).read(PdfMode::Auto).unwrap();
+    assert_eq!(text(&extract.pages[0]), "co-operation");
 }
 
 #[test]
@@ -540,4 +560,197 @@ fn trailing_zeros_are_not_damage() {
     let mut bytes = document(&[&at(50.0, 700.0, "whole")]).bytes();
     bytes.resize(bytes.len() + 5000, 0);
     assert_eq!(read(&bytes, PdfMode::Auto).unwrap().notes, [""; 0]);
+}
+
+#[test]
+fn replacement_texts_stand_for_what_is_drawn() {
+    let marked = |properties: &str, inside: &str| {
+        format!("BT /F 10 Tf 50 700 Td (The e) Tj /Span << {properties} >> BDC {inside} EMC (cient way) Tj ET")
+    };
+    assert_eq!(document(&[&marked("/ActualText (ffi)", "(@) Tj")]).text(), "The efficient way");
+    // Marks inside do not count, and the text may span several operators.
+    let nested = "(@) Tj /Span << /ActualText (no) >> BDC (#) Tj EMC (@) Tj";
+    assert_eq!(document(&[&marked("/ActualText <FEFF00660066FB01>", nested)]).text(), "The efffi".to_owned() + "cient way");
+    assert_eq!(document(&[&marked("/ActualText ()", "(-) Tj")]).text(), "The ecient way");
+    let space = "BT /F 10 Tf 50 700 Td (one) Tj /Span << /ActualText ( ) >> BDC (_) Tj EMC (two) Tj EMC EMC ( three) Tj ET";
+    assert_eq!(document(&[space]).text(), "one two three");
+}
+
+#[test]
+fn notes_without_appearance_are_read_where_they_stand() {
+    let mut noted = document(&[&(at(50.0, 700.0, "Above") + &at(50.0, 500.0, "Below"))]);
+    noted.page = "/Annots [20 0 R 21 0 R 22 0 R 23 0 R]";
+    noted.objects = vec![
+        "<< /Subtype /FreeText /Rect [50 580 300 620] /Contents (First line\\rsecond line) /DA (/Helv 12 Tf 0 g) >>".to_owned(),
+        "<< /Subtype /FreeText /F 2 /Rect [50 580 300 620] /Contents (hidden) >>".to_owned(),
+        "<< /Subtype /Text /Rect [50 400 70 420] /Contents (comment) >>".to_owned(),
+        "<< /Subtype /FreeText /Rect [50 400 300 420] /RC (<body><p>a &lt; b</p></body>) >>".to_owned(),
+    ];
+    assert_eq!(noted.text().split_whitespace().collect::<Vec<_>>().join(" "), "Above First line second line Below a < b");
+}
+
+#[test]
+fn attachments_are_named() {
+    let mut attached = document(&[&at(50.0, 700.0, "See the files"), ""]);
+    attached.page = "/Annots [20 0 R]";
+    attached.objects =
+        vec!["<< /Subtype /FileAttachment /Rect [0 0 9 9] /FS << /F (plain.csv) /UF <FEFF00E4002E006300730076> >> >>".to_owned()];
+    let notes = attached.read(PdfMode::Text).unwrap().notes;
+    assert!(notes.contains(&"1 attachment: ä.csv (named, not read)".to_owned()), "{notes:?}");
+    attached.pages = vec![String::new()];
+    let failure = attached.read(PdfMode::Auto).unwrap_err();
+    assert!(failure.code == Empty && failure.message.contains("ä.csv"), "{failure}");
+}
+
+#[test]
+fn text_that_nobody_can_see_is_left_out() {
+    let seen = at(50.0, 700.0, "seen");
+    let hidden = [
+        "1 1 1 rg BT /F 10 Tf 50 600 Td (white) Tj ET",
+        "0 0 0.5 rg 40 590 200 30 re f 0 0 0.5 rg BT /F 10 Tf 50 600 Td (same) Tj ET",
+        "BT /F 0.2 Tf 50 600 Td (tiny) Tj ET",
+        "BT /F 10 Tf 700 600 Td (outside) Tj ET BT /F 10 Tf 50 -8 Td (below) Tj ET",
+        "BT /F 10 Tf 50 600 Td (behind) Tj ET q 100 0 0 40 40 580 cm /X Do Q",
+        "BT 3 Tr /F 10 Tf 50 600 Td (invisible) Tj 0 Tr ET",
+        "BT /F 10 Tf 50 600 Td (covered) Tj ET 0 g 40 590 100 30 re f",
+        "q 0 0 10 10 re W n BT /F 10 Tf 50 600 Td (clipped) Tj ET Q",
+    ];
+    for drawn in hidden {
+        let extract = document(&[&(seen.clone() + drawn)]).read(PdfMode::Text).unwrap();
+        assert_eq!(text(&extract.pages[0]), "seen", "{drawn}");
+        let is_noted = extract.notes.iter().any(|note| note.starts_with("hidden text left out"));
+        assert!(is_noted || drawn.contains("outside"), "{drawn}: {:?}", extract.notes);
+    }
+    let visible = [
+        "0 0 0.5 rg 40 590 200 30 re f 1 1 1 rg BT /F 10 Tf 50 600 Td (shown) Tj ET",
+        "q 100 0 0 40 40 580 cm /X Do Q 1 1 1 rg BT /F 10 Tf 50 600 Td (shown) Tj ET",
+        "20 w 40 603 m 240 603 l S 1 1 1 rg BT /F 10 Tf 50 600 Td (shown) Tj ET",
+        "2 Tr 1 1 1 rg 0 0 0 RG BT /F 10 Tf 50 600 Td (shown) Tj ET",
+    ];
+    for drawn in visible {
+        assert_eq!(
+            document(&[&(seen.clone() + drawn)]).read(PdfMode::Text).unwrap().pages.iter().map(text).collect::<String>(),
+            "seen\n\nshown",
+            "{drawn}"
+        );
+    }
+    assert_eq!(code(document(&["1 1 1 rg BT /F 10 Tf 50 600 Td (white) Tj ET"]).read(PdfMode::Text)), Empty);
+}
+
+#[test]
+fn a_page_without_its_picture_costs_only_itself() {
+    let mut huge = document(&[&at(50.0, 700.0, "First"), IMAGE]);
+    huge.image_side = 30_000;
+    let extract = huge.read(PdfMode::Auto).unwrap();
+    assert_eq!(extract.pages.iter().map(text).collect::<Vec<_>>(), ["First", ""]);
+    assert!(extract.notes[0].starts_with("page 2 is sent without its picture"), "{:?}", extract.notes);
+    let mut broken = document(&[&at(50.0, 700.0, "First"), "q 600 0 0 800 0 0 cm /Y Do Q"]);
+    broken.objects = vec![stream(
+        "/Type /XObject /Subtype /Image /Width 9 /Height 9 /ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode",
+        "nonsense",
+    )];
+    let notes = broken.read(PdfMode::Auto).unwrap().notes;
+    assert_eq!(notes, ["page 2 is without its picture, which cannot be decoded"]);
+}
+
+#[test]
+fn bytes_that_do_not_fit_their_encoding_are_noted() {
+    let page = "BT /F 10 Tf 50 700 Td <d6d0bbaac8cbc3f1b9b2bacdb9fab9facef1d4bab0ecb9abccfc> Tj ET";
+    let notes = document(&[page]).read(PdfMode::Text).unwrap().notes;
+    assert_eq!(notes, ["page 1 is misread: its bytes do not fit the encoding that its fonts declare"]);
+}
+
+/// Draws words one by one along lines of this angle.
+fn slanted(degrees: f64, (x, y): (f64, f64), lines: &[&str]) -> String {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let mut page = String::new();
+    for (line, words) in lines.iter().enumerate() {
+        let mut along = 0.0;
+        for word in words.split(' ') {
+            let down = 14.0 * line as f64;
+            let (left, bottom) = (x + along * cos + down * sin, y + along * sin - down * cos);
+            writeln!(page, "BT /F 10 Tf {cos} {sin} {} {cos} {left} {bottom} Tm ({word}) Tj ET", -sin).unwrap();
+            along += 6.0 * word.len() as f64 + 3.0;
+        }
+    }
+    page
+}
+
+#[test]
+fn slanted_lines_are_whole_and_apart_from_level_ones() {
+    let lines = [
+        "The quick brown fox jumps over the lazy dog",
+        "and runs away from all of the other animals",
+        "until nobody is left on this page to see it",
+    ];
+    for degrees in [-15.0, -3.0, 0.8, 5.0, 14.0] {
+        let page = slanted(degrees, (100.0, 500.0), &lines);
+        assert_eq!(document(&[&page]).text(), lines.join("\n"), "{degrees}");
+    }
+    let level = ["This letter has a level head of several words", "and a part that was glued onto it askew"];
+    let page = slanted(0.0, (60.0, 700.0), &level) + &slanted(6.0, (60.0, 500.0), &lines);
+    assert_eq!(document(&[&page]).text(), format!("{}\n\n{}", level.join("\n"), lines.join("\n")));
+}
+
+const BANK: [[&str; 5]; 5] = [
+    ["Date", "Text", "Debit", "Credit", "Balance"],
+    ["01.03.", "Rent", "900.00", "", "100.00"],
+    ["02.03.", "Salary", "", "2500.00", "2600.00"],
+    ["03.03.", "Card payment", "50.00", "", "2550.00"],
+    ["04.03.", "Refund", "", "20.00", "2570.00"],
+];
+
+fn bank(rows: &[[&str; 5]]) -> String {
+    let row = |row: &[&str; 5]| format!("| {} |", row.join(" | ")).replace("|  |", "|  |");
+    let mut lines: Vec<String> = rows.iter().map(row).collect();
+    lines.insert(1, "| --- | --- | --- | --- | --- |".to_owned());
+    lines.join("\n")
+}
+
+fn drawn(rows: &[[&str; 5]], x: impl Fn(usize, &str) -> f64) -> String {
+    let mut page = String::new();
+    for (line, row) in rows.iter().enumerate() {
+        for (column, cell) in row.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+            page += &at(x(column, cell), 700.0 - 16.0 * line as f64, cell);
+        }
+    }
+    page
+}
+
+#[test]
+fn empty_cells_keep_their_column() {
+    let left = |column: usize, _: &str| [50.0, 110.0, 250.0, 330.0, 410.0][column];
+    let right =
+        |column: usize, cell: &str| if column < 2 { left(column, cell) } else { left(column, cell) + 55.0 - 5.0 * cell.len() as f64 };
+    let lines: String = (0..6).map(|line| format!("45 {0} m 480 {0} l S\n", 712.0 - 16.0 * f64::from(line))).collect::<String>()
+        + &[45, 105, 245, 325, 405, 480].map(|x| format!("{x} 712 m {x} 632 l S\n")).concat();
+    let boxes: String =
+        (0..5).flat_map(|row| (0..5).map(move |column| format!("{} {} 85 16 re S\n", 45 + 85 * column, 696 - 16 * row))).collect();
+    let inside = |column: usize, _: &str| 50.0 + 85.0 * column as f64;
+    for page in [drawn(&BANK, left), drawn(&BANK, right), drawn(&BANK, left) + &lines, boxes + &drawn(&BANK, inside)] {
+        assert_eq!(document(&[&page]).text(), bank(&BANK));
+    }
+    // The page behind has no debits and no header.
+    let next =
+        [["05.03.", "Gift", "", "1.00", "2571.00"], ["06.03.", "Gift", "", "2.00", "2573.00"], ["07.03.", "Gift", "", "3.00", "2576.00"]];
+    let extract = document(&[&drawn(&BANK, left), &drawn(&next, left)]).read(PdfMode::Auto).unwrap();
+    assert_eq!(text(&extract.pages[1]), bank(&next));
+}
+
+#[test]
+fn contents_lists_and_addresses_stay_text() {
+    let lines = |rows: &[&[&str]], columns: &[f64]| -> String {
+        let row = |(line, row): (usize, &&[&str])| {
+            row.iter().zip(columns).map(|(cell, x)| at(*x, 700.0 - 14.0 * line as f64, cell)).collect::<String>()
+        };
+        rows.iter().enumerate().map(row).collect()
+    };
+    let contents: &[&[&str]] = &[&["1", "Beginning", "3"], &["1.1", "Middle of it", "7"], &["1.2", "More", "9"], &["2", "End", "12"]];
+    let list: &[&[&str]] = &[&["1.", "Open the box"], &["2.", "Take 3 screws"], &["3.", "Turn them"], &["4.", "Close it"]];
+    let addresses: &[&[&str]] =
+        &[&["Ann Example", "Bob Sample"], &["12 High Street", "7 Low Road"], &["London", "York"], &["N1 7AA", "YO1 8AB"]];
+    for (rows, columns) in [(contents, vec![50.0, 80.0, 400.0]), (list, vec![50.0, 80.0]), (addresses, vec![50.0, 300.0])] {
+        let text = document(&[&lines(rows, &columns)]).text();
+        assert!(!text.contains('|'), "{text}");
+    }
 }

@@ -17,10 +17,14 @@ pub(super) fn is_damaged(page: &Page<'_>) -> bool {
 }
 
 fn is_whole(stream: &Stream<'_>) -> bool {
+    let data = stream.raw_data();
+    // Blank pages may have no data at all.
+    if data.trim_ascii().is_empty() {
+        return true;
+    }
     if stream.filters().first() != Some(&Filter::FlateDecode) {
         return stream.decoded_data().is_ok();
     }
-    let data = stream.raw_data();
     match inflated(&data, true) {
         End::Reached => true,
         // If a program stores too short a length for a stream, the checksum is cut off.

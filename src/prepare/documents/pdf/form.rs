@@ -3,9 +3,9 @@
 //! Programs that fill in forms leave the display of values to the viewer. Hidden fields and
 //! passwords are omitted.
 
-use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
+use super::strings::words;
 use hayro::hayro_syntax::Pdf;
-use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as Text};
+use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 use hayro::hayro_syntax::page::Page;
 
 /// Maximum nesting of fields, because their references may be cyclic.
@@ -18,9 +18,6 @@ const UNSEEN: u32 = 1 << 1 | 1 << 5;
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
-/// Characters for the bytes 0x80 to 0xA0, which differ from Latin-1.
-const UPPER: &str = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž\u{FFFD}€";
-
 /// Whether the document is a dynamic form (XFA).
 ///
 /// Only Adobe's programs can show such a form. Its page asks the reader to wait.
@@ -112,25 +109,6 @@ fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
         field = field.get(b"Parent")?;
     }
     None
-}
-
-/// Reads the characters of a text string or stream.
-fn words(object: &Object<'_>) -> Option<String> {
-    match object {
-        Object::String(text) => Some(decoded(Text::as_bytes(text))),
-        Object::Stream(stream) => stream.decoded_data().ok().map(|text| decoded(&text)),
-        _ => None,
-    }
-}
-
-fn decoded(text: &[u8]) -> String {
-    match encoding_rs::Encoding::for_bom(text) {
-        Some((encoding, _)) if [UTF_8, UTF_16BE, UTF_16LE].contains(&encoding) => encoding.decode(text).0.into_owned(),
-        _ => text
-            .iter()
-            .map(|byte| byte.checked_sub(0x80).and_then(|at| UPPER.chars().nth(at.into())).unwrap_or(char::from(*byte)))
-            .collect(),
-    }
 }
 
 fn compact(text: &str) -> String {

@@ -3,23 +3,33 @@
 //! No page is painted and no image is decoded. The reader abandons a document that draws more than
 //! its limit.
 
+use super::annotations::{self, Note};
+use super::canvas::{Canvas, Ink};
 use super::characters;
 use super::coverage::Coverage;
+use super::marks::Marks;
 use super::pieces::{Piece, Place, Style};
+use super::skew::SLANT;
+use super::tables::Rules;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::BfString;
 use hayro::hayro_interpret::{
     BlendMode, ClipPath, Context, Device, DrawMode, DrawProps, Image, ImageDrawProps, InterpreterCache, InterpreterSettings, Paint,
     SoftMask, TransformExt, interpret_page,
 };
+use hayro::hayro_syntax::object::Dict;
 use hayro::hayro_syntax::page::Page;
-use hayro::kurbo::{Affine, BezPath, Rect};
+use hayro::kurbo::{Affine, BezPath, Rect, Shape};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// The cost of a form, in glyphs.
 ///
 /// Forms may draw forms, so a small file can draw very many glyphs.
 const FORM_COST: u64 = 200;
+/// Number of lines and curves from which a clip path may be the outline of letters.
+const OUTLINE: usize = 8;
+/// Entries of an image that make parts of it transparent.
+const MASKS: [&str; 3] = ["SMask", "SMaskInData", "Mask"];
 /// Number of shapes above which a page counts as a drawing.
 const MANY_SHAPES: u32 = 50;
 
@@ -29,10 +39,14 @@ pub(super) struct Scan {
     /// The text of all pieces, in drawing order.
     pub(super) text: String,
     pub(super) pieces: Vec<Piece>,
+    /// Drawn lines, which may be those of tables.
+    pub(super) rules: Rules,
     /// Number of glyphs without spaces.
     pub(super) glyphs: u64,
     /// Number of glyphs whose character is unknown.
     pub(super) unknown: u64,
+    /// Number of words that a reader of the page cannot see. They are left out.
+    pub(super) hidden: usize,
     /// Number of invisible glyphs, such as the OCR text of a scan.
     pub(super) invisible: u64,
     /// Whether anything besides text is visible.
@@ -61,8 +75,60 @@ impl Scan {
     ///
     /// Slanted text is a stamp or a watermark, and does not count.
     pub(super) fn written(&self) -> f64 {
-        let straight = self.pieces.iter().filter(|piece| piece.angle % 90 == 0);
+        let straight = self.pieces.iter().filter(|piece| (piece.angle - (piece.angle / 90.0).round() * 90.0).abs() <= SLANT);
         straight.map(|piece| (piece.right - piece.left) * piece.size).sum::<f64>() / self.area
+    }
+
+    /// Whether the text has fewer letters and digits than this.
+    pub(super) fn has_fewer_letters(&self, most: usize) -> bool {
+        let letters = |piece: &Piece| self.text[piece.text.clone()].chars().filter(|c| c.is_alphanumeric()).count();
+        let mut count = 0;
+        self.pieces.iter().all(|piece| {
+            count += letters(piece);
+            count < most
+        })
+    }
+
+    /// Drops pieces that nobody can see, and counts the others.
+    fn settle(&mut self, canvas: &Canvas) {
+        let (pictured, before) = (self.pictured(), self.pieces.len());
+        self.pieces.retain(|piece| !canvas.hides(piece, pictured, self.drawing));
+        self.hidden = before - self.pieces.len();
+        let count = |of: fn(&Piece) -> u32| self.pieces.iter().map(|piece| u64::from(of(piece))).sum();
+        self.glyphs = count(|piece| piece.glyphs);
+        self.unknown = count(|piece| piece.unknown);
+        self.invisible = count(|piece| if piece.ink.invisible { piece.glyphs } else { 0 });
+    }
+
+    /// Adds the lines of a note at its place.
+    fn note(&mut self, note: &Note) {
+        let Note { place, text, size } = note;
+        for (line, words) in (1..).zip(text.lines().map(str::trim)) {
+            let start = self.text.len();
+            for character in words.chars() {
+                characters::append(&mut self.text, character);
+            }
+            let text = start..self.text.len();
+            let right = (place.x0 + 0.5 * size * words.chars().count() as f64).min(place.x1).max(place.x0 + 1.0);
+            let glyphs = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
+            if !text.is_empty() {
+                self.pieces.push(Piece {
+                    text,
+                    left: place.x0,
+                    right,
+                    baseline: place.y0 + 1.2 * size * f64::from(line),
+                    size: *size,
+                    angle: 0.0,
+                    order: self.pieces.len(),
+                    spaced: true,
+                    right_to_left: words.chars().any(characters::is_right_to_left),
+                    glyphs,
+                    unknown: 0,
+                    ink: Ink::plain(*place),
+                    table: None,
+                });
+            }
+        }
     }
 }
 
@@ -90,6 +156,11 @@ pub(super) fn scan<'a>(
         spaced: false,
         shapes: 0,
         drawn: None,
+        run: 0,
+        angle: 0.0,
+        marks: Marks::default(),
+        canvas: Canvas::new(bounds),
+        unsettled: None,
         allowance: *allowance,
     };
     // Only unwinding can stop hayro. Nothing is printed, and the unfinished state is dropped.
@@ -98,7 +169,16 @@ pub(super) fn scan<'a>(
     match end {
         Err(panic) if panic.is::<Endless>() => Err(Endless),
         Err(panic) => resume_unwind(panic),
-        Ok(()) => Ok(scanner.scan),
+        Ok(()) => {
+            let Scanner { mut scan, canvas, .. } = scanner;
+            scan.settle(&canvas);
+            let notes = annotations::notes(page);
+            for note in &notes {
+                scan.note(note);
+            }
+            scan.glyphs += notes.len() as u64;
+            Ok(scan)
+        }
     }
 }
 
@@ -113,6 +193,14 @@ struct Scanner {
     shapes: u32,
     /// Transform of the last run's first glyph, and the run's length.
     drawn: Option<(Affine, usize)>,
+    /// Number of pieces before the last run.
+    run: usize,
+    /// Angle of the last run.
+    angle: f64,
+    marks: Marks,
+    canvas: Canvas,
+    /// Number of pieces before text that was drawn without ink, until other drawing follows.
+    unsettled: Option<usize>,
     allowance: u64,
 }
 
@@ -125,11 +213,13 @@ impl Scanner {
     }
 
     fn glyph(&mut self, glyph: &Glyph<'_>, transform: Affine, style: &Style) {
-        let origin = style.origin(transform);
-        if !self.bounds.inflate(style.size, style.size).contains(origin) {
+        let place = style.place(glyph, style.origin(transform));
+        if !self.bounds.contains(style.centre(place)) {
             return;
         }
-        let place = style.place(glyph, origin);
+        if self.replaced(place, style) {
+            return;
+        }
         let text = &mut self.scan.text;
         let at = text.len();
         let known = match glyph.as_unicode() {
@@ -148,24 +238,71 @@ impl Scanner {
             self.scan.text.truncate(at);
             return;
         }
-        self.scan.glyphs += 1;
-        self.scan.unknown += u64::from(!known);
         let right_to_left = self.scan.text[at..].chars().any(characters::is_right_to_left);
-        let text = at..self.scan.text.len();
-        let order = self.scan.pieces.len();
         match self.scan.pieces.last_mut() {
             Some(piece) if self.last.is_some() && !right_to_left && piece.is_continued(place, style) => {
-                piece.text.end = text.end;
+                piece.text.end = self.scan.text.len();
                 piece.right = piece.right.max(place.right);
+                piece.glyphs += 1;
+                piece.unknown += u32::from(!known);
             }
-            _ => {
-                let Place { left, right, baseline } = place;
-                let (size, angle, spaced) = (style.size, style.angle, self.spaced);
-                self.scan.pieces.push(Piece { text, left, right, baseline, size, angle, order, spaced, right_to_left });
-            }
+            _ => self.push(at, place, style, u32::from(!known)),
         }
         self.spaced = false;
         self.last = Some((at, place));
+    }
+
+    /// Adds a piece with the text from `at`.
+    fn push(&mut self, at: usize, place: Place, style: &Style, unknown: u32) {
+        let text = at..self.scan.text.len();
+        let Place { left, right, baseline } = place;
+        self.scan.pieces.push(Piece {
+            right_to_left: self.scan.text[text.clone()].chars().any(characters::is_right_to_left),
+            text,
+            left,
+            right,
+            baseline,
+            size: style.size,
+            angle: style.angle,
+            order: self.scan.pieces.len(),
+            spaced: self.spaced,
+            glyphs: 1,
+            unknown,
+            ink: style.ink,
+            table: None,
+        });
+    }
+
+    /// Writes the replacement text of an open mark, once. Returns whether there is one.
+    fn replaced(&mut self, place: Place, style: &Style) -> bool {
+        let Some(replacement) = self.marks.replacement() else { return false };
+        if replacement.is_written {
+            if let Some(piece) = self.scan.pieces.last_mut().filter(|_| self.last.is_some()) {
+                piece.extend(place, style);
+            }
+            return true;
+        }
+        replacement.is_written = true;
+        let words = std::mem::take(&mut replacement.text);
+        if words.is_empty() {
+            // The next words are as close as if the glyph were there.
+            if let Some(piece) = self.scan.pieces.last_mut().filter(|_| self.last.is_some()) {
+                piece.extend(place, style);
+            }
+            return true;
+        }
+        let at = self.scan.text.len();
+        words.trim().chars().for_each(|character| {
+            characters::append(&mut self.scan.text, character);
+        });
+        self.spaced |= words.starts_with(char::is_whitespace);
+        self.last = None;
+        if self.scan.text.len() > at {
+            self.push(at, place, style, 0);
+            self.spaced = words.ends_with(char::is_whitespace);
+            self.last = Some((at, place));
+        }
+        true
     }
 
     /// Whether the characters from `at` repeat the previous glyph.
@@ -202,16 +339,21 @@ impl<'a> Device<'a> for Scanner {
         let again = matches!(mode, DrawMode::Stroke(_)) && drawn == self.drawn;
         self.drawn = drawn;
         if again {
+            self.scan.pieces[self.run..].iter_mut().for_each(|piece| piece.ink.show());
             return;
         }
-        let before = self.scan.glyphs;
-        if let Some(style) = Style::of(run, props.transform) {
+        self.run = self.scan.pieces.len();
+        if matches!(mode, DrawMode::Invisible) {
+            self.unsettled.get_or_insert(self.run);
+        } else {
+            self.unsettled = None;
+        }
+        let ink = self.canvas.ink(&props, mode);
+        if let Some(style) = Style::of(run, props.transform, self.angle, ink) {
+            self.angle = style.angle;
             for glyph in run.glyphs() {
                 self.glyph(glyph, props.transform * glyph.transform(), &style);
             }
-        }
-        if matches!(mode, DrawMode::Invisible) {
-            self.scan.invisible += self.scan.glyphs - before;
         }
     }
 
@@ -223,29 +365,60 @@ impl<'a> Device<'a> for Scanner {
         // The transform of an image refers to its pixels.
         let place = props.transform.transform_rect_bbox(Rect::new(0.0, 0.0, f64::from(image.width()), f64::from(image.height())));
         self.scan.images.add(place, self.bounds);
+        let opaque = match &image {
+            Image::Raster(image) => !MASKS.iter().any(|key| image.stream().dict().contains_key(key)),
+            Image::Stencil(_) => false,
+        };
+        self.canvas.picture(place, opaque);
         if place.intersect(self.bounds).area() > self.bounds.area() / 4.0 {
             self.scan.sharpness = self.scan.sharpness.max((pixels as f64 / place.area()).sqrt());
         }
     }
 
-    fn draw_path(&mut self, _: &BezPath, props: DrawProps<'a>, _: &DrawMode) {
+    fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
         self.shape(&props);
+        self.canvas.path(path, &props, mode);
+        self.scan.rules.path(path, props.transform, mode);
     }
 
-    fn draw_rect(&mut self, _: &Rect, props: DrawProps<'a>, _: &DrawMode) {
-        self.shape(&props);
+    fn draw_rect(&mut self, rect: &Rect, props: DrawProps<'a>, mode: &DrawMode) {
+        self.draw_path(&rect.to_path(0.1), props, mode);
     }
 
     // Every form starts with a clip path.
-    fn push_clip_path(&mut self, _: &ClipPath) {
+    fn push_clip_path(&mut self, clip: &ClipPath) {
         self.spend(FORM_COST);
+        // Text without ink may be the outline of what is drawn next.
+        if let Some(first) = self.unsettled.take().filter(|_| clip.path.elements().len() > OUTLINE) {
+            self.scan.pieces[first..].iter_mut().for_each(|piece| piece.ink.show());
+        }
+        self.canvas.push_clip(clip.path.bounding_box());
     }
 
-    fn push_clip_rect(&mut self, _: &Rect) {
+    fn push_clip_rect(&mut self, rect: &Rect) {
         self.spend(1);
+        self.canvas.push_clip(*rect);
     }
 
-    fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
-    fn pop_clip(&mut self) {}
-    fn pop_transparency_group(&mut self) {}
+    fn push_transparency_group(&mut self, opacity: f32, mask: Option<SoftMask<'a>>, mode: BlendMode) {
+        self.canvas.push_group(opacity, mask.is_some(), mode);
+    }
+
+    fn pop_clip(&mut self) {
+        self.canvas.pop_clip();
+    }
+
+    fn pop_transparency_group(&mut self) {
+        self.canvas.pop_group();
+    }
+
+    fn begin_marked_content(&mut self, _: &[u8], properties: Option<&Dict<'_>>) {
+        self.marks.begin(properties);
+    }
+
+    fn end_marked_content(&mut self) {
+        if self.marks.end() {
+            self.last = None;
+        }
+    }
 }

@@ -3,9 +3,13 @@
 //! Gaps become spaces, and wide gaps become tabs. Text drawn twice is written once. Words broken at
 //! line ends are joined. Right-to-left text is in logical order.
 
+use super::super::table;
 use super::characters;
+use super::hyphens::{self, JOINT, SOFT};
 use super::pieces::{Piece, SPACE};
-use super::row::Row;
+use super::row::{Row, rows};
+use super::tables::{self, Columns, Ruling, Table};
+use std::ops::Range;
 
 /// Minimum gap for a tab, in ems.
 ///
@@ -19,15 +23,18 @@ const LOOSE: f64 = 2.5;
 
 /// Writes the text of a page.
 #[derive(Debug)]
-pub(super) struct Lines<'t> {
+pub(super) struct Lines<'t, 'p> {
     text: &'t str,
+    tables: &'t [Table<'p>],
+    ruling: &'t Ruling,
+    columns: &'t mut Columns,
     out: String,
 }
 
-impl<'t> Lines<'t> {
-    /// Creates a writer for pieces that refer to `text`.
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text, out: String::with_capacity(text.len() * 5 / 4) }
+impl<'t, 'p> Lines<'t, 'p> {
+    /// Creates a writer for pieces that refer to `text`, and for tables that pieces stand for.
+    pub(super) fn new(text: &'t str, tables: &'t [Table<'p>], ruling: &'t Ruling, columns: &'t mut Columns) -> Self {
+        Self { text, tables, ruling, columns, out: String::with_capacity(text.len() * 5 / 4) }
     }
 
     pub(super) fn finish(self) -> String {
@@ -35,16 +42,54 @@ impl<'t> Lines<'t> {
     }
 
     /// Writes rows that belong together.
-    pub(super) fn block(&mut self, rows: &[Row<'_>]) {
+    pub(super) fn block(&mut self, rows: &[Row<'p>]) {
+        let mut from = 0;
+        for (range, table) in self.tables(rows, false) {
+            self.paragraphs(&rows[from..range.start]);
+            self.table(&table);
+            from = range.end;
+        }
+        self.paragraphs(&rows[from..]);
+    }
+
+    /// Finds tables without lines, with the rows that each one takes.
+    ///
+    /// `beside` is whether the rows may be those of columns of text side by side.
+    pub(super) fn tables(&mut self, rows: &[Row<'p>], beside: bool) -> Vec<(Range<usize>, Table<'p>)> {
+        tables::aligned(rows, beside, self.ruling, self.columns, self.text)
+    }
+
+    fn paragraphs(&mut self, rows: &[Row<'_>]) {
         let mut leadings: Vec<f64> = rows.windows(2).map(|pair| pair[1].baseline - pair[0].baseline).collect();
         leadings.sort_by(f64::total_cmp);
         let usual = leadings.get(leadings.len() / 2).copied().unwrap_or(0.0);
         let mut above: Option<&Row<'_>> = None;
         for row in rows {
+            if let Some(table) = row.pieces.first().and_then(|piece| self.tables.get(piece.table?)) {
+                self.table(table);
+                above = None;
+                continue;
+            }
             let apart = above.is_none_or(|above| row.baseline - above.baseline > PARAGRAPH * usual.min(LOOSE * row.size).max(row.size));
             self.line(row, apart);
             above = Some(row);
         }
+    }
+
+    pub(super) fn table(&mut self, table: &Table<'_>) {
+        let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(|cell| self.cell(cell)).collect()).collect();
+        if !self.out.is_empty() {
+            self.out.push_str("\n\n");
+        }
+        self.out.push_str(&table::written(&rows));
+    }
+
+    /// The text of a cell, on one line.
+    fn cell(&self, pieces: &[&Piece]) -> String {
+        let (ruling, mut columns) = (Ruling::default(), Columns::default());
+        let mut lines = Lines { text: self.text, tables: &[], ruling: &ruling, columns: &mut columns, out: String::new() };
+        lines.paragraphs(&rows(pieces.to_vec()));
+        lines.out.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn line(&mut self, row: &Row<'_>, paragraph: bool) {
@@ -72,7 +117,7 @@ impl<'t> Lines<'t> {
     }
 
     /// Removes pieces that repeat an overlapping piece.
-    fn once<'p>(&self, pieces: &[&'p Piece]) -> Vec<&'p Piece> {
+    fn once<'a>(&self, pieces: &[&'a Piece]) -> Vec<&'a Piece> {
         let mut kept: Vec<&Piece> = Vec::with_capacity(pieces.len());
         for &piece in pieces {
             let covers = |other: &Piece| {
@@ -118,11 +163,15 @@ impl<'t> Lines<'t> {
     /// Whether the line that starts at `start` continues a broken word.
     fn joined(&mut self, start: usize) -> bool {
         let mut ends = self.out[..start].chars().rev();
-        let hyphen = ends.next().filter(|last| matches!(last, '-' | '\u{AD}' | '\u{2010}'));
+        let hyphen = ends.next().filter(|last| hyphens::is_hyphen(*last));
         let word = ends.next().is_some_and(char::is_alphabetic) && self.out[start..].starts_with(char::is_lowercase);
         match hyphen {
-            Some(hyphen) if word || hyphen == '\u{AD}' => {
-                self.out.drain(start - hyphen.len_utf8()..start);
+            Some(SOFT) => {
+                self.out.drain(start - SOFT.len_utf8()..start);
+                true
+            }
+            Some(_) if word && !hyphens::is_shared(&self.out[start..]) => {
+                self.out.insert(start, JOINT);
                 true
             }
             _ => false,

@@ -7,47 +7,66 @@ use super::columns::best_strip;
 use super::glyphs::Scan;
 use super::lines::Lines;
 use super::pieces::Piece;
-use super::row::Row;
-use std::collections::BTreeMap;
+use super::row::{Row, rows};
+use super::skew;
+use super::tables::{self, Columns, Table};
 
 /// Maximum depth of columns within columns.
 const DEPTH: u32 = 12;
 
 /// Returns the text of a page in reading order.
-pub(super) fn text(scan: &Scan) -> String {
-    let mut by_angle: BTreeMap<i32, Vec<&Piece>> = BTreeMap::new();
-    for piece in &scan.pieces {
-        by_angle.entry(piece.angle).or_default().push(piece);
-    }
-    // The direction with the most text comes first, then text on margins.
-    let mut directions: Vec<Vec<&Piece>> = by_angle.into_values().collect();
-    directions.sort_by_key(|pieces| std::cmp::Reverse(pieces.iter().map(|piece| piece.text.len()).sum::<usize>()));
-    let mut lines = Lines::new(&scan.text);
-    for pieces in directions {
+///
+/// `columns` are those of tables on the page before.
+pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
+    columns.turn();
+    let mut texts = Vec::new();
+    for group in skew::groups(&scan.pieces) {
+        let ruling = scan.rules.levelled(group.angle);
+        let (tables, mut pieces) = tables::ruled(&group.pieces, &ruling, &scan.text);
+        let places: Vec<Piece> = tables.iter().enumerate().filter_map(|(number, table)| place(number, table)).collect();
+        pieces.extend(&places);
+        let mut lines = Lines::new(&scan.text, &tables, &ruling, columns);
         arrange(rows(pieces), 0, &mut lines);
+        texts.push(lines.finish());
     }
-    lines.finish()
+    texts.retain(|text| !text.is_empty());
+    texts.join("\n\n")
 }
 
-/// Groups pieces into rows, from top to bottom.
-fn rows(mut pieces: Vec<&Piece>) -> Vec<Row<'_>> {
-    pieces.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
-    let mut rows: Vec<Row<'_>> = Vec::new();
-    for piece in pieces {
-        match rows.iter_mut().rev().take(4).find(|row| row.takes(piece)) {
-            Some(row) => row.push(piece),
-            None => rows.push(Row::of(vec![piece])),
-        }
-    }
-    for row in &mut rows {
-        row.pieces.sort_by(|a, b| a.left.total_cmp(&b.left));
-    }
-    rows.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
-    rows
+/// A piece at the place of a table.
+fn place(number: usize, table: &Table<'_>) -> Option<Piece> {
+    let pieces = || table.rows.iter().flatten().flatten();
+    let first = pieces().min_by_key(|piece| piece.order)?;
+    let bounds = table.bounds;
+    let length = pieces().map(|piece| piece.text.len()).sum::<usize>();
+    Some(Piece {
+        text: 0..length,
+        left: bounds.x0,
+        right: bounds.x1,
+        baseline: bounds.y0 + first.size,
+        spaced: true,
+        right_to_left: false,
+        table: Some(number),
+        ..(*first).clone()
+    })
 }
 
 /// Writes the rows, column by column if columns exist.
-fn arrange(rows: Vec<Row<'_>>, depth: u32, lines: &mut Lines<'_>) {
+fn arrange<'p>(rows: Vec<Row<'p>>, depth: u32, lines: &mut Lines<'_, 'p>) {
+    // A table with cells of several lines looks like columns, too.
+    let tables = if depth < DEPTH { lines.tables(&rows, true) } else { Vec::new() };
+    if !tables.is_empty() {
+        let mut rows = rows.into_iter();
+        let mut at = 0;
+        for (range, table) in tables {
+            arrange(rows.by_ref().take(range.start - at).collect(), depth + 1, lines);
+            lines.table(&table);
+            rows.by_ref().take(range.len()).for_each(drop);
+            at = range.end;
+        }
+        arrange(rows.collect(), depth + 1, lines);
+        return;
+    }
     let Some((strip, bands)) = (depth < DEPTH).then(|| best_strip(&rows)).flatten() else {
         lines.block(&rows);
         return;

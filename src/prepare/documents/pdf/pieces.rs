@@ -3,6 +3,7 @@
 //! Positions are in points of the upright page. They are relative to the direction of the text,
 //! with x to the right and y down.
 
+use super::canvas::Ink;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::WritingMode;
 use hayro::kurbo::{Affine, Point, Vec2};
@@ -10,10 +11,10 @@ use std::ops::Range;
 
 /// Units for each em: text size 1 is 1000 glyph units.
 const EM: f64 = 1000.0;
-/// Maximum angle in degrees at which text counts as level.
+/// Maximum difference in degrees between angles of one frame.
 ///
-/// Scans are never exactly straight.
-const LEVEL: i32 = 8;
+/// Pieces on a line must have the same frame.
+const SAME_ANGLE: f64 = 0.2;
 /// Minimum gap that counts as a space, in ems.
 pub(super) const SPACE: f64 = 0.13;
 /// Maximum distance between two drawings of a bold character, in ems.
@@ -32,12 +33,18 @@ pub(super) struct Piece {
     /// Angle in degrees clockwise.
     ///
     /// The positions apply after rotation to level.
-    pub(super) angle: i32,
+    pub(super) angle: f64,
     /// Number of pieces drawn before this one.
     pub(super) order: usize,
     /// Whether a space was drawn before this piece.
     pub(super) spaced: bool,
     pub(super) right_to_left: bool,
+    /// Number of its glyphs, and of those whose character is unknown.
+    pub(super) glyphs: u32,
+    pub(super) unknown: u32,
+    pub(super) ink: Ink,
+    /// Number of the table that this piece stands for.
+    pub(super) table: Option<usize>,
 }
 
 /// The place of a glyph, after rotation to level.
@@ -53,17 +60,42 @@ impl Piece {
     pub(super) fn is_continued(&self, place: Place, style: &Style) -> bool {
         let gap = (place.left - self.right) / style.size;
         !self.right_to_left
-            && self.angle == style.angle
+            && self.is_along(style)
+            && self.ink.is_like(style.ink)
             && (self.baseline - place.baseline).abs() < 0.05 * style.size
             && (0.9..1.1).contains(&(self.size / style.size))
             && (-0.3..SPACE).contains(&gap)
             && place.left > self.left
     }
 
+    /// Makes the piece wider, if the place continues its line.
+    pub(super) fn extend(&mut self, place: Place, style: &Style) {
+        if self.is_along(style) && (self.baseline - place.baseline).abs() < 0.5 * style.size {
+            self.right = self.right.max(place.right);
+        }
+    }
+
+    fn is_along(&self, style: &Style) -> bool {
+        (self.angle - style.angle).abs() < 0.01
+    }
+
+    /// The point in the middle of its letters, on the upright page.
+    pub(super) fn centre(&self) -> Point {
+        turn(self.angle) * Point::new(f64::midpoint(self.left, self.right), self.baseline - 0.3 * self.size)
+    }
+
+    /// The same piece, with positions that apply after a rotation by another angle.
+    pub(super) fn turned(&self, angle: f64) -> Self {
+        let middle = turn(self.angle) * Point::new(f64::midpoint(self.left, self.right), self.baseline);
+        let Point { x, y: baseline } = turn(-angle) * middle;
+        let half = (self.right - self.left) / 2.0;
+        Self { left: x - half, right: x + half, baseline, angle, ..self.clone() }
+    }
+
     /// Whether a glyph at `place` repeats the piece's last glyph at `last`.
     pub(super) fn is_repeated(&self, last: Place, place: Place, style: &Style) -> bool {
         let near = |a: f64, b: f64| (a - b).abs() < SAME_PLACE * style.size;
-        self.angle == style.angle && near(last.left, place.left) && near(last.baseline, place.baseline)
+        self.is_along(style) && near(last.left, place.left) && near(last.baseline, place.baseline)
     }
 }
 
@@ -73,14 +105,16 @@ pub(super) struct Style {
     pub(super) size: f64,
     /// Width of 1 em along the line. Condensed letters have a smaller one.
     em: f64,
-    pub(super) angle: i32,
+    pub(super) angle: f64,
     /// Rotates text to level.
     turn: Affine,
     vertical: bool,
+    pub(super) ink: Ink,
 }
 
 impl Style {
-    pub(super) fn of(run: &GlyphRun<'_, '_>, outer: Affine) -> Option<Self> {
+    /// `before` is the angle of the text before.
+    pub(super) fn of(run: &GlyphRun<'_, '_>, outer: Affine, before: f64, ink: Ink) -> Option<Self> {
         let first = run.glyphs().first()?;
         let [a, b, c, d, _, _] = (outer * first.transform()).as_coeffs();
         let along = a.hypot(b);
@@ -105,8 +139,8 @@ impl Style {
         if !(size.is_finite() && em.is_finite() && size > 0.0 && em > 0.0) {
             return None;
         }
-        let angle = snapped(heading.atan2().to_degrees());
-        Some(Self { size, em, angle, turn: Affine::rotate(-f64::from(angle).to_radians()), vertical })
+        let angle = snapped(heading.atan2().to_degrees(), before);
+        Some(Self { size, em, angle, turn: turn(-angle), vertical, ink })
     }
 
     /// Position of a glyph, in points of the page.
@@ -114,6 +148,11 @@ impl Style {
         // On a vertical line, a glyph's origin is at the foot of its square. The line runs along
         // the top of the square.
         glyph * if self.vertical { Point::new(0.0, EM) } else { Point::ZERO }
+    }
+
+    /// The middle of a glyph on the page.
+    pub(super) fn centre(&self, place: Place) -> Point {
+        turn(self.angle) * Point::new(f64::midpoint(place.left, place.right), place.baseline - 0.3 * self.size)
     }
 
     /// Place of a glyph on the line.
@@ -138,12 +177,20 @@ fn advance(glyph: &Glyph<'_>) -> f64 {
     f64::from(units.unwrap_or(500.0)) / EM
 }
 
-/// Rounds an angle to whole degrees from 0 to 359.
+fn turn(degrees: f64) -> Affine {
+    Affine::rotate(degrees.to_radians())
+}
+
+/// Converts an angle to the range from 0 to 360 degrees.
 ///
-/// Angles close to a multiple of 90 are rounded to it.
-#[expect(clippy::cast_possible_truncation, reason = "an angle")]
-fn snapped(degrees: f64) -> i32 {
-    let degrees = (degrees.round() as i32).rem_euclid(360);
-    let quarter = (degrees + 45) / 90 * 90;
-    if (degrees - quarter).abs() <= LEVEL { quarter % 360 } else { degrees }
+/// Angles close to a multiple of 90, or to the angle `before`, are rounded to it.
+fn snapped(degrees: f64, before: f64) -> f64 {
+    let degrees = degrees.rem_euclid(360.0);
+    let quarter = (degrees / 90.0).round() * 90.0;
+    let near = |other: f64| (degrees - other).abs() < SAME_ANGLE;
+    match () {
+        () if near(quarter) => quarter.rem_euclid(360.0),
+        () if near(before) => before,
+        () => degrees,
+    }
 }

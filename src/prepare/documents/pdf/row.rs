@@ -27,6 +27,9 @@ impl<'p> Row<'p> {
     /// A piece of a similar size must overlap with more than half of the smaller extent. Otherwise
     /// the baselines must be close.
     pub(super) fn takes(&self, piece: &Piece) -> bool {
+        if self.pieces.iter().any(|piece| piece.table.is_some()) {
+            return false;
+        }
         let (small, large) = if piece.size < self.size { (piece.size, self.size) } else { (self.size, piece.size) };
         let apart = (self.baseline - piece.baseline).abs();
         if large > 1.8 * small {
@@ -43,4 +46,25 @@ impl<'p> Row<'p> {
         }
         self.pieces.push(piece);
     }
+}
+
+/// Groups pieces into rows, from top to bottom.
+pub(super) fn rows(mut pieces: Vec<&Piece>) -> Vec<Row<'_>> {
+    pieces.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for piece in pieces {
+        if piece.table.is_some() {
+            rows.push(Row::of(vec![piece]));
+            continue;
+        }
+        match rows.iter_mut().rev().take(4).find(|row| row.takes(piece)) {
+            Some(row) => row.push(piece),
+            None => rows.push(Row::of(vec![piece])),
+        }
+    }
+    for row in &mut rows {
+        row.pieces.sort_by(|a, b| a.left.total_cmp(&b.left));
+    }
+    rows.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
+    rows
 }

@@ -1,0 +1,67 @@
+//! Reads notes on a page that are text by themselves (`FreeText`).
+//!
+//! Notes with an appearance are drawn like the rest of the page. Without one, the viewer draws their
+//! contents.
+
+use super::strings::words;
+use hayro::hayro_interpret::TransformExt;
+use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Rect as Area, Stream};
+use hayro::hayro_syntax::page::Page;
+use hayro::kurbo::Rect;
+
+/// Annotation flags: hidden, or not shown on screens.
+const UNSEEN: u32 = 1 << 1 | 1 << 5;
+/// Text size of notes that do not name one.
+const SIZE: f64 = 12.0;
+/// Maximum number of notes on a page.
+const MOST: usize = 1000;
+
+/// A note: its place on the upright page, its text and the size of its letters.
+#[derive(Debug)]
+pub(super) struct Note {
+    pub(super) place: Rect,
+    pub(super) text: String,
+    pub(super) size: f64,
+}
+
+/// Returns the notes of a page that have no appearance.
+pub(super) fn notes(page: &Page<'_>) -> Vec<Note> {
+    let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
+    let upright = page.initial_transform(true).to_kurbo();
+    let note = |annotation: Dict<'_>| {
+        let is_note = annotation.get::<Name<'_>>(b"Subtype")?.as_str() == "FreeText";
+        let unseen = annotation.get::<u32>(b"F").unwrap_or(0) & UNSEEN != 0;
+        let drawn = annotation.get::<Dict<'_>>(b"AP").is_some_and(|drawings| drawings.get::<Stream<'_>>(b"N").is_some());
+        if !is_note || unseen || drawn {
+            return None;
+        }
+        let area = annotation.get::<Area>(b"Rect")?;
+        let place = upright.transform_rect_bbox(Rect::new(area.x0, area.y0, area.x1, area.y1));
+        let entry = |key: &[u8]| annotation.get::<Object<'_>>(key).and_then(|text| words(&text));
+        let plain = entry(b"Contents").filter(|text| !text.trim().is_empty());
+        let text = plain.or_else(|| entry(b"RC").map(|markup| without_tags(&markup)))?;
+        let look = entry(b"DA").unwrap_or_default();
+        Some(Note { place, text, size: size(&look).unwrap_or(SIZE) })
+    };
+    annotations.iter::<Dict<'_>>().take(MOST).filter_map(note).collect()
+}
+
+/// Reads the size from `/Helv 12 Tf 0 g`.
+fn size(look: &str) -> Option<f64> {
+    let words: Vec<&str> = look.split_whitespace().collect();
+    let at = words.iter().position(|word| *word == "Tf")?;
+    words.get(at.checked_sub(1)?)?.parse().ok().filter(|size| (1.0..200.0).contains(size))
+}
+
+/// The text of XHTML, with a line for each paragraph.
+fn without_tags(markup: &str) -> String {
+    let mut text = String::new();
+    for (at, part) in markup.split('<').enumerate() {
+        let (tag, behind) = if at == 0 { ("", part) } else { part.split_once('>').unwrap_or((part, "")) };
+        if tag.starts_with("/p") || tag.starts_with("br") {
+            text.push('\n');
+        }
+        text.push_str(behind);
+    }
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}

@@ -1,0 +1,65 @@
+//! Names the files attached to a document, also those of portfolios and of notes on pages.
+
+use super::strings::words;
+use hayro::hayro_syntax::Pdf;
+use hayro::hayro_syntax::object::{Array, Dict, Name, Object};
+use std::collections::BTreeSet;
+
+/// Maximum depth of the tree of names, and number of files.
+const DEPTH: usize = 16;
+const MOST: usize = 1000;
+
+/// Returns the names of attached files.
+pub(super) fn names(pdf: &Pdf) -> Vec<String> {
+    let root = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()).unwrap_or_default();
+    let mut files = Files::default();
+    if let Some(tree) = root.get::<Dict<'_>>(b"Names").and_then(|names| names.get::<Dict<'_>>(b"EmbeddedFiles")) {
+        files.tree(&tree, 0);
+    }
+    files.all(root.get::<Array<'_>>(b"AF").as_ref());
+    for page in pdf.pages().iter() {
+        files.all(page.raw().get::<Array<'_>>(b"AF").as_ref());
+        for annotation in page.raw().get::<Array<'_>>(b"Annots").iter().flat_map(Array::iter::<Dict<'_>>) {
+            if annotation.get::<Name<'_>>(b"Subtype").is_some_and(|kind| kind.as_str() == "FileAttachment") {
+                files.add(annotation.get::<Dict<'_>>(b"FS"), None);
+            }
+        }
+    }
+    files.names
+}
+
+#[derive(Default)]
+struct Files {
+    names: Vec<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Files {
+    fn tree(&mut self, node: &Dict<'_>, depth: usize) {
+        if let Some(names) = node.get::<Array<'_>>(b"Names") {
+            let mut entries = names.iter::<Object<'_>>();
+            while let (Some(name), Some(file)) = (entries.next(), entries.next()) {
+                self.add(file.into_dict(), words(&name));
+            }
+        }
+        for kid in node.get::<Array<'_>>(b"Kids").iter().flat_map(Array::iter::<Dict<'_>>).take(MOST) {
+            if depth < DEPTH && self.names.len() < MOST {
+                self.tree(&kid, depth + 1);
+            }
+        }
+    }
+
+    fn all(&mut self, files: Option<&Array<'_>>) {
+        for file in files.into_iter().flat_map(Array::iter::<Dict<'_>>).take(MOST) {
+            self.add(Some(file), None);
+        }
+    }
+
+    fn add(&mut self, file: Option<Dict<'_>>, name: Option<String>) {
+        let own = file.and_then(|file| [&b"UF"[..], b"F"].into_iter().find_map(|key| words(&file.get::<Object<'_>>(key)?)));
+        let Some(name) = own.or(name).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) else { return };
+        if self.names.len() < MOST && self.seen.insert(name.clone()) {
+            self.names.push(name);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Notes about content that was left out or could not be read.
+
+use super::super::{PdfMode, verdict};
+use super::glyphs::Scan;
+use crate::model::{Failure, FailureCode};
+
+/// Maximum number of attachments that a note names.
+const NAMED: usize = 5;
+
+/// What happened to the pages of a document, by their numbers.
+#[derive(Debug)]
+pub(super) struct Notes {
+    pages: usize,
+    mode: PdfMode,
+    glyphs: u64,
+    unknown: u64,
+    scans: usize,
+    hidden: Vec<usize>,
+    /// Number of words that nobody can see.
+    hidden_words: usize,
+    misread: Vec<usize>,
+    pub(super) blank: usize,
+    pub(super) damaged: Vec<usize>,
+    pub(super) unpainted: Vec<usize>,
+    pub(super) undecoded: Vec<usize>,
+    pub(super) without_picture: Vec<usize>,
+    pub(super) attachments: Vec<String>,
+}
+
+impl Notes {
+    pub(super) fn new(pages: usize, mode: PdfMode) -> Self {
+        Self {
+            pages,
+            mode,
+            glyphs: 0,
+            unknown: 0,
+            scans: 0,
+            hidden: Vec::new(),
+            hidden_words: 0,
+            misread: Vec::new(),
+            blank: 0,
+            damaged: Vec::new(),
+            unpainted: Vec::new(),
+            undecoded: Vec::new(),
+            without_picture: Vec::new(),
+            attachments: Vec::new(),
+        }
+    }
+
+    pub(super) fn hide(&mut self, number: usize, words: usize) {
+        if words > 0 {
+            self.hidden.push(number);
+            self.hidden_words += words;
+        }
+    }
+
+    /// Counts a page that is sent as text.
+    pub(super) fn text(&mut self, number: usize, scan: &Scan, is_picture: bool, is_misread: bool) {
+        self.scans += usize::from(is_picture);
+        self.glyphs += scan.glyphs;
+        self.unknown += scan.unknown;
+        self.misread.extend(is_misread.then_some(number));
+    }
+
+    /// Whether a note says why the page is empty.
+    pub(super) fn names(&self, number: usize) -> bool {
+        [&self.damaged, &self.undecoded, &self.without_picture, &self.hidden].iter().any(|pages| pages.last() == Some(&number))
+    }
+
+    /// The failure of a document without any content.
+    pub(super) fn failure(&self, name: &str) -> Failure {
+        let pages = counted(self.pages);
+        if !self.damaged.is_empty() {
+            return verdict::damaged(name, "no page can be read");
+        }
+        if !self.undecoded.is_empty() {
+            return verdict::damaged(name, "its pictures cannot be decoded");
+        }
+        let attached = match self.attached() {
+            Some(attached) => format!(" It has {attached}. Save them as files"),
+            None => " Export it again".to_owned(),
+        };
+        if !self.hidden.is_empty() {
+            return Failure::new(FailureCode::Empty, format!("all text in this document is hidden ({pages}).{attached}, or exclude it"));
+        }
+        match self.mode {
+            PdfMode::Text if self.attachments.is_empty() => Failure::new(
+                FailureCode::NoText,
+                format!(
+                    "none of the {pages} in this document has text, as in scans. Send images of them with prepare.pdf.mode = \"auto\" \
+                     or \"pages\""
+                ),
+            ),
+            _ => Failure::new(FailureCode::Empty, format!("this document is blank ({pages}).{attached}, or exclude it")),
+        }
+    }
+
+    fn attached(&self) -> Option<String> {
+        let named: Vec<&str> = self.attachments.iter().take(NAMED).map(String::as_str).collect();
+        let more = if self.attachments.len() > NAMED { ", ..." } else { "" };
+        (!named.is_empty()).then(|| format!("{}: {}{more}", verdict::counted(self.attachments.len(), "attachment"), named.join(", ")))
+    }
+
+    /// Writes the notes. `refusal` is the reason why pages lack their picture.
+    pub(super) fn written(self, refusal: Option<&Failure>) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.blank > 0 {
+            let why = if self.mode == PdfMode::Text { "without text left out" } else { "with nothing on them left out" };
+            notes.push(format!("{} of {} {why}", self.blank, counted(self.pages)));
+        }
+        if self.scans > 0 {
+            notes.push(format!(
+                "only a little text sent of {} of {}: this is usual for scans, and prepare.pdf.mode = \"auto\" sends images of them",
+                self.scans,
+                counted(self.pages)
+            ));
+        }
+        if self.unknown > 0 {
+            // The share is rounded up, so that it never shows as 0.
+            let percent = (self.unknown * 100).div_ceil(self.glyphs.max(1));
+            notes.push(format!("{percent} % of the characters are unknown: fonts in the document do not say what they stand for"));
+        }
+        let mut add = |pages: &[usize], what: &str| notes.extend(numbered(pages).map(|pages| format!("{pages} {what}")));
+        add(&self.damaged, "damaged: only a part of the content could be read");
+        add(&self.unpainted, "sent as an image without all values of its form fields");
+        add(&self.undecoded, "without its picture, which cannot be decoded");
+        if let Some(failure) = refusal {
+            add(&self.without_picture, &format!("sent without its picture: {}", failure.message));
+        }
+        add(&self.misread, "misread: its bytes do not fit the encoding that its fonts declare");
+        if let Some(pages) = named(&self.hidden) {
+            notes.push(format!("{}: {} on {pages}", verdict::HIDDEN, verdict::counted(self.hidden_words, "word")));
+        }
+        if let Some(attached) = self.attached() {
+            notes.push(format!("{attached} (named, not read)"));
+        }
+        notes
+    }
+}
+
+/// Builds the subject and verb of a note.
+///
+/// Examples are `page 2 is` and `3 pages (the first is page 2) are`.
+fn numbered(pages: &[usize]) -> Option<String> {
+    named(pages).map(|named| format!("{named} {}", if pages.len() == 1 { "is" } else { "are" }))
+}
+
+fn named(pages: &[usize]) -> Option<String> {
+    let first = pages.first()?;
+    Some(if pages.len() == 1 { format!("page {first}") } else { format!("{} (the first is page {first})", counted(pages.len())) })
+}
+
+fn counted(pages: usize) -> String {
+    if pages == 1 { "1 page".to_owned() } else { format!("{pages} pages") }
+}

@@ -1,0 +1,164 @@
+//! Decides whether aligned text is clearly a table.
+
+use super::super::characters::UNKNOWN;
+use super::{Line, content, is_numeric};
+use hayro::kurbo::Rect;
+
+/// Tolerance of alignment, in ems.
+const ALIGNED: f64 = 0.45;
+/// Minimum share of aligned cells in a column, and of aligned columns.
+const CELLS: f64 = 0.7;
+const COLUMNS: f64 = 0.7;
+/// Minimum rows of tables with numbers, of tables with two columns, and of tables without numbers.
+const ROWS: usize = 3;
+const ROWS_OF_TWO: usize = 4;
+const ROWS_OF_TEXT: usize = 5;
+/// Minimum share of cells with text.
+const FILLED: f64 = 0.45;
+/// Maximum mean length of cells in tables without numbers and without lines.
+const SHORT: usize = 24;
+/// Share of its column's width that a line of prose fills.
+const FULL: f64 = 0.85;
+
+/// What speaks for a table.
+pub(super) struct Evidence<'l, 'p, 't> {
+    pub(super) lines: &'l [Line<'p>],
+    pub(super) text: &'t str,
+    pub(super) size: f64,
+    /// Whether lines are drawn across the whole table.
+    pub(super) is_ruled: bool,
+    /// Whether its columns are those of a table on the page before.
+    pub(super) continues: bool,
+    /// Whether the lines may be those of columns of text side by side.
+    pub(super) beside: bool,
+}
+
+impl Evidence<'_, '_, '_> {
+    pub(super) fn is_table(&self) -> bool {
+        let columns = self.lines[0].cells.len();
+        let rows = self.lines.iter().filter(|line| line.filled() >= 2).count();
+        if self.fill() < FILLED || self.is_formula() {
+            return false;
+        }
+        if self.continues {
+            return columns > 2 && self.lines.iter().any(|line| line.filled() >= 3 && line.filled() * 5 >= columns * 3);
+        }
+        let numbers = (0..columns).filter(|column| self.is_number(*column)).count();
+        let aligned = (0..columns).filter(|column| self.is_aligned(*column)).count();
+        if self.beside && (columns < 3 || numbers * 2 < columns || self.is_prose()) {
+            return false;
+        }
+        let needed = match (columns, numbers) {
+            _ if self.is_ruled && numbers + usize::from(columns > 2) > 0 => ROWS,
+            (2, 0) => return false,
+            (2, _) => ROWS_OF_TWO,
+            (_, 0) => ROWS_OF_TEXT,
+            _ => ROWS,
+        };
+        rows >= needed
+            && aligned as f64 >= COLUMNS * columns as f64
+            && self.mean_length() > 1.9
+            && !self.is_list(columns, numbers)
+            && !self.is_contents(columns)
+            && (numbers > 0 || self.mean_length() < SHORT as f64 && !self.is_prose() && self.is_drawn_by_rows())
+            && (numbers * 2 >= columns || self.is_drawn_by_rows() || self.is_ruled)
+            && !self.is_labelled()
+    }
+
+    /// The share of cells with text, without those of lines that continue a cell.
+    fn fill(&self) -> f64 {
+        let lines = self.lines.iter().filter(|line| !line.cells[0].is_empty() || line.filled() > 1);
+        let (cells, filled) = lines.fold((0, 0), |(cells, filled), line| (cells + line.cells.len(), filled + line.filled()));
+        filled as f64 / cells.max(1) as f64
+    }
+
+    /// Whether many cells are signs of formulas, or unknown.
+    fn is_formula(&self) -> bool {
+        let cells = || self.lines.iter().flat_map(|line| &line.cells).filter(|cell| !cell.is_empty()).map(|cell| content(cell, self.text));
+        let is_sign = |c: char| matches!(c, '=' | '\u{2200}'..='\u{22FF}' | '×' | '·' | '⇒' | '→' | '‖' | '\u{370}'..='\u{3FF}' | UNKNOWN);
+        cells().filter(|cell| !is_numeric(cell) && cell.contains(is_sign)).count() * 5 > cells().count()
+    }
+
+    /// The text of the cells in a column, without the first line.
+    fn column(&self, column: usize) -> impl Iterator<Item = String> {
+        self.lines[1..].iter().map(move |line| content(&line.cells[column], self.text)).filter(|text| !text.is_empty())
+    }
+
+    fn is_number(&self, column: usize) -> bool {
+        let (all, numbers) = self.column(column).fold((0, 0), |(all, numbers), text| (all + 1, numbers + usize::from(is_numeric(&text))));
+        all > 0 && numbers * 10 >= all * 6
+    }
+
+    fn extent(line: &Line<'_>, column: usize) -> Option<Rect> {
+        let cell = &line.cells[column];
+        Some(Rect::new(cell.first()?.left, 0.0, cell.iter().map(|piece| piece.right).fold(f64::MIN, f64::max), 1.0))
+    }
+
+    /// Whether the cells of a column have the same left side, right side or middle.
+    fn is_aligned(&self, column: usize) -> bool {
+        let cells: Vec<Rect> = self.lines.iter().filter_map(|line| Self::extent(line, column)).collect();
+        let body = if cells.len() > 2 { &cells[1..] } else { &cells };
+        let agree = |place: fn(&Rect) -> f64| {
+            let mut places: Vec<f64> = body.iter().map(place).collect();
+            places.sort_by(f64::total_cmp);
+            let most = (0..places.len()).map(|at| places[at..].partition_point(|place| *place <= places[at] + ALIGNED * self.size)).max();
+            most.unwrap_or(0) as f64 >= CELLS * places.len() as f64
+        };
+        body.is_empty() || agree(|cell| cell.x0) || agree(|cell| cell.x1) || agree(|cell| cell.center().x)
+    }
+
+    fn mean_length(&self) -> f64 {
+        let cells = self.lines.iter().flat_map(|line| &line.cells).filter(|cell| !cell.is_empty());
+        let (count, letters) = cells.fold((0, 0), |(count, letters), cell| (count + 1, letters + content(cell, self.text).chars().count()));
+        letters as f64 / f64::from(count.max(1))
+    }
+
+    /// Whether the first column numbers the lines of a list.
+    fn is_list(&self, columns: usize, numbers: usize) -> bool {
+        let mark = |text: &str| {
+            let end = text.trim_end_matches(['.', ')', ':']);
+            text.chars().count() <= 2 || end.len() < text.len() && end.chars().count() <= 4
+        };
+        columns == 2 && (numbers == 0 || !self.is_number(1)) && self.column(0).filter(|text| mark(text)).count() * 2 > self.lines.len()
+    }
+
+    /// Whether the last column has page numbers.
+    fn is_contents(&self, columns: usize) -> bool {
+        let pages: Vec<Option<u32>> = self.column(columns - 1).map(|text| text.parse().ok()).collect();
+        let rises = pages.windows(2).filter(|pair| pair[0].is_some() && pair[0] <= pair[1]).count();
+        columns <= 3 && !self.is_ruled && pages.len() >= 2 && (rises + 1) * 10 >= pages.len() * 9
+    }
+
+    /// Whether the columns are lines of prose.
+    fn is_prose(&self) -> bool {
+        let columns = self.lines[0].cells.len();
+        let full = (0..columns).filter(|column| {
+            let widths: Vec<f64> = self.lines.iter().filter_map(|line| Self::extent(line, *column)).map(|cell| cell.width()).collect();
+            let widest = widths.iter().fold(0.0_f64, |widest, width| widest.max(*width));
+            widths.iter().filter(|width| **width >= FULL * widest).count() * 10 >= widths.len() * 6 && widest > 12.0 * self.size
+        });
+        full.count() * 2 >= columns
+    }
+
+    /// Whether the lines were drawn one after the other.
+    fn is_drawn_by_rows(&self) -> bool {
+        let orders: Vec<(usize, usize)> = self
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let orders = || line.cells.iter().flatten().map(|piece| piece.order);
+                orders().min().zip(orders().max())
+            })
+            .collect();
+        let after = orders.windows(2).filter(|pair| pair[1].0 > pair[0].1).count();
+        after * 10 >= orders.len().saturating_sub(1) * 7
+    }
+
+    /// Whether most cells are labels with their values, as in the foot of a letter.
+    fn is_labelled(&self) -> bool {
+        let cells: Vec<String> =
+            self.lines.iter().flat_map(|line| &line.cells).map(|cell| content(cell, self.text)).filter(|text| !text.is_empty()).collect();
+        let labels = cells.iter().filter(|text| text.contains(": ") || text.ends_with(':')).count();
+        labels * 3 > cells.len()
+    }
+}

@@ -1,0 +1,94 @@
+//! Finds the tables of a page.
+//!
+//! Every row of a table has as many cells as the table has columns, so that an empty cell keeps its
+//! column. Tables are found by their lines (`lattice`), or by strips without text between aligned
+//! columns (`aligned`). Text that is not clearly a table stays text.
+
+mod aligned;
+mod evidence;
+mod lattice;
+mod logical;
+mod rules;
+mod strips;
+
+pub(super) use aligned::tables as aligned;
+pub(super) use lattice::tables as ruled;
+pub(super) use rules::{Rules, Ruling};
+
+use super::pieces::Piece;
+use super::row::Row;
+use hayro::kurbo::Rect;
+use std::ops::Range;
+
+/// A table with the pieces of each cell.
+#[derive(Debug)]
+pub(super) struct Table<'p> {
+    pub(super) rows: Vec<Vec<Vec<&'p Piece>>>,
+    pub(super) bounds: Rect,
+}
+
+/// Columns that continue over pages.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    /// Strips between the columns of the last table on the page before.
+    before: Option<Vec<Range<f64>>>,
+    /// The same, for the last table so far.
+    last: Option<Vec<Range<f64>>>,
+}
+
+impl Columns {
+    /// Begins the next page.
+    pub(super) fn turn(&mut self) {
+        self.before = self.last.take();
+    }
+}
+
+/// A line of text in a table, cell by cell.
+#[derive(Debug)]
+struct Line<'p> {
+    baseline: f64,
+    size: f64,
+    cells: Vec<Vec<&'p Piece>>,
+}
+
+impl<'p> Line<'p> {
+    /// Divides a row at these positions.
+    fn of(row: &Row<'p>, separators: &[f64]) -> Self {
+        let mut cells = vec![Vec::new(); separators.len() + 1];
+        for piece in &row.pieces {
+            let middle = f64::midpoint(piece.left, piece.right);
+            cells[separators.partition_point(|at| *at < middle)].push(*piece);
+        }
+        Self { baseline: row.baseline, size: row.size, cells }
+    }
+
+    fn filled(&self) -> usize {
+        self.cells.iter().filter(|cell| !cell.is_empty()).count()
+    }
+}
+
+/// The text of a cell, for decisions only.
+fn content(cell: &[&Piece], text: &str) -> String {
+    let mut content = String::new();
+    for piece in cell {
+        if !content.is_empty() {
+            content.push(' ');
+        }
+        content.push_str(&text[piece.text.clone()]);
+    }
+    content
+}
+
+/// Whether a text is a number, an amount, a date or a time.
+fn is_numeric(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let others = text.chars().filter(|c| c.is_alphabetic()).count();
+    digits > 0 && others <= 3 && digits * 2 >= text.chars().filter(|c| c.is_alphanumeric()).count()
+}
+
+/// Whether a word is a number with two decimals.
+fn is_amount(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_ascii_digit());
+    let decimals = word.rsplit(['.', ',']).next().unwrap_or_default();
+    decimals.len() == 2 && word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'\''))
+}

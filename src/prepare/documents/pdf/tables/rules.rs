@@ -1,0 +1,144 @@
+//! The straight lines of a page.
+
+use hayro::hayro_interpret::DrawMode;
+use hayro::kurbo::{Affine, BezPath, PathEl, Point, Rect};
+
+/// Maximum number of lines. Drawings and maps have more.
+const MOST: usize = 20_000;
+/// Maximum width in points of a line.
+const THICK: f64 = 2.5;
+/// Minimum length in points of a line.
+const SHORT: f64 = 4.0;
+/// Maximum distance in points between positions of one line.
+const SAME: f64 = 1.5;
+/// Maximum gap in points within a line.
+const GAP: f64 = 3.0;
+
+/// The lines of a page, in any direction.
+#[derive(Debug, Default)]
+pub(in super::super) struct Rules {
+    lines: Vec<(Point, Point)>,
+    is_full: bool,
+}
+
+impl Rules {
+    /// Collects the lines of a path: strokes, and thin areas.
+    pub(in super::super) fn path(&mut self, path: &BezPath, transform: Affine, mode: &DrawMode) {
+        if self.is_full {
+            return;
+        }
+        match mode {
+            DrawMode::Stroke(stroke) if f64::from(stroke.line_width) * transform.determinant().abs().sqrt() <= 2.0 * THICK => {
+                self.stroke(path, transform);
+            }
+            DrawMode::Fill(_) => self.fill(path, transform),
+            DrawMode::FillAndStroke(..) => self.stroke(path, transform),
+            DrawMode::Stroke(_) | DrawMode::Invisible => {}
+        }
+        if self.lines.len() > MOST {
+            *self = Self { lines: Vec::new(), is_full: true };
+        }
+    }
+
+    fn stroke(&mut self, path: &BezPath, transform: Affine) {
+        let (mut start, mut last) = (Point::ZERO, Point::ZERO);
+        for element in path.elements() {
+            let next = match *element {
+                PathEl::MoveTo(point) => {
+                    (start, last) = (point, point);
+                    continue;
+                }
+                PathEl::LineTo(point) => point,
+                PathEl::ClosePath => start,
+                PathEl::QuadTo(_, point) | PathEl::CurveTo(_, _, point) => {
+                    last = point;
+                    continue;
+                }
+            };
+            self.lines.push((transform * last, transform * next));
+            last = next;
+        }
+    }
+
+    /// Adds the thin parts of a filled path.
+    fn fill(&mut self, path: &BezPath, transform: Affine) {
+        let mut corners: Vec<Point> = Vec::new();
+        for element in path.elements().iter().chain([&PathEl::MoveTo(Point::ZERO)]) {
+            match *element {
+                PathEl::MoveTo(point) => {
+                    self.lines.extend(thin(&corners).map(|(from, to)| (transform * from, transform * to)));
+                    corners = vec![point];
+                }
+                PathEl::LineTo(point) | PathEl::QuadTo(_, point) | PathEl::CurveTo(_, _, point) => corners.push(point),
+                PathEl::ClosePath => {}
+            }
+        }
+    }
+
+    /// The lines along and across text of this angle.
+    pub(in super::super) fn levelled(&self, angle: f64) -> Ruling {
+        let level = Affine::rotate(-angle.to_radians());
+        let (mut horizontal, mut vertical) = (Vec::new(), Vec::new());
+        for (a, b) in &self.lines {
+            let (a, b) = (level * *a, level * *b);
+            let (across, down) = ((b.x - a.x).abs(), (b.y - a.y).abs());
+            if across >= SHORT && down <= 0.5 + across * 0.01 {
+                horizontal.push(Rule { at: f64::midpoint(a.y, b.y), from: a.x.min(b.x), to: a.x.max(b.x) });
+            } else if down >= SHORT && across <= 0.5 + down * 0.01 {
+                vertical.push(Rule { at: f64::midpoint(a.x, b.x), from: a.y.min(b.y), to: a.y.max(b.y) });
+            }
+        }
+        Ruling { horizontal: joined(horizontal), vertical: joined(vertical) }
+    }
+}
+
+/// The middle line of a thin rectangle.
+fn thin(corners: &[Point]) -> Option<(Point, Point)> {
+    let bounds =
+        corners.iter().skip(1).fold(Rect::from_points(*corners.first()?, *corners.first()?), |bounds, point| bounds.union_pt(*point));
+    let centre = bounds.center();
+    let is_thin = bounds.width().min(bounds.height()) <= THICK;
+    is_thin.then(|| {
+        if bounds.width() > bounds.height() {
+            (Point::new(bounds.x0, centre.y), Point::new(bounds.x1, centre.y))
+        } else {
+            (Point::new(centre.x, bounds.y0), Point::new(centre.x, bounds.y1))
+        }
+    })
+}
+
+/// A line along or across the text.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Rule {
+    pub(super) at: f64,
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// The lines along and across text.
+#[derive(Debug, Default)]
+pub(in super::super) struct Ruling {
+    pub(super) horizontal: Vec<Rule>,
+    pub(super) vertical: Vec<Rule>,
+}
+
+/// Joins lines that continue each other.
+fn joined(mut rules: Vec<Rule>) -> Vec<Rule> {
+    rules.sort_by(|a, b| a.at.total_cmp(&b.at));
+    let mut whole: Vec<Rule> = Vec::new();
+    let mut start = 0;
+    while start < rules.len() {
+        let end = start + rules[start..].partition_point(|rule| rule.at - rules[start].at <= SAME);
+        let same = &mut rules[start..end];
+        let at = same.iter().map(|rule| rule.at).sum::<f64>() / same.len() as f64;
+        same.sort_by(|a, b| a.from.total_cmp(&b.from));
+        for rule in same.iter() {
+            match whole.last_mut() {
+                Some(last) if (last.at - at).abs() < 1e-9 && rule.from <= last.to + GAP => last.to = last.to.max(rule.to),
+                _ => whole.push(Rule { at, ..*rule }),
+            }
+        }
+        start = end;
+    }
+    whole
+}

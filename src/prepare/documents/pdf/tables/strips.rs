@@ -1,0 +1,146 @@
+//! Finds strips without text between the columns of rows.
+
+use super::super::pieces::Piece;
+use super::super::row::Row;
+use super::{is_amount, is_numeric};
+use std::ops::Range;
+
+/// Minimum width of a strip, in ems.
+const NARROW: f64 = 0.2;
+/// Width of a strip that needs no further evidence of its own, in ems.
+const CLEAR: f64 = 0.45;
+/// Minimum gap in a row that no space between words has, in ems.
+const WIDE: f64 = 0.95;
+/// Maximum width of a space between words, in ems. Letters of equal width have wider spaces.
+const SPACE: f64 = 0.29;
+const SPACE_OF_EQUAL: f64 = 0.62;
+/// Rows from which the first one may be a header that reaches into strips, and from which a constant
+/// gap is evidence.
+const ROWS: usize = 4;
+/// Maximum mean number of words in the cells of a line without a wide gap.
+const WORDS: usize = 3;
+/// Share of rows in which words on both sides of a strip are as close as words.
+const CLOSE: f64 = 0.75;
+
+/// Strips between columns, from left to right.
+pub(super) fn strips(rows: &[&Row<'_>], text: &str, size: f64) -> Vec<Range<f64>> {
+    let space = if is_equal(rows, text) { SPACE_OF_EQUAL } else { SPACE } * size;
+    let all = valid(rows, rows, text, space, size);
+    if rows.len() < ROWS {
+        return all;
+    }
+    let body = valid(&rows[1..], rows, text, space, size);
+    let header = 1 + rows[0].pieces.windows(2).filter(|pair| pair[1].left - pair[0].right > space).count();
+    if body.len() > all.len() && header == body.len() + 1 && !crosses(rows[0], &body) { body } else { all }
+}
+
+/// Whether all letters have the same width.
+fn is_equal(rows: &[&Row<'_>], text: &str) -> bool {
+    let pieces = || rows.iter().flat_map(|row| &row.pieces);
+    let equal = pieces().filter(|piece| {
+        let letters = text[piece.text.clone()].chars().count() as f64;
+        (0.58..0.62).contains(&((piece.right - piece.left) / letters / piece.size))
+    });
+    equal.count() * 10 >= pieces().count() * 9
+}
+
+/// Whether a word of the row lies over the middle of a strip.
+fn crosses(row: &Row<'_>, strips: &[Range<f64>]) -> bool {
+    row.pieces.iter().any(|piece| {
+        strips.iter().any(|strip| {
+            let middle = f64::midpoint(strip.start, strip.end);
+            piece.left < middle && middle < piece.right
+        })
+    })
+}
+
+/// The strips without the words of a row; `None` if the row lies across a strip.
+///
+/// The words of a line with many of them are one phrase.
+pub(super) fn without(strips: &[Range<f64>], row: &Row<'_>, size: f64) -> Option<Vec<Range<f64>>> {
+    let many = row.pieces.len() > WORDS * (strips.len() + 1);
+    let mut phrases: Vec<Range<f64>> = Vec::new();
+    for piece in &row.pieces {
+        match phrases.last_mut() {
+            Some(phrase) if many && piece.left - phrase.end <= SPACE_OF_EQUAL * size => phrase.end = phrase.end.max(piece.right),
+            _ => phrases.push(piece.left..piece.right),
+        }
+    }
+    let rest = |strip: &Range<f64>| {
+        let mut rest = strip.clone();
+        for phrase in phrases.iter().filter(|phrase| phrase.end > strip.start && phrase.start < strip.end) {
+            if phrase.start - rest.start > rest.end - phrase.end {
+                rest.end = rest.end.min(phrase.start);
+            } else {
+                rest.start = rest.start.max(phrase.end);
+            }
+        }
+        (rest.end - rest.start >= NARROW * size).then_some(rest)
+    };
+    strips.iter().map(rest).collect()
+}
+
+/// Gaps that all `rows` have, and that are gaps between columns by the `witnesses`.
+fn valid(rows: &[&Row<'_>], witnesses: &[&Row<'_>], text: &str, space: f64, size: f64) -> Vec<Range<f64>> {
+    let mut strips: Vec<Range<f64>> = free(rows).into_iter().filter(|gap| gap.end - gap.start >= NARROW * size).collect();
+    // A strip that is no boundary makes its neighbours seem to be one, so they are judged again.
+    while let Some(worst) = (0..strips.len())
+        .filter(|at| !is_boundary(&strips, *at, witnesses, text, space, size))
+        .min_by(|a, b| (strips[*a].end - strips[*a].start).total_cmp(&(strips[*b].end - strips[*b].start)))
+    {
+        strips.remove(worst);
+    }
+    strips
+}
+
+fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, space: f64, size: f64) -> bool {
+    let middle = |strip: &Range<f64>| f64::midpoint(strip.start, strip.end);
+    let here = middle(&strips[at]);
+    let before = at.checked_sub(1).map_or(f64::NEG_INFINITY, |at| middle(&strips[at]));
+    let after = strips.get(at + 1).map_or(f64::INFINITY, middle);
+    let (mut left, mut right, mut both, mut close, mut wide, mut numbered) = (0, 0, 0, 0, 0, 0);
+    let word = |piece: &Piece| text[piece.text.clone()].to_owned();
+    for row in rows {
+        let first_right = row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < here);
+        let left_word = row.pieces[..first_right].last().filter(|piece| f64::midpoint(piece.left, piece.right) > before);
+        let right_word = row.pieces.get(first_right).filter(|piece| f64::midpoint(piece.left, piece.right) < after);
+        left += usize::from(left_word.is_some());
+        right += usize::from(right_word.is_some());
+        if let (Some(left), Some(right)) = (left_word, right_word) {
+            let gap = right.left - left.right;
+            both += 1;
+            close += usize::from(gap <= space && !are_two_numbers(&word(left), &word(right)));
+            numbered += usize::from(is_numeric(&word(left)) && !is_numeric(&word(right)));
+            wide += usize::from(gap >= WIDE * size);
+        }
+    }
+    let phrases = close as f64 >= CLOSE * left.min(right) as f64 && close > 0;
+    let constant = both >= ROWS && both * 5 >= rows.len() * 3 && close == 0;
+    let clear = strips[at].end - strips[at].start >= (CLEAR * size).max(1.2 * space);
+    // Dates and numbers of rows come first, perhaps close to the text behind them.
+    let leading = at == 0 && left >= ROWS && both + 1 >= left && numbered + 1 >= both && left + 1 >= rows.len();
+    let phrases = phrases && !leading;
+    let constant = constant || leading;
+    !phrases && (wide > 0 || constant || clear && close == 0)
+}
+
+/// Whether two words are an amount and the number before it, and no amount with a space in it.
+fn are_two_numbers(left: &str, right: &str) -> bool {
+    let whole = right.bytes().position(|byte| matches!(byte, b'.' | b','));
+    is_amount(right) && is_numeric(left) && (is_amount(left) || left.len() > 3 || whole != Some(3))
+}
+
+/// The parts of the width that no piece covers, without the margins.
+pub(super) fn free(rows: &[&Row<'_>]) -> Vec<Range<f64>> {
+    let mut covered: Vec<(f64, f64)> = rows.iter().flat_map(|row| &row.pieces).map(|piece| (piece.left, piece.right)).collect();
+    covered.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut free = Vec::new();
+    let mut end = f64::INFINITY;
+    for (left, right) in covered {
+        if left > end {
+            free.push(end..left);
+        }
+        end = if end.is_finite() { end.max(right) } else { right };
+    }
+    free
+}
