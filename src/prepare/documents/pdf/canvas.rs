@@ -4,6 +4,7 @@
 //! the area below it, if something opaque covers it, or if it is too small, transparent or outside
 //! its clip. The text layer of a scan is invisible too, but it is the text of the picture.
 
+use super::ink::Ink;
 use super::pieces::Piece;
 use hayro::hayro_interpret::{BlendMode, DrawMode, DrawProps, Paint};
 use hayro::kurbo::{BezPath, PathEl, Point, Rect, Shape};
@@ -33,35 +34,6 @@ struct Area {
     opaque: bool,
     picture: bool,
     step: u32,
-}
-
-/// The way in which a piece was painted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Ink {
-    /// `None` if the colour is unknown.
-    colour: Option<[u8; 3]>,
-    /// Whether it is drawn without ink, as OCR programs do.
-    pub(super) invisible: bool,
-    transparent: bool,
-    clip: Rect,
-    step: u32,
-}
-
-impl Ink {
-    /// The ink of a note in `area`.
-    pub(super) fn plain(area: Rect) -> Self {
-        Self { colour: None, invisible: false, transparent: false, clip: area, step: u32::MAX }
-    }
-
-    /// Whether two glyphs of one word can have these inks.
-    pub(super) fn is_like(self, other: Self) -> bool {
-        self.colour == other.colour && self.invisible == other.invisible && self.transparent == other.transparent
-    }
-
-    /// Marks text as visible, because other drawing makes it so.
-    pub(super) fn show(&mut self) {
-        (self.colour, self.invisible) = (None, false);
-    }
 }
 
 /// The painted areas of a page.

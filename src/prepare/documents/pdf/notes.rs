@@ -1,7 +1,7 @@
 //! Notes about content that was left out or could not be read.
 
 use super::super::{PdfMode, verdict};
-use super::glyphs::Scan;
+use super::scan::Scan;
 use crate::model::{Failure, FailureCode};
 
 /// Maximum number of attachments that a note names.

@@ -4,10 +4,10 @@
 //! written once. The work is at most quadratic in the amount of text.
 
 use super::columns::best_strip;
-use super::glyphs::Scan;
 use super::lines::Lines;
 use super::pieces::Piece;
 use super::row::{Row, rows};
+use super::scan::Scan;
 use super::skew;
 use super::tables::{self, Columns, Table};
 

@@ -3,7 +3,7 @@
 //! Positions are in points of the upright page. They are relative to the direction of the text,
 //! with x to the right and y down.
 
-use super::canvas::Ink;
+use super::ink::Ink;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::WritingMode;
 use hayro::kurbo::{Affine, Point, Vec2};
@@ -23,7 +23,7 @@ const SAME_PLACE: f64 = 0.15;
 /// A piece of text drawn in one operation, usually a word.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
-    /// Range of its text in [`Scan::text`].
+    /// Range of its text in the text of the scan.
     pub(super) text: Range<usize>,
     pub(super) left: f64,
     pub(super) right: f64,

@@ -1,8 +1,9 @@
 //! Reads a document page by page.
 
 use super::super::{Extract, ImageLimits, Page, PdfMode, PrepareSettings, verdict};
-use super::glyphs::{self, Endless, Scan};
+use super::glyphs::{self, Endless};
 use super::notes::Notes;
+use super::scan::Scan;
 use super::tables::Columns;
 use super::{READER, attachments, charset, damage, form, hyphens, order, page_image};
 use crate::model::{Failure, FailureCode};
