@@ -124,7 +124,7 @@ fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-fn read(bytes: &[u8], extension: &str) -> Result<String, Failure> {
+pub fn read(bytes: &[u8], extension: &str) -> Result<String, Failure> {
     let settings = PrepareSettings {
         workers: 0,
         queue: 1,

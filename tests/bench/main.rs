@@ -22,6 +22,7 @@ mod server;
 mod serving;
 mod sinks;
 mod straggler;
+mod tables;
 mod throughput;
 
 fn main() {
@@ -69,6 +70,7 @@ fn main() {
         ["limits"] => limits::limits(),
         ["far-limits"] => far_limits::far_limits(),
         ["corpus", directories @ ..] => corpus::corpus(directories),
+        ["tables"] => tables::tables(),
         ["rows"] => inputs::rows(1_000_000),
         ["rows", rows] => inputs::rows(rows.parse().unwrap()),
         ["crowd"] => inputs::crowd(1_000_000),
