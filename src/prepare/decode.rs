@@ -1,17 +1,20 @@
 //! Decodes an image file into pixels, within limits.
 //!
 //! The number of pixels is checked against the header before pixel memory is allocated.
-//! [`flattened`] pixels are 8-bit grey or 8-bit RGB without transparency. A truncated JPEG is
-//! refused, although the decoder would fill the rest with grey. Messages say what the file is and
-//! what is wrong with it.
+//! A truncated JPEG is refused, although the decoder would fill the rest with grey. Messages say
+//! what the file is and what is wrong with it.
 //!
-//! The decoder converts CMYK and YCCK to RGB. It treats them as inverted, as Adobe writes them and
-//! browsers read them. Colour profiles are not applied.
+//! CMYK and YCCK become RGB, by their colour profile if they have one. They are read as inverted, as
+//! Adobe writes them and browsers read them. [`Source::profile`] is the profile of other pixels.
 
+use super::colour::{Colours, Profile};
+use super::heif::HeifDecoder;
+use super::image_kind::ImageKind;
+use super::jxl::JxlDecoder;
 use super::{frames, jpeg};
 use crate::model::{Failure, FailureCode};
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use std::io::Cursor;
 
 const MEGA: u64 = 1_000_000;
@@ -23,32 +26,56 @@ const SCANS_OF_LARGEST: u64 = 30;
 /// An image whose header is acceptable.
 pub(super) struct Source<'a> {
     bytes: &'a [u8],
-    format: ImageFormat,
+    kind: ImageKind,
     decoder: Box<dyn ImageDecoder + 'a>,
     /// The rotation or reflection that makes the stored pixels upright.
     pub orientation: Orientation,
-    /// Whether providers read the stored colours as docmill does. They do for 8 bits, but not for
-    /// CMYK.
+    /// Whether providers read the stored colours as docmill does. They do for 8 bits of sRGB, but not
+    /// for CMYK.
     pub plain_colours: bool,
+    /// The colour space of the decoded pixels, unless it is sRGB.
+    pub profile: Option<Box<Profile>>,
+    is_cmyk: bool,
+    /// The colour space of CMYK pixels.
+    inks: Option<Box<Profile>>,
+    /// What people should know about the decoded picture.
+    pub note: Option<&'static str>,
     /// Whether colours are premultiplied by alpha.
     pub premultiplied: bool,
 }
 
 impl<'a> Source<'a> {
     /// Reads the header; refuses images above `max_pixels_mp` megapixels and truncated JPEGs.
-    pub(super) fn open(bytes: &'a [u8], format: ImageFormat, max_pixels_mp: u32) -> Result<Self, Failure> {
-        let mut decoder = decoder(bytes, format, max_pixels_mp).map_err(|error| undecodable(format, &error))?;
+    pub(super) fn open(bytes: &'a [u8], kind: ImageKind, max_pixels_mp: u32) -> Result<Self, Failure> {
+        let mut decoder = decoder(bytes, kind, max_pixels_mp).map_err(|error| undecodable(kind, &error))?;
         check_pixels(decoder.dimensions(), max_pixels_mp)?;
-        let cmyk = format == ImageFormat::Jpeg && is_cmyk(bytes)?;
-        if format == ImageFormat::Jpeg {
+        let cmyk = kind == ImageKind::Jpeg && is_cmyk(bytes)?;
+        if kind == ImageKind::Jpeg {
             check_scans(jpeg::scans(bytes), decoder.dimensions(), max_pixels_mp)?;
         }
         // A broken EXIF block is common and does not make the picture unreadable.
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        if kind == ImageKind::Png && orientation == Orientation::NoTransforms {
+            orientation = frames::png_exif(bytes).and_then(Orientation::from_exif_chunk).unwrap_or(orientation);
+        }
         let colour = decoder.color_type();
+        let channels = match (cmyk, colour.has_color()) {
+            (true, _) => 4,
+            (false, true) => 3,
+            (false, false) => 1,
+        };
+        let icc = decoder.icc_profile().ok().flatten();
+        let colours = icc.map_or(Colours::Srgb, |icc| Colours::of(&icc, channels));
         let eight_bits = colour.bytes_per_pixel() == colour.channel_count();
-        let premultiplied = format == ImageFormat::Tiff && frames::is_premultiplied(bytes);
-        Ok(Self { bytes, format, decoder, orientation, plain_colours: eight_bits && !cmyk, premultiplied })
+        let plain_colours = eight_bits && !cmyk && !matches!(colours, Colours::Other(_));
+        let note = matches!(colours, Colours::Unknown).then_some("its colour profile cannot be used, so colours may differ");
+        let (profile, inks) = match colours {
+            Colours::Other(profile) if cmyk => (None, Some(profile)),
+            Colours::Other(profile) => (Some(profile), None),
+            _ => (None, None),
+        };
+        let premultiplied = kind == ImageKind::Tiff && frames::is_premultiplied(bytes);
+        Ok(Self { bytes, kind, decoder, orientation, plain_colours, profile, is_cmyk: cmyk, inks, note, premultiplied })
     }
 
     /// Width and height after turning upright.
@@ -61,7 +88,7 @@ impl<'a> Source<'a> {
     ///
     /// They may be reduced, but not below `least` (upright width and height).
     pub(super) fn decode(self, least: (u32, u32)) -> Result<DynamicImage, Failure> {
-        if let Some(image) = self.reduced(least) {
+        if let Some(image) = self.reduced(least).or_else(|| self.printed()) {
             return Ok(image);
         }
         DynamicImage::from_decoder(self.decoder).map_err(|error| match error {
@@ -70,10 +97,10 @@ impl<'a> Source<'a> {
                 format!(
                     "cannot decode this {} image: it needs more memory than prepare.image.max_pixels_mp allows \
                     ({error}). Raise the limit, or shrink the image",
-                    name(self.format)
+                    self.kind.name()
                 ),
             ),
-            error => undecodable(self.format, &error),
+            error => undecodable(self.kind, &error),
         })
     }
 
@@ -81,13 +108,19 @@ impl<'a> Source<'a> {
         let least = if swaps_sides(self.orientation) { (height, width) } else { (width, height) };
         let stored = self.decoder.dimensions();
         let halved = least.0 <= stored.0 / 2 && least.1 <= stored.1 / 2;
-        (halved && self.format == ImageFormat::Jpeg && self.plain_colours).then(|| jpeg::reduced(self.bytes, least))?
+        (halved && self.kind == ImageKind::Jpeg && !self.is_cmyk).then(|| jpeg::reduced(self.bytes, least))?
+    }
+
+    /// CMYK pixels as their profile shows them. `None` if they have no profile that can be used.
+    fn printed(&self) -> Option<DynamicImage> {
+        let (inks, size) = self.inks.as_ref().and_then(|_| jpeg::inks(self.bytes))?;
+        self.inks.as_ref()?.inks_to_srgb(&inks, size).map(DynamicImage::ImageRgb8)
     }
 }
 
 /// Whether this JPEG has four ink channels. Refuses files that the decoder would misread silently.
 fn is_cmyk(bytes: &[u8]) -> Result<bool, Failure> {
-    let refused = |cause: &str| Err(undecodable(ImageFormat::Jpeg, &cause));
+    let refused = |cause: &str| Err(undecodable(ImageKind::Jpeg, &cause));
     if !jpeg::is_complete(bytes) {
         return refused("the file is truncated: it ends before the image does");
     }
@@ -104,62 +137,21 @@ pub(super) fn swaps_sides(orientation: Orientation) -> bool {
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-/// Whether all pixels are opaque.
-pub(super) fn is_opaque(image: &DynamicImage) -> bool {
-    match image {
-        DynamicImage::ImageRgba8(pixels) => pixels.pixels().all(|pixel| pixel.0[3] == u8::MAX),
-        DynamicImage::ImageLumaA8(pixels) => pixels.pixels().all(|pixel| pixel.0[1] == u8::MAX),
-        other => !other.color().has_alpha(),
-    }
-}
-
-/// Converts to 8-bit grey or 8-bit RGB on a white ground.
-///
-/// Costs nothing if the image has that format already.
-pub(super) fn flattened(image: DynamicImage, premultiplied: bool) -> DynamicImage {
-    let colour = image.color();
-    let on_white = if premultiplied { share_on_white } else { on_white };
-    match (colour.has_alpha(), colour.has_color()) {
-        (false, true) => DynamicImage::ImageRgb8(image.into_rgb8()),
-        (false, false) => DynamicImage::ImageLuma8(image.into_luma8()),
-        (true, true) => {
-            let transparent = image.into_rgba8();
-            let mut pixels = RgbImage::new(transparent.width(), transparent.height());
-            for (to, from) in pixels.pixels_mut().zip(transparent.pixels()) {
-                let [red, green, blue, alpha] = from.0;
-                to.0 = [red, green, blue].map(|value| on_white(value, alpha));
-            }
-            DynamicImage::ImageRgb8(pixels)
-        }
-        (true, false) => {
-            let transparent = image.into_luma_alpha8();
-            let mut pixels = GrayImage::new(transparent.width(), transparent.height());
-            for (to, from) in pixels.pixels_mut().zip(transparent.pixels()) {
-                to.0 = [on_white(from.0[0], from.0[1])];
-            }
-            DynamicImage::ImageLuma8(pixels)
-        }
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two bytes is a byte")]
-fn on_white(value: u8, alpha: u8) -> u8 {
-    let (value, alpha) = (u32::from(value), u32::from(alpha));
-    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-}
-
-/// The same for a premultiplied colour: the transparent share is white.
-fn share_on_white(share: u8, alpha: u8) -> u8 {
-    share.saturating_add(u8::MAX - alpha)
-}
-
 /// The decoder for this file, with a memory limit.
-pub(super) fn decoder(bytes: &[u8], format: ImageFormat, max_pixels_mp: u32) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
-    let mut limits = Limits::no_limits();
+pub(super) fn decoder(bytes: &[u8], kind: ImageKind, max_pixels_mp: u32) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
     // The widest pixels are four 32-bit floats. The limit doubles them for buffers of the decoder
     // and adds room for metadata. The pixel count is the real bound; this one catches data that a
     // small header does not show.
-    limits.max_alloc = Some(u64::from(max_pixels_mp) * MEGA * 32 + 64 * MEGA);
+    let most_bytes = u64::from(max_pixels_mp) * MEGA * 32 + 64 * MEGA;
+    let most_pixels = u64::from(max_pixels_mp) * MEGA;
+    let Some(format) = kind.format() else {
+        return Ok(match kind {
+            ImageKind::JpegXl => Box::new(JxlDecoder::new(bytes, most_bytes)?),
+            _ => Box::new(HeifDecoder::new(bytes, most_pixels)?),
+        });
+    };
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(most_bytes);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
     Ok(Box::new(reader.into_decoder()?))
@@ -193,25 +185,10 @@ fn check_scans(scans: u64, (width, height): (u32, u32), max_pixels_mp: u32) -> R
     Err(Failure::new(FailureCode::PrepareLimit, message))
 }
 
-fn undecodable(format: ImageFormat, cause: &dyn std::fmt::Display) -> Failure {
+fn undecodable(kind: ImageKind, cause: &dyn std::fmt::Display) -> Failure {
     // Messages of decoders may have line breaks.
     let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     let cause = cause.trim_end_matches([' ', '.']);
-    Failure::new(
-        FailureCode::Undecodable,
-        format!("cannot decode this {} image: {cause}. Re-export the file, or exclude it with input.exclude", name(format).to_uppercase()),
-    )
-}
-
-/// The format's name in result files.
-pub(super) fn name(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Jpeg => "jpeg",
-        ImageFormat::Png => "png",
-        ImageFormat::WebP => "webp",
-        ImageFormat::Gif => "gif",
-        ImageFormat::Tiff => "tiff",
-        ImageFormat::Bmp => "bmp",
-        other => other.extensions_str().first().unwrap_or(&"unknown"),
-    }
+    let message = format!("cannot decode this {} image: {cause}. {}", kind.name().to_uppercase(), kind.advice());
+    Failure::new(FailureCode::Undecodable, message)
 }

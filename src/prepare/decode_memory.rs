@@ -4,11 +4,16 @@
 //! broken headers, because they fail before they allocate. A hostile header may declare more than
 //! any budget, so callers clamp the estimate.
 
+use super::image_kind::ImageKind;
 use super::{Sniffed, decode, fenced, frames, jpeg};
-use image::{ColorType, ImageDecoder, ImageFormat};
+use image::{ColorType, ImageDecoder};
 
 /// Longest side of pictures sent to any model, in pixels.
 const LARGEST_TARGET: u64 = 2576;
+/// Bytes of a HEIC or AVIF file that are searched for sizes of pictures.
+const HEIF_HEAD: usize = 1 << 18;
+/// Bytes of a JPEG XL file that are searched for its size.
+const JXL_HEAD: usize = 1 << 16;
 /// Copies of a text: raw bytes, decoded text and cleaned text.
 const TEXT_COPIES: usize = 3;
 
@@ -22,15 +27,17 @@ pub fn peak_memory(bytes: &[u8], sniffed: Sniffed) -> usize {
         Sniffed::Document(_) => bytes.len(),
         Sniffed::Unsupported(_) => 0,
         // A decoder may also panic on a header. `prepare` reports the panic.
-        Sniffed::Image(format) => fenced(|| Ok(image_peak(bytes, format).unwrap_or(0))).unwrap_or(0),
+        Sniffed::Image(kind) => fenced(|| Ok(image_peak(bytes, kind).unwrap_or(0))).unwrap_or(0),
     }
 }
 
-fn image_peak(bytes: &[u8], format: ImageFormat) -> Option<usize> {
-    let header = match format {
-        ImageFormat::Jpeg => jpeg_header(bytes),
-        ImageFormat::Png => png_header(bytes),
-        _ => any_header(bytes, format),
+fn image_peak(bytes: &[u8], kind: ImageKind) -> Option<usize> {
+    let header = match kind {
+        ImageKind::Jpeg => jpeg_header(bytes),
+        ImageKind::Png => png_header(bytes),
+        ImageKind::Heic | ImageKind::Avif => heif_header(bytes),
+        ImageKind::JpegXl => jxl_header(bytes),
+        _ => any_header(bytes, kind),
     }?;
     let pixels = header.width.saturating_mul(header.height);
     let target = header.width.min(LARGEST_TARGET) * header.height.min(LARGEST_TARGET);
@@ -95,14 +102,55 @@ fn png_header(bytes: &[u8]) -> Option<Header> {
     })
 }
 
-fn any_header(bytes: &[u8], format: ImageFormat) -> Option<Header> {
-    let decoder = decode::decoder(bytes, format, u32::MAX).ok()?;
+/// Finds the largest size that a HEIC or AVIF file declares, without reading its structure.
+fn heif_header(bytes: &[u8]) -> Option<Header> {
+    let sizes = bytes[..bytes.len().min(HEIF_HEAD)].windows(16).filter(|box_| box_.starts_with(b"ispe"));
+    let side = |box_: &[u8], at: usize| box_.get(at..).and_then(<[u8]>::first_chunk).map(|side| u64::from(u32::from_be_bytes(*side)));
+    let largest = sizes.filter_map(|box_| Some((side(box_, 8)?, side(box_, 12)?))).max_by_key(|(width, height)| width * height);
+    // Planes of 16 bits, RGBA twice, RGB.
+    largest.map(|(width, height)| Header { width, height, bytes_per_pixel: 17, sent_channels: 3, copied_file: bytes.len() as u64 })
+}
+
+/// Reads the size of a JPEG XL image, which is behind its signature or in a box.
+fn jxl_header(bytes: &[u8]) -> Option<Header> {
+    const CODESTREAM: &[u8] = &[0xFF, 0x0A];
+    let start = bytes[..bytes.len().min(JXL_HEAD)].windows(2).position(|pair| pair == CODESTREAM)? + 2;
+    let head: Vec<u8> = bytes.get(start..)?.iter().copied().chain([0; 16]).take(16).collect();
+    let bits = u128::from_le_bytes(*head.first_chunk()?);
+    let mut at = 0;
+    let mut take = |count: u32| {
+        let value = u64::try_from(bits >> at & ((1 << count) - 1)).unwrap_or(u64::MAX);
+        at += count;
+        value
+    };
+    let small = take(1) == 1;
+    let side = |take: &mut dyn FnMut(u32) -> u64| match small {
+        true => (take(5) + 1) * 8,
+        false => {
+            let selector = take(2);
+            take([9, 13, 18, 30][usize::try_from(selector).unwrap_or(0)]) + 1
+        }
+    };
+    let height = side(&mut take);
+    let width = match take(3) {
+        0 => side(&mut take),
+        ratio => {
+            let (across, down) = [(1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1)][usize::try_from(ratio).ok()? - 1];
+            height * across / down
+        }
+    };
+    // Four channels of 32-bit floats, twice, and bytes.
+    Some(Header { width, height, bytes_per_pixel: 40, sent_channels: 3, copied_file: bytes.len() as u64 })
+}
+
+fn any_header(bytes: &[u8], kind: ImageKind) -> Option<Header> {
+    let decoder = decode::decoder(bytes, kind, u32::MAX).ok()?;
     let (width, height) = decoder.dimensions();
     let colour = decoder.color_type();
     let channels = if colour.has_color() { 3 } else { 1 };
     let flattened = if matches!(colour, ColorType::Rgb8 | ColorType::L8) { 0 } else { channels };
     // The decoders of TIFF and WebP fill a buffer before ours.
-    let buffers = if matches!(format, ImageFormat::Tiff | ImageFormat::WebP) { 2 } else { 1 };
+    let buffers = if matches!(kind, ImageKind::Tiff | ImageKind::WebP) { 2 } else { 1 };
     Some(Header {
         width: width.into(),
         height: height.into(),

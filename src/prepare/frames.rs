@@ -3,22 +3,26 @@
 //! These facts are the number of pictures (frames or TIFF pages) and premultiplied colours of a
 //! TIFF.
 //!
-//! Only block headers are read, and nothing is decoded. In a damaged file, the count covers the
+//! Only block headers are read, and no pixels are decoded. In a damaged file, the count covers the
 //! part before the damage and is at least 1. The decoder reports the damage.
 
-use image::ImageFormat;
+use super::heif;
+use super::image_kind::ImageKind;
+use super::jxl;
 
 /// Maximum number of pages to count. This ends a cyclic page list.
 const MOST_PAGES: u32 = 10_000;
 
 /// Number of pictures in this file, at least 1.
-pub(super) fn count(bytes: &[u8], format: ImageFormat) -> u32 {
-    let found = match format {
-        ImageFormat::Gif => gif(bytes),
-        ImageFormat::Png => png(bytes),
-        ImageFormat::WebP => webp(bytes),
-        ImageFormat::Tiff => tiff(bytes),
-        _ => 1,
+pub(super) fn count(bytes: &[u8], kind: ImageKind) -> u32 {
+    let found = match kind {
+        ImageKind::Gif => gif(bytes),
+        ImageKind::Png => png(bytes),
+        ImageKind::WebP => webp(bytes),
+        ImageKind::Tiff => tiff(bytes),
+        ImageKind::Heic | ImageKind::Avif => heif::pictures(bytes),
+        ImageKind::JpegXl => jxl::frames(bytes),
+        ImageKind::Jpeg | ImageKind::Bmp => 1,
     };
     found.max(1)
 }
@@ -80,6 +84,11 @@ pub(super) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])>
         rest = skipped(rest, 12, length);
         Some((name, &data[..data.len().min(length as usize)]))
     })
+}
+
+/// The EXIF data of a PNG, wherever it is. Decoders read only chunks before the pixels.
+pub(super) fn png_exif(bytes: &[u8]) -> Option<&[u8]> {
+    png_chunks(bytes).find_map(|(name, data)| (&name == b"eXIf").then_some(data))
 }
 
 fn webp(bytes: &[u8]) -> u32 {
@@ -171,27 +180,27 @@ mod tests {
         let head = [&b"\x89PNG\r\n\x1a\n"[..], &png_chunk(b"IHDR", &[0; 13])].concat();
         let frames = png_chunk(b"acTL", &[0, 0, 1, 2, 0, 0, 0, 0]);
         let pixels = png_chunk(b"IDAT", b"pixels");
-        assert_eq!(count(&[&head[..], &frames, &pixels].concat(), ImageFormat::Png), 0x102);
-        assert_eq!(count(&[&head[..], &pixels, &frames].concat(), ImageFormat::Png), 1);
+        assert_eq!(count(&[&head[..], &frames, &pixels].concat(), ImageKind::Png), 0x102);
+        assert_eq!(count(&[&head[..], &pixels, &frames].concat(), ImageKind::Png), 1);
     }
 
     #[test]
     fn an_animated_webp_has_a_chunk_for_each_frame() {
         let head = b"RIFF\0\0\0\0WEBP".to_vec();
         let frame = riff_chunk(b"ANMF", b"odd");
-        assert_eq!(count(&[&head[..], &riff_chunk(b"VP8X", b"ANMF"), &frame, &frame].concat(), ImageFormat::WebP), 2);
-        assert_eq!(count(&[&head[..], &riff_chunk(b"VP8L", b"even")].concat(), ImageFormat::WebP), 1);
+        assert_eq!(count(&[&head[..], &riff_chunk(b"VP8X", b"ANMF"), &frame, &frame].concat(), ImageKind::WebP), 2);
+        assert_eq!(count(&[&head[..], &riff_chunk(b"VP8L", b"even")].concat(), ImageKind::WebP), 1);
     }
 
     #[test]
     fn a_list_of_pages_that_loops_ends() {
         let page_that_names_itself = b"II*\0\x08\0\0\0\0\0\x08\0\0\0";
-        assert_eq!(count(page_that_names_itself, ImageFormat::Tiff), MOST_PAGES);
+        assert_eq!(count(page_that_names_itself, ImageKind::Tiff), MOST_PAGES);
     }
 
     #[test]
     fn garbage_counts_as_one_picture() {
-        for format in [ImageFormat::Gif, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff, ImageFormat::Jpeg] {
+        for format in [ImageKind::Gif, ImageKind::Png, ImageKind::WebP, ImageKind::Tiff, ImageKind::Jpeg] {
             for length in 0..200 {
                 assert_eq!(count(&vec![0xFF; length], format), 1, "{format:?}");
             }

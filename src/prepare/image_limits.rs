@@ -6,9 +6,9 @@
 //!
 //! Source: the vision guides of the providers, as a table (`images.toml`).
 
+use super::image_kind::ImageKind;
 use super::image_rules::{Rule, Viewer};
 use super::image_tokens::{Count, largest, within_budget, within_edge};
-use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 
 /// Maximum side in pixels that every provider accepts.
@@ -107,8 +107,8 @@ impl ImageLimits {
     /// Whether files of this format may be sent unchanged.
     ///
     /// Animated files may not.
-    pub fn accepts(&self, format: ImageFormat) -> bool {
-        matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Gif)
+    pub fn accepts(&self, kind: ImageKind) -> bool {
+        matches!(kind, ImageKind::Jpeg | ImageKind::Png | ImageKind::WebP | ImageKind::Gif)
     }
 }
 
@@ -337,10 +337,10 @@ mod tests {
     #[test]
     fn only_the_four_web_formats_are_accepted() {
         let limits = ImageLimits::openai();
-        for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
+        for format in [ImageKind::Jpeg, ImageKind::Png, ImageKind::WebP, ImageKind::Gif] {
             assert!(limits.accepts(format), "{format:?}");
         }
-        for format in [ImageFormat::Tiff, ImageFormat::Bmp] {
+        for format in [ImageKind::Tiff, ImageKind::Bmp] {
             assert!(!limits.accepts(format), "{format:?}");
         }
     }

@@ -43,6 +43,16 @@ pub(super) fn reduced(bytes: &[u8], least: (u32, u32)) -> Option<DynamicImage> {
     }
 }
 
+/// The amounts of the four inks of a CMYK or YCCK image, 255 for full ink, with width and height.
+///
+/// They are read as inverted, as Adobe writes them.
+pub(super) fn inks(bytes: &[u8]) -> Option<(Vec<u8>, (u32, u32))> {
+    let mut decoder = Decoder::new(bytes);
+    let inks = decoder.decode().ok()?;
+    let info = decoder.info().filter(|info| info.pixel_format == PixelFormat::CMYK32)?;
+    Some((inks, (info.width.into(), info.height.into())))
+}
+
 /// The frame header before the pixels.
 pub(super) fn frame(bytes: &[u8]) -> Option<Frame> {
     let (marker, header) = segments(bytes).take_while(|(marker, _)| *marker != START_OF_SCAN).find(|(marker, _)| is_frame(*marker))?;

@@ -6,17 +6,23 @@
 //!
 //! This module never reads files, waits, reads a clock, starts threads or enlarges a picture.
 
+mod avif;
 mod chunks;
+mod colour;
 mod decode;
 mod decode_memory;
 mod documents;
 mod encode;
 mod encoding;
+mod flatten;
 mod frames;
+mod heif;
+mod image_kind;
 mod image_limits;
 mod image_rules;
 mod image_tokens;
 mod jpeg;
+mod jxl;
 mod pages;
 mod picture;
 mod prompt_injection;
@@ -34,6 +40,7 @@ pub use chunks::chunks;
 pub use decode_memory::peak_memory;
 pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, is_workbook, sheet_rows};
 pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
+pub use image_kind::ImageKind;
 pub use image_limits::ImageLimits;
 pub use image_rules::Viewer;
 pub use image_tokens::Count;
@@ -77,7 +84,7 @@ pub enum Extraction {
 /// This may take any time and memory: see `engine::isolation`.
 pub fn extract(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extraction, Failure> {
     fenced(|| match sniffed {
-        Sniffed::Image(format) => picture::extract(bytes, format, &settings.image, limits).map(|image| Extraction::Image(Box::new(image))),
+        Sniffed::Image(kind) => picture::extract(bytes, kind, &settings.image, limits).map(|image| Extraction::Image(Box::new(image))),
         Sniffed::Document(reader) => (reader.read)(bytes, settings, limits).map(Extraction::Document),
         Sniffed::Text => Err(Failure::new(FailureCode::Internal, "a text has no separate reader")),
         Sniffed::Unsupported(name) => {
@@ -95,7 +102,7 @@ pub fn prepare_extraction(
     limits: &ImageLimits,
 ) -> Result<Prepared, Failure> {
     fenced(|| match (extraction, sniffed) {
-        (Extraction::Image(image), Sniffed::Image(format)) => Ok(picture::prepare(*image, bytes, format, &settings.image, limits)),
+        (Extraction::Image(image), Sniffed::Image(kind)) => Ok(picture::prepare(*image, bytes, kind, &settings.image, limits)),
         (Extraction::Document(extract), _) => pages::prepare(extract, sniffed.format(), bytes.len() as u64, &settings.text, limits),
         (Extraction::Image(_), _) => Err(Failure::new(FailureCode::Internal, "the reader returned an image for a document")),
     })

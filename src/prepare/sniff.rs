@@ -6,10 +6,10 @@
 //! decode".
 
 use super::documents::{READERS, Reader};
+use super::image_kind::{ImageKind, brands};
 use super::text::CHUNK;
-use super::{decode, encoding, fenced};
+use super::{encoding, fenced};
 use crate::model::Kind;
-use image::ImageFormat;
 
 /// Maximum bytes for detecting texts.
 const SAMPLE: usize = 64 * 1024;
@@ -18,7 +18,7 @@ const SAMPLE: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sniffed {
     /// An image of this format.
-    Image(ImageFormat),
+    Image(ImageKind),
     /// Text in some encoding, or an empty file.
     Text,
     /// A document with the reader that extracts its content.
@@ -27,22 +27,18 @@ pub enum Sniffed {
     Unsupported(&'static str),
 }
 
-/// The formats of images.
-const IMAGES: [ImageFormat; 6] =
-    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Tiff, ImageFormat::Bmp];
-
 impl Sniffed {
     /// The kind with this [`Sniffed::format`], if a separate process reads it.
     pub fn of_format(format: &[u8]) -> Option<Self> {
         let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format).map(Self::Document);
-        let image = || IMAGES.into_iter().find(|image| decode::name(*image).as_bytes() == format).map(Self::Image);
+        let image = || ImageKind::ALL.into_iter().find(|kind| kind.name().as_bytes() == format).map(Self::Image);
         reader.or_else(image)
     }
 
     /// Format in results: `pdf`, `jpeg`.
     pub fn format(self) -> &'static str {
         match self {
-            Self::Image(format) => decode::name(format),
+            Self::Image(kind) => kind.name(),
             Self::Document(reader) => reader.format,
             Self::Text => "text",
             Self::Unsupported(name) => name,
@@ -52,7 +48,7 @@ impl Sniffed {
     /// Name for people, with its article: `a PDF document`, `a JPEG image`.
     pub fn name(self) -> String {
         match self {
-            Self::Image(format) => format!("a {} image", decode::name(format).to_uppercase()),
+            Self::Image(kind) => format!("a {} image", kind.name().to_uppercase()),
             Self::Document(reader) => reader.name.to_owned(),
             Self::Text => "a text".to_owned(),
             Self::Unsupported(name) => name.to_owned(),
@@ -79,9 +75,9 @@ impl Sniffed {
 /// `extension` is the file extension in lower case without the dot, or "". It decides only where
 /// the content is ambiguous.
 pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
-    if let Some(format) = image_format(bytes) {
-        let raw = camera_raw(bytes, format, extension);
-        return if raw { Sniffed::Unsupported(CAMERA_RAW) } else { Sniffed::Image(format) };
+    if let Some(kind) = ImageKind::of(bytes) {
+        let raw = camera_raw(bytes, kind, extension);
+        return if raw { Sniffed::Unsupported(CAMERA_RAW) } else { Sniffed::Image(kind) };
     }
     // A library may panic during detection. Then the file does not have the library's format.
     let recognised = |reader: &&Reader| fenced(|| Ok((reader.recognises)(bytes, extension))).unwrap_or(false);
@@ -94,26 +90,12 @@ pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
     if is_text(bytes) { Sniffed::Text } else { Sniffed::Unsupported(BINARY) }
 }
 
-fn image_format(bytes: &[u8]) -> Option<ImageFormat> {
-    match bytes {
-        [0xFF, 0xD8, 0xFF, ..] => Some(ImageFormat::Jpeg),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(ImageFormat::Png),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(ImageFormat::Gif),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
-        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Some(ImageFormat::Tiff),
-        // Two letters alone would match a text that starts with "BMW". The size of the second
-        // header has only a few values, and its upper bytes are zero.
-        [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => Some(ImageFormat::Bmp),
-        _ => None,
-    }
-}
-
 /// Whether this is a camera raw file.
 ///
 /// Such a file contains a TIFF with a small preview, which must not be sent.
-fn camera_raw(bytes: &[u8], format: ImageFormat, extension: &str) -> bool {
+fn camera_raw(bytes: &[u8], kind: ImageKind, extension: &str) -> bool {
     const EXTENSIONS: [&str; 9] = ["3fr", "arw", "cr2", "dng", "erf", "iiq", "nef", "pef", "sr2"];
-    format == ImageFormat::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))
+    kind == ImageKind::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))
 }
 
 /// Name of files of unknown kind.
@@ -148,8 +130,6 @@ const SIGNATURES: &[(&[u8], &str)] = &[
     (b"\x1A\x45\xDF\xA3", MEDIA),
     (b"FLV\x01", MEDIA),
     (b"MThd\0", MEDIA),
-    (b"\xFF\x0A", "JPEG XL image"),
-    (b"\0\0\0\x0CJXL ", "JPEG XL image"),
     (b"\0\0\0\x0CjP  ", "JPEG 2000 image"),
     (b"8BPS\0\x01", "Photoshop image"),
     (b"\0\0\x01\0", "icon"),
@@ -166,26 +146,9 @@ fn known_by_name(bytes: &[u8], extension: &str) -> Option<&'static str> {
         return Some(MEDIA);
     }
     if bytes.get(4..8) == Some(b"ftyp") {
-        return Some(iso_media(bytes));
+        return Some(if brands(bytes).any(|brand| brand == b"crx ") { CAMERA_RAW } else { MEDIA });
     }
     SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name)
-}
-
-/// Names the kind of an ISO media file by its brands.
-///
-/// Films and modern photographs share this container.
-fn iso_media(bytes: &[u8]) -> &'static str {
-    let length = bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
-    let end = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len()).max(8);
-    let brands = || bytes[8..end].chunks_exact(4);
-    if brands().any(|brand| brand == b"avif" || brand == b"avis") {
-        return "AVIF image";
-    }
-    let heic: [&[u8]; 8] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"];
-    if brands().any(|brand| heic.contains(&brand)) {
-        return "HEIC image";
-    }
-    if brands().any(|brand| brand == b"crx ") { CAMERA_RAW } else { MEDIA }
 }
 
 fn is_text(bytes: &[u8]) -> bool {

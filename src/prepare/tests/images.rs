@@ -13,7 +13,7 @@ fn every_format_is_sent_with_the_right_media_type_and_the_same_picture() {
     let upright = flag(96, 64);
     for format in WRITABLE {
         let bytes = encoded(&DynamicImage::ImageRgb8(upright.clone()), format);
-        assert_eq!(sniff(&bytes, "txt"), Sniffed::Image(format));
+        assert_eq!(sniff(&bytes, "txt"), Sniffed::Image(kind(format)));
         let prepared = run(&bytes).unwrap();
         let picture = picture(&prepared);
         let sent = sent_bytes(&picture);
@@ -293,8 +293,8 @@ fn damaged_files_end_as_a_picture_or_as_a_failure() {
                 bytes[at] = u8::try_from(random(256)).unwrap();
             }
             bytes.truncate(bytes.len() - random(bytes.len() / 4));
-            peak_memory(&bytes, Sniffed::Image(format));
-            let result = prepare(&bytes, Sniffed::Image(format), &settings(), &ImageLimits::openai());
+            peak_memory(&bytes, Sniffed::Image(kind(format)));
+            let result = prepare(&bytes, Sniffed::Image(kind(format)), &settings(), &ImageLimits::openai());
             if let Ok(prepared) = result {
                 sent_image(&prepared);
             }
@@ -307,13 +307,13 @@ fn the_memory_estimate_decompresses_no_colour_profile() {
     let pixels = [DynamicImage::ImageRgb8(flag(40, 30)), DynamicImage::ImageRgba16(DynamicImage::ImageRgb8(flag(40, 30)).into_rgba16())];
     for image in pixels {
         let png = encoded(&image, ImageFormat::Png);
-        let peak = peak_memory(&png, Sniffed::Image(ImageFormat::Png));
+        let peak = peak_memory(&png, Sniffed::Image(ImageKind::Png));
         let pixels = 40 * 30 * usize::from(image.color().bytes_per_pixel());
         assert!((pixels..pixels * 5).contains(&peak), "{peak} for {pixels}");
         // A profile that never ends follows the header.
         let mut endless = png[..33].to_vec();
         endless.extend([&[0x7F, 0xFF, 0xFF, 0xFF][..], b"iCCPname\0\0", &[0x78, 0x9C], &[0; 1000]].concat());
-        assert_eq!(peak_memory(&endless, Sniffed::Image(ImageFormat::Png)), peak);
+        assert_eq!(peak_memory(&endless, Sniffed::Image(ImageKind::Png)), peak);
     }
 }
 

@@ -7,6 +7,7 @@ mod formats;
 mod golden;
 mod images;
 mod mail;
+mod modern_images;
 mod mutations;
 mod office;
 mod pdf;
@@ -66,6 +67,10 @@ fn flag(width: u32, height: u32) -> RgbImage {
     })
 }
 
+fn kind(format: ImageFormat) -> ImageKind {
+    ImageKind::ALL.into_iter().find(|kind| kind.format() == Some(format)).unwrap()
+}
+
 fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, format).unwrap();
@@ -100,7 +105,7 @@ fn a_panic_in_a_decoder_becomes_a_failure_with_its_text() {
 
 #[test]
 fn a_file_without_bytes_is_empty_for_every_sniffed_kind() {
-    for sniffed in [Sniffed::Text, Sniffed::Image(ImageFormat::Png), Sniffed::Unsupported("PDF document")] {
+    for sniffed in [Sniffed::Text, Sniffed::Image(ImageKind::Png), Sniffed::Unsupported("PDF document")] {
         let failure = prepare(b"", sniffed, &settings(), &ImageLimits::openai()).unwrap_err();
         assert_eq!(failure.code, FailureCode::Empty);
     }

@@ -3,13 +3,10 @@ use crate::model::Kind;
 
 #[test]
 fn files_that_are_neither_image_nor_text_are_named() {
-    let cases: [(&[u8], &str); 14] = [
+    let cases: [(&[u8], &str); 11] = [
         (b"PK\x03\x04\x14\0", "ZIP archive"),
         (b"\x1f\x8b\x08\0", "gzip archive"),
         (b"\x7fELF\x02\x01", "executable"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC image"),
-        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF image"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF image"),
         (b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2", "audio or video"),
         (b"\0\0\0\x0cftypisom", "audio or video"),
         (b"\xff\xff\xff\xffftypqt  ", "audio or video"),
@@ -22,6 +19,21 @@ fn files_that_are_neither_image_nor_text_are_named() {
     for (bytes, name) in cases {
         assert_eq!(sniff(bytes, ""), Sniffed::Unsupported(name), "{bytes:?}");
         assert_eq!(sniff(bytes, "txt"), Sniffed::Unsupported(name), "the extension changes nothing");
+    }
+}
+
+#[test]
+fn brands_and_signatures_identify_modern_images() {
+    let cases: [(&[u8], ImageKind); 6] = [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", ImageKind::Heic),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heix", ImageKind::Heic),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", ImageKind::Avif),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", ImageKind::Avif),
+        (b"\xff\x0a\xfa", ImageKind::JpegXl),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", ImageKind::JpegXl),
+    ];
+    for (bytes, kind) in cases {
+        assert_eq!(sniff(bytes, "jpg"), Sniffed::Image(kind), "{bytes:?}");
     }
 }
 
@@ -48,7 +60,7 @@ fn texts_that_begin_like_a_signature_stay_texts() {
 #[test]
 fn ties_are_broken_by_the_extension() {
     let tiff = formats::grey_tiff(4, 4, 1, 1, &[9; 16]);
-    assert_eq!(sniff(&tiff, "tif"), Sniffed::Image(ImageFormat::Tiff));
+    assert_eq!(sniff(&tiff, "tif"), Sniffed::Image(ImageKind::Tiff));
     assert_eq!(sniff(&tiff, "nef"), Sniffed::Unsupported("camera raw image"));
     let sync = [0xFF, 0xFB, 0x90, 0x44, 0x41, 0x42];
     assert_eq!(sniff(&sync, "mp3"), Sniffed::Unsupported("audio or video"));
@@ -80,7 +92,7 @@ fn random_bytes_are_binary_data() {
 
 #[test]
 fn sniffed_formats_have_a_kind() {
-    assert_eq!(Sniffed::Image(ImageFormat::Png).kind(), Some(Kind::Image));
+    assert_eq!(Sniffed::Image(ImageKind::Png).kind(), Some(Kind::Image));
     assert_eq!(Sniffed::Text.kind(), Some(Kind::Text));
     assert_eq!(Sniffed::Unsupported("icon").kind(), None);
 }
