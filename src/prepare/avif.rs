@@ -36,6 +36,7 @@ pub(super) fn decode(file: &HeifFile<'_>, most_pixels: u64) -> Result<Image<u8>,
     Ok(image)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` needs")]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

@@ -124,12 +124,12 @@ fn jxl_header(bytes: &[u8]) -> Option<Header> {
         value
     };
     let small = take(1) == 1;
-    let side = |take: &mut dyn FnMut(u32) -> u64| match small {
-        true => (take(5) + 1) * 8,
-        false => {
-            let selector = take(2);
-            take([9, 13, 18, 30][usize::try_from(selector).unwrap_or(0)]) + 1
+    let side = |take: &mut dyn FnMut(u32) -> u64| {
+        if small {
+            return (take(5) + 1) * 8;
         }
+        let selector = take(2);
+        take([9, 13, 18, 30][usize::try_from(selector).unwrap_or(0)]) + 1
     };
     let height = side(&mut take);
     let width = match take(3) {

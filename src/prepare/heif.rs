@@ -93,6 +93,7 @@ impl ImageDecoder for HeifDecoder<'_> {
 }
 
 /// An error whose text is only the cause.
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` needs")]
 pub(super) fn failed(cause: impl ToString) -> ImageError {
     ImageError::IoError(io::Error::other(cause.to_string()))
 }
