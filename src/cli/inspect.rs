@@ -5,9 +5,9 @@ use super::exit::{CliError, Exit};
 use super::{print, settings};
 use crate::ask::{Account, request_preview};
 use crate::engine::{Inspected, Inspection, inspect as inspect_document};
-use crate::model::{ContentBlock, Facts, Nearest, Place, Want, counted};
+use crate::model::{ContentBlock, Facts, GROUP_EXTENSION, Nearest, Place, Want, counted};
 use crate::progress::wrapped_for_stdout;
-use crate::read::{InputSettings, Roots};
+use crate::read::{Grouping, InputSettings, Progress, Roots};
 use crate::remote::Address;
 use crate::setup::{Environment, NO_ADDRESS, NO_KEY, Settings, in_force, load_jobs};
 use crate::system::make_directory;
@@ -39,10 +39,12 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
             args.file.display()
         )));
     }
+    let group = group_of(&args.file, &settings, &environment)?;
     let row = args.file.to_str().filter(|name| name.contains('#') && !args.file.exists());
-    let document = match row {
-        Some(name) => table_row(name, &settings, jobs.row_columns().as_ref(), &environment)?,
-        None => Inspection {
+    let document = match (group, row) {
+        (Some(group), _) => group,
+        (None, Some(name)) => table_row(name, &settings, jobs.row_columns().as_ref(), &environment)?,
+        (None, None) => Inspection {
             bytes: std::fs::read(&args.file).map_err(|e| unreadable(&args.file, &e))?,
             extension: args.file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default(),
             row: None,
@@ -67,6 +69,25 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
         }
         Err(failure) => Err(CliError { exit: Exit::FailedRows, message: format!("{}: {failure}", args.file.display()) }),
     }
+}
+
+/// The document that consists of several files and has this name (`input.group`).
+fn group_of(given: &Path, settings: &Settings, environment: &Environment) -> Result<Option<Inspection>, CliError> {
+    let (directory, name) = match (settings.input.group, given.parent(), given.file_name().and_then(|name| name.to_str())) {
+        (Grouping::Directory, ..) if given.is_dir() => (given, "."),
+        (Grouping::Stem, Some(parent), Some(name)) if !given.exists() => (parent, name),
+        _ => return Ok(None),
+    };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let paths = vec![directory.display().to_string()];
+    let input = InputSettings { paths, files_from: String::new(), rows: Vec::new(), ..settings.input.clone() };
+    let roots = Roots::open(&input, &environment.of_inputs(), None, &settings.output.dir).map_err(CliError::usage)?;
+    let Some(mut place) = roots.locate(name) else { return Ok(None) };
+    let max_bytes = settings.read.max_file_mb.saturating_mul(1_000_000);
+    let opened = roots.open_document(&mut place, max_bytes).0;
+    let bytes = opened.and_then(|opened| opened.read(max_bytes, &Progress::default()));
+    let failed = |failure| CliError { exit: Exit::FailedRows, message: format!("{}: {failure}", given.display()) };
+    Ok(Some(Inspection { bytes: bytes.map_err(failed)?, extension: GROUP_EXTENSION.to_owned(), row: None }))
 }
 
 /// The row called `TABLE#ID`. An id may contain `#`, and so may the name of a sheet.

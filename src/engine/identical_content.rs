@@ -34,7 +34,7 @@ impl Contents {
                 let tag = listed.filter(|stamp| stamp.changed_ns != 0).map(|stamp| format!("{} {}", stamp.size, stamp.changed_ns));
                 Some(Digest::of(tag.as_deref().unwrap_or(key).as_bytes()).short())
             }
-            (Place::File(_), None) => None,
+            (Place::File(_) | Place::Group(_), None) => None,
         };
         match content {
             Some(content) => self.known.push((content, place)),

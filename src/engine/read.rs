@@ -168,7 +168,7 @@ impl Reader {
                 Ok(Opened::Read(_)) if follows && has_changed(&register, &document, arrived) => Content::Changed,
                 Err(failure) if follows && failure.code == FailureCode::Vanished => Content::Changed,
                 Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
-                Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. })) => Content::Waiting(waiting),
+                Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. } | Opened::Group { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
             Ok::<_, RunError>(OpenedDocument { document, versions, stamp, arrived, content, found: at, is_counted })

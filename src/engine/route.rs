@@ -3,7 +3,7 @@
 use crate::ask::LlmSettings;
 use crate::job::{Job, RowColumns};
 use crate::model::{Failure, FailureCode, Kind};
-use crate::prepare::{PdfMode, Sniffed};
+use crate::prepare::{PdfMode, Sniffed, group_kind};
 use std::sync::Arc;
 
 /// The jobs of a run.
@@ -74,7 +74,7 @@ impl JobSet {
 
     /// The job for a document with this content. An error means that the job skips the document.
     pub(super) fn route(&self, bytes: &[u8], sniffed: Sniffed, extension: &str, pdf: PdfMode) -> (Arc<Job>, Result<(), Failure>) {
-        let kind = sniffed.kind().filter(|_| !bytes.is_empty());
+        let kind = if sniffed.is_group() { Some(group_kind(bytes)) } else { sniffed.kind().filter(|_| !bytes.is_empty()) };
         let (job, taken) = match self.pick(kind, extension) {
             // With `pages`, a PDF document is sent as images, so a job for images takes it.
             (_, false) if is_pdf(sniffed) && pdf == PdfMode::Pages => self.pick(Some(Kind::Image), ""),

@@ -40,7 +40,12 @@ pub enum Place {
     },
     /// A table row, already read.
     Row(Box<TableRow>),
+    /// Several local files that are one document, in order.
+    Group(Vec<PathBuf>),
 }
+
+/// The extension of documents that consist of several files. No file has it.
+pub const GROUP_EXTENSION: &str = "\0group";
 
 /// A row of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +84,7 @@ impl Document {
             Place::File(path) => path,
             Place::Object { key, .. } => Path::new(key),
             Place::Row(_) => return String::new(),
+            Place::Group(_) => return GROUP_EXTENSION.to_owned(),
         };
         name.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
     }

@@ -42,6 +42,19 @@ pub(super) struct Decoded<'a> {
     pub encoding: String,
     /// Whether invalid bytes were replaced by U+FFFD.
     pub damaged: bool,
+    /// Whether the encoding was detected by the frequencies of characters.
+    pub guessed: bool,
+}
+
+/// The note about replaced bytes.
+pub(super) const REPLACED: &str = "docmill replaced some bytes by U+FFFD, because they are not valid in this encoding";
+
+impl Decoded<'_> {
+    /// Notes for people.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let guessed = self.guessed.then(|| format!("the encoding is not declared; docmill detected {}", self.encoding));
+        guessed.into_iter().chain(self.damaged.then(|| REPLACED.to_owned())).collect()
+    }
 }
 
 /// Decodes a text.
@@ -54,15 +67,15 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
         };
     }
     if let Some(encoding) = utf16_without_mark(bytes) {
-        return decode_as(encoding, bytes);
+        return Decoded { guessed: true, ..decode_as(encoding, bytes) };
     }
     if is_iso_2022_jp(bytes) {
-        return decode_as(ISO_2022_JP, bytes);
+        return Decoded { guessed: true, ..decode_as(ISO_2022_JP, bytes) };
     }
     match std::str::from_utf8(bytes) {
-        Ok(text) => Decoded { text: text.into(), encoding: UTF_8.to_owned(), damaged: false },
+        Ok(text) => Decoded { text: text.into(), encoding: UTF_8.to_owned(), damaged: false, guessed: false },
         Err(error) if is_nearly_utf8(bytes, error) => utf8(bytes),
-        Err(_) => without_controls(decode_as(legacy(bytes), bytes)),
+        Err(_) => Decoded { guessed: true, ..without_controls(decode_as(legacy(bytes), bytes)) },
     }
 }
 
@@ -79,7 +92,7 @@ pub(super) fn decode_declared<'b>(bytes: &'b [u8], declared: &'static Encoding) 
             return (found, true);
         }
     }
-    (Decoded { text, encoding: declared.name().to_ascii_lowercase(), damaged }, false)
+    (Decoded { text, encoding: declared.name().to_ascii_lowercase(), damaged, guessed: false }, false)
 }
 
 /// Names an encoding that is detected but cannot be decoded.
@@ -221,12 +234,12 @@ fn utf8(bytes: &[u8]) -> Decoded<'_> {
     let text = String::from_utf8_lossy(bytes);
     // The lossy conversion copies only if it replaces something.
     let damaged = matches!(text, Cow::Owned(_));
-    Decoded { text, encoding: UTF_8.to_owned(), damaged }
+    Decoded { text, encoding: UTF_8.to_owned(), damaged, guessed: false }
 }
 
 fn decode_as<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Decoded<'a> {
     let (text, damaged) = encoding.decode_without_bom_handling(bytes);
-    Decoded { text, encoding: encoding.name().to_ascii_lowercase(), damaged }
+    Decoded { text, encoding: encoding.name().to_ascii_lowercase(), damaged, guessed: false }
 }
 
 /// Replaces control characters that texts do not use. They count as damage.
@@ -253,7 +266,7 @@ fn utf32(bytes: &[u8], big_endian: bool) -> Decoded<'_> {
         })
         .collect();
     let encoding = if big_endian { "utf-32be" } else { "utf-32le" };
-    Decoded { text: text.into(), encoding: encoding.to_owned(), damaged }
+    Decoded { text: text.into(), encoding: encoding.to_owned(), damaged, guessed: false }
 }
 
 fn legacy(bytes: &[u8]) -> &'static Encoding {

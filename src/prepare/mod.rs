@@ -7,6 +7,7 @@
 //! This module never reads files, waits, reads a clock, starts threads or enlarges a picture.
 
 mod avif;
+mod binary;
 mod chunks;
 mod colour;
 mod decode;
@@ -36,9 +37,10 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use binary::BINARY;
 pub use chunks::chunks;
 pub use decode_memory::peak_memory;
-pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, is_workbook, sheet_rows};
+pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, bundle, group_kind, is_workbook, sheet_rows};
 pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
 pub use image_kind::ImageKind;
 pub use image_limits::ImageLimits;
@@ -47,11 +49,11 @@ pub use image_tokens::Count;
 pub use picture::SentImage;
 pub use prompt_injection::prompt_injections;
 pub use settings::{ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
-pub use sniff::{BINARY, Sniffed, sniff};
+pub use sniff::{Sniffed, sniff};
 pub use split::{Divide, counted, split, truncate};
 pub use wire::{Greeting, LENGTH_BYTES, divide_request, length as frame_length, serve};
 
-use crate::model::{Failure, FailureCode, Prepared};
+use crate::model::{Facts, Failure, FailureCode, Kind, Prepared};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -103,7 +105,11 @@ pub fn prepare_extraction(
 ) -> Result<Prepared, Failure> {
     fenced(|| match (extraction, sniffed) {
         (Extraction::Image(image), Sniffed::Image(kind)) => Ok(picture::prepare(*image, bytes, kind, &settings.image, limits)),
-        (Extraction::Document(extract), _) => pages::prepare(extract, sniffed.format(), bytes.len() as u64, &settings.text, limits),
+        (Extraction::Document(extract), _) => {
+            let kind = if sniffed.is_group() { group_kind(bytes) } else { Kind::Text };
+            let prepared = pages::prepare(extract, sniffed.format(), bytes.len() as u64, &settings.text, limits)?;
+            Ok(Prepared { facts: Facts { kind, ..prepared.facts }, ..prepared })
+        }
         (Extraction::Image(_), _) => Err(Failure::new(FailureCode::Internal, "the reader returned an image for a document")),
     })
 }

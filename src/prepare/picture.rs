@@ -23,13 +23,36 @@ pub struct SentImage {
 
 /// Decodes and encodes one image: the first half of its preparation.
 pub(super) fn extract(bytes: &[u8], kind: ImageKind, settings: &ImageSettings, limits: &ImageLimits) -> Result<SentImage, Failure> {
+    extracted(bytes, kind, settings, limits, |kind| limits.accepts(kind))
+}
+
+/// An image as a page of a document, always JPEG, and what people should know about it.
+pub(super) fn page(
+    bytes: &[u8],
+    kind: ImageKind,
+    settings: &ImageSettings,
+    limits: &ImageLimits,
+) -> Result<(PageImage, Option<String>), Failure> {
+    let SentImage { facts, jpeg } = extracted(bytes, kind, settings, limits, |kind| kind == ImageKind::Jpeg)?;
+    let size = facts.sent_pixels.unwrap_or_default().into();
+    Ok((jpeg.unwrap_or_else(|| PageImage::new(bytes, size)), facts.note))
+}
+
+/// `accepts`: whether files of this kind may be sent unchanged.
+fn extracted(
+    bytes: &[u8],
+    kind: ImageKind,
+    settings: &ImageSettings,
+    limits: &ImageLimits,
+    accepts: impl Fn(ImageKind) -> bool,
+) -> Result<SentImage, Failure> {
     let limits = limits.with_max_edge(settings.max_edge);
     let mut source = Source::open(bytes, kind, settings.max_pixels_mp)?;
     let size = source.upright_size();
     let sent_size = limits.fit(size.0, size.1);
     let frames = frames::count(bytes, kind);
     let (orientation, premultiplied, source_note) = (source.orientation, source.premultiplied, source.note);
-    let sendable = limits.accepts(kind)
+    let sendable = accepts(kind)
         && frames == 1
         && orientation == Orientation::NoTransforms
         && source.plain_colours

@@ -5,11 +5,12 @@
 //! text. Unsupported kinds have names, so that a failure can say "ZIP archive" instead of "cannot
 //! decode".
 
-use super::documents::{READERS, Reader};
-use super::image_kind::{ImageKind, brands};
+use super::documents::{GROUP, READERS, Reader};
+use super::image_kind::ImageKind;
 use super::text::CHUNK;
-use super::{encoding, fenced};
-use crate::model::Kind;
+use super::{binary, encoding, fenced};
+use crate::model::{GROUP_EXTENSION, Kind};
+use binary::{BINARY, CAMERA_RAW};
 
 /// Maximum bytes for detecting texts.
 const SAMPLE: usize = 64 * 1024;
@@ -30,7 +31,7 @@ pub enum Sniffed {
 impl Sniffed {
     /// The kind with this [`Sniffed::format`], if a separate process reads it.
     pub fn of_format(format: &[u8]) -> Option<Self> {
-        let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format).map(Self::Document);
+        let reader = READERS.iter().chain([&GROUP]).find(|reader| reader.format.as_bytes() == format).map(Self::Document);
         let image = || ImageKind::ALL.into_iter().find(|kind| kind.name().as_bytes() == format).map(Self::Image);
         reader.or_else(image)
     }
@@ -55,6 +56,11 @@ impl Sniffed {
         }
     }
 
+    /// Whether this is a document that consists of several files.
+    pub fn is_group(self) -> bool {
+        matches!(self, Self::Document(reader) if reader.format == GROUP.format)
+    }
+
     /// Whether a separate process reads files of this kind, because libraries decode them.
     pub fn is_read_apart(self) -> bool {
         matches!(self, Self::Image(_) | Self::Document(_))
@@ -75,6 +81,9 @@ impl Sniffed {
 /// `extension` is the file extension in lower case without the dot, or "". It decides only where
 /// the content is ambiguous.
 pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
+    if extension == GROUP_EXTENSION {
+        return Sniffed::Document(&GROUP);
+    }
     if let Some(kind) = ImageKind::of(bytes) {
         let raw = camera_raw(bytes, kind, extension);
         return if raw { Sniffed::Unsupported(CAMERA_RAW) } else { Sniffed::Image(kind) };
@@ -84,7 +93,7 @@ pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
     if let Some(reader) = READERS.iter().find(recognised) {
         return Sniffed::Document(reader);
     }
-    if let Some(name) = known_by_name(bytes, extension) {
+    if let Some(name) = binary::name(bytes, extension) {
         return Sniffed::Unsupported(name);
     }
     if is_text(bytes) { Sniffed::Text } else { Sniffed::Unsupported(BINARY) }
@@ -96,59 +105,6 @@ pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
 fn camera_raw(bytes: &[u8], kind: ImageKind, extension: &str) -> bool {
     const EXTENSIONS: [&str; 9] = ["3fr", "arw", "cr2", "dng", "erf", "iiq", "nef", "pef", "sr2"];
     kind == ImageKind::Tiff && (bytes.get(8..10) == Some(b"CR") || EXTENSIONS.contains(&extension))
-}
-
-/// Name of files of unknown kind.
-pub const BINARY: &str = "binary data";
-const CAMERA_RAW: &str = "camera raw image";
-const ARCHIVE: &str = "compressed archive";
-const EXECUTABLE: &str = "executable";
-const MEDIA: &str = "audio or video";
-
-/// First bytes that identify a kind of file.
-const SIGNATURES: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "ZIP archive"),
-    (b"PK\x05\x06", "ZIP archive"),
-    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "compound file"),
-    (b"\x1F\x8B", "gzip archive"),
-    (b"BZh91AY&SY", ARCHIVE),
-    (b"\xFD7zXZ\0", ARCHIVE),
-    (b"\x28\xB5\x2F\xFD", ARCHIVE),
-    (b"7z\xBC\xAF\x27\x1C", ARCHIVE),
-    (b"Rar!\x1A\x07", ARCHIVE),
-    (b"\x7FELF", EXECUTABLE),
-    (b"MZ\x90\0", EXECUTABLE),
-    (b"\xCF\xFA\xED\xFE", EXECUTABLE),
-    (b"\xFE\xED\xFA\xCF", EXECUTABLE),
-    (b"\xCA\xFE\xBA\xBE", EXECUTABLE),
-    (b"\0asm", EXECUTABLE),
-    (b"OggS\0", MEDIA),
-    (b"fLaC\0", MEDIA),
-    (b"ID3\x02", MEDIA),
-    (b"ID3\x03", MEDIA),
-    (b"ID3\x04", MEDIA),
-    (b"\x1A\x45\xDF\xA3", MEDIA),
-    (b"FLV\x01", MEDIA),
-    (b"MThd\0", MEDIA),
-    (b"\0\0\0\x0CjP  ", "JPEG 2000 image"),
-    (b"8BPS\0\x01", "Photoshop image"),
-    (b"\0\0\x01\0", "icon"),
-    (b"SQLite format 3\0", "SQLite database"),
-];
-
-fn known_by_name(bytes: &[u8], extension: &str) -> Option<&'static str> {
-    if extension == "mp3" && matches!(bytes, [0xFF, 0xE0..=0xFF, ..]) {
-        return Some(MEDIA);
-    }
-    if let [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..]
-    | [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] = bytes
-    {
-        return Some(MEDIA);
-    }
-    if bytes.get(4..8) == Some(b"ftyp") {
-        return Some(if brands(bytes).any(|brand| brand == b"crx ") { CAMERA_RAW } else { MEDIA });
-    }
-    SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name)
 }
 
 fn is_text(bytes: &[u8]) -> bool {
@@ -164,5 +120,9 @@ fn is_text(bytes: &[u8]) -> bool {
     // character.
     let control = |byte: &u8| u8::from(matches!(byte, 0x01..=0x07 | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F));
     let controls: usize = sample.chunks(CHUNK).map(|chunk| usize::from(chunk.iter().map(control).sum::<u8>())).sum();
-    controls <= 1 + sample.len() / 20
+    // Data of unknown formats often consists of text and a few other bytes. Texts with so many
+    // control characters are in ASCII or UTF-8.
+    let whole = sample.len() < SAMPLE;
+    let is_utf8 = std::str::from_utf8(sample).map_or_else(|error| !whole && error.error_len().is_none(), |_| true);
+    controls <= 1 + sample.len() / if is_utf8 { 20 } else { 200 }
 }

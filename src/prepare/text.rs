@@ -24,7 +24,7 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
     if words == 0 {
         return Err(Failure::new(FailureCode::Empty, "no text in this file"));
     }
-    let note = "docmill replaced some bytes by U+FFFD, because they are not valid in this encoding";
+    let notes = decoded.notes();
     let Some(piece) = piece(&body) else { return Err(Failure::new(FailureCode::Empty, "no text in this file")) };
     let facts = Facts {
         kind: Kind::Text,
@@ -38,7 +38,7 @@ pub(super) fn prepare(bytes: &[u8], settings: &TextSettings) -> Result<Prepared,
         parts: None,
         orders: Vec::new(),
         pages: Vec::new(),
-        note: decoded.damaged.then(|| note.to_owned()),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
     };
     Ok(Prepared { content: Content(vec![piece]), facts })
 }

@@ -5,10 +5,11 @@ use super::elsewhere::Elsewhere;
 use super::filter::Filter;
 use super::roots::{Root, RootKind, Roots};
 use crate::model::LeftOut;
+use std::collections::HashSet;
 use std::path::Path;
 
 impl Roots {
-    /// All documents in no particular order, in constant memory, for counting.
+    /// All documents in no particular order, for counting. Memory grows with groups only.
     ///
     /// An unreadable directory counts as one document, as in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
@@ -23,8 +24,13 @@ impl Roots {
             RootKind::List(list) => Box::new(list.distinct().map(drop)),
             RootKind::Directory(filter) => {
                 let walk = walkdir::WalkDir::new(&root.path).into_iter().filter_entry(|entry| root.enters(entry));
-                Box::new(walk.filter_map(|entry| match entry {
-                    Ok(entry) => file_below(root, filter, &entry).is_some_and(|file| filter.takes(&root.path, file)).then_some(()),
+                let mut groups = HashSet::new();
+                Box::new(walk.filter_map(move |entry| match entry {
+                    Ok(entry) => {
+                        let is_document = file_below(root, filter, &entry).is_some_and(|file| filter.takes(&root.path, file));
+                        let group = filter.group.group_of(entry.path());
+                        (is_document && group.is_none_or(|group| groups.insert(group))).then_some(())
+                    }
                     Err(_) => Some(()),
                 }))
             }

@@ -33,6 +33,24 @@ pub enum Opened {
         /// Its size in bytes, as listed.
         size: u64,
     },
+    /// Several files that are one document. Reserve `size` bytes, then call [`Opened::read`].
+    Group {
+        /// Reads them.
+        files: Files,
+        /// Their size in bytes.
+        size: u64,
+    },
+}
+
+type ReadFiles = dyn FnOnce(u64, &Progress) -> Result<Vec<u8>, Failure> + Send;
+
+/// What reads several files that are one document.
+pub struct Files(pub(super) Box<ReadFiles>);
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Files")
+    }
 }
 
 /// Opens a file and reads it if it is small. Blocks. `admits` decides about the opened file.
@@ -115,6 +133,7 @@ impl Opened {
             Self::Read(bytes) => return Ok(bytes),
             Self::Waiting { file, size } => (file, size),
             Self::Elsewhere { input, key, .. } => return input.fetch(&key, max_bytes),
+            Self::Group { files: Files(read), .. } => return read(max_bytes, progress),
         };
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         Watched(file, progress).take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| failure(&e))?;
@@ -131,7 +150,7 @@ impl Opened {
     pub fn size(&self) -> u64 {
         match self {
             Self::Read(bytes) => bytes.len() as u64,
-            Self::Waiting { size, .. } | Self::Elsewhere { size, .. } => *size,
+            Self::Waiting { size, .. } | Self::Elsewhere { size, .. } | Self::Group { size, .. } => *size,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::environment::InputEnvironment;
 use super::links::Links;
-use super::settings::{InputSettings, Tables};
+use super::settings::{Grouping, InputSettings, Tables};
 use super::table::{is_table_name, is_workbook_name};
 use crate::model::Stamp;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -24,6 +24,8 @@ const STORE: &str = "docmill.db";
 #[derive(Debug)]
 pub(super) struct Filter {
     pub links: Links,
+    /// Which files are one document.
+    pub group: Grouping,
     include: GlobSet,
     exclude: GlobSet,
     sizes: (u64, u64),
@@ -53,6 +55,7 @@ impl Filter {
         let time = |key, written| time(key, written, &environment.now);
         Ok(Self {
             links: Links::new(settings.follow_links, directory),
+            group: settings.group,
             include: patterns("input.include", &settings.include)?,
             exclude: patterns("input.exclude", &settings.exclude)?,
             sizes: (settings.min_bytes, if settings.max_bytes == 0 { u64::MAX } else { settings.max_bytes }),

@@ -15,6 +15,7 @@ mod environment;
 mod file;
 mod file_list;
 mod filter;
+mod group;
 mod lines;
 mod links;
 mod listing;
@@ -47,7 +48,7 @@ pub use record::{
 };
 pub use remote::Remote;
 pub use roots::{InputError, Roots};
-pub use settings::{InputSettings, OnEmpty, ReadSettings, Tables};
+pub use settings::{Grouping, InputSettings, OnEmpty, ReadSettings, Tables};
 pub use sheet::READ_SHEET;
 pub use table::is_table_name;
 pub use text::text_file;

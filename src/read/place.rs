@@ -1,6 +1,7 @@
 //! Opens, stamps and compares documents at their place.
 
 use super::file::{self, Opened};
+use super::group;
 use super::remote::{Remote, detects_changes};
 use super::roots::{Root, RootKind, Roots};
 use super::stamp;
@@ -22,6 +23,7 @@ impl Roots {
                 return (Err(Failure::new(FailureCode::Empty, "the row has no text")), Some(row.stamp));
             }
             Place::Row(row) => return (Ok(Opened::Read(std::mem::take(&mut row.text))), Some(row.stamp)),
+            Place::Group(files) => return group::open(self, files, max_bytes),
             Place::Object { input, key, listed } => (self.remote(*input), key, listed),
         };
         let Some(input) = input else { return (Err(Failure::new(FailureCode::Unreadable, "the input of this document is unknown")), None) };
@@ -50,7 +52,11 @@ impl Roots {
 
     /// The current stamp of a file, if a later change would show in it. Blocks.
     pub fn settled_stamp(&self, place: &Place) -> Option<Stamp> {
-        if let Place::File(_) = place { self.stamp_of(place).filter(stamp::is_settled) } else { None }
+        match place {
+            Place::File(_) => self.stamp_of(place).filter(stamp::is_settled),
+            Place::Group(files) => group::settled(files),
+            Place::Object { .. } | Place::Row(_) => None,
+        }
     }
 
     /// The current stamp of a document. Blocks.
@@ -61,6 +67,7 @@ impl Roots {
             Place::File(path) => stamp::stamp_of(path),
             Place::Object { listed, .. } => *listed,
             Place::Row(row) => Some(row.stamp),
+            Place::Group(files) => group::group_stamp(files),
         }
     }
 
@@ -75,6 +82,13 @@ impl Roots {
                 };
             }
             Place::Object { input, key, .. } => (self.remote(*input), key),
+            Place::Group(files) => {
+                return match group::group_stamp(files) {
+                    None => false,
+                    now if stamp.is_some() && now == stamp => true,
+                    Some(_) => group::digest(self, files).is_ok_and(|now| now == digest),
+                };
+            }
             Place::Row(row) => return row.digest == digest,
         };
         let Some(input) = input else { return false };
@@ -87,8 +101,11 @@ impl Roots {
         }
     }
 
-    /// The digest of a remote document. Blocks.
+    /// The digest of a remote document, or of several files. Blocks.
     pub fn digest_elsewhere(&self, place: &Place) -> Result<Digest, Failure> {
+        if let Place::Group(files) = place {
+            return group::digest(self, files);
+        }
         let unknown = || Failure::new(FailureCode::Unreadable, "the input of this document is unknown");
         let Place::Object { input, key, .. } = place else { return Err(unknown()) };
         self.remote(*input).ok_or_else(unknown)?.digest(key)

@@ -7,7 +7,7 @@ use super::lines::{Lines, STDIN};
 use super::path_names::{printable, real, unprintable};
 use super::record::{InputKind, InputRecord, is_made_up, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
-use super::settings::{InputSettings, Tables};
+use super::settings::{Grouping, InputSettings, Tables};
 use super::table::{Table, is_table_name, is_workbook_name};
 use crate::model::{Digest, Place, Stamp};
 use crate::remote::Address;
@@ -90,6 +90,9 @@ impl Roots {
         };
         for given in settings.paths.iter().filter(|given| !has_rows(given)) {
             if let Some(address) = Address::parse(given) {
+                if settings.group != Grouping::None {
+                    return Err(InputError(format!("input {given}: input.group works in local directories only. Copy the files")));
+                }
                 if settings.tables == Tables::Rows && is_table_name(given.split(['?', '#']).next().unwrap_or_default()) {
                     return Err(InputError(format!(
                         "input {given}: rows of tables are read from local files only. Copy the table, or read it as one document \
@@ -246,6 +249,9 @@ impl Roots {
         };
         let is_file = |root: &Root, path: &str| {
             let RootKind::Directory(filter) = &root.kind else { return false };
+            if filter.group != Grouping::None {
+                return joined(&root.record.path, rest_of(name, &root.prefix).unwrap_or(name)) == path && self.locate(name).is_none();
+            }
             let Some(rest) = rest_of(name, &root.prefix) else { return false };
             let relative = unprintable(rest).unwrap_or_else(|| rest.into());
             joined(&root.record.path, rest) == path && filter.takes(&root.path, &relative) && is_missing(&root.path.join(relative))
@@ -287,6 +293,10 @@ impl Roots {
                 }
                 RootKind::Directory(filter) => filter,
             };
+            if filter.group != Grouping::None {
+                let path_of = |relative: &str| root.path.join(unprintable(relative).unwrap_or_else(|| relative.into()));
+                return root.files_of_group(filter, name, path_of).map(Place::Group);
+            }
             let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
             let path = root.path.join(unprintable(relative).unwrap_or_else(|| relative.into()));
             filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(Place::File(path))

@@ -46,6 +46,21 @@ pub struct InputSettings {
     pub keep_columns: Vec<String>,
     /// Handling of documents without content.
     pub on_empty: OnEmpty,
+    /// Which files of a directory are one document.
+    pub group: Grouping,
+}
+
+/// Which files of a directory are one document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grouping {
+    /// Each file is a document.
+    #[default]
+    None,
+    /// The files of a directory, without its subdirectories.
+    Directory,
+    /// The files of a directory that differ only in their extensions.
+    Stem,
 }
 
 /// Handling of a document without content: no bytes, no text, or only blank pages.
@@ -114,8 +129,13 @@ impl InputSettings {
             FollowLinks::Never => " without links",
             FollowLinks::All => " with all links",
         };
+        let group = match self.group {
+            Grouping::None => "",
+            Grouping::Directory => " by directory",
+            Grouping::Stem => " by stem",
+        };
         let tables = if self.tables == Tables::Rows { TABLES_AS_ROWS } else { "" };
-        (!ages).then(|| format!("{:?} {:?} {} {}{links}{tables}", self.include, self.exclude, self.min_bytes, self.max_bytes))
+        (!ages).then(|| format!("{:?} {:?} {} {}{links}{group}{tables}", self.include, self.exclude, self.min_bytes, self.max_bytes))
     }
 
     /// Prefix of the names of the documents in the input `given`.

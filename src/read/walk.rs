@@ -3,8 +3,10 @@
 use super::directory_entries::{EntryKind, Names, os_str};
 use super::elsewhere::{Elsewhere, Object};
 use super::file_list::{missing, name_in_a_list};
-use super::filter::is_hidden;
+use super::filter::{Filter, is_hidden};
+use super::group::groups;
 use super::roots::{Root, RootKind, Roots};
+use super::settings::Grouping;
 use crate::model::{Document, Failure, FailureCode, LeftOut, Place};
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -36,7 +38,7 @@ pub struct Walk {
     roots: Roots,
     next_root: usize,
     stack: Vec<Level>,
-    /// The remaining documents of a table, a list or a remote input.
+    /// The remaining documents of a table, a list or a remote input, or the groups of a directory.
     listed: Option<Box<dyn Iterator<Item = Named> + Send>>,
     index: u64,
     /// Hashes of the names so far, if a name can occur twice.
@@ -103,6 +105,9 @@ impl Walk {
         self.left_out = left_out;
         match listed {
             Ok(names) => {
+                if filter.group != Grouping::None {
+                    self.listed = Some(Box::new(self.groups(root, filter, &directory, &names).into_iter()));
+                }
                 self.stack.push(Level { root, directory, names, next: 0 });
                 None
             }
@@ -116,6 +121,29 @@ impl Walk {
 
     fn name(&self, root: usize, path: &Path) -> String {
         self.roots.0[root].name_of(path)
+    }
+
+    /// Whether the walk returns this file. Counts files that rules leave out.
+    fn takes(&mut self, filter: &Filter, root: &Path, path: &Path) -> bool {
+        let relative = path.strip_prefix(root).unwrap_or(path);
+        if filter.has_rows(relative) {
+            return false;
+        }
+        let (by_name, by_look) = (filter.takes_name(root, relative), filter.takes_size_and_date(path));
+        self.left_out.patterns += u64::from(!by_name);
+        self.left_out.size_or_date += u64::from(by_name && !by_look);
+        by_name && by_look
+    }
+
+    /// The documents of a directory that consist of several of its files.
+    fn groups(&mut self, root: usize, filter: &Filter, directory: &Path, names: &Names) -> Vec<Named> {
+        let roots = self.roots.clone();
+        let root = &roots.0[root];
+        let entries = (0..).map_while(|at| names.get(at)).filter(|(_, is_directory)| !is_directory);
+        let files = entries.map(|(name, _)| directory.join(os_str(name)));
+        let files: Vec<PathBuf> = files.filter(|path| self.takes(filter, &root.path, path)).collect();
+        let groups = groups(files.into_iter(), filter.group).into_iter();
+        groups.map(|(path, files)| (root.name_of_group(&path), Place::Group(files), None)).collect()
     }
 
     fn start_root(&mut self, root: usize) -> Option<Found> {
@@ -218,15 +246,7 @@ impl Walk {
                 }
                 continue;
             }
-            if filter.has_rows(relative) {
-                continue;
-            }
-            if !filter.takes_name(root_path, relative) {
-                self.left_out.patterns += 1;
-                continue;
-            }
-            if !filter.takes_size_and_date(&path) {
-                self.left_out.size_or_date += 1;
+            if filter.group != Grouping::None || !self.takes(filter, root_path, &path) {
                 continue;
             }
             let name = self.name(root, &path);

@@ -133,9 +133,10 @@ struct NamedText {
 
 /// Settings that clients can change. They decide neither where data and keys go, nor what runs, nor
 /// which files of the server are read.
-const ALLOWED: [&str; 29] = [
+const ALLOWED: [&str; 30] = [
     "input.id_column",
     "input.keep_columns",
+    "input.group",
     "input.on_empty",
     "input.tables",
     "input.text_column",

@@ -274,6 +274,7 @@ impl Settings {
             ("input.tables", &["ask", "document", "rows"]),
             ("input.follow_links", &["inside", "never", "all"]),
             ("input.on_empty", &["fail", "skip"]),
+            ("input.group", &["none", "directory", "stem"]),
         ] {
             let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
             if !choices.contains(&value) {

@@ -65,6 +65,11 @@ impl Inbox {
         if let Some(other) = roots.not_watchable() {
             return Err(format!("{}: docmill watches directories, s3://BUCKET/PREFIX (gs, az) and - (standard input)", other.display()));
         }
+        if roots.have_groups() {
+            let why =
+                "input.group: docmill watch takes each file by itself, because it cannot know when the files of a document are complete";
+            return Err(format!("{why}. Set input.group = \"none\", or run `docmill run` when they are"));
+        }
         let is_network = roots.directories().any(is_network);
         let moved = Moved::new(&settings.done_dir, &settings.failed_dir)?;
         roots.directories().try_for_each(|directory| moved.check(directory))?;

@@ -35,6 +35,7 @@ mod exits;
 mod exports;
 mod formats;
 mod gateway;
+mod groups;
 mod hostile;
 mod hostile_files;
 mod hostile_tables;

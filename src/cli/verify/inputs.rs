@@ -66,7 +66,9 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
     let now = |roots: &Roots, place: &Place| match place {
         Place::File(path) => digest(path),
         Place::Row(row) => Ok(row.digest),
-        object @ Place::Object { .. } => roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message)),
+        object @ (Place::Object { .. } | Place::Group(_)) => {
+            roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message))
+        }
     };
     let size = |roots: &Roots, name: &str| roots.stamp_of(&roots.locate(name)?).map(|stamp| stamp.size);
     let each = |name: &str, content: Content| {

@@ -97,10 +97,15 @@ impl<'a> Archive<'a> {
 
     /// Reads an entry as text; `None` if it does not exist.
     pub fn text(&mut self, name: &str) -> Result<Option<String>, Failure> {
+        Ok(self.bytes(name)?.map(|bytes| encoding::decode(&bytes).text.into_owned()))
+    }
+
+    /// Reads an entry; `None` if it does not exist.
+    pub fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
         let mut bytes = Vec::new();
         self.unpack(index, &mut bytes)?;
-        Ok(Some(encoding::decode(&bytes).text.into_owned()))
+        Ok(Some(bytes))
     }
 
     /// Reads an entry as text. Fails if it does not exist.

@@ -43,18 +43,16 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let (Decoded { text, damaged, .. }, guessed) = decoded(bytes);
-    let (text, hidden) = markdown(&text);
+    let (decoded, misdeclared) = decoded(bytes);
+    let (text, hidden) = markdown(&decoded.text);
     let mut extract = Extract::text(text);
     if hidden {
         extract.notes.push(verdict::HIDDEN.to_owned());
     }
-    if guessed {
-        extract.notes.push("the declared encoding does not fit the page; docmill detected another one".to_owned());
+    if misdeclared {
+        extract.notes.push(format!("the declared encoding does not fit the page; docmill detected {}", decoded.encoding));
     }
-    if damaged {
-        extract.notes.push("docmill replaced some bytes by U+FFFD, because they are not valid in this encoding".to_owned());
-    }
+    extract.notes.extend(Decoded { guessed: decoded.guessed && !misdeclared, ..decoded }.notes());
     verdict::readable(NAME, extract)
 }
 

@@ -8,17 +8,21 @@
 
 mod archive;
 mod bounded;
+mod cards;
 mod codepage;
 mod compound;
 mod docx;
 mod epub;
 mod grid;
+mod group;
 mod html;
+mod iwork;
 mod legacy;
 mod mail;
 mod markdown;
 mod math;
 mod msg;
+mod notebook;
 mod numbering;
 mod odf;
 mod ods;
@@ -29,15 +33,17 @@ mod rtf;
 mod sheet;
 mod sheet_rows;
 mod styles;
+mod subtitles;
 mod symbols;
 mod table;
 mod tags;
 mod verdict;
 mod xml;
 
+pub use group::{GROUP, bundle, group_kind};
 pub use sheet_rows::{SheetChoice, is_workbook, sheet_rows};
 
-use super::{ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced};
+use super::{ImageKind, ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced, pages, picture, sniff};
 use crate::model::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -138,6 +144,7 @@ pub const READERS: &[Reader] = &[
     odf::ODP,
     ods::READER,
     epub::READER,
+    iwork::READER,
     legacy::DOC,
     legacy::PPT,
     sheet::XLS,
@@ -147,4 +154,9 @@ pub const READERS: &[Reader] = &[
     mail::MBOX,
     mail::EML,
     html::READER,
+    notebook::READER,
+    subtitles::VTT,
+    subtitles::SRT,
+    cards::ICS,
+    cards::VCF,
 ];

@@ -6,6 +6,7 @@ mod encodings;
 mod formats;
 mod golden;
 mod images;
+mod kinds;
 mod mail;
 mod modern_images;
 mod mutations;

@@ -1,0 +1,212 @@
+//! Calendars (ICS) and address cards (VCF): each entry with its fields, one on a line.
+
+use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
+use crate::model::Failure;
+use encoding_rs::Encoding;
+
+pub(super) const ICS: Reader = Reader { format: "ics", name: CALENDAR, recognises: |bytes, _| begins(bytes, "VCALENDAR"), read: read_ics };
+pub(super) const VCF: Reader = Reader { format: "vcf", name: CARDS, recognises: |bytes, _| begins(bytes, "VCARD"), read: read_vcf };
+
+const CALENDAR: &str = "a calendar (ICS)";
+const CARDS: &str = "a file of address cards (VCF)";
+/// Fields that only programs need.
+const TECHNICAL: [&str; 21] = [
+    "VERSION",
+    "PRODID",
+    "UID",
+    "DTSTAMP",
+    "CREATED",
+    "LAST-MODIFIED",
+    "SEQUENCE",
+    "TRANSP",
+    "CALSCALE",
+    "METHOD",
+    "REV",
+    "N",
+    "CLASS",
+    "ACTION",
+    "TZOFFSETFROM",
+    "TZOFFSETTO",
+    "TZNAME",
+    "TRIGGER",
+    "TZID",
+    "KIND",
+    "PRIORITY",
+];
+
+fn begins(bytes: &[u8], what: &str) -> bool {
+    let head = encoding::decode(&bytes[..bytes.len().min(64)]).text;
+    head.trim_start_matches('\u{FEFF}').trim_start().to_ascii_uppercase().starts_with(&format!("BEGIN:{what}"))
+}
+
+fn read_ics(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    entries(bytes, CALENDAR)
+}
+
+fn read_vcf(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    entries(bytes, CARDS)
+}
+
+fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
+    let decoded = encoding::decode(bytes);
+    let (mut text, mut left_out, mut inside) = (String::new(), 0, Vec::new());
+    for line in unfolded(&decoded.text) {
+        let Some((head, value)) = split(&line) else { continue };
+        let mut parameters = head.split(';');
+        // Groups of fields have names: `item1.EMAIL`.
+        let key = parameters.next().unwrap_or_default().rsplit('.').next().unwrap_or_default().to_ascii_uppercase();
+        let parameters: Vec<&str> = parameters.collect();
+        match key.as_str() {
+            "BEGIN" => {
+                inside.push(value.to_ascii_uppercase());
+                if ["VEVENT", "VTODO", "VJOURNAL", "VCARD"].contains(&value.to_ascii_uppercase().as_str()) && !text.is_empty() {
+                    text.push('\n');
+                }
+            }
+            "END" => drop(inside.pop()),
+            _ if inside.iter().any(|part| matches!(part.as_str(), "VTIMEZONE" | "VALARM")) => {}
+            "PHOTO" | "LOGO" | "SOUND" | "KEY" | "ATTACH" if value.len() > 200 => left_out += 1,
+            _ if TECHNICAL.contains(&key.as_str()) || key.starts_with("X-") => {}
+            _ => {
+                let value = plain(&value, &parameters);
+                if !value.is_empty() {
+                    let about = about(&parameters);
+                    text.push_str(&format!("{}{about}: {value}\n", label(&key)));
+                }
+            }
+        }
+    }
+    let mut extract = Extract { notes: decoded.notes(), ..Extract::text(text) };
+    if left_out > 0 {
+        extract.notes.push(format!("{} left out", verdict::counted(left_out, "attached file")));
+    }
+    verdict::readable(name, extract)
+}
+
+/// The lines of a file: long ones are continued after a space, or after `=` in old cards.
+fn unfolded(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match (lines.last_mut(), line.strip_prefix([' ', '\t'])) {
+            (Some(last), Some(rest)) => last.push_str(rest),
+            (Some(last), None) if last.ends_with('=') && last.to_ascii_uppercase().contains("QUOTED-PRINTABLE") => {
+                last.pop();
+                last.push_str(line);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Divides a line at its first colon outside quotes.
+fn split(line: &str) -> Option<(&str, String)> {
+    let mut quoted = false;
+    let colon = line.char_indices().find(|(_, c)| {
+        quoted ^= *c == '"';
+        *c == ':' && !quoted
+    });
+    let at = colon?.0;
+    Some((&line[..at], line[at + 1..].trim().to_owned()))
+}
+
+/// The value as people write it.
+fn plain(value: &str, parameters: &[&str]) -> String {
+    let value = if parameters.iter().any(|parameter| parameter.to_ascii_uppercase().ends_with("QUOTED-PRINTABLE")) {
+        quoted_printable(value, parameters)
+    } else {
+        value.to_owned()
+    };
+    let value = value.strip_prefix("mailto:").or_else(|| value.strip_prefix("MAILTO:")).unwrap_or(&value);
+    let mut plain = String::with_capacity(value.len());
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('n' | 'N') => plain.push('\n'),
+                Some(other) => plain.push(other),
+                None => {}
+            },
+            ';' if parameters_separate(value) => plain.push_str(if plain.ends_with([' ', '\n']) || plain.is_empty() { "" } else { ", " }),
+            other => plain.push(other),
+        }
+    }
+    date(plain.trim().trim_end_matches(',').trim_end())
+}
+
+/// Whether semicolons separate the parts of a value, such as an address, and not those of a rule.
+fn parameters_separate(value: &str) -> bool {
+    !value.contains("FREQ=")
+}
+
+fn quoted_printable(value: &str, parameters: &[&str]) -> String {
+    let bytes = value.as_bytes();
+    let (mut decoded, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let code = bytes.get(at + 1..at + 3).and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        match (bytes[at], code) {
+            (b'=', Some(byte)) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            (byte, _) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    let charset = parameters.iter().find_map(|parameter| parameter.to_ascii_uppercase().strip_prefix("CHARSET=").map(str::to_owned));
+    match charset.and_then(|charset| Encoding::for_label(charset.as_bytes())) {
+        Some(declared) => encoding::decode_declared(&decoded, declared).0.text.into_owned(),
+        None => encoding::decode(&decoded).text.into_owned(),
+    }
+}
+
+/// `20261130T090000Z` as `2026-11-30 09:00 UTC`; other texts stay.
+fn date(text: &str) -> String {
+    let (day, time) = text.split_once('T').unwrap_or((text, ""));
+    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (clock, zone) = time.strip_suffix('Z').map_or((time, ""), |clock| (clock, " UTC"));
+    if !digits(day, 8) || !(time.is_empty() || digits(clock, 6)) {
+        return text.to_owned();
+    }
+    let day = format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..]);
+    if time.is_empty() { day } else { format!("{day} {}:{}{zone}", &clock[..2], &clock[2..4]) }
+}
+
+/// What parameters tell people: names, kinds and time zones.
+fn about(parameters: &[&str]) -> String {
+    let told = parameters.iter().filter_map(|parameter| {
+        let (key, value) = parameter.split_once('=').unwrap_or(("TYPE", parameter));
+        let is_told = ["CN", "TYPE", "TZID", "PARTSTAT"].iter().any(|told| key.eq_ignore_ascii_case(told));
+        let is_technical = ["QUOTED-PRINTABLE", "PREF", "INTERNET", "BASE64"].iter().any(|word| value.eq_ignore_ascii_case(word));
+        let value = value.trim_matches('"');
+        let is_name = key.eq_ignore_ascii_case("CN") || key.eq_ignore_ascii_case("TZID");
+        (is_told && !is_technical).then(|| if is_name { value.to_owned() } else { value.to_lowercase() })
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
+}
+
+/// The name of a field for people.
+fn label(key: &str) -> String {
+    let name = match key {
+        "DTSTART" => "Start",
+        "DTEND" => "End",
+        "DUE" => "Due",
+        "RRULE" => "Repeats",
+        "EXDATE" => "Except on",
+        "FN" => "Name",
+        "ORG" => "Organization",
+        "TEL" => "Phone",
+        "ADR" => "Address",
+        "BDAY" => "Birthday",
+        "PERCENT-COMPLETE" => "Done (per cent)",
+        other => {
+            let mut letters = other.chars();
+            let first: String = letters.next().into_iter().collect();
+            return first + &letters.as_str().to_lowercase().replace('-', " ");
+        }
+    };
+    name.to_owned()
+}
