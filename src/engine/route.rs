@@ -93,6 +93,7 @@ fn not_taken(sniffed: Sniffed, job: &Job) -> Failure {
     let kind = match sniffed {
         Sniffed::Image(_) => "an image",
         Sniffed::Text => "a text",
+        Sniffed::Group => "a document of several files",
         Sniffed::Document(reader) => reader.name,
         Sniffed::Unsupported(name) => name,
     };

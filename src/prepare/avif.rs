@@ -2,7 +2,7 @@
 //!
 //! `heifer` converts the planes to RGB as it does for HEVC. See `heif` for the choice of crates.
 
-use super::heif::crop;
+use super::clean_aperture::crop;
 use heifer::Image;
 use heifer::color::{ColorParams, frame_to_rgba_sized};
 use heifer::heifer_hevc_dec::recon::Frame;

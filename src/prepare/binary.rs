@@ -15,6 +15,9 @@ const MESSAGE_PACK: &str = "MessagePack data";
 const PICKLE: &str = "Python pickle";
 const MEDIA: &str = "audio or video";
 
+/// Bytes of the shortest file that is taken for CBOR or MessagePack.
+const SHORTEST: usize = 8;
+
 /// First bytes that identify a kind of file.
 const SIGNATURES: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "ZIP archive"),
@@ -77,7 +80,7 @@ pub(super) fn name(bytes: &[u8], extension: &str) -> Option<&'static str> {
         return Some(if brands(bytes).any(|brand| brand == b"crx ") { CAMERA_RAW } else { MEDIA });
     }
     let signed = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name);
-    signed.or_else(|| is_whole(bytes, cbor_item).then_some(CBOR)).or_else(|| is_whole(bytes, message_pack_item).then_some(MESSAGE_PACK))
+    signed.or_else(|| is_cbor(bytes).then_some(CBOR)).or_else(|| is_message_pack(bytes).then_some(MESSAGE_PACK))
 }
 
 /// The end of an item head: where the next item begins, and how many items belong to this one.
@@ -86,23 +89,28 @@ struct Head {
     items: u64,
 }
 
-/// Whether the file is a list or map whose items end with the file.
+/// Whether the file consists of one item and those in it, of which one at least is longer than a byte.
 fn is_whole(bytes: &[u8], item: fn(&[u8], usize) -> Option<Head>) -> bool {
-    // Lists, maps and tags.
-    if bytes.len() < 4 || !matches!(bytes[0], 0x80..=0xBF | 0xDC..=0xDF) {
-        return false;
-    }
-    let (mut at, mut missing) = (0, 1_u64);
+    let (mut at, mut missing, mut has_long) = (0, 1_u64, false);
     while missing > 0 {
         let Some(head) = item(bytes, at) else { return false };
         missing = (missing - 1).saturating_add(head.items);
+        has_long |= head.end > at + 1;
         at = head.end;
         // Each item takes a byte at least.
         if at > bytes.len() || missing > (bytes.len() - at) as u64 {
             return false;
         }
     }
-    at == bytes.len()
+    at == bytes.len() && has_long
+}
+
+fn is_cbor(bytes: &[u8]) -> bool {
+    bytes.len() >= SHORTEST && matches!(bytes[0], 0x80..=0xBF | 0xD8..=0xDB) && is_whole(bytes, cbor_item)
+}
+
+fn is_message_pack(bytes: &[u8]) -> bool {
+    bytes.len() >= SHORTEST && matches!(bytes[0], 0x80..=0x9F | 0xDC..=0xDF) && is_whole(bytes, message_pack_item)
 }
 
 /// A big-endian number of `size` bytes.

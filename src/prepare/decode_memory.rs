@@ -24,7 +24,7 @@ pub fn peak_memory(bytes: &[u8], sniffed: Sniffed) -> usize {
     match sniffed {
         Sniffed::Text => bytes.len().saturating_mul(TEXT_COPIES),
         // The reader runs in a separate process with its own limit, so only its text counts.
-        Sniffed::Document(_) => bytes.len(),
+        Sniffed::Document(_) | Sniffed::Group => bytes.len(),
         Sniffed::Unsupported(_) => 0,
         // A decoder may also panic on a header. `prepare` reports the panic.
         Sniffed::Image(kind) => fenced(|| Ok(image_peak(bytes, kind).unwrap_or(0))).unwrap_or(0),

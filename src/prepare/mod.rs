@@ -9,6 +9,7 @@
 mod avif;
 mod binary;
 mod chunks;
+mod clean_aperture;
 mod colour;
 mod decode;
 mod decode_memory;
@@ -17,6 +18,7 @@ mod encode;
 mod encoding;
 mod flatten;
 mod frames;
+mod group;
 mod heif;
 mod image_kind;
 mod image_limits;
@@ -40,8 +42,9 @@ mod tests;
 pub use binary::BINARY;
 pub use chunks::chunks;
 pub use decode_memory::peak_memory;
-pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, bundle, group_kind, is_workbook, sheet_rows};
+pub use documents::{Extract, Page, PageImage, READERS, Reader, SheetChoice, is_workbook, sheet_rows};
 pub use encoding::{encoding_of, undecodable, utf16_without_mark as is_utf16};
+pub use group::{bundle, group_kind};
 pub use image_kind::ImageKind;
 pub use image_limits::ImageLimits;
 pub use image_rules::Viewer;
@@ -88,6 +91,7 @@ pub fn extract(bytes: &[u8], sniffed: Sniffed, settings: &PrepareSettings, limit
     fenced(|| match sniffed {
         Sniffed::Image(kind) => picture::extract(bytes, kind, &settings.image, limits).map(|image| Extraction::Image(Box::new(image))),
         Sniffed::Document(reader) => (reader.read)(bytes, settings, limits).map(Extraction::Document),
+        Sniffed::Group => group::read(bytes, settings, limits).map(Extraction::Document),
         Sniffed::Text => Err(Failure::new(FailureCode::Internal, "a text has no separate reader")),
         Sniffed::Unsupported(name) => {
             Err(Failure::new(FailureCode::UnsupportedKind, format!("cannot read this format: {name}. Convert the file, or exclude it")))

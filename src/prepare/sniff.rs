@@ -5,7 +5,7 @@
 //! text. Unsupported kinds have names, so that a failure can say "ZIP archive" instead of "cannot
 //! decode".
 
-use super::documents::{GROUP, READERS, Reader};
+use super::documents::{READERS, Reader};
 use super::image_kind::ImageKind;
 use super::text::CHUNK;
 use super::{binary, encoding, fenced};
@@ -14,6 +14,9 @@ use binary::{BINARY, CAMERA_RAW};
 
 /// Maximum bytes for detecting texts.
 const SAMPLE: usize = 64 * 1024;
+
+/// Format of documents that consist of several files.
+const GROUP: &str = "group";
 
 /// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub enum Sniffed {
     Text,
     /// A document with the reader that extracts its content.
     Document(&'static Reader),
+    /// Several files that are one document. The main process names this kind: no content shows it.
+    Group,
     /// An unsupported file, with a name of its kind for people.
     Unsupported(&'static str),
 }
@@ -31,9 +36,9 @@ pub enum Sniffed {
 impl Sniffed {
     /// The kind with this [`Sniffed::format`], if a separate process reads it.
     pub fn of_format(format: &[u8]) -> Option<Self> {
-        let reader = READERS.iter().chain([&GROUP]).find(|reader| reader.format.as_bytes() == format).map(Self::Document);
+        let reader = READERS.iter().find(|reader| reader.format.as_bytes() == format).map(Self::Document);
         let image = || ImageKind::ALL.into_iter().find(|kind| kind.name().as_bytes() == format).map(Self::Image);
-        reader.or_else(image)
+        reader.or_else(image).or_else(|| (format == GROUP.as_bytes()).then_some(Self::Group))
     }
 
     /// Format in results: `pdf`, `jpeg`.
@@ -42,6 +47,7 @@ impl Sniffed {
             Self::Image(kind) => kind.name(),
             Self::Document(reader) => reader.format,
             Self::Text => "text",
+            Self::Group => GROUP,
             Self::Unsupported(name) => name,
         }
     }
@@ -52,25 +58,26 @@ impl Sniffed {
             Self::Image(kind) => format!("a {} image", kind.name().to_uppercase()),
             Self::Document(reader) => reader.name.to_owned(),
             Self::Text => "a text".to_owned(),
+            Self::Group => "a document of several files".to_owned(),
             Self::Unsupported(name) => name.to_owned(),
         }
     }
 
     /// Whether this is a document that consists of several files.
     pub fn is_group(self) -> bool {
-        matches!(self, Self::Document(reader) if reader.format == GROUP.format)
+        self == Self::Group
     }
 
     /// Whether a separate process reads files of this kind, because libraries decode them.
     pub fn is_read_apart(self) -> bool {
-        matches!(self, Self::Image(_) | Self::Document(_))
+        matches!(self, Self::Image(_) | Self::Document(_) | Self::Group)
     }
 
     /// The kind of document, if docmill can prepare it.
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Image(_) => Some(Kind::Image),
-            Self::Text | Self::Document(_) => Some(Kind::Text),
+            Self::Text | Self::Document(_) | Self::Group => Some(Kind::Text),
             Self::Unsupported(_) => None,
         }
     }
@@ -82,7 +89,7 @@ impl Sniffed {
 /// the content is ambiguous.
 pub fn sniff(bytes: &[u8], extension: &str) -> Sniffed {
     if extension == GROUP_EXTENSION {
-        return Sniffed::Document(&GROUP);
+        return Sniffed::Group;
     }
     if let Some(kind) = ImageKind::of(bytes) {
         let raw = camera_raw(bytes, kind, extension);

@@ -83,7 +83,9 @@ pub(super) fn groups(files: impl Iterator<Item = PathBuf>, grouping: Grouping) -
             groups.entry(group).or_default().push(file);
         }
     }
-    groups.values_mut().for_each(|files| sort(files));
+    for files in groups.values_mut() {
+        sort(files);
+    }
     groups
 }
 

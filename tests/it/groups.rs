@@ -69,7 +69,11 @@ fn a_photo_and_its_note_are_one_document() {
 fn a_file_that_cannot_be_read_fails_its_document_by_name() {
     let server = ModelServer::script().start();
     let workspace = workspace(&server, "directory");
-    workspace.doc("p/a.txt", "docid:p").doc("p/b.zip", b"PK\x03\x04 not a document".repeat(3)).doc("q/a.txt", "docid:q").doc("q/empty.txt", "");
+    workspace
+        .doc("p/a.txt", "docid:p")
+        .doc("p/b.zip", b"PK\x03\x04 not a document".repeat(3))
+        .doc("q/a.txt", "docid:q")
+        .doc("q/empty.txt", "");
     for number in 0..101 {
         workspace.doc(format!("r/{number}.txt"), "x");
     }
@@ -88,5 +92,5 @@ fn watching_and_remote_inputs_refuse_groups() {
     workspace.doc("a.txt", "docid:a");
     workspace.docmill(["watch", "docs", "--job", "echo.toml", "--set", "input.group=stem"]).exits(2).says(&["input.group"]);
     workspace.docmill(["run", "s3://bucket/prefix", "--job", "echo.toml", "--set", "input.group=stem"]).exits(2).says(&["input.group"]);
-    workspace.run(["--job", "echo.toml", "--set", "input.group=pairs"]).exits(2).says(&["none, directory, stem"]);
+    workspace.docmill(["run", "docs", "--job", "echo.toml", "--set", "input.group=pairs"]).exits(2).says(&["none, directory, stem"]);
 }

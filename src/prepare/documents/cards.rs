@@ -3,6 +3,7 @@
 use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
 use crate::model::Failure;
 use encoding_rs::Encoding;
+use std::fmt::Write as _;
 
 pub(super) const ICS: Reader = Reader { format: "ics", name: CALENDAR, recognises: |bytes, _| begins(bytes, "VCALENDAR"), read: read_ics };
 pub(super) const VCF: Reader = Reader { format: "vcf", name: CARDS, recognises: |bytes, _| begins(bytes, "VCARD"), read: read_vcf };
@@ -71,7 +72,7 @@ fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
                 let value = plain(&value, &parameters);
                 if !value.is_empty() {
                     let about = about(&parameters);
-                    text.push_str(&format!("{}{about}: {value}\n", label(&key)));
+                    let _infallible = writeln!(text, "{}{about}: {value}", label(&key));
                 }
             }
         }

@@ -14,7 +14,6 @@ mod compound;
 mod docx;
 mod epub;
 mod grid;
-mod group;
 mod html;
 mod iwork;
 mod legacy;
@@ -40,10 +39,9 @@ mod tags;
 mod verdict;
 mod xml;
 
-pub use group::{GROUP, bundle, group_kind};
 pub use sheet_rows::{SheetChoice, is_workbook, sheet_rows};
 
-use super::{ImageKind, ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced, pages, picture, sniff};
+use super::{ImageKind, ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced, picture};
 use crate::model::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -20,7 +20,8 @@ struct Notebook {
 
 #[derive(Deserialize)]
 struct Cell {
-    cell_type: String,
+    #[serde(rename = "cell_type")]
+    kind: String,
     source: Value,
     #[serde(default)]
     outputs: Vec<Map<String, Value>>,
@@ -38,10 +39,10 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     let Notebook { cells, metadata } = serde_json::from_slice(bytes).map_err(|error| verdict::damaged(NAME, error))?;
     let language = metadata["kernelspec"]["language"].as_str().or_else(|| metadata["language_info"]["name"].as_str()).unwrap_or("");
     let (mut parts, mut pictures) = (Vec::new(), 0);
-    for Cell { cell_type, source, outputs } in cells {
+    for Cell { kind, source, outputs } in cells {
         let source = text(&source);
         if !source.trim().is_empty() {
-            parts.push(if cell_type == "code" { fenced(language, &source) } else { source });
+            parts.push(if kind == "code" { fenced(language, &source) } else { source });
         }
         for output in outputs {
             let data = output.get("data");

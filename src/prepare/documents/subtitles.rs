@@ -2,6 +2,7 @@
 
 use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
 use crate::model::Failure;
+use std::fmt::Write as _;
 
 pub(super) const SRT: Reader = Reader { format: "srt", name: NAME, recognises: is_srt, read };
 pub(super) const VTT: Reader = Reader { format: "vtt", name: NAME, recognises: is_vtt, read };
@@ -31,7 +32,8 @@ fn start(line: &str) -> Option<String> {
     if !is_time(from) || !to.split_whitespace().next().is_some_and(is_time) {
         return None;
     }
-    Some(from.split([',', '.']).next().unwrap_or(from).trim_start_matches("00:").to_owned())
+    let time = from.split([',', '.']).next().unwrap_or(from);
+    Some(time.strip_prefix("00:").filter(|rest| rest.contains(':')).unwrap_or(time).to_owned())
 }
 
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
@@ -44,7 +46,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
         let said = lines.map(plain).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         // Live subtitles repeat a text while it grows.
         if !said.is_empty() && said != last {
-            text.push_str(&format!("[{time}] {said}\n"));
+            let _infallible = writeln!(text, "[{time}] {said}");
             last = said;
         }
     }
@@ -62,7 +64,7 @@ fn plain(line: &str) -> String {
         let is_tag = if close == '}' { tag.starts_with('\\') } else { tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/') };
         plain.push_str(&rest[..if is_tag { open } else { end + 1 }]);
         if let Some(speaker) = tag.strip_prefix("v ").filter(|_| is_tag && close == '>') {
-            plain.push_str(&format!("{}: ", speaker.trim()));
+            let _infallible = write!(plain, "{}: ", speaker.trim());
         }
         rest = &rest[end + 1..];
     }

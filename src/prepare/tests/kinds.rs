@@ -13,7 +13,8 @@ fn a_notebook_has_its_cells_code_and_outputs() {
             {"output_type": "error", "ename": "KeyError", "evalue": "'a'", "traceback": []}]}],
         "metadata": {"kernelspec": {"language": "python"}}, "nbformat": 4, "nbformat_minor": 5}"##;
     assert_eq!(read(notebook, "").0, "ipynb");
-    let expected = "# Title\nWords.\n\n```python\nprint(1)\n```\n\n```output\n1\n```\n\n```output\n<Figure>\n```\n\n```output\nKeyError: 'a'\n```";
+    let expected =
+        "# Title\nWords.\n\n```python\nprint(1)\n```\n\n```output\n1\n```\n\n```output\n<Figure>\n```\n\n```output\nKeyError: 'a'\n```";
     assert_eq!(pages(notebook), expected);
     assert_eq!(read(notebook, "").1.unwrap().notes, ["1 picture left out"]);
     assert_eq!(sniff(b"{\"cells\": 3}", "json"), Sniffed::Text);
@@ -40,7 +41,7 @@ fn calendars_and_cards_have_one_field_on_a_line() {
         "Start (Europe/Berlin): 2026-11-30 09:00\nEnd: 2026-11-30 10:00 UTC\nSummary: Review, part 2\nDescription: Line one\nline two\n\
         Attendee (Ann: Lee, accepted): ann@example.org\nRepeats: FREQ=WEEKLY;COUNT=3\n\nStart: 2026-12-24\nSummary: Off"
     );
-    let vcf = "BEGIN:VCARD\r\nVERSION:2.1\r\nN:M\xFCller;Jörg\r\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:J=C3=B6rg M=C3=BCl=\r\nler\r\n\
+    let vcf = "BEGIN:VCARD\r\nVERSION:2.1\r\nN:Müller;Jörg\r\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:J=C3=B6rg M=C3=BCl=\r\nler\r\n\
         item1.TEL;WORK;VOICE:+49 30 1\r\nADR;TYPE=home:;;Hauptstr. 1;Berlin;;10115;Germany\r\nEND:VCARD\r\n";
     assert_eq!(
         pages(vcf.as_bytes()).trim(),

@@ -4,12 +4,11 @@
 //! its content, and the content. Each file is read by its own kind. Its name stands before it. A file
 //! that cannot be read fails the document.
 
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, pages, picture, sniff};
+use super::documents::{Extract, Page};
+use super::sniff::{Sniffed, sniff};
+use super::{ImageLimits, PrepareSettings, encoding, pages, picture};
 use crate::model::{Failure, FailureCode, Kind};
 use std::path::Path;
-
-/// The reader of such documents. The main process names the kind, because no content shows it.
-pub const GROUP: Reader = Reader { format: "group", name: "a document of several files", recognises: |_, _| false, read };
 
 /// The files with their names as one run of bytes.
 pub fn bundle(files: &[(String, Vec<u8>)]) -> Vec<u8> {
@@ -32,9 +31,9 @@ fn members(mut bytes: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
     std::iter::from_fn(move || Some((std::str::from_utf8(part()?).ok()?, part()?)))
 }
 
-fn sniffed(name: &str, bytes: &[u8]) -> sniff::Sniffed {
+fn sniffed(name: &str, bytes: &[u8]) -> Sniffed {
     let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    sniff::sniff(bytes, &extension.unwrap_or_default())
+    sniff(bytes, &extension.unwrap_or_default())
 }
 
 /// The kind of a group: an image if it has one, because only jobs for images can read that.
@@ -43,7 +42,8 @@ pub fn group_kind(bytes: &[u8]) -> Kind {
     if has_image { Kind::Image } else { Kind::Text }
 }
 
-fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
+/// Reads all files of a document.
+pub(super) fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
     let mut whole = Extract::default();
     for (name, file) in members(bytes) {
         if file.is_empty() {
@@ -61,13 +61,13 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
 /// The content of one file, with its name.
 fn one(name: &str, file: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Result<Extract, Failure> {
     let extract = match sniffed(name, file) {
-        sniff::Sniffed::Image(kind) => {
+        Sniffed::Image(kind) => {
             let (image, note) = picture::page(file, kind, &settings.image, limits)?;
             let pages = vec![Page::Text(format!("[file: {name}{}", pages::FOLLOWS)), Page::Image(image)];
             return Ok(Extract { pages, paged: false, notes: note.into_iter().collect() });
         }
-        sniff::Sniffed::Document(reader) => (reader.read)(file, settings, limits)?,
-        sniff::Sniffed::Text => {
+        Sniffed::Document(reader) => (reader.read)(file, settings, limits)?,
+        Sniffed::Text => {
             if let Some(what) = encoding::undecodable(file) {
                 let message = format!("cannot read this encoding: {what}. Save the text as UTF-8, or exclude it");
                 return Err(Failure::new(FailureCode::Undecodable, message));
@@ -75,7 +75,8 @@ fn one(name: &str, file: &[u8], settings: &PrepareSettings, limits: &ImageLimits
             let decoded = encoding::decode(file);
             Extract { notes: decoded.notes(), ..Extract::text(decoded.text.into_owned()) }
         }
-        sniff::Sniffed::Unsupported(what) => {
+        Sniffed::Group => return Err(Failure::new(FailureCode::Internal, "a file cannot be a group")),
+        Sniffed::Unsupported(what) => {
             let message = format!("cannot read this format: {what}. Convert the file, or exclude it");
             return Err(Failure::new(FailureCode::UnsupportedKind, message));
         }
@@ -89,7 +90,7 @@ fn one(name: &str, file: &[u8], settings: &PrepareSettings, limits: &ImageLimits
                 content.push(Page::Text(format!("[page {number}{}", pages::FOLLOWS)));
                 content.push(Page::Image(image));
             }
-            text => content.push(text),
+            text @ Page::Text(_) => content.push(text),
         }
     }
     Ok(Extract { pages: content, paged: false, notes: extract.notes })
