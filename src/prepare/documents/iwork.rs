@@ -4,8 +4,9 @@
 //! page. A note tells which.
 
 use super::archive::{self, Archive};
-use super::{Extract, ImageKind, ImageLimits, Page, PrepareSettings, Reader, pdf, picture};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, pdf};
 use crate::model::{Failure, FailureCode};
+use crate::prepare::{ImageKind, picture};
 
 pub(super) const READER: Reader = Reader { format: "iwork", name: NAME, recognises, read };
 

@@ -41,7 +41,7 @@ mod xml;
 
 pub use sheet_rows::{SheetChoice, is_workbook, sheet_rows};
 
-use super::{ImageKind, ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced, picture};
+use super::{ImageLimits, PdfMode, PrepareSettings, encode, encoding, fenced};
 use crate::model::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
