@@ -4,9 +4,11 @@
 //! stream never yields more bytes than the file has.
 
 use super::bounded::Bounded;
+use super::salvage::salvaged;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use cfb::{CompoundFile, Version};
+use std::borrow::Cow;
 use std::io::{self, Cursor, Read, Write};
 
 /// Password-protected Office documents. Their streams do not show their kind.
@@ -44,6 +46,13 @@ impl<'a> Compound<'a> {
     pub fn open(bytes: &'a [u8], name: &str) -> Result<Self, Failure> {
         let file = CompoundFile::open(Cursor::new(bytes)).map_err(|error| verdict::damaged(name, error))?;
         Ok(Self { file, size: bytes.len() as u64 })
+    }
+
+    /// The bytes of a sound file: these, or repaired ones.
+    pub fn sound(bytes: &[u8]) -> Cow<'_, [u8]> {
+        let is_sound = CompoundFile::open(Cursor::new(bytes)).is_ok();
+        let repaired = if is_sound { None } else { salvaged(bytes) };
+        repaired.map_or(Cow::Borrowed(bytes), Cow::Owned)
     }
 
     /// Reads a stream; `None` if it is missing or unreadable.

@@ -11,6 +11,41 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Wider sheets have tabs between cells, because a Markdown table would consist mostly of bars.
 const WIDEST: usize = 30;
 
+/// A rectangle of cells: first and last row, first and last column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Region {
+    pub rows: (u32, u32),
+    pub columns: (u32, u32),
+}
+
+impl Region {
+    /// Reads a range such as `A1:C2`.
+    pub fn read(range: &str) -> Option<Self> {
+        let (first, last) = range.split_once(':')?;
+        let corner = |name: &str| {
+            let name = name.replace('$', "");
+            let (letters, digits) = name.split_at(name.find(|c: char| c.is_ascii_digit())?);
+            let column = letters.bytes().try_fold(0_u32, |sum, letter| {
+                let letter = letter.to_ascii_uppercase().checked_sub(b'A' - 1).filter(|letter| *letter <= 26)?;
+                sum.checked_mul(26)?.checked_add(letter.into())
+            });
+            Some((digits.parse::<u32>().ok()?.checked_sub(1)?, column?.checked_sub(1)?))
+        };
+        let ((top, left), (bottom, right)) = (corner(first)?, corner(last)?);
+        Some(Self { rows: (top, bottom), columns: (left, right) })
+    }
+
+    /// The name of a cell: `B7`.
+    pub fn cell(row: u32, column: u32) -> String {
+        let (mut name, mut left) = (String::new(), u64::from(column) + 1);
+        while left > 0 {
+            name.insert(0, char::from(b'A' + u8::try_from((left - 1) % 26).unwrap_or(0)));
+            left = (left - 1) / 26;
+        }
+        format!("{name}{}", u64::from(row) + 1)
+    }
+}
+
 /// A sheet that is being filled.
 pub(super) struct Grid {
     rows: BTreeMap<u32, Vec<(u32, String)>>,
@@ -52,6 +87,23 @@ impl Grid {
         self.left -= cost;
         self.rows.entry(row).or_default().push((column, value.to_owned()));
         true
+    }
+
+    /// Removes cells that the first cell of a merged region covers. Returns their number.
+    pub fn cover(&mut self, regions: &[Region]) -> usize {
+        let mut covered = 0;
+        for Region { rows, columns } in regions {
+            if rows.0 > rows.1 {
+                continue;
+            }
+            for (row, cells) in self.rows.range_mut(rows.0..=rows.1) {
+                let before = cells.len();
+                let is_covered = |column: u32| columns.0 <= column && column <= columns.1 && (*row, column) != (rows.0, columns.0);
+                cells.retain(|(column, _)| !is_covered(*column));
+                covered += before - cells.len();
+            }
+        }
+        covered
     }
 
     /// Records whether a column has inexact numbers.

@@ -2,8 +2,10 @@
 
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};
+use super::numbering::BinaryLists;
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
+use std::borrow::Cow;
 use undoc::model::RevisionType;
 use undoc::{Block, Document, Error, ListType, Paragraph, Section, Table};
 
@@ -22,13 +24,25 @@ fn is_ppt(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn read_doc(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let sound = Compound::sound(bytes);
+    let (is_repaired, bytes) = (matches!(sound, Cow::Owned(_)), &*sound);
     let document = undoc::doc::DocParser::from_bytes(bytes.to_vec()).and_then(|mut parser| parser.parse());
-    extract(DOC_NAME, bytes, document, false)
+    extract(DOC_NAME, bytes, document, false).map(|extract| noted(extract, is_repaired))
 }
 
 fn read_ppt(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let sound = Compound::sound(bytes);
+    let (is_repaired, bytes) = (matches!(sound, Cow::Owned(_)), &*sound);
     let document = undoc::ppt::PptParser::from_bytes(bytes.to_vec()).and_then(|mut parser| parser.parse());
-    extract(PPT_NAME, bytes, document, true)
+    extract(PPT_NAME, bytes, document, true).map(|extract| noted(extract, is_repaired))
+}
+
+/// Adds a note if docmill repaired the file.
+fn noted(mut extract: Extract, is_repaired: bool) -> Extract {
+    if is_repaired {
+        extract.notes.push("the tables of the file are damaged; docmill repaired them, and text may be missing".to_owned());
+    }
+    extract
 }
 
 fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, paged: bool) -> Result<Extract, Failure> {
@@ -36,8 +50,8 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
         Error::Encrypted => verdict::encrypted(name),
         error => verdict::damaged(name, error),
     })?;
-    let mut deletions = false;
-    let sections = document.sections.iter().map(|each| section(each, &mut deletions));
+    let (mut deletions, mut lists) = (false, lists(bytes, name));
+    let sections = document.sections.iter().map(|each| section(each, &mut deletions, &mut lists));
     let pages: Vec<Page> =
         if paged { sections.map(Page::Text).collect() } else { vec![Page::Text(sections.collect::<Vec<_>>().join("\n\n"))] };
     let mut notes = Vec::new();
@@ -54,8 +68,17 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
     verdict::readable(name, Extract { pages, paged, notes })
 }
 
-fn section(section: &Section, deletions: &mut bool) -> String {
-    let mut text = Text { markdown: Markdown::new(), deletions };
+/// The lists of a Word document.
+fn lists(bytes: &[u8], name: &str) -> BinaryLists {
+    let Ok(mut file) = Compound::open(bytes, name) else { return BinaryLists::default() };
+    let document = file.stream("WordDocument").unwrap_or_default();
+    let is_first = document.get(0x0B).is_some_and(|flags| flags & 2 != 0);
+    let table = file.stream(if is_first { "1Table" } else { "0Table" }).unwrap_or_default();
+    BinaryLists::read(&document, &table)
+}
+
+fn section(section: &Section, deletions: &mut bool, lists: &mut BinaryLists) -> String {
+    let mut text = Text { markdown: Markdown::new(), deletions, lists };
     text.paragraphs(section.header.as_ref());
     for block in &section.content {
         match block {
@@ -85,6 +108,7 @@ struct Text<'a> {
     markdown: Markdown,
     /// Whether the document has tracked deletions.
     deletions: &'a mut bool,
+    lists: &'a mut BinaryLists,
 }
 
 impl Text<'_> {
@@ -95,12 +119,20 @@ impl Text<'_> {
     }
 
     fn paragraph(&mut self, paragraph: &Paragraph) {
-        match &paragraph.list_info {
-            _ if paragraph.heading.is_heading() => self.markdown.heading(paragraph.heading.level().into()),
-            Some(list) if list.list_type != ListType::None => {
-                let number = list.number.filter(|_| list.list_type == ListType::Numbered);
-                self.markdown.list_line(list.level.into(), &number.map_or_else(|| "-".to_owned(), |number| format!("{number}.")));
+        let heading = paragraph.heading.is_heading().then(|| paragraph.heading.level());
+        let list = paragraph.list_info.as_ref().filter(|list| list.list_type != ListType::None);
+        let mark = list.map(|list| match list.number.filter(|_| list.list_type == ListType::Numbered) {
+            Some(number) => self.lists.number(list.level.into(), number, heading),
+            None => "-".to_owned(),
+        });
+        match (heading, list, mark) {
+            (Some(level), _, mark) => {
+                self.markdown.heading(level.into());
+                if let Some(number) = mark.filter(|mark| mark != "-") {
+                    self.markdown.text(&format!("{number} "));
+                }
             }
+            (None, Some(list), Some(mark)) => self.markdown.list_line(list.level.into(), &mark),
             _ => self.markdown.paragraph(),
         }
         self.runs(paragraph);

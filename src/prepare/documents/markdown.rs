@@ -6,6 +6,7 @@
 //!
 //! Tables that only arrange a page become paragraphs. Nested tables become one line of their cell.
 
+use super::numbering::shown;
 use super::table::{self, Table};
 
 /// Maximum nesting of tables and of lists. Deeper levels are merged.
@@ -56,6 +57,15 @@ impl Piece {
     }
 }
 
+/// The numbers of a list.
+#[derive(Debug, Clone)]
+pub(super) struct Numbers {
+    pub next: i64,
+    pub step: i64,
+    /// `decimal`, `lowerLetter` and so on.
+    pub kind: &'static str,
+}
+
 /// A text that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Markdown {
@@ -64,8 +74,8 @@ pub(super) struct Markdown {
     tables: Vec<Table>,
     /// Number of open tables beyond [`DEPTH`].
     too_deep: usize,
-    /// The next number of each open list; `None` without numbers.
-    lists: Vec<Option<usize>>,
+    /// The numbers of each open list; `None` without numbers.
+    lists: Vec<Option<Numbers>>,
     /// Whether the last paragraph was a list line.
     in_lines: bool,
     script: Script,
@@ -176,9 +186,9 @@ impl Markdown {
         self.mark(format!("{}{number} ", "  ".repeat(level.min(DEPTH))));
     }
 
-    pub fn open_list(&mut self, first_number: Option<usize>) {
+    pub fn open_list(&mut self, numbers: Option<Numbers>) {
         self.gap(if self.lists.is_empty() { Gap::Paragraph } else { Gap::Line });
-        self.lists.push(first_number);
+        self.lists.push(numbers);
     }
 
     pub fn close_list(&mut self) {
@@ -189,17 +199,31 @@ impl Markdown {
         self.paragraph();
     }
 
+    /// Starts an item of the open list.
     pub fn item(&mut self) {
-        let indent = "  ".repeat(self.lists.len().clamp(1, DEPTH) - 1);
-        let mark = match self.lists.last_mut() {
-            Some(Some(number)) => {
-                *number += 1;
-                format!("{indent}{}. ", *number - 1)
+        let number = match self.lists.last_mut() {
+            Some(Some(numbers)) => {
+                let number = numbers.next;
+                numbers.next = number.saturating_add(numbers.step);
+                format!("{}.", u32::try_from(number).map_or_else(|_| number.to_string(), |number| shown(number, numbers.kind)))
             }
-            _ => format!("{indent}- "),
+            _ => "-".to_owned(),
         };
         self.gap(Gap::Line);
-        self.mark(mark);
+        self.number(&number);
+    }
+
+    /// Sets the number of the open item, which may be empty.
+    pub fn number(&mut self, number: &str) {
+        let indent = "  ".repeat(self.lists.len().clamp(1, DEPTH) - 1);
+        self.mark(if number.is_empty() { indent } else { format!("{indent}{number} ") });
+    }
+
+    /// The number of the next item of the open list, and of those after it.
+    pub fn count_from(&mut self, number: i64) {
+        if let Some(Some(numbers)) = self.lists.last_mut() {
+            numbers.next = number;
+        }
     }
 
     pub fn open_table(&mut self) {

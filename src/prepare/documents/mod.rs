@@ -22,13 +22,16 @@ mod markdown;
 mod math;
 mod msg;
 mod notebook;
+mod number_format;
 mod numbering;
 mod odf;
 mod ods;
+mod omml;
 mod parts;
 mod pdf;
 mod pptx;
 mod rtf;
+mod salvage;
 mod sheet;
 mod sheet_rows;
 mod styles;
@@ -148,6 +151,11 @@ pub const READERS: &[Reader] = &[
     sheet::XLS,
     msg::READER,
     compound::SEALED,
+    docx::FLAT,
+    sheet::FLAT,
+    odf::FODT,
+    odf::FODP,
+    ods::FODS,
     rtf::READER,
     mail::MBOX,
     mail::EML,

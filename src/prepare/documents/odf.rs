@@ -1,13 +1,14 @@
 //! OpenDocument texts (ODT) and presentations (ODP).
 //!
 //! Headings, paragraphs, lists, tables, notes and comments appear at their anchors. Headers and
-//! footers come first. Slides are pages. Tracked changes count as accepted. Lists have no numbers,
-//! because the file does not store them.
+//! footers come first. Slides are pages. Tracked changes count as accepted. Files may be archives, or
+//! one XML file (FODT, FODP).
 
 use super::archive::{self, Archive};
 use super::markdown::{Markdown, Script};
+use super::numbering::Lists;
 use super::xml::{self, Node, attribute, number};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ use std::fmt::Write;
 
 pub(super) const ODT: Reader = Reader { format: "odt", name: NAME, recognises: is_odt, read };
 pub(super) const ODP: Reader = Reader { format: "odp", name: NAME, recognises: is_odp, read };
+pub(super) const FODT: Reader = Reader { format: "fodt", name: NAME, recognises: is_fodt, read: read_flat };
+pub(super) const FODP: Reader = Reader { format: "fodp", name: NAME, recognises: is_fodp, read: read_flat };
 
 const NAME: &str = "an OpenDocument file (ODT or ODP)";
 
@@ -32,6 +35,22 @@ fn is_odp(bytes: &[u8], extension: &str) -> bool {
 /// Templates and master documents have longer types.
 pub(super) fn is_type(text: &str, kind: &str) -> bool {
     text.strip_prefix("application/vnd.oasis.opendocument.").is_some_and(|rest| rest.starts_with(kind))
+}
+
+/// Whether this is a document of this kind in one XML file.
+pub(super) fn is_flat(bytes: &[u8], kind: &str) -> bool {
+    let media_type = |root: String| {
+        root.strip_prefix("<office:document")?.split("office:mimetype=").nth(1).map(|text| text.trim_start_matches(['"', '\'']).to_owned())
+    };
+    xml::root(bytes).and_then(media_type).is_some_and(|text| is_type(&text, kind))
+}
+
+fn is_fodt(bytes: &[u8], _: &str) -> bool {
+    is_flat(bytes, "text")
+}
+
+fn is_fodp(bytes: &[u8], _: &str) -> bool {
+    is_flat(bytes, "presentation") || is_flat(bytes, "graphics")
 }
 
 /// Opens the archive. Fails if its content needs a password.
@@ -56,22 +75,16 @@ pub(super) fn left_out(archive: &Archive, pictures: usize) -> Vec<String> {
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut archive = open(bytes, NAME, settings.document_mb)?;
     let content = archive.needed("content.xml")?;
-    let mut file = File { bodies: vec![Markdown::new()], ..File::default() };
-    // Headers and footers are in page styles. In presentations, they are only placeholders.
-    if let Some(styles) = archive.text("styles.xml")? {
-        file.learn(&styles)?;
-        if content.contains("<office:text") {
-            file.walk(&styles, &["style:header", "style:footer"])?;
-        }
-    }
-    file.learn(&content)?;
-    file.walk(&content, &["office:body"])?;
-    file.turn_page();
-    let mut notes = left_out(&archive, file.pictures);
-    if file.deletions {
-        notes.push(verdict::DELETIONS.to_owned());
-    }
-    verdict::readable(NAME, Extract { pages: file.pages.into_iter().map(Page::Text).collect(), paged: file.slides > 0, notes })
+    let file = File::read(archive.text("styles.xml")?.as_deref(), &content)?;
+    let notes = left_out(&archive, file.pictures);
+    file.extract(notes)
+}
+
+fn read_flat(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+    let text = encoding::decode(bytes).text;
+    let file = File::read(xml::section(&text, "office:master-styles"), &text)?;
+    let pictures = (file.pictures > 0).then(|| format!("{} left out", verdict::counted(file.pictures, "picture")));
+    file.extract(pictures.into_iter().collect())
 }
 
 /// A document that is being read.
@@ -95,6 +108,7 @@ struct File {
     /// The looks of styles by name. `spans` has the looks of the open spans.
     styles: HashMap<String, Look>,
     spans: Vec<Look>,
+    lists: Lists,
 }
 
 /// The vertical position of text, and whether it is struck.
@@ -114,6 +128,28 @@ fn look(tag: &BytesStart) -> Look {
 }
 
 impl File {
+    fn read(styles: Option<&str>, content: &str) -> Result<Self, Failure> {
+        let mut file = Self { bodies: vec![Markdown::new()], ..Self::default() };
+        // Headers and footers are in page styles. In presentations, they are only placeholders.
+        if let Some(styles) = styles {
+            file.learn(styles)?;
+            if content.contains("<office:text") {
+                file.walk(styles, &["style:header", "style:footer"])?;
+            }
+        }
+        file.learn(content)?;
+        file.walk(content, &["office:body"])?;
+        file.turn_page();
+        Ok(file)
+    }
+
+    fn extract(self, mut notes: Vec<String>) -> Result<Extract, Failure> {
+        if self.deletions {
+            notes.push(verdict::DELETIONS.to_owned());
+        }
+        verdict::readable(NAME, Extract { pages: self.pages.into_iter().map(Page::Text).collect(), paged: self.slides > 0, notes })
+    }
+
     /// Records the looks of the styles of a part.
     ///
     /// They replace styles of earlier parts with the same name.
@@ -121,6 +157,7 @@ impl File {
         let mut name = String::new();
         xml::read(text, |node| {
             let Node::Open(tag) = node else { return };
+            self.lists.learn(tag);
             match tag.name().as_ref() {
                 "style:style" => {
                     name = attribute(tag, "style:name").unwrap_or_default();
@@ -182,9 +219,8 @@ impl File {
             return;
         }
         match name {
-            // These are deleted text, the pronunciation of words, and generated text such as note
-            // marks.
-            "text:tracked-changes" | "text:ruby-text" | "text:note-citation" | "text:page-number" | "office:forms" => {
+            // These are deleted text, and generated text such as note marks.
+            "text:tracked-changes" | "text:note-citation" | "text:page-number" | "office:forms" | "office:binary-data" => {
                 self.skipping = Some((name.to_owned(), 1));
             }
             "draw:page" => {
@@ -202,12 +238,28 @@ impl File {
             },
             "text:h" => {
                 self.paragraphs += 1;
-                self.write(|body| body.heading(number(tag, "text:outline-level").unwrap_or(1)));
+                let level = number(tag, "text:outline-level").unwrap_or(1);
+                let item = self.lists.begin(tag).filter(|number| number != "-");
+                let number = item.or_else(|| self.lists.heading(tag, level)).filter(|number| !number.is_empty());
+                self.write(|body| {
+                    body.heading(level);
+                    body.text(&number.map(|number| number + " ").unwrap_or_default());
+                });
             }
             "text:p" => {
                 self.paragraphs += 1;
                 let title = std::mem::take(&mut self.title);
-                self.write(|body| if title { body.heading(1) } else { body.paragraph() });
+                let number = self.lists.begin(tag);
+                self.write(|body| {
+                    if title {
+                        body.heading(1);
+                    } else {
+                        body.paragraph();
+                    }
+                    if let Some(number) = number {
+                        body.number(&number);
+                    }
+                });
             }
             "text:span" => {
                 let look = attribute(tag, "text:style-name").and_then(|name| self.styles.get(&name).copied());
@@ -217,8 +269,18 @@ impl File {
             }
             "text:s" | "text:tab" => self.write(|body| body.text(" ")),
             "text:line-break" => self.write(Markdown::line),
-            "text:list" => self.write(|body| body.open_list(None)),
-            "text:list-item" => self.write(Markdown::item),
+            "text:list" => {
+                self.lists.open_list(tag);
+                self.write(|body| body.open_list(None));
+            }
+            "text:list-item" | "text:list-header" => {
+                self.lists.item(tag, name == "text:list-header");
+                self.write(Markdown::item);
+            }
+            "text:ruby-text" => {
+                self.paragraphs += 1;
+                self.write(|body| body.verbatim("("));
+            }
             "text:note" | "office:annotation" => self.bodies.push(Markdown::new()),
             "dc:creator" => self.paragraphs += 1,
             "draw:image" => self.pictures += 1,
@@ -260,7 +322,14 @@ impl File {
                 self.paragraphs = self.paragraphs.saturating_sub(1);
                 self.write(|body| body.verbatim("] "));
             }
-            "text:list" => self.write(Markdown::close_list),
+            "text:list" => {
+                self.lists.close_list();
+                self.write(Markdown::close_list);
+            }
+            "text:ruby-text" => {
+                self.paragraphs = self.paragraphs.saturating_sub(1);
+                self.write(|body| body.verbatim(")"));
+            }
             "text:note" if self.bodies.len() > 1 => {
                 let note = self.closed_body();
                 self.footnotes.push(note);

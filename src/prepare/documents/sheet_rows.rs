@@ -1,14 +1,15 @@
 //! Rows of a sheet as JSON lines. The first row names the columns.
 //!
-//! Cells have the text that people see, and numbers have all their digits. Cells keep the blanks
-//! around their text. Empty rows and columns are left out; a cell of blanks is empty. A sheet above
-//! its limit is refused, not cut. A sheet whose ids are too long for a workbook's numbers is refused
-//! too.
+//! Cells have the text that people see. Numbers without a number format have all their digits. Cells
+//! keep the blanks around their text. Empty rows and columns are left out; a cell of blanks is empty.
+//! A sheet above its limit is refused, not cut. A sheet whose ids are too long for a workbook's
+//! numbers is refused too.
 
 use super::grid::Grid;
+use super::sheet::Filled;
 use super::{ods, sheet, verdict};
 use crate::model::Failure;
-use calamine::{Sheet, SheetType};
+use calamine::SheetType;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -36,16 +37,16 @@ pub struct SheetChoice {
 pub fn sheet_rows(bytes: &[u8], format: &str, wanted: &SheetChoice, megabytes: u64, out: &mut impl Write) -> Result<Vec<String>, String> {
     let name = wanted.name.as_deref();
     let most = usize::try_from(megabytes.saturating_mul(1_000_000) / SHARE).unwrap_or(usize::MAX);
-    let filled = |sheets: &[Sheet], fill: sheet::Fill<'_>| {
-        let tables = sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).map(|sheet| sheet.name.clone());
+    let filled = |sheets: &[sheet::Tab], fill: sheet::Fill<'_>| {
+        let tables = sheets.iter().filter(|sheet| sheet.kind == SheetType::WorkSheet).map(|sheet| sheet.name.clone());
         let names = match ordered(tables.collect(), name) {
             Ok(names) => names,
             // The workbook itself is fine, so this is not a failure of reading it.
             Err(why) => return Ok(Err(why)),
         };
-        let mut grid = Grid::unchanged(most);
-        fill(&names[0], &mut grid).map_err(|why| verdict::damaged("a workbook", why))?;
-        Ok(Ok((names, grid)))
+        let mut sheet = Filled::new(Grid::unchanged(most), false);
+        fill(&names[0], &mut sheet).map_err(|why| verdict::damaged("a workbook", why))?;
+        Ok(Ok((names, sheet.grid)))
     };
     let read: Result<Result<(Vec<String>, Grid), String>, Failure> = match format {
         "xlsx" => sheet::xlsx(bytes, megabytes, filled),

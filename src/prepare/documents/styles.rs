@@ -14,6 +14,7 @@ pub(super) struct Style {
     pub heading: Option<usize>,
     pub list: Option<(String, usize)>,
     pub hidden: Option<bool>,
+    pub font: Option<String>,
     based_on: Option<String>,
 }
 
@@ -41,8 +42,9 @@ impl Styles {
                         style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1));
                     }
                     "vanish" => style.hidden = Some(is_on(tag)),
+                    "rFonts" => style.font = attribute(tag, "w:ascii").or_else(|| attribute(tag, "w:hAnsi")),
                     "basedOn" => style.based_on = value(),
-                    "numId" => style.list = Some((value().unwrap_or_default(), style.list.take().map_or(0, |list| list.1))),
+                    "numId" | "ilfo" => style.list = Some((value().unwrap_or_default(), style.list.take().map_or(0, |list| list.1))),
                     "ilvl" => {
                         style.list = Some((style.list.take().map_or_else(String::new, |list| list.0), number(tag, "w:val").unwrap_or(0)));
                     }
@@ -61,14 +63,11 @@ impl Styles {
     ///
     /// References to base styles may be cyclic, so the search ends after 16 steps.
     pub fn find<T>(&self, id: &str, what: impl Fn(&Style) -> Option<T>) -> Option<T> {
-        let mut id = Some(id);
-        for _ in 0..16 {
-            let style = self.0.get(id?)?;
-            if let Some(found) = what(style) {
-                return Some(found);
-            }
-            id = style.based_on.as_deref();
-        }
-        None
+        self.chain(id).find_map(|id| what(self.0.get(id)?))
+    }
+
+    /// The style and its base styles.
+    pub fn chain<'s>(&'s self, id: &'s str) -> impl Iterator<Item = &'s str> {
+        std::iter::successors(Some(id), |id| self.0.get(*id)?.based_on.as_deref()).take(16)
     }
 }

@@ -1,48 +1,99 @@
-//! Signs that Word stores as codes of a symbol font.
+//! Signs that documents store as codes of a symbol font.
 
-/// Greek capital letters in the order of the font Symbol.
-///
-/// `SMALL` has the small letters.
-const CAPITALS: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
-const SMALL: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
+/// Signs of the font Symbol: the codes 0x20 to 0x7E, 0xA0 to 0xEF, and 0xF1 to 0xFE.
+const LOW: &str = " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼";
+const HIGH: &str = "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊⟨®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪";
+const END: &str = "⟩∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭";
+/// Signs of Wingdings, and their codes in the same order.
+const WINGDINGS: &str = " ✏✂✁☎✆✉⌛☺😐☹☠✈✠✡☪☯●❍■☐☐❑❒⬧⧫◆❖⬥☒⌘❀✿•○▪☐★➢←→↑↓➔⇦⇨⇧⇩✗✓☒☑";
+const CODES: [u8; 52] = [
+    0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2A, 0x36, 0x4A, 0x4B, 0x4C, 0x4E, 0x51, 0x58, 0x59, 0x5A, 0x5B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70,
+    0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x7A, 0x7B, 0x7C, 0x9F, 0xA1, 0xA7, 0xA8, 0xAB, 0xD8, 0xDF, 0xE0, 0xE1, 0xE2, 0xE8,
+    0xEF, 0xF0, 0xF1, 0xF2, 0xFB, 0xFC, 0xFD, 0xFE,
+];
 
-/// Returns the character for a common sign of a symbol font.
+/// Returns the character for a common sign of a symbol font, by its code in hexadecimal.
 pub(super) fn character(font: &str, code: &str) -> Option<char> {
     // Word stores codes with or without the offset of Unicode's private use area.
-    let code = u8::try_from(u16::from_str_radix(code, 16).ok()? & 0x0FFF).ok()?;
-    match (font, code) {
-        ("Symbol", b'A'..=b'Z') => CAPITALS.chars().nth((code - b'A').into()),
-        ("Symbol", b'a'..=b'z') => SMALL.chars().nth((code - b'a').into()),
-        ("Symbol", _) => Some(match code {
-            0xA3 => '≤',
-            0xA5 => '∞',
-            0xAC => '←',
-            0xAE => '→',
-            0xB0 => '°',
-            0xB1 => '±',
-            0xB3 => '≥',
-            0xB4 => '×',
-            0xB7 => '•',
-            0xB8 => '÷',
-            0xB9 => '≠',
-            0xBB => '≈',
-            0xD5 => '∏',
-            0xD6 => '√',
-            0xE5 => '∑',
-            0xF2 => '∫',
-            _ => return None,
-        }),
-        ("Wingdings", _) => Some(match code {
-            0x6F | 0xA8 => '☐',
-            0x78 | 0xFD => '☒',
-            0xA7 => '▪',
-            0xDF => '←',
-            0xE0 => '→',
-            0xFB => '✗',
-            0xFC => '✓',
-            0xFE => '☑',
-            _ => return None,
-        }),
+    let code = u16::from_str_radix(code, 16).ok()?;
+    sign(font, u8::try_from(code & 0x0FFF).ok()?)
+}
+
+fn sign(font: &str, code: u8) -> Option<char> {
+    let nth = |signs: &str, first: u8| signs.chars().nth(code.checked_sub(first)?.into());
+    match &*font.to_ascii_lowercase() {
+        "symbol" | "symbolmt" => match code {
+            0x20..=0x7E => nth(LOW, 0x20),
+            0xA0..=0xEF => nth(HIGH, 0xA0),
+            0xF1..=0xFE => nth(END, 0xF1),
+            _ => None,
+        },
+        "wingdings" => match code {
+            0x81..=0x8A => nth("①②③④⑤⑥⑦⑧⑨⑩", 0x81),
+            0x8C..=0x95 => nth("❶❷❸❹❺❻❼❽❾❿", 0x8C),
+            _ => CODES.iter().position(|other| *other == code).and_then(|at| WINGDINGS.chars().nth(at)),
+        },
+        "wingdings 2" => match code {
+            0x4F | 0x53 | 0x54 => Some('☒'),
+            0x50 => Some('✓'),
+            0x52 => Some('☑'),
+            0x2A | 0xA3 => Some('☐'),
+            0x97 => Some('•'),
+            _ => None,
+        },
         _ => None,
+    }
+}
+
+/// Whether a font shows other signs than its text says.
+pub(super) fn is_symbol_font(font: &str) -> bool {
+    matches!(&*font.to_ascii_lowercase(), "symbol" | "symbolmt" | "wingdings" | "wingdings 2" | "wingdings 3" | "webdings")
+}
+
+/// Whether a character is a code of a symbol font.
+pub(super) fn is_code(character: char) -> bool {
+    ('\u{F020}'..='\u{F0FF}').contains(&character)
+}
+
+/// Returns the sign for a typed character; `None` if its meaning is unknown.
+///
+/// Text may name no font, and Word then takes Symbol for the code.
+pub(super) fn typed(font: &str, character: char) -> Option<char> {
+    let is_code = is_code(character);
+    let code = u8::try_from(u32::from(character) & if is_code { 0xFF } else { u32::MAX });
+    match code {
+        _ if !is_code && !is_symbol_font(font) => Some(character),
+        Err(_) => Some(character),
+        Ok(0x7F..) if !is_code => Some(character),
+        Ok(b' ') => Some(' '),
+        Ok(code) => sign(if is_symbol_font(font) { font } else { "Symbol" }, code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_are_found_with_and_without_the_private_use_area() {
+        for (font, code, found) in [
+            ("Symbol", "61", Some('α')),
+            ("Symbol", "F0E5", Some('∑')),
+            ("Symbol", "F0F2", Some('∫')),
+            ("Symbol", "B3", Some('≥')),
+            ("Symbol", "FE", Some('⎭')),
+            ("Symbol", "F0F0", None),
+            ("Wingdings", "F0FC", Some('✓')),
+            ("Wingdings", "82", Some('②')),
+            ("Wingdings", "FE", Some('☑')),
+            ("Arial", "61", None),
+        ] {
+            assert_eq!(character(font, code), found, "{font} {code}");
+        }
+        let read = |font: &str, text: &str| text.chars().filter_map(|c| typed(font, c)).collect::<String>();
+        assert_eq!(read("Symbol", "\u{F061}\u{F062}"), "αβ");
+        assert_eq!(read("Symbol", "ab é"), "αβ é");
+        assert_eq!(read("Arial", "ab"), "ab");
+        assert_eq!(read("", "\u{F0B7}"), "•");
     }
 }

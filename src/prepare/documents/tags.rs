@@ -1,7 +1,8 @@
 //! Converts the tags of an HTML page to Markdown, without a tree.
 
-use super::markdown::{Markdown, Script};
+use super::markdown::{Markdown, Numbers, Script};
 use super::math::MathMl;
+use super::numbering::{lengths, list_kind};
 use html5ever::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -53,7 +54,7 @@ const DEPTH: usize = 64;
 
 /// Converts a page. `skip` decides whether [`SKIPPED`] elements are omitted.
 pub(super) fn converted(html: &str, skip: bool) -> Page {
-    let page = Page { skip, markdown: Markdown::new(), ..Page::default() };
+    let page = Page { skip, markdown: Markdown::new(), lengths: lengths(html), ..Page::default() };
     let tokenizer = Tokenizer::new(Sink(RefCell::new(page)), html5ever::tokenizer::TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
@@ -155,6 +156,9 @@ pub(super) struct Page {
     hiding: Vec<String>,
     /// Whether a hidden element had text.
     pub hidden: bool,
+    /// The number of items of each `ol` element, if some count down, and the elements so far.
+    lengths: Vec<i64>,
+    ordered: usize,
     /// Number of open preformatted elements.
     preformatted: usize,
     /// The formula that is being read.
@@ -182,6 +186,7 @@ impl Page {
     }
 
     fn open(&mut self, name: &str, tag: &Tag) {
+        self.ordered += usize::from(name == "ol");
         if name == "title" && self.title.is_empty() && !self.skipping.iter().any(|skipped| skipped == "svg") {
             self.in_title = !tag.self_closing;
             return;
@@ -226,6 +231,7 @@ impl Page {
         }
         let (name, page) = (role.unwrap_or(name), &mut self.markdown);
         let number = |name: &str| attribute(name).and_then(|value| value.parse().ok());
+        let integer = |name: &str| attribute(name).and_then(|value| value.parse::<i64>().ok());
         match name {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => page.heading(name[1..].parse().unwrap_or(6)),
             "br" | "dt" | "option" => page.line(),
@@ -234,8 +240,18 @@ impl Page {
                 page.mark(": ".to_owned());
             }
             "ul" | "menu" | "dir" => page.open_list(None),
-            "ol" => page.open_list(Some(number("start").unwrap_or(1))),
-            "li" => page.item(),
+            "ol" => {
+                let length = attribute("reversed").and_then(|_| self.lengths.get(self.ordered.saturating_sub(1)).copied());
+                let kind = list_kind(attribute("type").as_deref(), attribute("style").as_deref());
+                let next = integer("start").or(length).unwrap_or(1);
+                page.open_list(Some(Numbers { next, step: if length.is_some() { -1 } else { 1 }, kind }));
+            }
+            "li" => {
+                if let Some(value) = integer("value") {
+                    page.count_from(value);
+                }
+                page.item();
+            }
             "table" => page.open_table(),
             "thead" | "tbody" => page.table_part(false),
             "tfoot" => page.table_part(true),

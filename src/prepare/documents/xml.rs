@@ -3,6 +3,7 @@
 //! The nesting depth is not limited. Entities declared in a document are never expanded. End tags
 //! without a start tag are ignored.
 
+use super::encoding;
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesRef, BytesStart, Event};
@@ -59,4 +60,28 @@ fn resolved(reference: &BytesRef) -> String {
     }
     let name: &str = reference;
     resolve_predefined_entity(name).map_or_else(|| format!("&{name};"), str::to_owned)
+}
+
+/// Maximum bytes before the end of the first tag of a file.
+const HEAD: usize = 16 << 10;
+
+/// The first tag of an XML file; `None` for other files.
+pub(super) fn root(bytes: &[u8]) -> Option<String> {
+    let head = encoding::decode(&bytes[..bytes.len().min(HEAD)]).text;
+    let mut rest = head.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
+    while let Some((open, close)) = [("<?", "?>"), ("<!--", "-->"), ("<!", ">")].into_iter().find(|(open, _)| rest.starts_with(open)) {
+        rest = rest[open.len()..].split_once(close)?.1.trim_start();
+    }
+    let end = rest.starts_with('<').then(|| rest.find('>').unwrap_or(rest.len()))?;
+    Some(rest[..end].to_owned())
+}
+
+/// The first element of this name, with its tags.
+pub(super) fn section<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let open = format!("<{name}");
+    let ends_name = |at: &usize| text[at + open.len()..].starts_with(|c: char| c.is_whitespace() || matches!(c, '>' | '/'));
+    let from = text.match_indices(&open).map(|(at, _)| at).find(ends_name)?;
+    let close = format!("</{name}>");
+    let end = text[from..].find(&close).map_or(text.len(), |at| from + at + close.len());
+    Some(&text[from..end])
 }

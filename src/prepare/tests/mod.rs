@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cells;
 mod encodings;
+mod flat;
 mod formats;
 mod golden;
 mod images;
 mod kinds;
+mod lists;
 mod mail;
 mod modern_images;
 mod mutations;
 mod office;
+mod outside;
 mod pdf;
 mod sniffing;
 mod texts;

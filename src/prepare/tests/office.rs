@@ -35,7 +35,7 @@ pub(super) fn archive(entries: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Builds a record of an Excel workbook (97 to 2003).
-fn record(kind: u16, body: &[u8]) -> Vec<u8> {
+pub(super) fn record(kind: u16, body: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &u16::try_from(body.len()).unwrap().to_le_bytes(), body].concat()
 }
 
@@ -123,7 +123,7 @@ fn docx() -> Vec<u8> {
 
 const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 
-fn relations(parts: &[(&str, &str, &str)]) -> String {
+pub(super) fn relations(parts: &[(&str, &str, &str)]) -> String {
     let mut text = "<Relationships>".to_owned();
     for (id, kind, target) in parts {
         write!(text, "<Relationship Id=\"{id}\" Type=\"{RELATIONS}/{kind}\" Target=\"{target}\"/>").unwrap();
@@ -177,7 +177,7 @@ const ROWS: &str = r#"<row r="1"><c r="A1" t="inlineStr"><is><t>Day</t></is></c>
     <row r="2"><c r="A2" s="1"><v>45429</v></c><c r="B2" s="2"><v>0.125</v></c><c r="D2"><v>0.30000000000000004</v></c></row>
     <row r="900000"><c r="A900000" t="b"><v>1</v></c></row>"#;
 
-fn odf(kind: &str, body: &str) -> Vec<u8> {
+pub(super) fn odf(kind: &str, body: &str) -> Vec<u8> {
     let content = format!("<office:document-content><office:body>{body}</office:body></office:document-content>");
     let styles = "<x><style:style><text:p>no</text:p></style:style><style:header><text:p>Top</text:p></style:header></x>";
     archive(&[("mimetype", &format!("application/vnd.oasis.opendocument.{kind}")), ("styles.xml", styles), ("content.xml", &content)])
@@ -201,7 +201,7 @@ fn ods() -> Vec<u8> {
         r#"<office:spreadsheet><table:table table:name="Data"><table:table-row><table:table-cell><text:p>Day</text:p></table:table-cell>
         <table:table-cell table:number-columns-repeated="2"><text:p>x</text:p></table:table-cell></table:table-row>
         <table:table-row table:number-rows-repeated="1000000"><table:table-cell table:number-columns-repeated="16000"/></table:table-row>
-        <table:table-row><table:table-cell office:date-value="2024-05-17"><text:p>17. Mai</text:p></table:table-cell><table:table-cell office:value="0.5"/></table:table-row>
+        <table:table-row><table:table-cell office:date-value="2024-05-17"><text:p>17.05.24</text:p></table:table-cell><table:table-cell office:value="0.5"/></table:table-row>
         </table:table></office:spreadsheet>"#,
     )
 }

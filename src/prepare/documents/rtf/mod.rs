@@ -6,41 +6,21 @@
 //! Measured on a file with all of these, the crate rtf-parser 0.4.3 joins paragraphs and table
 //! cells. It also loses Cyrillic fonts and Japanese characters, and keeps hidden text.
 
+mod group;
+mod lists;
+
 use super::codepage::{of_charset, of_number};
 use super::markdown::{Markdown, Script};
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, WINDOWS_1252};
+use group::{Group, KEPT, SKIPPED};
+use lists::Lists;
 use std::collections::HashMap;
 
 pub(super) const READER: Reader = Reader { format: "rtf", name: NAME, recognises, read };
 
 const NAME: &str = "an RTF document";
-/// Groups without text for readers.
-///
-/// Groups marked with `\*` are also skipped, except [`KEPT`].
-const SKIPPED: [&str; 17] = [
-    "author",
-    "bkmkend",
-    "bkmkstart",
-    "colortbl",
-    "comment",
-    "fldinst",
-    "filetbl",
-    "info",
-    "keywords",
-    "listtable",
-    "nonshppict",
-    "objdata",
-    "operator",
-    "pict",
-    "stylesheet",
-    "title",
-    "xe",
-];
-/// Groups that contain text, although old programs may skip them.
-const KEPT: [&str; 4] = ["annotation", "footnote", "shptxt", "ud"];
-
 fn recognises(bytes: &[u8], _: &str) -> bool {
     bytes.trim_ascii_start().starts_with(b"{\\rtf")
 }
@@ -56,33 +36,6 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     }
     let extract = Extract { notes, ..Extract::text(page.markdown.finish()) };
     verdict::readable(NAME, extract)
-}
-
-/// The state of a group. Inner groups inherit it.
-#[expect(clippy::struct_excessive_bools, reason = "independent states")]
-#[derive(Clone)]
-struct Group {
-    skipped: bool,
-    hidden: bool,
-    deleted: bool,
-    /// Whether the group has just started with `\*`.
-    optional: bool,
-    /// Text to write at the end of the group.
-    ending: &'static str,
-    encoding: &'static Encoding,
-    /// Number of characters after `\u` that old programs show instead.
-    substitutes: usize,
-    in_fonts: bool,
-    in_table: bool,
-    script: Script,
-    struck: bool,
-}
-
-impl Group {
-    /// Whether the text of the group is skipped.
-    fn is_silent(&self) -> bool {
-        self.skipped || self.hidden || self.deleted || self.in_fonts
-    }
 }
 
 struct Page {
@@ -102,26 +55,16 @@ struct Page {
     pictures: usize,
     /// Whether the file has deleted text.
     deletions: bool,
+    /// Whether a paragraph has ended and the next one has not begun.
+    ended: bool,
+    lists: Lists,
 }
 
 impl Page {
     fn new() -> Self {
-        let group = Group {
-            skipped: false,
-            hidden: false,
-            deleted: false,
-            optional: false,
-            ending: "",
-            encoding: WINDOWS_1252,
-            substitutes: 1,
-            in_fonts: false,
-            in_table: false,
-            script: Script::Normal,
-            struck: false,
-        };
         Self {
             markdown: Markdown::new(),
-            groups: vec![group],
+            groups: vec![Group::default()],
             standard: WINDOWS_1252,
             fonts: HashMap::new(),
             font: 0,
@@ -131,6 +74,8 @@ impl Page {
             table: false,
             pictures: 0,
             deletions: false,
+            ended: false,
+            lists: Lists::default(),
         }
     }
 
@@ -154,7 +99,7 @@ impl Page {
         self.flush();
         self.substitutes = 0;
         if let Some(group) = self.groups.last() {
-            let inner = Group { optional: false, ending: "", ..group.clone() };
+            let inner = Group { fresh: true, optional: false, ending: "", ..group.clone() };
             self.groups.push(inner);
         }
         rest
@@ -169,6 +114,7 @@ impl Page {
             && !group.skipped
             && !group.ending.is_empty()
         {
+            self.ended = false;
             self.markdown.glue();
             self.markdown.verbatim(group.ending);
         }
@@ -184,8 +130,11 @@ impl Page {
     }
 
     fn byte<'a>(&mut self, byte: u8, rest: &'a [u8]) -> &'a [u8] {
+        self.group().fresh = false;
         if self.substitutes > 0 {
             self.substitutes -= 1;
+        } else if self.group().in_pattern {
+            self.lists.pattern(char::from(byte));
         } else {
             self.flush_units();
             self.bytes.push(byte);
@@ -202,8 +151,9 @@ impl Page {
                 let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return behind };
                 self.byte(byte, &behind[2..])
             }
+            // The mark means a group only at its beginning. LibreOffice also writes it further behind.
             b'*' => {
-                self.group().optional = true;
+                self.group().optional = self.group().fresh;
                 behind
             }
             b'~' => self.byte(b' ', behind),
@@ -239,12 +189,31 @@ impl Page {
 
     fn word(&mut self, word: &str, number: Option<i32>) {
         if word == "u" {
+            if self.group().in_pattern {
+                let [low, high, ..] = number.unwrap_or(0).to_le_bytes();
+                self.substitutes = self.group().substitutes;
+                return self.lists.pattern(char::from_u32(u16::from_le_bytes([low, high]).into()).unwrap_or('?'));
+            }
             return self.unit(number.unwrap_or(0));
         }
         self.flush();
         self.substitutes = 0;
+        self.group().fresh = false;
         let optional = std::mem::take(&mut self.group().optional);
+        if matches!(word, "listtable" | "listoverridetable") {
+            self.group().in_lists = true;
+        } else if word == "leveltext" {
+            self.group().in_pattern = self.group().in_lists;
+        }
+        if self.group().in_lists {
+            self.lists.learn(word, number.unwrap_or(0));
+        } else if !self.group().is_silent() {
+            self.lists.note(word, number.unwrap_or(0));
+        }
         if KEPT.contains(&word) {
+            if matches!(word, "footnote" | "annotation") {
+                self.settle();
+            }
             let group = self.group();
             group.skipped = false;
             (group.ending, group.optional) = ("]", false);
@@ -315,9 +284,10 @@ impl Page {
             return self.write(sign);
         }
         match word {
-            "par" | "page" | "sect" | "column" => self.markdown.paragraph(),
+            "par" | "page" | "sect" | "column" => self.ended = true,
             "line" | "softline" | "nestrow" => self.markdown.line(),
             "cell" => {
+                self.ended = false;
                 self.in_table();
                 self.markdown.close_cell();
             }
@@ -368,9 +338,22 @@ impl Page {
             self.table = false;
             self.markdown.close_table();
         }
+        if !text.trim().is_empty() {
+            self.settle();
+        }
         self.markdown.script(script);
         self.markdown.strike(struck);
         self.markdown.text(text);
+    }
+
+    /// Begins a paragraph, as an item of a list if it is one.
+    fn settle(&mut self) {
+        let ended = std::mem::take(&mut self.ended);
+        if let Some((level, number)) = self.lists.begin() {
+            self.markdown.list_line(level, &number);
+        } else if ended {
+            self.markdown.paragraph();
+        }
     }
 
     /// Opens a cell if none is open.

@@ -1,0 +1,352 @@
+//! Reads one part of a Word document: its text, a header, a note.
+
+use super::Word;
+use super::fields::Field;
+use super::symbols;
+use crate::prepare::documents::markdown::{Markdown, Script};
+use crate::prepare::documents::omml::Omml;
+use crate::prepare::documents::styles;
+use crate::prepare::documents::xml::{Node, attribute, number};
+use quick_xml::events::BytesStart;
+
+/// One part of the document that is being read.
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
+#[derive(Default)]
+pub(super) struct Story {
+    pub markdown: Markdown,
+    /// Whether the paragraph has text.
+    ///
+    /// Before the text, its style and list are collected.
+    begun: bool,
+    style: String,
+    list: Option<(String, usize)>,
+    level: Option<usize>,
+    /// Whether the mark of the paragraph is a tracked deletion.
+    removed: bool,
+    /// Hidden property of the open run, if set, its style, and its font.
+    hidden: Option<bool>,
+    run_style: String,
+    font: Option<String>,
+    script: Script,
+    struck: bool,
+    /// Whether the reader is within `<w:t>`, or within the code of a field.
+    in_text: bool,
+    in_code: bool,
+    /// Whether the reader is within a paragraph.
+    in_paragraph: bool,
+    /// Name and nesting depth of the skipped element.
+    skipping: Option<(String, usize)>,
+    /// Whether the reader is within the properties of a paragraph.
+    in_properties: bool,
+    in_row_properties: bool,
+    /// The formula that is being read.
+    math: Option<Omml>,
+    fields: Vec<Field>,
+    /// The reading of a word, and whether it is being read.
+    reading: String,
+    in_reading: bool,
+}
+
+/// Maximum nesting of fields.
+const FIELDS: usize = 64;
+
+impl Story {
+    pub fn new() -> Self {
+        Self { markdown: Markdown::new(), ..Self::default() }
+    }
+}
+
+impl Word {
+    pub(super) fn visit(&mut self, story: &mut Story, node: Node) {
+        match node {
+            Node::Open(tag) => self.open(story, tag),
+            Node::Close(name) => self.close(story, name.rsplit(':').next().unwrap_or(name)),
+            Node::Text(text) => {
+                if story.skipping.is_some() {
+                } else if let Some(math) = &mut story.math {
+                    math.text(text);
+                } else if story.in_code {
+                    story.fields.last_mut().into_iter().for_each(|field| field.code.push_str(text));
+                } else if !story.in_text {
+                } else if self.hides(story) {
+                    self.hidden |= !text.trim().is_empty();
+                } else if story.in_reading {
+                    story.reading.push_str(text);
+                } else {
+                    let text = self.signs(story, text);
+                    self.write(story, &text);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, story: &mut Story, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.begin(story);
+        story.markdown.script(story.script);
+        story.markdown.strike(story.struck);
+        story.markdown.text(text);
+    }
+
+    /// Replaces the codes of symbol fonts by their signs.
+    fn signs(&mut self, story: &Story, text: &str) -> String {
+        let of_style = |id: &str| self.styles.find(id, |style| style.font.clone());
+        let has_code = text.contains(symbols::is_code);
+        let font = story.font.clone().or_else(|| of_style(&story.run_style)).or_else(|| of_style(&story.style)).unwrap_or_default();
+        if !has_code && !symbols::is_symbol_font(&font) {
+            return text.to_owned();
+        }
+        let mut lost = 0;
+        let sign = |code: char| {
+            let sign = symbols::typed(&font, code);
+            lost += usize::from(sign.is_none());
+            sign
+        };
+        let signs = text.chars().filter_map(sign).collect();
+        self.symbols += lost;
+        signs
+    }
+
+    fn open(&mut self, story: &mut Story, tag: &BytesStart) {
+        let name = tag.local_name();
+        let name: &str = name.as_ref();
+        if let Some((skipped, times)) = &mut story.skipping {
+            *times += usize::from(skipped == name);
+            return;
+        }
+        if matches!(name, "oMath" | "oMathPara") && story.math.is_none() {
+            story.math = Some(Omml::default());
+        }
+        if let Some(math) = &mut story.math {
+            match name {
+                "del" | "moveFrom" => story.skipping = Some((name.to_owned(), 1)),
+                _ => math.open(tag),
+            }
+            return;
+        }
+        if self.open_run(story, name, tag) || self.open_object(story, name, tag) {
+            return;
+        }
+        let value = || attribute(tag, "w:val");
+        match name {
+            // These are alternatives for old programs, moved text, and programs' own data.
+            "Fallback" | "moveFrom" | "pPrChange" | "rPrChange" | "tcPrChange" | "trPrChange" | "sectPrChange" | "binData" => {
+                story.skipping = Some((name.to_owned(), 1));
+            }
+            "p" => {
+                let fields = std::mem::take(&mut story.fields);
+                *story = Story { markdown: std::mem::take(&mut story.markdown), fields, in_paragraph: true, ..Story::default() };
+            }
+            "pPr" => story.in_properties = true,
+            "pStyle" => story.style = value().unwrap_or_default(),
+            "numId" | "ilfo" if story.in_properties => story.list = value().map(|id| (id, story.list.take().map_or(0, |list| list.1))),
+            "ilvl" if story.in_properties => story.level = number(tag, "w:val"),
+            "altChunk" => self.object(story, tag, "r:id"),
+            // For a row, this element is in its properties. For a paragraph mark, it is empty.
+            "del" | "cellDel" => {
+                self.deletions = true;
+                story.removed |= story.in_properties;
+                let deleted = if name == "cellDel" {
+                    "tc"
+                } else if story.in_row_properties {
+                    "tr"
+                } else {
+                    "del"
+                };
+                story.skipping = Some((deleted.to_owned(), 1));
+            }
+            "trPr" => story.in_row_properties = true,
+            "tbl" => story.markdown.open_table(),
+            "tr" => story.markdown.row(),
+            "tc" => story.markdown.cell(1, 1),
+            "gridSpan" => story.markdown.widen(number(tag, "w:val").unwrap_or(1)),
+            _ => {}
+        }
+    }
+
+    /// Opens an element of a run: its properties and its text. Returns whether it is one.
+    fn open_run(&mut self, story: &mut Story, name: &str, tag: &BytesStart) -> bool {
+        let value = || attribute(tag, "w:val");
+        let in_run = !story.in_properties;
+        match name {
+            "r" => {
+                (story.hidden, story.run_style, story.script, story.struck, story.font) =
+                    (None, String::new(), Script::Normal, false, None);
+            }
+            "vertAlign" if in_run => {
+                story.script = match value().as_deref() {
+                    Some("superscript") => Script::Raised,
+                    Some("subscript") => Script::Lowered,
+                    _ => Script::Normal,
+                }
+            }
+            "strike" | "dstrike" if in_run => story.struck |= styles::is_on(tag),
+            // The properties of a paragraph apply only to its mark.
+            "vanish" if in_run => story.hidden = Some(styles::is_on(tag)),
+            "rStyle" if in_run => story.run_style = value().unwrap_or_default(),
+            "rFonts" if in_run => story.font = attribute(tag, "w:ascii").or_else(|| attribute(tag, "w:hAnsi")),
+            "rt" => story.in_reading = true,
+            "t" => story.in_text = true,
+            "instrText" => story.in_code = true,
+            "tab" | "ptab" | "br" | "cr" | "noBreakHyphen" | "footnoteReference" | "endnoteReference" | "commentReference" | "docPr"
+            | "sym" | "fldChar"
+                if self.hides(story) => {}
+            "fldChar" => self.field(story, tag),
+            "tab" | "ptab" if in_run => story.markdown.text(" "),
+            "br" if matches!(attribute(tag, "w:type").as_deref(), Some("page" | "column")) => story.markdown.paragraph(),
+            "br" | "cr" => story.markdown.line(),
+            "noBreakHyphen" => story.markdown.verbatim("-"),
+            "sym" => {
+                let (font, code) = (attribute(tag, "w:font").unwrap_or_default(), attribute(tag, "w:char").unwrap_or_default());
+                match symbols::character(&font, &code) {
+                    Some(sign) => self.write(story, sign.encode_utf8(&mut [0; 4])),
+                    None => self.symbols += 1,
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Opens an object: a note, a comment, a picture, a chart. Returns whether it is one.
+    fn open_object(&mut self, story: &mut Story, name: &str, tag: &BytesStart) -> bool {
+        match name {
+            "footnoteReference" | "endnoteReference" => {
+                let prefix = if name == "endnoteReference" { "e" } else { "" };
+                self.anchors.push((prefix, attribute(tag, "w:id").unwrap_or_default()));
+                let number = self.anchors.iter().filter(|(of, _)| *of == prefix).count();
+                story.markdown.verbatim(&format!("[^{prefix}{number}]"));
+            }
+            "commentReference" => {
+                if let Some(comment) = attribute(tag, "w:id").and_then(|id| self.comments.get(&id)) {
+                    story.markdown.text(&format!(" [Comment by {comment}] "));
+                }
+            }
+            "docPr" => {
+                if let Some(description) = attribute(tag, "descr").filter(|text| !text.trim().is_empty()) {
+                    self.begin(story);
+                    story.markdown.text(&format!("[image: {}]", description.trim()));
+                }
+            }
+            "blip" | "imagedata" => self.pictures += 1,
+            "chart" => self.object(story, tag, "r:id"),
+            "relIds" => self.object(story, tag, "r:dm"),
+            "checkBox" | "ddList" | "result" | "listEntry" | "checked" | "default" => match story.fields.last_mut() {
+                Some(field) if !story.in_properties => field.property(tag),
+                _ => return false,
+            },
+            _ => return false,
+        }
+        true
+    }
+
+    /// Writes the text of another part, by its relation.
+    fn object(&mut self, story: &mut Story, tag: &BytesStart, by: &str) {
+        if let Some(text) = attribute(tag, by).and_then(|id| self.related.get(&id)).filter(|text| !text.is_empty()) {
+            story.markdown.paragraph();
+            story.markdown.verbatim(text);
+            story.markdown.paragraph();
+            story.begun = true;
+        }
+    }
+
+    /// Begins a field, its result, or ends it.
+    fn field(&mut self, story: &mut Story, tag: &BytesStart) {
+        match attribute(tag, "w:fldCharType").as_deref() {
+            Some("begin") if story.fields.len() < FIELDS => story.fields.push(Field::default()),
+            Some("separate") => story.fields.last_mut().into_iter().for_each(|field| field.has_result = true),
+            Some("end") => {
+                if let Some(text) = story.fields.pop().and_then(|field| field.text()) {
+                    self.write(story, &text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, story: &mut Story, name: &str) {
+        if let Some((skipped, times)) = &mut story.skipping {
+            *times -= usize::from(skipped == name);
+            if *times == 0 {
+                story.skipping = None;
+            }
+            return;
+        }
+        if let Some(math) = &mut story.math {
+            if let Some(formula) = math.close(name) {
+                story.math = None;
+                self.begin(story);
+                story.markdown.script(Script::Normal);
+                story.markdown.text(&formula);
+            }
+            return;
+        }
+        match name {
+            "pPr" => story.in_properties = false,
+            "trPr" => story.in_row_properties = false,
+            "t" => story.in_text = false,
+            "instrText" => story.in_code = false,
+            "rt" => story.in_reading = false,
+            "rubyBase" => {
+                let reading = std::mem::take(&mut story.reading);
+                if !reading.is_empty() {
+                    story.markdown.verbatim(&format!("({reading})"));
+                }
+            }
+            "p" => {
+                // An empty item has a number too.
+                if story.in_paragraph && !story.begun && !story.removed {
+                    self.item(story);
+                }
+                story.markdown.script(Script::Normal);
+                story.markdown.strike(false);
+                story.markdown.mark(String::new());
+                (story.begun, story.in_paragraph) = (true, false);
+            }
+            "txbxContent" => {
+                story.markdown.paragraph();
+                story.begun = true;
+            }
+            "tc" => story.markdown.close_cell(),
+            "tbl" => story.markdown.close_table(),
+            _ => {}
+        }
+    }
+
+    /// Whether the open text is hidden.
+    ///
+    /// Its run decides first, then the run's style, then the paragraph's style.
+    fn hides(&self, story: &Story) -> bool {
+        let of_style = |id: &str| self.styles.find(id, |style| style.hidden);
+        story.hidden.or_else(|| of_style(&story.run_style)).or_else(|| of_style(&story.style)).unwrap_or(false)
+    }
+
+    /// Counts the paragraph if it is an item of a list. Returns its level and number.
+    fn item(&mut self, story: &Story) -> Option<(usize, String)> {
+        let of_style = || self.styles.find(&story.style, |style| style.list.clone());
+        let (id, level) = story.list.clone().or_else(of_style).filter(|(id, _)| !id.is_empty() && id != "0")?;
+        let by_style = || self.styles.chain(&story.style).find_map(|style| self.numbering.level_of(&id, style));
+        let level = story.level.or_else(by_style).unwrap_or(level);
+        Some((level, self.numbering.next(&id, level)?))
+    }
+
+    /// Writes the heading or list mark before a paragraph's first word.
+    fn begin(&mut self, story: &mut Story) {
+        if std::mem::replace(&mut story.begun, true) {
+            return;
+        }
+        let heading = self.styles.find(&story.style, |style| style.heading);
+        match (heading, self.item(story)) {
+            (Some(level), item) => {
+                story.markdown.heading(level);
+                if let Some((_, number)) = item.filter(|(_, number)| !matches!(&**number, "" | "-")) {
+                    story.markdown.text(&format!("{number} "));
+                }
+            }
+            (None, Some((level, number))) if !number.is_empty() => story.markdown.list_line(level, &number),
+            (None, _) => story.markdown.paragraph(),
+        }
+    }
+}

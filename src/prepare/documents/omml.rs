@@ -1,0 +1,119 @@
+//! Formulas of Word (OMML) on one line.
+
+use super::math::{fraction, matrix, root, scripts, sequence};
+use super::xml::attribute;
+use quick_xml::events::BytesStart;
+
+/// Maximum number of open elements.
+const DEPTH: usize = 64;
+
+/// A formula that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Omml(Vec<Element>);
+
+#[derive(Debug, Default)]
+struct Element {
+    name: String,
+    /// Name and text of each part.
+    parts: Vec<(String, String)>,
+    /// Values of properties: the sign of a sum, the brackets.
+    properties: Vec<(String, String)>,
+    /// Whether the element is deeper than [`DEPTH`]: its text goes to the one around it.
+    is_text: bool,
+}
+
+impl Omml {
+    /// Opens an element.
+    pub fn open(&mut self, tag: &BytesStart) {
+        let name = tag.local_name().as_ref().to_owned();
+        match &*name {
+            "chr" | "begChr" | "endChr" | "sepChr" | "degHide" | "pos" => {
+                let value = attribute(tag, "m:val").unwrap_or_else(|| if name == "degHide" { "1".to_owned() } else { String::new() });
+                if let Some(element) = self.0.iter_mut().rev().find(|element| !element.name.ends_with("Pr")) {
+                    element.properties.push((name, value));
+                }
+            }
+            _ if self.0.len() < DEPTH => {
+                let is_text = name == "t";
+                self.0.push(Element { name, is_text, ..Element::default() });
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds text, which counts only inside `m:t`.
+    pub fn text(&mut self, text: &str) {
+        if let Some(element) = self.0.last_mut().filter(|element| element.is_text) {
+            element.parts.push((String::new(), text.to_owned()));
+        }
+    }
+
+    /// Closes an element. Returns the formula when it is complete.
+    pub fn close(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().rposition(|element| element.name == name)?;
+        while self.0.len() > at {
+            let element = self.0.pop()?;
+            let name = element.name.clone();
+            let is_property = name.ends_with("Pr");
+            let text = if is_property { String::new() } else { element.written() };
+            match self.0.last_mut() {
+                Some(outer) if !is_property => outer.parts.push((name, text)),
+                Some(_) => {}
+                None => return Some(text.replace('\u{2062}', "")),
+            }
+        }
+        None
+    }
+}
+
+impl Element {
+    fn part(&self, name: &str) -> &str {
+        self.parts.iter().find(|(part, _)| part == name).map_or("", |(_, text)| text)
+    }
+
+    fn property(&self, name: &str, usual: &str) -> String {
+        self.properties.iter().find(|(property, _)| property == name).map_or(usual, |(_, value)| value).to_owned()
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.parts.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn written(&self) -> String {
+        let base = self.part("e");
+        match &*self.name {
+            "f" => fraction(self.part("num"), self.part("den")),
+            "sSup" => scripts(base, "", self.part("sup")),
+            "sSub" => scripts(base, self.part("sub"), ""),
+            "sSubSup" => scripts(base, self.part("sub"), self.part("sup")),
+            "sPre" => format!("{}{base}", scripts("", self.part("sub"), self.part("sup"))),
+            "limLow" => scripts(base, self.part("lim"), ""),
+            "limUpp" => scripts(base, "", self.part("lim")),
+            "rad" => root(base, if self.property("degHide", "0") == "0" { self.part("deg") } else { "" }),
+            "nary" => format!("{} {base}", scripts(&self.property("chr", "∫"), self.part("sub"), self.part("sup"))),
+            "d" => {
+                let separator = self.property("sepChr", "|");
+                format!("{}{}{}", self.property("begChr", "("), self.all().join(&separator), self.property("endChr", ")"))
+            }
+            "func" => match (self.part("fName").trim(), base.trim()) {
+                (name, of) if of.starts_with('(') => format!("{name}{of}"),
+                (name, of) => format!("{name}({of})"),
+            },
+            "acc" => format!("{base}{}", self.property("chr", "\u{302}")),
+            "m" => matrix(&self.all()),
+            "mr" => self.all().join(", "),
+            "eqArr" => self.all().join("; "),
+            "phant" => String::new(),
+            "t" => self.all().concat(),
+            _ => keeping_edges(&self.all()),
+        }
+    }
+}
+
+/// Parts one after another. White space at the edges separates from the neighbours.
+fn keeping_edges(parts: &[String]) -> String {
+    let inside = sequence(parts);
+    let whole = parts.concat();
+    let edge = |is: bool| if is && !inside.is_empty() { " " } else { "" };
+    format!("{}{inside}{}", edge(whole.starts_with(' ')), edge(whole.ends_with(' ')))
+}

@@ -1,0 +1,81 @@
+//! Groups of RTF, and what they mean.
+
+use crate::prepare::documents::markdown::Script;
+use encoding_rs::{Encoding, WINDOWS_1252};
+
+/// Groups without text for readers.
+///
+/// Groups marked with `\*` are also skipped, except [`KEPT`].
+pub(super) const SKIPPED: [&str; 17] = [
+    "author",
+    "bkmkend",
+    "bkmkstart",
+    "colortbl",
+    "comment",
+    "fldinst",
+    "filetbl",
+    "info",
+    "keywords",
+    "listtable",
+    "nonshppict",
+    "objdata",
+    "operator",
+    "pict",
+    "stylesheet",
+    "title",
+    "xe",
+];
+/// Groups that contain text, although old programs may skip them.
+pub(super) const KEPT: [&str; 4] = ["annotation", "footnote", "shptxt", "ud"];
+
+/// The state of a group. Inner groups inherit it.
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
+#[derive(Clone)]
+pub(super) struct Group {
+    pub skipped: bool,
+    pub hidden: bool,
+    pub deleted: bool,
+    /// Whether the group has just started, and whether with `\*`.
+    pub fresh: bool,
+    pub optional: bool,
+    /// Text to write at the end of the group.
+    pub ending: &'static str,
+    pub encoding: &'static Encoding,
+    /// Number of characters after `\u` that old programs show instead.
+    pub substitutes: usize,
+    pub in_fonts: bool,
+    pub in_table: bool,
+    /// Whether the group is a part of the tables of lists, or the pattern of a number.
+    pub in_lists: bool,
+    pub in_pattern: bool,
+    pub script: Script,
+    pub struck: bool,
+}
+
+impl Group {
+    /// Whether the text of the group is skipped.
+    pub fn is_silent(&self) -> bool {
+        self.skipped || self.hidden || self.deleted || self.in_fonts
+    }
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            skipped: false,
+            hidden: false,
+            deleted: false,
+            fresh: false,
+            optional: false,
+            ending: "",
+            encoding: WINDOWS_1252,
+            substitutes: 1,
+            in_fonts: false,
+            in_table: false,
+            in_lists: false,
+            in_pattern: false,
+            script: Script::Normal,
+            struck: false,
+        }
+    }
+}

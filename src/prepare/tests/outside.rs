@@ -1,0 +1,118 @@
+//! Tests of text outside the main flow of Office documents.
+
+use super::office::{archive, odf, pages, read, relations, word};
+
+fn p(inner: &str) -> String {
+    format!("<w:p>{inner}</w:p>")
+}
+
+fn run(text: &str) -> String {
+    format!("<w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r>")
+}
+
+fn math(inner: &str) -> String {
+    format!("<m:oMath>{inner}</m:oMath>")
+}
+
+#[test]
+fn formulas_of_word_are_linear() {
+    let t = |text: &str| format!("<m:r><m:rPr/><w:rPr><w:rFonts w:ascii='Cambria Math'/></w:rPr><m:t>{text}</m:t></m:r>");
+    let e = |inner: &str| format!("<m:e>{inner}</m:e>");
+    let part = |name: &str, inner: &str| format!("<m:{name}>{inner}</m:{name}>");
+    for (formula, text) in [
+        (part("f", &(part("num", &t("a+b")) + &part("den", &t("2")))), "(a+b)/2"),
+        (part("sSup", &(e(&t("x")) + &part("sup", &t("10")))), "x^10"),
+        (part("rad", &("<m:radPr><m:degHide/></m:radPr>".to_owned() + &part("deg", "") + &e(&t("x")))), "sqrt(x)"),
+        (part("rad", &(part("deg", &t("3")) + &e(&t("x")))), "root(3, x)"),
+        (
+            part(
+                "nary",
+                &("<m:naryPr><m:chr m:val='∑'/></m:naryPr>".to_owned() + &part("sub", &t("i=1")) + &part("sup", &t("n")) + &e(&t("i"))),
+            ),
+            "∑_{i=1}^n i",
+        ),
+        (part("d", &("<m:dPr><m:begChr m:val='['/><m:endChr m:val=']'/></m:dPr>".to_owned() + &e(&t("a")) + &e(&t("b")))), "[a|b]"),
+        (part("m", &(part("mr", &(e(&t("1")) + &e(&t("0")))) + &part("mr", &(e(&t("0")) + &e(&t("1")))))), "[1, 0; 0, 1]"),
+        (part("func", &(part("fName", &t("sin")) + &e(&t("x")))), "sin(x)"),
+        (t("E=m") + &part("sSup", &(e(&t("c")) + &part("sup", &t("2")))), "E=mc^2"),
+    ] {
+        assert_eq!(pages(&word(&p(&(run("so ") + &math(&formula) + &run(" end"))))), format!("so {text} end"), "{formula}");
+    }
+    let deep = "<m:e>".repeat(5000) + "<m:r><m:t>x</m:t></m:r>" + &"</m:e>".repeat(5000);
+    assert!(pages(&word(&p(&(math(&deep) + &run("words"))))).contains("words"));
+}
+
+#[test]
+fn fields_furigana_and_symbols_of_word_are_read() {
+    let field = |form: &str, code: &str| {
+        let sign = |kind: &str, inner: &str| format!("<w:r><w:fldChar w:fldCharType='{kind}'>{inner}</w:fldChar></w:r>");
+        sign("begin", form) + &format!("<w:r><w:instrText>{code}</w:instrText></w:r>") + &sign("end", "")
+    };
+    let choice = "<w:ffData><w:ddList><w:default w:val='2'/><w:listEntry w:val='a'/><w:listEntry w:val='b'/><w:listEntry w:val='c'/></w:ddList></w:ffData>";
+    let open = "<w:ffData><w:checkBox><w:default w:val='0'/></w:checkBox></w:ffData>";
+    let ticked = "<w:ffData><w:checkBox><w:default w:val='0'/><w:checked/></w:checkBox></w:ffData>";
+    let ruby =
+        "<w:r><w:ruby><w:rt><w:r><w:t>とうきょう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>東京</w:t></w:r></w:rubyBase></w:ruby></w:r>";
+    let symbol = "<w:r><w:rPr><w:rFonts w:ascii='Wingdings'/></w:rPr><w:t>\u{F0FC}</w:t></w:r>";
+    for (body, text) in [
+        (field(choice, " FORMDROPDOWN "), "c"),
+        (field(open, "FORMCHECKBOX") + &field(ticked, "FORMCHECKBOX"), "☐☒"),
+        (field("", r" EQ \f(1,2) "), "1/2"),
+        (field("", " PAGE "), ""),
+        (ruby.to_owned(), "東京(とうきょう)"),
+        (symbol.to_owned(), "✓"),
+    ] {
+        assert_eq!(pages(&word(&p(&(run("x") + &body)))), format!("x{text}"));
+    }
+}
+
+#[test]
+fn inserted_documents_charts_and_diagrams_of_word_are_read() {
+    let inner = word(&p(&run("of the inner document")));
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let body = [
+        p(&run("before")),
+        "<w:altChunk r:id='r1'/><w:altChunk r:id='r2'/>".to_owned(),
+        p("<w:r><w:drawing><c:chart r:id='r3'/></w:drawing></w:r>"),
+        p("<w:r><w:drawing><dgm:relIds r:dm='r4'/></w:drawing></w:r>"),
+        p(&run("after")),
+    ]
+    .concat();
+    let chart = "<c:chart><c:title><a:t>Sales</a:t></c:title><c:ser><c:tx><c:v>Q1</c:v></c:tx><c:cat><c:v>East</c:v></c:cat><c:val><c:v>1</c:v></c:val></c:ser></c:chart>";
+    let links = relations(&[
+        ("r1", "aFChunk", "a.html"),
+        ("r2", "aFChunk", "b.docx"),
+        ("r3", "chart", "charts/chart1.xml"),
+        ("r4", "diagramData", "d.xml"),
+    ]);
+    let document = format!("<w:document><w:body>{body}</w:body></w:document>");
+    let parts: [(&str, &[u8]); 6] = [
+        ("word/document.xml", document.as_bytes()),
+        ("word/_rels/document.xml.rels", links.as_bytes()),
+        ("word/a.html", b"<html><p>of the page</p></html>"),
+        ("word/b.docx", &inner),
+        ("word/charts/chart1.xml", chart.as_bytes()),
+        ("word/d.xml", b"<dgm><a:p><a:t>of the diagram</a:t></a:p></dgm>"),
+    ];
+    for (name, bytes) in parts {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+    }
+    let text = pages(&zip.finish().unwrap().into_inner());
+    let table = "Chart: Sales\n\n|  | Q1 |\n| --- | --- |\n| East | 1 |";
+    assert_eq!(text, format!("before\n\nof the page\n\nof the inner document\n\n{table}\n\nof the diagram\n\nafter"));
+}
+
+#[test]
+fn readings_of_open_documents_are_kept() {
+    let ruby = "<text:ruby><text:ruby-base>東京</text:ruby-base><text:ruby-text>とうきょう</text:ruby-text></text:ruby>";
+    assert_eq!(pages(&odf("text", &format!("<office:text><text:p>{ruby} end</text:p></office:text>"))), "Top\n\n東京(とうきょう) end");
+}
+
+#[test]
+fn damaged_relations_of_word_lose_only_their_target() {
+    let bytes =
+        archive(&[("word/document.xml", &format!("<w:document><w:body><w:altChunk r:id='no'/>{}</w:body></w:document>", p(&run("text"))))]);
+    assert_eq!(read(&bytes, "").1.unwrap().notes, [""; 0]);
+    assert_eq!(pages(&bytes), "text");
+}
