@@ -3,10 +3,11 @@
 //! The crates were chosen by trying them on 42 files of pillow-heif, 73 of libavif, and files that
 //! libheif wrote:
 //!
-//! - `heifer` decodes HEVC without unsafe code, and reads the container of both kinds. It gave the
-//!   pixels of libheif for all files: grids, overlays, alpha, 8 to 12 bits, 4:2:0 to 4:4:4. Under the
-//!   same licence, `heic-rs` gave other colours and refused 4:2:2, and `heic-decoder` refused
-//!   overlays and took twice the time. The crate `heic` has a licence that docmill cannot use.
+//! - `heifer` decodes HEVC without unsafe code, and reads the container of both kinds: grids,
+//!   overlays, alpha, 8 to 12 bits, 4:2:0 to 4:4:4. Of 55 HEIC files, 44 differed from libheif by at
+//!   most 2.5 of 255 on average, 10-bit pictures by up to 3.4. The others were cut, empty or HDR.
+//!   Under the same licence, `heic-rs` gave other colours and refused 4:2:2, and `heic-decoder`
+//!   refused overlays and took twice the time. The licence of `heic` does not fit.
 //! - `re_rav1d` is the Rust port of dav1d for AV1, with functions that safe code can call, without
 //!   its assembly. It contains unsafe code. `rav1d` itself has only the functions of C.
 //!

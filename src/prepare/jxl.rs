@@ -1,7 +1,7 @@
 //! Decodes JPEG XL images into sRGB pixels.
 //!
 //! `jxl-oxide` is complete, has hardly any unsafe code, and gave the pixels of libjxl in all tests:
-//! lossy, lossless, from JPEG, with alpha, in grey, in all orientations. 12 megapixels take it about
+//! lossy, lossless, from JPEG, with alpha, in grey, in all orientations. A megapixel takes it about
 //! 1.3 s. The decoder applies orientation and colour profile. It runs on one thread, because docmill
 //! decodes several images at the same time.
 
