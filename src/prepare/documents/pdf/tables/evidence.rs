@@ -1,7 +1,6 @@
 //! Decides whether aligned text is clearly a table.
 
-use super::super::characters::UNKNOWN;
-use super::{Line, content, is_numeric};
+use super::{Line, content, is_formula, is_numeric};
 use hayro::kurbo::Rect;
 
 /// Tolerance of alignment, in ems.
@@ -37,11 +36,11 @@ impl Evidence<'_, '_, '_> {
     pub(super) fn is_table(&self) -> bool {
         let columns = self.lines[0].cells.len();
         let rows = self.lines.iter().filter(|line| line.filled() >= 2).count();
-        if self.fill() < FILLED || self.is_formula() {
+        if self.fill() < FILLED || is_formula(self.lines.iter().flat_map(|line| &line.cells), self.text) || self.is_matrix() {
             return false;
         }
-        if self.continues {
-            return columns > 2 && self.lines.iter().any(|line| line.filled() >= 3 && line.filled() * 5 >= columns * 3);
+        if self.continues && columns > 2 {
+            return self.lines.iter().any(|line| line.filled() >= 3 && line.filled() * 5 >= columns * 3);
         }
         let numbers = (0..columns).filter(|column| self.is_number(*column)).count();
         let aligned = (0..columns).filter(|column| self.is_aligned(*column)).count();
@@ -51,7 +50,7 @@ impl Evidence<'_, '_, '_> {
         let needed = match (columns, numbers) {
             _ if self.is_ruled && numbers + usize::from(columns > 2) > 0 => ROWS,
             (2, 0) => return false,
-            (2, _) => ROWS_OF_TWO,
+            (2, 1) => ROWS_OF_TWO,
             (_, 0) => ROWS_OF_TEXT,
             _ => ROWS,
         };
@@ -72,11 +71,10 @@ impl Evidence<'_, '_, '_> {
         filled as f64 / cells.max(1) as f64
     }
 
-    /// Whether many cells are signs of formulas, or unknown.
-    fn is_formula(&self) -> bool {
-        let cells = || self.lines.iter().flat_map(|line| &line.cells).filter(|cell| !cell.is_empty()).map(|cell| content(cell, self.text));
-        let is_sign = |c: char| matches!(c, '=' | '\u{2200}'..='\u{22FF}' | '×' | '·' | '⇒' | '→' | '‖' | '\u{370}'..='\u{3FF}' | UNKNOWN);
-        cells().filter(|cell| !is_numeric(cell) && cell.contains(is_sign)).count() * 5 > cells().count()
+    /// Whether most cells are single characters.
+    fn is_matrix(&self) -> bool {
+        let cells = || self.lines.iter().flat_map(|line| &line.cells).filter(|cell| !cell.is_empty());
+        cells().filter(|cell| content(cell, self.text).trim_matches('−').chars().count() < 2).count() * 2 > cells().count()
     }
 
     /// The text of the cells in a column, without the first line.

@@ -7,7 +7,7 @@ use super::super::pieces::Piece;
 use super::super::row::{self, Row};
 use super::logical;
 use super::rules::{Rule, Ruling};
-use super::{Line, Table, content, is_numeric};
+use super::{Line, Table, content, is_formula, is_numeric};
 use hayro::kurbo::{Point, Rect};
 
 /// Maximum distance in points between lines that touch, and between positions of one line.
@@ -280,7 +280,10 @@ fn is_table(table: &Table<'_>, text: &str) -> bool {
     // Drawings have letters and signs between their lines.
     let is_word = |cell: &Vec<&Piece>| content(cell, text).chars().filter(|c| c.is_alphanumeric()).count() > 1;
     let words = table.rows.iter().flatten().filter(|cell| is_word(cell)).count();
-    words * 4 >= filled
+    let is_full = filled >= 10 || filled >= 3 && filled * 5 >= table.rows.len() * columns * 2;
+    is_full
+        && words * 4 >= filled
+        && !is_formula(table.rows.iter().flatten(), text)
         && table.rows.len() >= 2
         && used >= 2
         && filled as f64 >= FILLED * (table.rows.len() * columns) as f64

@@ -15,6 +15,7 @@ pub(super) use aligned::tables as aligned;
 pub(super) use lattice::tables as ruled;
 pub(super) use rules::{Rules, Ruling};
 
+use super::characters::UNKNOWN;
 use super::pieces::Piece;
 use super::row::Row;
 use hayro::kurbo::Rect;
@@ -84,6 +85,18 @@ fn is_numeric(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let others = text.chars().filter(|c| c.is_alphabetic()).count();
     digits > 0 && others <= 3 && digits * 2 >= text.chars().filter(|c| c.is_alphanumeric()).count()
+}
+
+/// Whether many cells have signs of formulas, or unknown characters.
+fn is_formula<'c, 'p: 'c>(cells: impl Iterator<Item = &'c Vec<&'p Piece>>, text: &str) -> bool {
+    let is_sign = |c: char| matches!(c, '=' | '\u{2200}'..='\u{22FF}' | '×' | '·' | '⇒' | '→' | '‖' | '\u{370}'..='\u{3FF}' | UNKNOWN);
+    let (mut all, mut formulas) = (0, 0);
+    for cell in cells.filter(|cell| !cell.is_empty()) {
+        let cell = content(cell, text);
+        all += 1;
+        formulas += usize::from(!is_numeric(&cell) && cell.contains(is_sign));
+    }
+    formulas * 5 > all
 }
 
 /// Whether a word is a number with two decimals.

@@ -99,6 +99,7 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     let before = at.checked_sub(1).map_or(f64::NEG_INFINITY, |at| middle(&strips[at]));
     let after = strips.get(at + 1).map_or(f64::INFINITY, middle);
     let (mut left, mut right, mut both, mut close, mut wide, mut numbered) = (0, 0, 0, 0, 0, 0);
+    let (mut two, mut only_left, mut only_right) = (0, 0, 0);
     let word = |piece: &Piece| text[piece.text.clone()].to_owned();
     for row in rows {
         let first_right = row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < here);
@@ -106,12 +107,16 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
         let right_word = row.pieces.get(first_right).filter(|piece| f64::midpoint(piece.left, piece.right) < after);
         left += usize::from(left_word.is_some());
         right += usize::from(right_word.is_some());
+        let is_number = |piece: Option<&&Piece>| piece.is_some_and(|piece| is_numeric(&word(piece)));
+        only_left += usize::from(right_word.is_none() && is_number(left_word));
+        only_right += usize::from(left_word.is_none() && is_number(right_word));
         if let (Some(left), Some(right)) = (left_word, right_word) {
             let gap = right.left - left.right;
             both += 1;
             close += usize::from(gap <= space && !are_two_numbers(&word(left), &word(right)));
             numbered += usize::from(is_numeric(&word(left)) && !is_numeric(&word(right)));
             wide += usize::from(gap >= WIDE * size);
+            two += usize::from(are_two_numbers(&word(left), &word(right)));
         }
     }
     let phrases = close as f64 >= CLOSE * left.min(right) as f64 && close > 0;
@@ -121,7 +126,9 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     let leading = at == 0 && left >= ROWS && both + 1 >= left && numbered + 1 >= both && left + 1 >= rows.len();
     let phrases = phrases && !leading;
     let constant = constant || leading;
-    !phrases && (wide > 0 || constant || clear && close == 0)
+    // Debits and credits: a row has one of them.
+    let alternates = both <= 1 && only_left > 0 && only_right > 0;
+    two > 1 || alternates || !phrases && (wide > 0 || constant || clear && close == 0)
 }
 
 /// Whether two words are an amount and the number before it, and no amount with a space in it.
