@@ -50,7 +50,7 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
         Error::Encrypted => verdict::encrypted(name),
         error => verdict::damaged(name, error),
     })?;
-    let (mut deletions, mut lists) = (false, lists(bytes, name));
+    let (mut deletions, mut lists) = (false, lists(bytes, name, &document));
     let sections = document.sections.iter().map(|each| section(each, &mut deletions, &mut lists));
     let pages: Vec<Page> =
         if paged { sections.map(Page::Text).collect() } else { vec![Page::Text(sections.collect::<Vec<_>>().join("\n\n"))] };
@@ -69,12 +69,32 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
 }
 
 /// The lists of a Word document.
-fn lists(bytes: &[u8], name: &str) -> BinaryLists {
+fn lists(bytes: &[u8], name: &str, parsed: &Document) -> BinaryLists {
+    let mut levels = Vec::new();
+    for block in parsed.sections.iter().flat_map(|section| &section.content) {
+        match block {
+            Block::Paragraph(paragraph) => levels.extend(level(paragraph)),
+            Block::Table(table) => table_levels(table, &mut levels),
+            _ => {}
+        }
+    }
     let Ok(mut file) = Compound::open(bytes, name) else { return BinaryLists::default() };
     let document = file.stream("WordDocument").unwrap_or_default();
     let is_first = document.get(0x0B).is_some_and(|flags| flags & 2 != 0);
     let table = file.stream(if is_first { "1Table" } else { "0Table" }).unwrap_or_default();
-    BinaryLists::read(&document, &table)
+    BinaryLists::read(&document, &table, &levels)
+}
+
+/// The level of a paragraph with a number or bullet.
+fn level(paragraph: &Paragraph) -> Option<usize> {
+    paragraph.list_info.as_ref().filter(|list| list.list_type != ListType::None).map(|list| list.level.into())
+}
+
+fn table_levels(table: &Table, levels: &mut Vec<usize>) {
+    for cell in table.rows.iter().flat_map(|row| &row.cells) {
+        levels.extend(cell.content.iter().filter_map(level));
+        cell.nested_tables.iter().for_each(|table| table_levels(table, levels));
+    }
 }
 
 fn section(section: &Section, deletions: &mut bool, lists: &mut BinaryLists) -> String {
@@ -121,10 +141,7 @@ impl Text<'_> {
     fn paragraph(&mut self, paragraph: &Paragraph) {
         let heading = paragraph.heading.is_heading().then(|| paragraph.heading.level());
         let list = paragraph.list_info.as_ref().filter(|list| list.list_type != ListType::None);
-        let mark = list.map(|list| match list.number.filter(|_| list.list_type == ListType::Numbered) {
-            Some(number) => self.lists.number(list.level.into(), number, heading),
-            None => "-".to_owned(),
-        });
+        let mark = list.map(|list| self.lists.mark(list.level.into(), list.number.filter(|_| list.list_type == ListType::Numbered)));
         match (heading, list, mark) {
             (Some(level), _, mark) => {
                 self.markdown.heading(level.into());

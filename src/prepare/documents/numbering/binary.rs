@@ -1,16 +1,21 @@
 //! Lists of binary Word files (DOC).
 //!
-//! undoc tells the level and the last number of a paragraph, but not its list. The list is found by
-//! the style of headings. For other paragraphs, all lists must agree on the pattern of the level.
+//! undoc tells the level and the last number of a paragraph, but not its list. The properties of the
+//! paragraphs tell it. If they do not fit what undoc found, all lists must agree on the pattern of
+//! the level. Otherwise only the last number is shown.
 
+use super::properties::{list_paragraphs, long, short};
 use super::template::{Level, Levels};
 use super::word::kind;
+use std::collections::{HashMap, HashSet, VecDeque};
 
-/// Offset of the position and length of the list definitions in a file's header.
+/// Offsets of the positions and lengths of the lists, and of their uses, in a file's header.
 const LISTS: usize = 0x02E2;
-/// Sizes of the fixed parts of a list and of a level.
+const USES: usize = 0x02EA;
+/// Sizes of the fixed parts of a list, of a level, and of a use.
 const LIST: usize = 28;
 const LEVEL: usize = 28;
+const USE: usize = 16;
 /// Maximum number of lists in a file.
 const MOST: usize = 5000;
 
@@ -18,36 +23,78 @@ const MOST: usize = 5000;
 #[derive(Debug, Default)]
 pub(in crate::prepare::documents) struct BinaryLists {
     lists: Vec<List>,
-    counts: Levels,
+    /// The id of each list that paragraphs name by its position from 1, and its own starts.
+    uses: Vec<(usize, HashMap<usize, u32>)>,
+    /// The list and level of each paragraph that is still to come.
+    paragraphs: VecDeque<(u16, usize)>,
+    counts: HashMap<usize, Levels>,
+    started: HashSet<(u16, usize)>,
+    /// Counts without knowing the list.
+    guessed: Levels,
 }
 
 #[derive(Debug, Default)]
 struct List {
-    /// Numbers of the paragraph styles of the levels.
-    styles: Vec<u16>,
+    id: usize,
     levels: Vec<Level>,
+}
+
+impl List {
+    fn level(&self, at: usize) -> Option<Level> {
+        self.levels.get(at).or_else(|| self.levels.first()).cloned()
+    }
 }
 
 impl BinaryLists {
     /// Reads the lists from the stream of the document, and from its table stream.
-    pub fn read(document: &[u8], table: &[u8]) -> Self {
-        let long = |bytes: &[u8], at: usize| bytes.get(at..)?.first_chunk().map(|four| u32::from_le_bytes(*four));
-        let at = long(document, LISTS).and_then(|at| usize::try_from(at).ok());
-        let length = long(document, LISTS + 4).unwrap_or(0);
-        let lists = at.filter(|_| length >= 2).and_then(|at| read(table.get(at..)?)).unwrap_or_default();
-        Self { lists, counts: Levels::default() }
+    ///
+    /// `levels` has the level of each paragraph with a number or bullet.
+    pub fn read(document: &[u8], table: &[u8], levels: &[usize]) -> Self {
+        let part = |at: usize| table.get(long(document, at)..).filter(|_| long(document, at + 4) >= 2);
+        let lists = part(LISTS).map(lists).unwrap_or_default();
+        let uses = part(USES).map(uses).unwrap_or_default();
+        let mut all = Self { lists, uses, ..Self::default() };
+        let paragraphs: VecDeque<(u16, usize)> =
+            list_paragraphs(document, table).into_iter().filter(|(list, at)| all.shows(*list, *at)).collect();
+        if paragraphs.len() >= levels.len() && paragraphs.iter().zip(levels).all(|((_, at), level)| at == level) {
+            all.paragraphs = paragraphs;
+        }
+        all
     }
 
-    /// The whole number of a paragraph: `2.17`. `heading` is the level of a heading, from 1.
-    pub fn number(&mut self, level: usize, number: u32, heading: Option<u8>) -> String {
-        self.counts.set(level, number);
-        let by_style = |list: &&List| heading.is_some_and(|style| list.styles.get(level) == Some(&style.into()));
-        let list = self.lists.iter().find(by_style).or_else(|| self.common(level));
+    fn list(&self, list: u16) -> Option<&List> {
+        let (id, _) = self.uses.get(usize::from(list).checked_sub(1)?)?;
+        self.lists.iter().find(|list| list.id == *id)
+    }
+
+    /// Whether a level of a list shows a number or a bullet.
+    fn shows(&self, list: u16, at: usize) -> bool {
+        self.list(list).and_then(|list| list.level(at)).is_some_and(|level| level.kind != "none")
+    }
+
+    /// The whole mark of the next paragraph: `2.17`. `number` is its last number; `None` for bullets.
+    pub fn mark(&mut self, at: usize, number: Option<u32>) -> String {
+        if let Some((list, at)) = self.paragraphs.pop_front() {
+            return self.counted(list, at);
+        }
+        let Some(number) = number else { return "-".to_owned() };
+        self.guessed.set(at, number);
+        let list = self.common(at);
         let own = |at: usize| list.and_then(|list| list.levels.get(at)).cloned();
-        match own(level) {
-            Some(pattern) if pattern.text.contains('%') => self.counts.number(level, own),
+        match own(at) {
+            Some(pattern) if pattern.text.contains('%') => self.guessed.number(at, own),
             _ => format!("{number}."),
         }
+    }
+
+    fn counted(&mut self, list: u16, at: usize) -> String {
+        let own = self.uses.get(usize::from(list).saturating_sub(1)).and_then(|(_, starts)| starts.get(&at)).copied();
+        let start = own.filter(|_| self.started.insert((list, at)));
+        let Some((id, levels)) = self.list(list).map(|list| (list.id, list.levels.clone())) else { return "-".to_owned() };
+        let level = |at: usize| levels.get(at).or_else(|| levels.first()).cloned();
+        let counts = self.counts.entry(id).or_default();
+        counts.count(at, start, level);
+        counts.number(at, level)
     }
 
     /// A list whose pattern of a level is that of all lists with numbers there.
@@ -60,38 +107,68 @@ impl BinaryLists {
     }
 }
 
-fn read(bytes: &[u8]) -> Option<Vec<List>> {
-    let count = usize::from(short(bytes, 0)?).min(MOST);
+/// Reads the definitions of lists, as far as they are whole.
+fn lists(bytes: &[u8]) -> Vec<List> {
+    let count = usize::from(short(bytes, 0)).min(MOST);
     let mut lists = Vec::new();
     let mut at = 2 + count * LIST;
     for list in 0..count {
-        let head = bytes.get(2 + list * LIST..)?;
-        let styles = (0..9).filter_map(|level| short(head, 8 + level * 2)).collect();
-        let is_simple = head.get(26)? & 1 != 0;
+        let Some(head) = bytes.get(2 + list * LIST..2 + (list + 1) * LIST) else { break };
         let mut levels = Vec::new();
-        for _ in 0..if is_simple { 1 } else { 9 } {
-            let level = bytes.get(at..at + LEVEL)?;
-            at += LEVEL + usize::from(level[24]) + usize::from(level[25]);
-            let units = usize::from(short(bytes, at)?);
-            let text = bytes.get(at + 2..at + 2 + units * 2)?;
-            at += 2 + units * 2;
-            let pattern = text.chunks_exact(2).map(|unit| match u16::from_le_bytes([unit[0], unit[1]]) {
-                place @ 0..9 => format!("%{}", place + 1),
-                unit => char::from_u32(unit.into()).map(String::from).unwrap_or_default(),
-            });
-            levels.push(Level {
-                start: u32::from(short(level, 0)?),
-                kind: kind(level[4].into()).to_owned(),
-                text: pattern.collect(),
-                restart: None,
-                is_legal: level[5] & 4 != 0,
-            });
+        for _ in 0..if head[26] & 1 != 0 { 1 } else { 9 } {
+            let Some((level, length)) = bytes.get(at..).and_then(level) else { return lists };
+            levels.push(level);
+            at += length;
         }
-        lists.push(List { styles, levels });
+        lists.push(List { id: long(head, 0), levels });
     }
-    Some(lists)
+    lists
 }
 
-fn short(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|two| u16::from_le_bytes(*two))
+/// Reads a level. Returns its length too.
+fn level(bytes: &[u8]) -> Option<(Level, usize)> {
+    let head = bytes.get(..LEVEL)?;
+    let at = LEVEL + usize::from(head[24]) + usize::from(head[25]);
+    let units = usize::from(short(bytes, at));
+    let text = bytes.get(at + 2..at + 2 + units * 2)?;
+    let pattern = text.chunks_exact(2).map(|unit| match short(unit, 0) {
+        place @ 0..9 => format!("%{}", place + 1),
+        unit => char::from_u32(unit.into()).map(String::from).unwrap_or_default(),
+    });
+    let level = Level {
+        start: u32::try_from(long(head, 0)).unwrap_or(1),
+        kind: kind(head[4].into()).to_owned(),
+        text: pattern.collect(),
+        restart: (head[5] & 8 != 0).then_some(head[26].into()),
+        is_legal: head[5] & 4 != 0,
+    };
+    Some((level, at + 2 + units * 2))
+}
+
+/// Reads the uses of lists: the id of the list, and the starts of levels.
+fn uses(bytes: &[u8]) -> Vec<(usize, HashMap<usize, u32>)> {
+    let count = long(bytes, 0).min(MOST);
+    let heads: Vec<&[u8]> = bytes.get(4..).unwrap_or_default().chunks_exact(USE).take(count).collect();
+    let mut at = 4 + heads.len() * USE;
+    let mut uses = Vec::new();
+    for head in heads {
+        let mut starts = HashMap::new();
+        at += 4;
+        for _ in 0..head[12] {
+            let flags = long(bytes, at + 4);
+            let mut start = long(bytes, at);
+            at += 8;
+            if flags & 0x20 != 0
+                && let Some((level, length)) = bytes.get(at..).and_then(level)
+            {
+                start = level.start as usize;
+                at += length;
+            }
+            if flags & 0x10 != 0 {
+                starts.insert(flags & 0xF, u32::try_from(start).unwrap_or(1));
+            }
+        }
+        uses.push((long(head, 0), starts));
+    }
+    uses
 }

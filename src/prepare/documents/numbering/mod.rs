@@ -6,6 +6,7 @@ mod binary;
 mod html;
 mod kinds;
 mod odf;
+mod properties;
 mod slides;
 mod template;
 mod word;
