@@ -92,6 +92,18 @@ impl Source {
         document_files(inputs, &self.prepare)
     }
 
+    /// Asks before an incomplete run replaces the rows of a complete one in a table.
+    fn check_table(&self, job: &str, view: &View) -> Result<(), CliError> {
+        let whole = self.archive.view(Some(job), false).map_err(CliError::internal)?.filter(|whole| whole.complete && !view.complete);
+        let Some(whole) = whole else { return Ok(()) };
+        let what = format!("run {} of {job} is incomplete, and its rows would replace those of run {}", view.run, whole.run);
+        let otherwise = format!("{what}. Leave --partial out, or replace them with --yes.");
+        if agreed(&format!("{what}. Replace them?"), &otherwise)? {
+            return Ok(());
+        }
+        Err(CliError::usage(format!("cancelled; the table of {job} is unchanged")))
+    }
+
     /// Asks before `rows` rows replace a larger number of existing rows.
     fn check(&self, (job, view): (&str, &View), rows: u64, output: &OutputSettings) -> Result<(), CliError> {
         let whole = self.archive.view(Some(job), false).map_err(CliError::internal)?.filter(|whole| whole.complete && !view.complete);

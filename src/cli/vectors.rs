@@ -12,7 +12,8 @@ use crate::write::{
     Existing, OutputSettings, PostgresAddress, QdrantAddress, QdrantCollection, VectorChunk, VectorOrigin, VectorRow, VectorStore,
     VectorStoreError, VectorTable, VectorsFile,
 };
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// Texts of a batch for a database: number and bytes with vectors.
@@ -89,7 +90,25 @@ fn failed(error: &VectorStoreError) -> CliError {
     if error.is_permanent() { CliError::usage(error) } else { CliError { exit: Exit::StoppedEarly, message: error.to_string() } }
 }
 
+/// Refuses a path that is something else than a Parquet file.
+fn may_be_written(path: &Path) -> Result<(), CliError> {
+    let refused = |why: &str| Err(CliError::usage(format!("{}: {why}. Name a new file, such as vectors.parquet", path.display())));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match path.symlink_metadata() {
+        _ if path == Path::new("-") => refused("vectors do not go to standard output"),
+        Err(_) if parent.is_some_and(|parent| !parent.is_dir()) => refused("the directory does not exist"),
+        Err(_) => Ok(()),
+        Ok(there) if !there.is_file() => refused("exists and is no file"),
+        Ok(_) => {
+            let mut first = Vec::new();
+            let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
+            if read.is_ok() && (first.is_empty() || first == b"PAR1") { Ok(()) } else { refused("exists and is no Parquet file") }
+        }
+    }
+}
+
 fn to_file(path: &Path, archive: &Archive, view: &View, task: &EmbedRecord, dimensions: usize) -> Result<Exit, CliError> {
+    may_be_written(path)?;
     let name = std::path::absolute(path).map_err(CliError::usage)?;
     let describe = |key: &str, value: &str| (format!("docmill.{key}"), value.to_owned());
     let version = env!("CARGO_PKG_VERSION");

@@ -130,6 +130,10 @@ impl Answerer for DocumentProcessor {
         if failpoint::names("deferred", subject.name) {
             return Err(Unfinished::Deferred);
         }
+        let _room = match &self.vectors {
+            Some((_, known)) => Some(known.room(&calls).await?),
+            None => None,
+        };
         let keys: Vec<CallKey> = calls.iter().map(|call| call.key(&self.endpoint)).collect();
         let before = self.answers.look_up(subject.id, subject.is_new, &keys).await?;
         let known = match &self.vectors {

@@ -7,11 +7,16 @@ use crate::store::{KnownVector, NewChunk, VectorReader};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+/// Maximum active chunks of all documents. An active chunk takes about 15 KB.
+const CHUNKS: u32 = 16_384;
+
 /// Looks up vectors, and lets equal texts wait for each other.
 pub(super) struct KnownVectors {
+    room: Semaphore,
     /// A task that looks up holds the reader, so few threads wait for the disk.
     reader: Arc<tokio::sync::Mutex<VectorReader>>,
     embedding: Arc<Mutex<HashMap<CallKey, CancellationToken>>>,
@@ -35,7 +40,7 @@ impl Drop for Turn {
 
 impl KnownVectors {
     pub fn new(reader: VectorReader) -> Self {
-        Self { reader: Arc::new(tokio::sync::Mutex::new(reader)), embedding: Arc::default() }
+        Self { room: Semaphore::new(CHUNKS as usize), reader: Arc::new(tokio::sync::Mutex::new(reader)), embedding: Arc::default() }
     }
 
     /// The vectors of those calls that want one, in the order of the calls.
@@ -49,6 +54,14 @@ impl KnownVectors {
         let found = spawn_blocking(move || reader.get(&of_vectors)).await;
         let mut found = found.map_err(|e| RunError::Internal(format!("looking up vectors ended unexpectedly: {e}")))??.into_iter();
         Ok(calls.iter().map(|call| if wanted(call) { found.next().flatten() } else { None }).collect())
+    }
+
+    /// Waits until there is room for the chunks of a document. A longer document waits until it is the
+    /// only one.
+    pub async fn room(&self, calls: &[Call]) -> Result<SemaphorePermit<'_>, RunError> {
+        let chunks = calls.iter().filter(|call| matches!(call.want, Want::Vector { .. })).count();
+        let room = self.room.acquire_many(u32::try_from(chunks).unwrap_or(CHUNKS).min(CHUNKS)).await;
+        room.map_err(|closed| RunError::Internal(closed.to_string()))
     }
 
     /// Waits until no equal text is being embedded.

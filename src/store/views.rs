@@ -169,7 +169,7 @@ fn answer(column: &Column) -> String {
         // SQLite would round larger integers.
         ColumnType::Integer => format!("CASE WHEN {} THEN {} ELSE {value} END", is_huge(&column.name), as_json(&column.name)),
         ColumnType::Number => format!(
-            "CASE WHEN typeof({value}) = 'integer' AND abs({value}) <= 9007199254740992 THEN CAST({value} AS REAL) \
+            "CASE WHEN typeof({value}) = 'integer' AND {value} BETWEEN -9007199254740992 AND 9007199254740992 THEN CAST({value} AS REAL) \
              WHEN {} THEN {} ELSE {value} END",
             is_huge(&column.name),
             as_json(&column.name)

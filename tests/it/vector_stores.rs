@@ -84,6 +84,29 @@ fn a_table_of_pgvector_becomes_equal_to_the_chunks_and_answers_by_distance() {
 }
 
 #[test]
+fn only_a_parquet_file_is_replaced() {
+    let workspace = Workspace::new();
+    workspace.doc("a.txt", "bolts").run(["--job", "embed"]).exits(0);
+    for other in ["output/docmill.db", "docs/a.txt", "output", "-", "none/x.parquet"] {
+        workspace.docmill(["vectors", other]).exits(2).says(&[other, "Name a new file"]);
+    }
+    for _ in 0..2 {
+        workspace.docmill(["vectors", "v.parquet"]).exits(0);
+    }
+    workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let workspace = Workspace::new();
+    workspace.doc("a.txt", "bolts").run(["--job", "embed"]).exits(0);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u:s3cret@{}/d?connect_timeout=1", silent.local_addr().unwrap());
+    let failed = workspace.env("PG_ADDRESS", &url).docmill(["vectors", "env:PG_ADDRESS"]).exits(4);
+    assert!(failed.stderr.contains("did not answer within 1 s") && !failed.stderr.contains("s3cret"), "{}", failed.stderr);
+}
+
+#[test]
 fn a_server_without_pgvector_gets_lists_and_a_user_without_rights_too() {
     let Some(database) = Postgres::start() else { return };
     let workspace = workspace(&database);

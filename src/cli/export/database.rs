@@ -21,6 +21,9 @@ pub(super) fn to_database(source: &Source, views: &[(String, View)], args: &Expo
     let identity = source.archive.identity().map_err(CliError::internal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
     for (job, view) in views {
+        if !args.yes {
+            source.check_table(job, view)?;
+        }
         let columns = JobColumns::of(&view.jobs, job);
         let filled = runtime.block_on(fill_database(address.clone(), columns, identity.clone(), source.rows(view)?, view.run));
         let filled = filled.map_err(|error| match error {

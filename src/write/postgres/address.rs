@@ -11,7 +11,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
 
 /// Limit of the time to connect, unless the address has another.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 /// A database and the names of its tables.
 #[derive(Clone)]
@@ -127,6 +127,17 @@ fn parse(url: &str) -> Result<(Config, Verify), String> {
         return Err(format!("not the address of a PostgreSQL database; {EXPECTED}"));
     }
     let (address, query) = url.split_once('?').unwrap_or((url, ""));
+    // Otherwise a part of the password would count as the host, and messages would show it.
+    let after_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let is_cut = match after_scheme.rsplit_once('@') {
+        Some((user, _)) => user.contains(['/', '#', '@', '[']) || user.matches(':').count() > 1,
+        None => query.contains('@'),
+    };
+    if is_cut {
+        return Err(
+            "the user or the password has characters that must be percent-encoded, such as %40 for @, %2F for / and %3F for ?".into()
+        );
+    }
     let (mut mode, mut roots, mut others) = (None, None, Vec::new());
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -158,7 +169,9 @@ fn parse(url: &str) -> Result<(Config, Verify), String> {
         "verify-full" => (SslMode::Require, Verify::ChainAndName(roots.unwrap_or(Roots::System))),
         _ => return Err("unknown sslmode; expected disable, allow, prefer, require, verify-ca or verify-full".into()),
     };
-    config.ssl_mode(ssl);
+    // Sockets of this machine have no encryption, as in libpq.
+    let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
+    config.ssl_mode(if is_local { SslMode::Disable } else { ssl });
     Ok((config, verify))
 }
 
@@ -178,13 +191,25 @@ mod tests {
         assert_eq!(verify("?sslmode=verify-full&sslrootcert=/ca%20file.pem"), Ok((SslMode::Require, Verify::ChainAndName(file))));
         assert!(verify("?sslmode=verify").is_err());
         assert!(parse("mysql://h/d").is_err() && parse("postgres:///d").is_err());
+        assert_eq!(verify_of_socket(), Ok(SslMode::Disable));
+    }
+
+    #[cfg(unix)]
+    fn verify_of_socket() -> Result<SslMode, String> {
+        parse("postgres://u@%2Frun%2Fpostgresql/d?sslmode=require").map(|(config, _)| config.get_ssl_mode())
     }
 
     #[test]
     fn no_message_shows_a_password() {
         let (config, _) = parse("postgres://user:s3cret@h:6000/d").unwrap();
         assert_eq!(shown(&config), "postgres h:6000/d");
-        for wrong in ["postgres://user:s3cret@h:port/d", "postgres://user:s3cret@h/d?s3cret=s3cret"] {
+        for wrong in [
+            "postgres://user:s3cret@h:port/d",
+            "postgres://user:s3cret@h/d?s3cret=s3cret",
+            "postgres://user:a@s3cret/w#rd@h/d",
+            "postgres://user:a?s3cret@h/d",
+            "postgres://user:a:s3cret@h/d",
+        ] {
             assert!(!parse(wrong).unwrap_err().contains("s3cret"));
         }
     }

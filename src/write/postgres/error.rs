@@ -33,7 +33,12 @@ impl From<tokio_postgres::Error> for PostgresError {
         let Some(db) = error.as_db_error() else {
             // A wrong certificate needs somebody, and a lost connection does not.
             let message = chain(&error);
-            return Self { is_permanent: message.contains("certificate") || message.contains("TLS is not supported"), message };
+            return Self {
+                is_permanent: ["certificate", "does not support TLS", "TLS is not supported", "password missing"]
+                    .iter()
+                    .any(|part| message.contains(part)),
+                message,
+            };
         };
         let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
         let message = format!("{}{detail} [{}]", db.message(), db.code().code());

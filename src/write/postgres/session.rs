@@ -1,6 +1,6 @@
 //! A connection to a database, with the locks of its tables.
 
-use super::address::PostgresAddress;
+use super::address::{CONNECT, PostgresAddress};
 use super::error::PostgresError;
 use super::table::Table;
 use super::tls::Tls;
@@ -167,7 +167,11 @@ impl Open {
 
 /// Connects. The set drives the connection, and its end closes it.
 pub(super) async fn connected(address: &PostgresAddress, tls: &Tls) -> Result<(Client, JoinSet<()>), PostgresError> {
-    let (client, connection) = address.config.connect(tls.clone()).await?;
+    // The library limits only the time until the server accepts the connection.
+    let patience = address.config.get_connect_timeout().copied().unwrap_or(CONNECT);
+    let silent =
+        |_| PostgresError::transient(format!("the server accepts connections, but did not answer within {} s", patience.as_secs()));
+    let (client, connection) = tokio::time::timeout(patience, address.config.connect(tls.clone())).await.map_err(silent)??;
     let mut driver = JoinSet::new();
     driver.spawn(async move {
         // The client reports errors of the connection too.

@@ -272,12 +272,15 @@ impl Table {
     }
 }
 
-/// The statement that creates the table of states.
+/// The statement that creates the table of states. Another user may have created it.
 pub(super) fn states(tables: &str) -> String {
     format!(
-        "CREATE TABLE IF NOT EXISTS {tables} (name text PRIMARY KEY, store text NOT NULL, columns text[] NOT NULL,
-            streamed bigint NOT NULL DEFAULT 0, run bigint, updated timestamptz NOT NULL DEFAULT now());
-         COMMENT ON TABLE {tables} IS 'Tables that docmill writes, and how far they have come.'"
+        "DO $states$ BEGIN IF to_regclass({}) IS NULL THEN
+            CREATE TABLE IF NOT EXISTS {tables} (name text PRIMARY KEY, store text NOT NULL, columns text[] NOT NULL,
+                streamed bigint NOT NULL DEFAULT 0, run bigint, updated timestamptz NOT NULL DEFAULT now());
+            COMMENT ON TABLE {tables} IS 'Tables that docmill writes, and how far they have come.';
+         END IF; END $states$",
+        literal(tables)
     )
 }
 

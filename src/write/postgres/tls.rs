@@ -131,17 +131,18 @@ impl ServerCertVerifier for Lenient {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Tls {
     type Stream = Stream<S>;
     type TlsConnect = Connect;
-    type Error = InvalidDnsNameError;
+    type Error = std::convert::Infallible;
 
-    fn make_tls_connect(&mut self, host: &str) -> Result<Connect, InvalidDnsNameError> {
-        Ok(Connect { connector: TlsConnector::from(Arc::clone(&self.0)), host: ServerName::try_from(host.to_owned())? })
+    fn make_tls_connect(&mut self, host: &str) -> Result<Connect, Self::Error> {
+        Ok(Connect { connector: TlsConnector::from(Arc::clone(&self.0)), host: ServerName::try_from(host.to_owned()) })
     }
 }
 
 /// The connector for one host.
 pub(super) struct Connect {
     connector: TlsConnector,
-    host: ServerName<'static>,
+    /// Sockets of this machine have no name. They are not encrypted.
+    host: Result<ServerName<'static>, InvalidDnsNameError>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Connect {
@@ -150,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Conne
     type Future = Pin<Box<dyn Future<Output = io::Result<Stream<S>>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        Box::pin(async move { self.connector.connect(self.host, stream).await.map(Stream) })
+        Box::pin(async move { self.connector.connect(self.host.map_err(io::Error::other)?, stream).await.map(Stream) })
     }
 }
 

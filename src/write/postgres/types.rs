@@ -77,7 +77,9 @@ impl Type {
                 ColumnType::Boolean => Self::BooleanArray,
                 ColumnType::List(_) | ColumnType::Object(_) | ColumnType::Json => Self::Jsonb,
             },
-            ColumnType::Object(_) | ColumnType::Json => Self::Jsonb,
+            // Columns of tables that the settings keep are mostly text.
+            ColumnType::Json => Self::Text,
+            ColumnType::Object(_) => Self::Jsonb,
         }
     }
 

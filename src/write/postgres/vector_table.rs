@@ -63,8 +63,10 @@ impl VectorTable {
             UNION ALL SELECT '' WHERE to_regclass($1) IS NOT NULL LIMIT 1";
         let mut there: Option<String> = client.query_opt(sql, &[&name]).await?.map(|row| row.get(0));
         let plain = name.replace('"', "");
+        let form = if kind.is_some() { format!("vector({})", origin.dimensions) } else { "real[]".to_owned() };
         let is_ours = owner.as_ref().is_some_and(|owner| owner.get::<_, &str>(0) == origin.id());
-        if there.is_some() && !is_ours {
+        let is_replaced = is_ours && address.may_replace && there.as_ref().is_some_and(|there| !there.ends_with(&form));
+        if there.is_some() && (!is_ours || is_replaced) {
             if owner.is_none() || !address.may_replace {
                 let what = if owner.is_none() { "exists, and docmill has not made it" } else { "has other results of docmill" };
                 let how = if owner.is_none() { "" } else { ", or replace it with --replace" };
@@ -95,7 +97,8 @@ impl VectorTable {
             Some(actual) if actual.ends_with(&format!("vector({})", origin.dimensions)) => true,
             Some(actual) => {
                 let why = format!("the column vector has the type {actual}, and the task has {} dimensions", origin.dimensions);
-                return Err(PostgresError::permanent(format!("table {plain}: {why}. Choose another name with --table, or drop the table")));
+                let how = "Choose another name with --table, drop the table, or replace it with --replace";
+                return Err(PostgresError::permanent(format!("table {plain}: {why}. {how}")));
             }
         };
         client

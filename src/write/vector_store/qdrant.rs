@@ -11,7 +11,9 @@ use std::fmt;
 use std::time::Duration;
 
 /// Maximum time of a request.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Maximum time to connect.
+const CONNECT: Duration = Duration::from_secs(10);
 /// Attempts of a request, and the wait before the second. Each wait is twice the one before.
 const ATTEMPTS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -29,6 +31,8 @@ pub struct QdrantError {
     message: String,
     /// Whether the same attempt fails again until somebody changes something.
     pub is_permanent: bool,
+    /// Whether another attempt would take as long.
+    is_timeout: bool,
 }
 
 /// The address of a collection.
@@ -83,11 +87,16 @@ impl QdrantCollection {
         let client = reqwest::Client::builder()
             .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
             .timeout(PATIENCE);
         let client = if is_loopback(&address.url) { client.no_proxy() } else { client };
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
         let client = client.tls_certs_merge(roots).build();
-        let client = client.map_err(|e| QdrantError { message: format!("{address}: cannot set up a client: {e}"), is_permanent: true })?;
+        let client = client.map_err(|e| QdrantError {
+            message: format!("{address}: cannot set up a client: {e}"),
+            is_permanent: true,
+            is_timeout: false,
+        })?;
         let collection = Self { address, client, origin, seen: HashSet::new() };
         let Some(info) = collection.ask(Method::GET, "", &Value::Null).await? else {
             let vectors = json!({"vectors": {"size": collection.origin.dimensions, "distance": "Cosine"}});
@@ -96,14 +105,16 @@ impl QdrantCollection {
             collection.must(Method::PUT, "/index?wait=true", &index).await?;
             return Ok(collection);
         };
-        let size = &info["config"]["params"]["vectors"]["size"];
+        let vectors = &info["config"]["params"]["vectors"];
+        if !vectors.is_object() {
+            return Err(collection.error("the response is not that of a collection of Qdrant", true));
+        }
+        let size = &vectors["size"];
         if size.as_u64() != Some(collection.origin.dimensions as u64) {
             let there = size.as_u64().map_or("named vectors".to_owned(), |size| format!("vectors of {size} dimensions"));
-            let message = format!(
-                "{}: the collection has {there}, and {} has {}. Choose another collection, or delete this one",
-                collection.address, collection.origin.task, collection.origin.dimensions
-            );
-            return Err(QdrantError { message, is_permanent: true });
+            let (task, own) = (&collection.origin.task, collection.origin.dimensions);
+            let what = format!("the collection has {there}, and {task} has {own}. Choose another collection, or delete this one");
+            return Err(collection.error(&what, true));
         }
         Ok(collection)
     }
@@ -181,7 +192,7 @@ impl QdrantCollection {
         let mut wait = FIRST_WAIT;
         for _ in 1..ATTEMPTS {
             match self.send(method.clone(), path, body).await {
-                Err(error) if !error.is_permanent => tokio::time::sleep(wait).await,
+                Err(error) if !error.is_permanent && !error.is_timeout => tokio::time::sleep(wait).await,
                 done => return done,
             }
             wait *= 2;
@@ -197,7 +208,7 @@ impl QdrantCollection {
         if let Some(key) = &self.address.key {
             request = request.header("api-key", key);
         }
-        let lost = |error: reqwest::Error| self.error(&cause(&error), false);
+        let lost = |error: reqwest::Error| QdrantError { is_timeout: error.is_timeout(), ..self.error(&cause(&error), false) };
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
         let reply = response.bytes().await.map_err(lost)?;
@@ -214,7 +225,7 @@ impl QdrantCollection {
     }
 
     fn error(&self, what: &str, is_permanent: bool) -> QdrantError {
-        QdrantError { message: format!("{}: {what}", self.address), is_permanent }
+        QdrantError { message: format!("{}: {what}", self.address), is_permanent, is_timeout: false }
     }
 }
 

@@ -119,11 +119,9 @@ def documents(**texts):
 def stored(output):
     """Document, chunk, text and vector of each chunk in the run store, by its SQL in the manual."""
     db = sqlite3.connect(WORK / output / "docmill.db")
-    sql = """SELECT d.name, c.part, p.text, v.vector FROM chunks c JOIN documents d ON d.id = c.document
-        JOIN vectors v ON v.id = c.vector JOIN passages p ON p.vector = v.id
-        WHERE c.recipe = (SELECT recipe FROM runs ORDER BY id DESC LIMIT 1) AND EXISTS
-            (SELECT 1 FROM listing l WHERE l.document = d.id AND l.run = (SELECT listing FROM runs ORDER BY id DESC LIMIT 1))"""
-    return {(name, part): (text, struct.unpack(f"<{len(vector) // 4}f", vector)) for name, part, text, vector in db.execute(sql)}
+    manual = subprocess.run([os.environ["DOCMILL"], "help", "vectors"], capture_output=True, text=True, check=True).stdout
+    sql = re.search(r"SELECT d\.name, c\.task.*?;", manual, re.DOTALL)[0]
+    return {(name, part): (text, struct.unpack(f"<{len(vector) // 4}f", vector)) for name, _, part, _, text, vector in db.execute(sql)}
 
 
 def points():
