@@ -95,7 +95,13 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let stopped_by = Arc::new(OnceLock::new());
     let findings = Arc::new(Mutex::new(Findings::default()));
     announce(&plan, run, gone, &context).await;
-    let database = database(rows_of_database, &context).await?;
+    let database = match database(rows_of_database, &context).await {
+        Err(error) => {
+            store.withdraw_run()?;
+            return Err(error);
+        }
+        connected => connected?,
+    };
 
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found_out) = mpsc::channel(plan.read.queue);

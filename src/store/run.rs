@@ -250,6 +250,13 @@ impl Store {
         self.writer.execute("DELETE FROM cancelled", ()).map(drop).map_err(|e| self.error("cannot forget cancelled documents", e))
     }
 
+    /// Removes the record of a run that cannot begin. It has sent nothing.
+    pub fn withdraw_run(&self) -> Result<(), StoreError> {
+        let id = self.run.id;
+        let removed = self.writer.execute_batch(&format!("DELETE FROM listing WHERE run = {id}; DELETE FROM runs WHERE id = {id}"));
+        removed.and_then(|()| views::refresh(&self.writer)).map_err(|e| self.error("cannot withdraw the run", e))
+    }
+
     /// Records the end of the run, and drops listings that no result uses any more.
     pub fn end_run(&self, end: &EndedRun) -> Result<(), StoreError> {
         let EndedRun { ended, stopped, is_sample, settles_doubts, summary, figures } = end;

@@ -254,6 +254,9 @@ fn a_table_that_belongs_to_others_or_has_other_types_is_refused_before_anything_
     database.sql("ALTER TABLE docmill_echo ALTER said TYPE date USING NULL");
     here.run(["--job", "job.toml"]).exits(2).says(&["column said has the type date, but the job now has bigint", "ALTER TABLE"]);
     assert_eq!(server.requests(), requests);
+    // A refused run leaves no trace.
+    here.docmill(["verify"]).exits(0);
+    assert!(!here.docmill(["status"]).exits(0).stdout.contains("did not end"));
     // Text holds any value.
     database.sql("ALTER TABLE docmill_echo ALTER said TYPE text");
     here.run(["--job", "job.toml"]).exits(0);
