@@ -579,14 +579,20 @@ fn replacement_texts_stand_for_what_is_drawn() {
 #[test]
 fn notes_without_appearance_are_read_where_they_stand() {
     let mut noted = document(&[&(at(50.0, 700.0, "Above") + &at(50.0, 500.0, "Below"))]);
-    noted.page = "/Annots [20 0 R 21 0 R 22 0 R 23 0 R]";
+    noted.page = "/Annots [20 0 R 21 0 R 22 0 R 23 0 R 24 0 R 25 0 R 26 0 R]";
     noted.objects = vec![
         "<< /Subtype /FreeText /Rect [50 580 300 620] /Contents (First line\\rsecond line) /DA (/Helv 12 Tf 0 g) >>".to_owned(),
         "<< /Subtype /FreeText /F 2 /Rect [50 580 300 620] /Contents (hidden) >>".to_owned(),
         "<< /Subtype /Text /Rect [50 400 70 420] /Contents (comment) >>".to_owned(),
         "<< /Subtype /FreeText /Rect [50 400 300 420] /RC (<body><p>a &lt; b</p></body>) >>".to_owned(),
+        "<< /Subtype /Highlight /Rect [50 400 70 420] /T (Ann) /Contents (check\rthis) /AP << /N 9 0 R >> >>".to_owned(),
+        "<< /Subtype /StrikeOut /Rect [50 400 70 420] >>".to_owned(),
+        "<< /Subtype /Text /Rect [50 400 70 420] /StateModel (Review) /State (Accepted) /Contents (Accepted by Ann) >>".to_owned(),
     ];
-    assert_eq!(noted.text().split_whitespace().collect::<Vec<_>>().join(" "), "Above First line second line Below a < b");
+    assert_eq!(
+        noted.text().split_whitespace().collect::<Vec<_>>().join(" "),
+        "Above First line second line Below a < b Comments: comment Ann: check this"
+    );
 }
 
 #[test]
@@ -626,6 +632,8 @@ fn text_that_nobody_can_see_is_left_out() {
         "q 100 0 0 40 40 580 cm /X Do Q 1 1 1 rg BT /F 10 Tf 50 600 Td (shown) Tj ET",
         "20 w 40 603 m 240 603 l S 1 1 1 rg BT /F 10 Tf 50 600 Td (shown) Tj ET",
         "2 Tr 1 1 1 rg 0 0 0 RG BT /F 10 Tf 50 600 Td (shown) Tj ET",
+        "BT /F 10 Tf 50 600 Td (shown) Tj ET 0 g 40 602.5 100 1 re f",
+        "0 g 40 602.5 100 1 re f BT /F 10 Tf 50 600 Td (shown) Tj ET",
     ];
     for drawn in visible {
         assert_eq!(
@@ -735,6 +743,59 @@ fn empty_cells_keep_their_column() {
         [["05.03.", "Gift", "", "1.00", "2571.00"], ["06.03.", "Gift", "", "2.00", "2573.00"], ["07.03.", "Gift", "", "3.00", "2576.00"]];
     let extract = document(&[&drawn(&BANK, left), &drawn(&next, left)]).read(PdfMode::Auto).unwrap();
     assert_eq!(text(&extract.pages[1]), bank(&next));
+}
+
+#[test]
+fn columns_of_sheets_keep_numbers_below_their_header() {
+    // Headers are at the left sides of their cells, numbers at the right sides.
+    let left = |column: usize| [50.0, 130.0, 190.0, 250.0][column];
+    let place = |row: usize, column: usize, cell: &str| {
+        let is_number = row > 0 && column > 0;
+        if is_number { left(column) + 58.0 - 5.56 * (cell.len() - 1) as f64 - 2.78 } else { left(column) }
+    };
+    for rows in [
+        [["Date", "Debit", "Credit", "Cash"], ["01.03.", "45.10", "", "100.10"], ["02.03.", "", "3.99", ""], ["03.03.", "9.99", "", ""]],
+        [["Date", "Debit", "Credit", "Cash"], ["01.03.", "45.10", "", "100.10"], ["02.03.", "", "3.99", ""], ["03.03.", "", "9.99", ""]],
+        [["Stock", "Reordered", "Ordered", "Left"], ["Nut", "45.10", "12.10", ""], ["Bolt", "", "3.99", ""], ["Pin", "1.00", "", "9.99"]],
+    ] {
+        let mut page = String::new();
+        for (row, cells) in rows.iter().enumerate() {
+            for (column, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+                page += &at(place(row, column, cell), 700.0 - 14.0 * row as f64, cell);
+            }
+        }
+        let mut lines: Vec<String> = rows.iter().map(|row| format!("| {} |", row.join(" | "))).collect();
+        lines.insert(1, "| --- | --- | --- | --- |".to_owned());
+        assert_eq!(document(&[&page]).text(), lines.join("\n"));
+    }
+}
+
+#[test]
+fn a_line_of_prose_above_a_table_is_no_row() {
+    let prose = at(50.0, 714.0, "Statement of account 12345, sort code 01-02-03. Opening balance 1234.56");
+    let page = prose + &drawn(&BANK, |column, _| [50.0, 110.0, 250.0, 330.0, 410.0][column]);
+    let text = document(&[&page]).text();
+    assert_eq!(text, format!("Statement of account 12345, sort code 01-02-03. Opening balance 1234.56\n\n{}", bank(&BANK)));
+}
+
+#[test]
+fn soft_hyphens_of_browsers_leave_no_trace() {
+    let mark = "/Span << /ActualText <FEFF00AD> >> BDC ( ) Tj EMC 1 0 0 1";
+    let soft = format!(
+        "BT /F 10 Tf 50 700 Td (so Donau) Tj {mark} 92.8 700 Tm (dampfer, zu) Tj {mark} 145.6 700 Tm (-) Tj {mark} 50 688 Tm (frieden) Tj ET"
+    );
+    assert_eq!(document(&[&soft]).text(), "so Donaudampfer, zufrieden");
+}
+
+#[test]
+fn pictures_on_text_pages_are_noted() {
+    let lines: String = (0..20).map(|line| at(50.0, 700.0 - 12.0 * f64::from(line), "A line of a report with a chart below it")).collect();
+    let note = |size: u32| {
+        let page = format!("{lines}q {size} 0 0 {size} 50 50 cm /X Do Q");
+        document(&[&page]).read(PdfMode::Auto).unwrap().notes.concat()
+    };
+    assert!(note(250).starts_with("page 1 is sent as text without its pictures"), "{}", note(250));
+    assert_eq!(note(100), "");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Reads notes on a page that are text by themselves (`FreeText`).
+//! Reads notes on a page that are text by themselves (`FreeText`), and comments.
 //!
 //! Notes with an appearance are drawn like the rest of the page. Without one, the viewer draws their
-//! contents.
+//! contents. Comments are the contents of symbols, marked text and drawings.
 
 use super::strings::words;
 use hayro::hayro_interpret::TransformExt;
@@ -11,6 +11,23 @@ use hayro::kurbo::Rect;
 
 /// Annotation flags: hidden, or not shown on screens.
 const UNSEEN: u32 = 1 << 1 | 1 << 5;
+/// Annotations whose contents are comments.
+const COMMENTED: [&str; 14] = [
+    "Text",
+    "Highlight",
+    "Underline",
+    "Squiggly",
+    "StrikeOut",
+    "Caret",
+    "Stamp",
+    "Line",
+    "Square",
+    "Circle",
+    "Polygon",
+    "PolyLine",
+    "Ink",
+    "Redact",
+];
 /// Text size of notes that do not name one.
 const SIZE: f64 = 12.0;
 /// Maximum number of notes on a page.
@@ -30,20 +47,47 @@ pub(super) fn notes(page: &Page<'_>) -> Vec<Note> {
     let upright = page.initial_transform(true).to_kurbo();
     let note = |annotation: Dict<'_>| {
         let is_note = annotation.get::<Name<'_>>(b"Subtype")?.as_str() == "FreeText";
-        let unseen = annotation.get::<u32>(b"F").unwrap_or(0) & UNSEEN != 0;
         let drawn = annotation.get::<Dict<'_>>(b"AP").is_some_and(|drawings| drawings.get::<Stream<'_>>(b"N").is_some());
-        if !is_note || unseen || drawn {
+        if !is_note || is_unseen(&annotation) || drawn {
             return None;
         }
         let area = annotation.get::<Area>(b"Rect")?;
         let place = upright.transform_rect_bbox(Rect::new(area.x0, area.y0, area.x1, area.y1));
-        let entry = |key: &[u8]| annotation.get::<Object<'_>>(key).and_then(|text| words(&text));
-        let plain = entry(b"Contents").filter(|text| !text.trim().is_empty());
-        let text = plain.or_else(|| entry(b"RC").map(|markup| without_tags(&markup)))?;
-        let look = entry(b"DA").unwrap_or_default();
-        Some(Note { place, text, size: size(&look).unwrap_or(SIZE) })
+        let look = entry(&annotation, b"DA").unwrap_or_default();
+        Some(Note { place, text: contents(&annotation)?, size: size(&look).unwrap_or(SIZE) })
     };
     annotations.iter::<Dict<'_>>().take(MOST).filter_map(note).collect()
+}
+
+/// Returns the comments on a page, each as `author: text` on one line.
+pub(super) fn comments(page: &Page<'_>) -> Vec<String> {
+    let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
+    let comment = |annotation: Dict<'_>| {
+        let is_comment = COMMENTED.contains(&annotation.get::<Name<'_>>(b"Subtype")?.as_str());
+        // Reviewers mark comments as accepted or done with comments of their own.
+        if !is_comment || is_unseen(&annotation) || annotation.contains_key(b"StateModel") {
+            return None;
+        }
+        let line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = line(contents(&annotation)?);
+        let author = entry(&annotation, b"T").map(line).filter(|author| !author.is_empty());
+        Some(author.map_or_else(|| text.clone(), |author| format!("{author}: {text}")))
+    };
+    annotations.iter::<Dict<'_>>().take(MOST).filter_map(comment).filter(|text| !text.is_empty()).collect()
+}
+
+fn is_unseen(annotation: &Dict<'_>) -> bool {
+    annotation.get::<u32>(b"F").unwrap_or(0) & UNSEEN != 0
+}
+
+fn entry(annotation: &Dict<'_>, key: &[u8]) -> Option<String> {
+    annotation.get::<Object<'_>>(key).and_then(|text| words(&text))
+}
+
+/// The text of an annotation.
+fn contents(annotation: &Dict<'_>) -> Option<String> {
+    let plain = entry(annotation, b"Contents").filter(|text| !text.trim().is_empty());
+    plain.or_else(|| entry(annotation, b"RC").map(|markup| without_tags(&markup)))
 }
 
 /// Reads the size from `/Helv 12 Tf 0 g`.

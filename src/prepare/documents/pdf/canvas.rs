@@ -19,6 +19,13 @@ const SAME: u8 = 6;
 const THICK: f64 = 3.0;
 /// Size in points of the smallest text that people can read.
 const SMALLEST: f64 = 0.6;
+/// Points of a piece: shares of its width, and heights above the baseline in ems.
+const ACROSS: [f64; 3] = [0.1, 0.5, 0.9];
+const UP: [f64; 3] = [0.1, 0.3, 0.5];
+/// Minimum number of these points that nobody can see in hidden text.
+///
+/// Rules through struck or underlined text cover one height only.
+const UNSEEN: usize = 7;
 /// Share of the page from which pictures are a scan, whose text layer stays.
 const SCAN: f64 = 0.4;
 
@@ -157,13 +164,23 @@ impl Canvas {
         if invisible {
             return !is_drawing;
         }
-        let below = at.iter().rev().find(|area| area.step < step).map_or(Some([255; 3]), |area| area.colour);
         let same = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= SAME);
         transparent
             || piece.size < SMALLEST
             || !clip.inflate(1.0, 1.0).contains(centre)
-            || colour.zip(below).is_some_and(|(ink, below)| same(ink, below))
-            || at.iter().any(|area| area.opaque && area.step > step)
+            || self.unseen(piece, |at| {
+                let below = at.iter().rev().find(|area| area.step < step).map_or(Some([255; 3]), |area| area.colour);
+                colour.zip(below).is_some_and(|(ink, below)| same(ink, below)) || at.iter().any(|area| area.opaque && area.step > step)
+            }) >= UNSEEN
+    }
+
+    /// The number of points of a piece that nobody can see by the areas around them.
+    fn unseen(&self, piece: &Piece, is_unseen: impl Fn(&[&Area]) -> bool) -> usize {
+        let points = ACROSS.iter().flat_map(|across| UP.iter().map(|up| piece.point(*across, *up)));
+        let points: Vec<Point> = points.collect();
+        let near: Vec<&Area> = self.areas.iter().filter(|area| points.iter().any(|point| area.bounds.contains(*point))).collect();
+        let at = |point: &Point| near.iter().copied().filter(|area| area.contains(*point)).collect::<Vec<_>>();
+        points.iter().filter(|point| is_unseen(&at(point))).count()
     }
 }
 

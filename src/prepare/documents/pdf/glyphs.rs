@@ -6,6 +6,7 @@
 use super::annotations;
 use super::canvas::Canvas;
 use super::characters;
+use super::hyphens;
 use super::marks::Marks;
 use super::pieces::{Piece, Place, Style};
 use super::scan::Scan;
@@ -116,7 +117,8 @@ impl Scanner {
         if !self.bounds.contains(style.centre(place)) {
             return;
         }
-        if self.replaced(place, style) {
+        let is_blank = matches!(glyph.as_unicode(), Some(BfString::Char(character)) if character.is_whitespace());
+        if self.replaced(place, style, is_blank) {
             return;
         }
         let text = &mut self.scan.text;
@@ -173,7 +175,9 @@ impl Scanner {
     }
 
     /// Writes the replacement text of an open mark, once. Returns whether there is one.
-    fn replaced(&mut self, place: Place, style: &Style) -> bool {
+    ///
+    /// `is_blank` is whether the glyph is a space.
+    fn replaced(&mut self, place: Place, style: &Style, is_blank: bool) -> bool {
         let Some(replacement) = self.marks.replacement() else { return false };
         if replacement.is_written {
             if let Some(piece) = self.scan.pieces.last_mut().filter(|_| self.last.is_some()) {
@@ -188,6 +192,10 @@ impl Scanner {
             if let Some(piece) = self.scan.pieces.last_mut().filter(|_| self.last.is_some()) {
                 piece.extend(place, style);
             }
+            return true;
+        }
+        // Browsers mark unused soft hyphens inside words. The next letter is drawn at the same place.
+        if is_blank && words.chars().eq([hyphens::SOFT]) {
             return true;
         }
         let at = self.scan.text.len();

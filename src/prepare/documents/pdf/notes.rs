@@ -7,6 +7,9 @@ use crate::model::{Failure, FailureCode};
 /// Maximum number of attachments that a note names.
 const NAMED: usize = 5;
 
+/// Share of images on a text page that are content. Logos are smaller, and backgrounds larger.
+const PICTURE: std::ops::Range<f64> = 0.05..0.9;
+
 /// What happened to the pages of a document, by their numbers.
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -22,6 +25,10 @@ pub(super) struct Notes {
     pub(super) blank: usize,
     pub(super) damaged: Vec<usize>,
     pub(super) unpainted: Vec<usize>,
+    /// Pages sent as images without the comments on them.
+    pub(super) uncommented: Vec<usize>,
+    /// Pages sent as text without the pictures on them.
+    unpictured: Vec<usize>,
     pub(super) undecoded: Vec<usize>,
     pub(super) without_picture: Vec<usize>,
     pub(super) attachments: Vec<String>,
@@ -41,6 +48,8 @@ impl Notes {
             blank: 0,
             damaged: Vec::new(),
             unpainted: Vec::new(),
+            uncommented: Vec::new(),
+            unpictured: Vec::new(),
             undecoded: Vec::new(),
             without_picture: Vec::new(),
             attachments: Vec::new(),
@@ -60,6 +69,8 @@ impl Notes {
         self.glyphs += scan.glyphs;
         self.unknown += scan.unknown;
         self.misread.extend(is_misread.then_some(number));
+        let is_pictured = !is_picture && scan.invisible == 0 && PICTURE.contains(&scan.pictured());
+        self.unpictured.extend(is_pictured.then_some(number));
     }
 
     /// Whether a note says why the page is empty.
@@ -123,6 +134,8 @@ impl Notes {
         let mut add = |pages: &[usize], what: &str| notes.extend(numbered(pages).map(|pages| format!("{pages} {what}")));
         add(&self.damaged, "damaged: only a part of the content could be read");
         add(&self.unpainted, "sent as an image without all values of its form fields");
+        add(&self.uncommented, "sent as an image without the comments on it");
+        add(&self.unpictured, "sent as text without its pictures: prepare.pdf.mode = \"pages\" sends images of all pages");
         add(&self.undecoded, "without its picture, which cannot be decoded");
         if let Some(failure) = refusal {
             add(&self.without_picture, &format!("sent without its picture: {}", failure.message));

@@ -81,7 +81,12 @@ impl Piece {
 
     /// The point in the middle of its letters, on the upright page.
     pub(super) fn centre(&self) -> Point {
-        turn(self.angle) * Point::new(f64::midpoint(self.left, self.right), self.baseline - 0.3 * self.size)
+        self.point(0.5, 0.3)
+    }
+
+    /// A point on the upright page, `across` its width and `up` ems above the baseline.
+    pub(super) fn point(&self, across: f64, up: f64) -> Point {
+        turn(self.angle) * Point::new(self.left + across * (self.right - self.left), self.baseline - up * self.size)
     }
 
     /// The same piece, with positions that apply after a rotation by another angle.

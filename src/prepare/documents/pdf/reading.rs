@@ -5,7 +5,7 @@ use super::glyphs::{self, Endless};
 use super::notes::Notes;
 use super::scan::Scan;
 use super::tables::Columns;
-use super::{READER, attachments, charset, damage, form, hyphens, order, page_image};
+use super::{READER, annotations, attachments, charset, damage, form, hyphens, order, page_image};
 use crate::model::{Failure, FailureCode};
 use hayro::RenderCache;
 use hayro::hayro_interpret::{InterpreterCache, InterpreterSettings, InterpreterWarning};
@@ -81,28 +81,34 @@ impl<'a> Reading<'a> {
             notes.hide(number, scan.hidden);
             let found = found(&scan, mode, &mut columns);
             let fields = form::unseen(page, if let Found::Text(text) = &found { text } else { "" });
+            let comments = annotations::comments(page);
             let page = match found {
                 Found::Text(text) => {
                     notes.text(number, &scan, is_picture(&scan), charset::is_misread(&text));
-                    Page::Text(with_fields(text, &fields))
+                    Page::Text(text)
                 }
                 Found::Picture => match self.picture(page, &scan, number, &images) {
                     Ok(Some(image)) => {
                         notes.unpainted.extend((!fields.is_empty()).then_some(number));
+                        notes.uncommented.extend((!comments.is_empty()).then_some(number));
                         Page::Image(image)
                     }
                     Ok(None) if self.undecoded.load(Ordering::Relaxed) => {
                         notes.undecoded.push(number);
-                        Page::Text(with_fields(text_of(&scan), &fields))
+                        Page::Text(text_of(&scan))
                     }
-                    Ok(None) => Page::Text(with_fields(String::new(), &fields)),
+                    Ok(None) => Page::Text(String::new()),
                     Err(failure) => {
                         notes.without_picture.push(number);
                         refusal.get_or_insert(failure);
-                        Page::Text(with_fields(text_of(&scan), &fields))
+                        Page::Text(text_of(&scan))
                     }
                 },
-                Found::Nothing => Page::Text(with_fields(String::new(), &fields)),
+                Found::Nothing => Page::Text(String::new()),
+            };
+            let page = match page {
+                Page::Text(text) => Page::Text(with_list(with_list(text, "Form fields", &fields), "Comments", &comments)),
+                Page::Image(image) => Page::Image(image),
             };
             notes.blank += usize::from(matches!(&page, Page::Text(text) if text.is_empty()) && !notes.names(number));
             pages.push(page);
@@ -170,11 +176,11 @@ fn text_of(scan: &Scan) -> String {
     if scan.unknown * 2 > scan.glyphs { String::new() } else { order::text(scan, &mut Columns::default()) }
 }
 
-fn with_fields(text: String, fields: &[String]) -> String {
-    if fields.is_empty() {
+fn with_list(text: String, title: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
         return text;
     }
-    format!("{text}\n\nForm fields:\n{}", fields.join("\n")).trim_start().to_owned()
+    format!("{text}\n\n{title}:\n{}", lines.join("\n")).trim_start().to_owned()
 }
 
 /// Whether the page shows more than its text.

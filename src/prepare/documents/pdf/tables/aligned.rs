@@ -20,6 +20,8 @@ const PLAIN: usize = 8;
 const ENDS: usize = 3;
 /// Maximum mean number of words in the cells of a line without a wide gap.
 const WORDS: usize = 3;
+/// Maximum space between words of a line that is no row, in ems.
+const PHRASE: f64 = 0.35;
 /// Share of the table's width that lines across it have.
 const ACROSS: f64 = 0.7;
 
@@ -212,7 +214,7 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let fits = |at: &usize| {
         cells(*at).is_some_and(|line| {
             let few = rows[*at].pieces.len() <= WORDS * line.filled();
-            few && line.filled() >= 2 && line.filled() * 2 >= line.cells.len()
+            few && line.filled() >= 2 && line.filled() * 2 >= line.cells.len() && !is_phrase(&line)
         })
     };
     let near = |at: usize| rows[at].baseline - rows[at - 1].baseline <= LEADING * rows[at].size;
@@ -221,6 +223,12 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let start = (part.start..first).rev().take_while(|at| fits(at) || inner(*at) && near(at + 1)).last().unwrap_or(first);
     let end = (last + 1..part.end).take_while(|at| fits(at) || inner(*at) && near(*at)).last().unwrap_or(last) + 1;
     start..end
+}
+
+/// Whether all words of a line are close, and some cells have several.
+fn is_phrase(line: &Line<'_>) -> bool {
+    let pieces: Vec<_> = line.cells.iter().flatten().collect();
+    pieces.len() > line.cells.len() && pieces.windows(2).all(|pair| pair[1].left - pair[0].right <= PHRASE * line.size)
 }
 
 /// The strips of a table on the page before, if these rows have the same columns.

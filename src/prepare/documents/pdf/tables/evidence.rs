@@ -1,5 +1,6 @@
 //! Decides whether aligned text is clearly a table.
 
+use super::super::pieces::Piece;
 use super::{Line, content, is_formula, is_numeric};
 use hayro::kurbo::Rect;
 
@@ -16,6 +17,8 @@ const ROWS_OF_TEXT: usize = 5;
 const FILLED: f64 = 0.45;
 /// Maximum mean length of cells in tables without numbers and without lines.
 const SHORT: usize = 24;
+/// Minimum gap between two numbers that are no cell, in ems.
+const GAP: f64 = 0.95;
 /// Share of its column's width that a line of prose fills.
 const FULL: f64 = 0.85;
 
@@ -36,7 +39,11 @@ impl Evidence<'_, '_, '_> {
     pub(super) fn is_table(&self) -> bool {
         let columns = self.lines[0].cells.len();
         let rows = self.lines.iter().filter(|line| line.filled() >= 2).count();
-        if self.fill() < FILLED || is_formula(self.lines.iter().flat_map(|line| &line.cells), self.text) || self.is_matrix() {
+        if self.fill() < FILLED
+            || is_formula(self.lines.iter().flat_map(|line| &line.cells), self.text)
+            || self.is_matrix()
+            || self.is_crowded()
+        {
             return false;
         }
         if self.continues && columns > 2 {
@@ -77,6 +84,20 @@ impl Evidence<'_, '_, '_> {
         cells().filter(|cell| content(cell, self.text).trim_matches('−').chars().count() < 2).count() * 2 > cells().count()
     }
 
+    /// Whether a column seems to be several columns of numbers.
+    fn is_crowded(&self) -> bool {
+        let numeric = |cell: &[&Piece]| is_numeric(&content(cell, self.text));
+        let apart = |cell: &[&Piece]| cell.windows(2).any(|pair| pair[1].left - pair[0].right >= GAP * self.size);
+        let numbers = |cell: &[&Piece]| {
+            cell.windows(2).any(|pair| pair[1].left - pair[0].right >= GAP * self.size && numeric(&pair[..1]) && numeric(&pair[1..]))
+        };
+        (0..self.lines[0].cells.len()).any(|column| {
+            let header = &self.lines[0].cells[column];
+            let crowded = self.lines[1..].iter().filter(|line| numbers(&line.cells[column])).count();
+            crowded > 1 || self.is_number(column) && apart(header) && !numeric(header)
+        })
+    }
+
     /// The text of the cells in a column, without the first line.
     fn column(&self, column: usize) -> impl Iterator<Item = String> {
         self.lines[1..].iter().map(move |line| content(&line.cells[column], self.text)).filter(|text| !text.is_empty())
@@ -94,8 +115,7 @@ impl Evidence<'_, '_, '_> {
 
     /// Whether the cells of a column have the same left side, right side or middle.
     fn is_aligned(&self, column: usize) -> bool {
-        let cells: Vec<Rect> = self.lines.iter().filter_map(|line| Self::extent(line, column)).collect();
-        let body = if cells.len() > 2 { &cells[1..] } else { &cells };
+        let body: Vec<Rect> = self.lines[1..].iter().filter_map(|line| Self::extent(line, column)).collect();
         let agree = |place: fn(&Rect) -> f64| {
             let mut places: Vec<f64> = body.iter().map(place).collect();
             places.sort_by(f64::total_cmp);

@@ -2,11 +2,14 @@
 
 use super::super::pieces::Piece;
 use super::super::row::Row;
-use super::{is_amount, is_numeric};
+use super::{content, is_amount, is_numeric};
 use std::ops::Range;
 
 /// Minimum width of a strip, in ems.
 const NARROW: f64 = 0.2;
+/// Minimum width of a strip between numbers and the next header, in ems, and tolerance of both sides.
+const TIGHT: f64 = 0.08;
+const SIDE: f64 = 0.12;
 /// Width of a strip that needs no further evidence of its own, in ems.
 const CLEAR: f64 = 0.45;
 /// Minimum gap in a row that no space between words has, in ems.
@@ -75,22 +78,46 @@ pub(super) fn without(strips: &[Range<f64>], row: &Row<'_>, size: f64) -> Option
                 rest.start = rest.start.max(phrase.end);
             }
         }
-        (rest.end - rest.start >= NARROW * size).then_some(rest)
+        (rest == *strip || rest.end - rest.start >= NARROW * size).then_some(rest)
     };
     strips.iter().map(rest).collect()
 }
 
 /// Gaps that all `rows` have, and that are gaps between columns by the `witnesses`.
 fn valid(rows: &[&Row<'_>], witnesses: &[&Row<'_>], text: &str, space: f64, size: f64) -> Vec<Range<f64>> {
-    let mut strips: Vec<Range<f64>> = free(rows).into_iter().filter(|gap| gap.end - gap.start >= NARROW * size).collect();
+    let edged: Vec<Range<f64>> = free(rows).into_iter().filter(|gap| is_edged(gap, witnesses, text, space, size)).collect();
+    let is_wide = |gap: &Range<f64>| gap.end - gap.start >= NARROW * size || edged.contains(gap);
+    let mut strips: Vec<Range<f64>> = free(rows).into_iter().filter(is_wide).collect();
     // A strip that is no boundary makes its neighbours seem to be one, so they are judged again.
     while let Some(worst) = (0..strips.len())
-        .filter(|at| !is_boundary(&strips, *at, witnesses, text, space, size))
+        .filter(|at| !edged.contains(&strips[*at]) && !is_boundary(&strips, *at, witnesses, text, space, size))
         .min_by(|a, b| (strips[*a].end - strips[*a].start).total_cmp(&(strips[*b].end - strips[*b].start)))
     {
         strips.remove(worst);
     }
     strips
+}
+
+/// Whether numbers end at the left side of a strip, and a header begins at its right side.
+///
+/// Sheets have such columns: headers at the left sides of their cells, numbers at the right sides.
+fn is_edged(strip: &Range<f64>, rows: &[&Row<'_>], text: &str, space: f64, size: f64) -> bool {
+    let before = |row: &Row<'_>| row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < strip.start);
+    let word = |piece: &Piece| &text[piece.text.clone()];
+    let (Some(header), true) = (rows.first(), strip.end - strip.start >= TIGHT * size) else { return false };
+    let at = before(header);
+    let begins = header.pieces.get(at).filter(|piece| piece.left - strip.end <= SIDE * size && !is_numeric(word(piece)));
+    let Some((begins, ends)) = begins.zip(at.checked_sub(1).map(|at| header.pieces[at])) else { return false };
+    let is_number = |row: &&&Row<'_>| {
+        let cell = &row.pieces[..before(row)];
+        let ends = cell.last().is_some_and(|piece| strip.start - piece.right <= SIDE * size);
+        // A unit may follow.
+        let is_short = cell.last().is_some_and(|piece| text[piece.text.clone()].chars().count() <= 3);
+        let from = cell.len().saturating_sub(if is_short { 2 } else { 1 });
+        ends && is_numeric(&content(&cell[from..], text))
+    };
+    let numbers = rows[1..].iter().filter(is_number).count();
+    numbers > 1 || numbers > 0 && begins.left - ends.right > space
 }
 
 fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, space: f64, size: f64) -> bool {
@@ -99,7 +126,7 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     let before = at.checked_sub(1).map_or(f64::NEG_INFINITY, |at| middle(&strips[at]));
     let after = strips.get(at + 1).map_or(f64::INFINITY, middle);
     let (mut left, mut right, mut both, mut close, mut wide, mut numbered) = (0, 0, 0, 0, 0, 0);
-    let (mut two, mut only_left, mut only_right) = (0, 0, 0);
+    let (mut two, mut only_left, mut only_right, mut signs) = (0, 0, 0, 0);
     let word = |piece: &Piece| text[piece.text.clone()].to_owned();
     for row in rows {
         let first_right = row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < here);
@@ -116,6 +143,8 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
             close += usize::from(gap <= space && !are_two_numbers(&word(left), &word(right)));
             numbered += usize::from(is_numeric(&word(left)) && !is_numeric(&word(right)));
             wide += usize::from(gap >= WIDE * size);
+            let is_sign = |piece: &Piece| !text[piece.text.clone()].contains(char::is_alphanumeric);
+            signs += usize::from(gap <= SPACE_OF_EQUAL * size && (is_sign(left) || is_sign(right)));
             two += usize::from(are_two_numbers(&word(left), &word(right)));
         }
     }
@@ -128,6 +157,10 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     let constant = constant || leading;
     // Debits and credits: a row has one of them.
     let alternates = both <= 1 && only_left > 0 && only_right > 0;
+    // Signs of currencies and per cent stand beside their numbers.
+    if signs > 0 && signs + 1 >= both {
+        return false;
+    }
     two > 1 || alternates || !phrases && (wide > 0 || constant || clear && close == 0)
 }
 
