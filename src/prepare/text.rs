@@ -127,10 +127,21 @@ fn push_normalised(text: &str, body: &mut String) {
             '\u{C}' => body.push_str("\n\n"),
             '\t' | '\n' => body.push(character),
             '\u{FEFF}' => {}
-            _ if character.is_control() => {}
+            _ if character.is_control() => {
+                while characters.next_if(is_removed).is_some() {}
+                // Two numbers must not become one.
+                if body.ends_with(|c: char| c.is_numeric()) && characters.peek().is_some_and(|next| next.is_numeric()) {
+                    body.push(' ');
+                }
+            }
             _ => body.push(character),
         }
     }
+}
+
+/// Whether a character is a control character without a meaning in texts.
+fn is_removed(character: &char) -> bool {
+    character.is_control() && !matches!(character, '\t'..='\r' | '\u{85}')
 }
 
 /// Converts to lower case without punctuation, with single spaces.
@@ -162,6 +173,11 @@ fn is_punctuation(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_control_character_keeps_two_numbers_apart() {
+        assert_eq!(normalised("12\u{1D}500 a\u{1}b 1\u{0}\u{0}2 3\u{1}\n4"), "12 500 ab 1 2 3\n4");
+    }
 
     proptest::proptest! {
         #[test]

@@ -11,7 +11,7 @@ pub(super) const VCF: Reader = Reader { format: "vcf", name: CARDS, recognises: 
 const CALENDAR: &str = "a calendar (ICS)";
 const CARDS: &str = "a file of address cards (VCF)";
 /// Fields that only programs need.
-const TECHNICAL: [&str; 21] = [
+const TECHNICAL: [&str; 20] = [
     "VERSION",
     "PRODID",
     "UID",
@@ -23,7 +23,6 @@ const TECHNICAL: [&str; 21] = [
     "CALSCALE",
     "METHOD",
     "REV",
-    "N",
     "CLASS",
     "ACTION",
     "TZOFFSETFROM",
@@ -51,6 +50,8 @@ fn read_vcf(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
 fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
     let decoded = encoding::decode(bytes);
     let (mut text, mut left_out, mut inside) = (String::new(), 0, Vec::new());
+    let mut card = Card::default();
+    let mut start = None;
     for line in unfolded(&decoded.text) {
         let Some((head, value)) = split(&line) else { continue };
         let mut parameters = head.split(';');
@@ -63,13 +64,28 @@ fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
                 if ["VEVENT", "VTODO", "VJOURNAL", "VCARD"].contains(&value.to_ascii_uppercase().as_str()) && !text.is_empty() {
                     text.push('\n');
                 }
+                if inside.len() == 1 || value.eq_ignore_ascii_case("VEVENT") {
+                    (card, start) = (Card { at: text.len(), ..Card::default() }, None);
+                }
             }
-            "END" => drop(inside.pop()),
+            "END" => {
+                inside.pop();
+                if let Some(name) = card.name.take().filter(|name| !card.has_name && !name.is_empty()) {
+                    text.insert_str(card.at, &format!("Name: {name}\n"));
+                }
+            }
+            "N" => card.name = Some(full_name(&value, &parameters)),
             _ if inside.iter().any(|part| matches!(part.as_str(), "VTIMEZONE" | "VALARM")) => {}
             "PHOTO" | "LOGO" | "SOUND" | "KEY" | "ATTACH" if value.len() > 200 => left_out += 1,
             _ if TECHNICAL.contains(&key.as_str()) || key.starts_with("X-") => {}
             _ => {
-                let value = plain(&value, &parameters);
+                card.has_name |= key == "FN" && !value.is_empty();
+                let mut value = plain(&value, &parameters);
+                match key.as_str() {
+                    "DTSTART" => start = day(&value),
+                    "DTEND" => value = last_day(value, start),
+                    _ => {}
+                }
                 if !value.is_empty() {
                     let about = about(&parameters);
                     let _infallible = writeln!(text, "{}{about}: {value}", label(&key));
@@ -82,6 +98,43 @@ fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
         extract.notes.push(format!("{} left out", verdict::counted(left_out, "attached file")));
     }
     verdict::readable(name, extract)
+}
+
+/// A card that is being read.
+#[derive(Default)]
+struct Card {
+    /// Position of its text.
+    at: usize,
+    /// The name from its parts, for cards without a whole name.
+    name: Option<String>,
+    has_name: bool,
+}
+
+/// The name from `family;given;additional;prefix;suffix`.
+fn full_name(value: &str, parameters: &[&str]) -> String {
+    let mut parts = vec![String::new()];
+    let mut escaped = false;
+    for character in decoded(value, parameters).chars() {
+        match parts.last_mut() {
+            Some(_) if character == ';' && !escaped => parts.push(String::new()),
+            Some(part) => part.push(character),
+            None => {}
+        }
+        escaped = character == '\\' && !escaped;
+    }
+    let part = |at: usize| parts.get(at).map(|part| plain(part, &[])).filter(|part| !part.is_empty());
+    [3, 1, 2, 0, 4].into_iter().filter_map(part).collect::<Vec<_>>().join(" ")
+}
+
+/// The date of a value without a time.
+fn day(value: &str) -> Option<jiff::civil::Date> {
+    value.parse().ok().filter(|_| value.len() == 10)
+}
+
+/// The last day of an event. A file has the day after it.
+fn last_day(value: String, start: Option<jiff::civil::Date>) -> String {
+    let last = day(&value).filter(|end| start.is_none_or(|start| *end > start)).and_then(|end| end.yesterday().ok());
+    last.map_or(value, |last| last.to_string())
 }
 
 /// The lines of a file: long ones are continued after a space, or after `=` in old cards.
@@ -111,13 +164,18 @@ fn split(line: &str) -> Option<(&str, String)> {
     Some((&line[..at], line[at + 1..].trim().to_owned()))
 }
 
-/// The value as people write it.
-fn plain(value: &str, parameters: &[&str]) -> String {
-    let value = if parameters.iter().any(|parameter| parameter.to_ascii_uppercase().ends_with("QUOTED-PRINTABLE")) {
+/// The value without the encoding of old cards.
+fn decoded(value: &str, parameters: &[&str]) -> String {
+    if parameters.iter().any(|parameter| parameter.to_ascii_uppercase().ends_with("QUOTED-PRINTABLE")) {
         quoted_printable(value, parameters)
     } else {
         value.to_owned()
-    };
+    }
+}
+
+/// The value as people write it.
+fn plain(value: &str, parameters: &[&str]) -> String {
+    let value = decoded(value, parameters);
     let value = value.strip_prefix("mailto:").or_else(|| value.strip_prefix("MAILTO:")).unwrap_or(&value);
     let mut plain = String::with_capacity(value.len());
     let mut characters = value.chars();

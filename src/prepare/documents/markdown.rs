@@ -131,6 +131,15 @@ impl Markdown {
         piece.text.push_str(text);
     }
 
+    /// Adds a formula. A number before it stays apart: `2 1/3`.
+    pub fn formula(&mut self, formula: &str) {
+        let touches = |piece: &&mut Piece| piece.gap == Gap::None && piece.text.ends_with(|c: char| c.is_ascii_alphanumeric());
+        if formula.starts_with(|c: char| c.is_ascii_alphanumeric()) && self.pieces.last_mut().as_ref().is_some_and(touches) {
+            self.gap(Gap::Space);
+        }
+        self.text(formula);
+    }
+
     /// Sets the vertical position of the following text.
     pub fn script(&mut self, script: Script) {
         if std::mem::replace(&mut self.script, script) != script {

@@ -5,9 +5,48 @@
 /// Stands between factors without a sign, so that a product is not taken for one name.
 const TIMES: char = '\u{2062}';
 
+/// Stands on both sides of a fraction, so that its neighbours stay apart.
+const EDGE: char = '\u{2063}';
+/// Stand around the parts of a binomial, which may be in parentheses already.
+const OPEN: char = '\u{2061}';
+const CLOSE: char = '\u{2064}';
+/// Signs without a shape. Texts of formulas must not contain them.
+const MARKS: [char; 4] = [OPEN, TIMES, EDGE, CLOSE];
+
+/// Removes the signs without a shape from a text of a formula.
+pub(super) fn bare(text: &str) -> String {
+    text.replace(MARKS, "")
+}
+
+/// A whole formula, without marks.
+pub(super) fn finished(formula: &str) -> String {
+    let mut whole: Vec<char> = Vec::with_capacity(formula.len());
+    let mut open = Vec::new();
+    let mut signs = formula.chars().filter(|sign| !matches!(*sign, TIMES | EDGE)).peekable();
+    while let Some(sign) = signs.next() {
+        match sign {
+            OPEN => {
+                open.push((whole.len(), whole.last() == Some(&'(')));
+                whole.push('(');
+            }
+            CLOSE => match open.pop() {
+                Some((at, true)) if signs.peek() == Some(&')') => whole[at] = OPEN,
+                _ => whole.push(')'),
+            },
+            sign => whole.push(sign),
+        }
+    }
+    whole.into_iter().filter(|sign| *sign != OPEN).collect()
+}
+
 /// A fraction.
 pub(super) fn fraction(above: &str, below: &str) -> String {
-    format!("{}/{}", grouped(above), grouped(below))
+    format!("{EDGE}{}/{}{EDGE}", grouped(&above.replace(EDGE, "")), grouped(&below.replace(EDGE, "")))
+}
+
+/// A fraction without a bar: a binomial.
+pub(super) fn binomial(above: &str, below: &str) -> String {
+    format!("{OPEN}{} choose {}{CLOSE}", grouped(above), grouped(below))
 }
 
 /// A base with an index, an exponent, or both.
@@ -20,6 +59,11 @@ pub(super) fn scripts(base: &str, below: &str, above: &str) -> String {
             _ => format!("{sign}{{{script}}}"),
         }
     };
+    let unsigned = base.trim().strip_prefix(['-', '+', '\u{2212}', '\u{b1}']).map(str::trim);
+    if let Some(unsigned) = unsigned.filter(|unsigned| is_plain(unsigned) && !unsigned.is_empty()) {
+        let sign: String = base.trim().chars().take(1).collect();
+        return format!("{sign}{}", scripts(unsigned, below, above));
+    }
     format!(
         "{}{}{}",
         if is_plain(base) || below.is_empty() && above.is_empty() { base.trim().to_owned() } else { grouped(base) },
@@ -43,14 +87,47 @@ pub(super) fn matrix(rows: &[String]) -> String {
 
 /// Puts parts of a formula one after another.
 pub(super) fn sequence(parts: &[String]) -> String {
+    let parts: Vec<&String> = parts.iter().filter(|part| !part.is_empty()).collect();
     let mut whole = String::new();
-    for part in parts {
-        if whole.ends_with(char::is_alphanumeric) && part.starts_with(char::is_alphanumeric) {
-            whole.push(TIMES);
+    for (at, part) in parts.iter().enumerate() {
+        let before = whole.trim_end();
+        let Some(fraction) = lone_fraction(part).filter(|_| parts.len() > 1) else {
+            if part.starts_with(char::is_alphanumeric) {
+                if ends_in_script(&whole) || whole.ends_with(EDGE) {
+                    whole.push(' ');
+                } else if whole.ends_with(char::is_alphanumeric) {
+                    whole.push(TIMES);
+                }
+            }
+            whole.push_str(part);
+            continue;
+        };
+        let is_mixed = whole.ends_with(|c: char| c.is_ascii_digit()) && fraction.chars().all(|c| c.is_ascii_digit() || c == '/');
+        let is_divided = before.ends_with(['/', '\u{f7}', ':']);
+        let binds = |next: &&String| next.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '(' | '[' | '!' | EDGE | OPEN));
+        let has_factor = parts.get(at + 1).is_some_and(binds);
+        if whole.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ')' | ']' | EDGE)) {
+            whole.push(' ');
         }
-        whole.push_str(part);
+        if is_divided || has_factor && !is_mixed {
+            whole.push_str(&format!("({fraction})"));
+        } else {
+            whole.push_str(fraction);
+            // A factor after a mixed number stays apart from its denominator.
+            whole.push_str(if has_factor { " " } else { "" });
+        }
     }
     whole.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The text of a part that is one fraction.
+fn lone_fraction(part: &str) -> Option<&str> {
+    part.trim().strip_prefix(EDGE)?.strip_suffix(EDGE).filter(|inner| !inner.contains(EDGE))
+}
+
+/// Whether a text ends with an index or exponent, which the next letter would join.
+fn ends_in_script(text: &str) -> bool {
+    text.trim_end_matches(char::is_alphanumeric).ends_with(['^', '_']) && text.ends_with(char::is_alphanumeric)
 }
 
 /// A text in parentheses, unless it is one number or name.
@@ -79,6 +156,8 @@ struct Element {
     /// Whether the text of the element is TeX, or text for programs.
     annotation: Option<bool>,
     fence: Option<(String, String)>,
+    /// Whether the fraction has no bar.
+    without_bar: bool,
 }
 
 /// Maximum number of open elements.
@@ -95,13 +174,17 @@ impl MathMl {
             matches!(&*name, "annotation" | "annotation-xml").then(|| attribute("encoding").is_some_and(|kind| kind.contains("tex")));
         let edge = |name: &str, usual: &str| attribute(name).unwrap_or_else(|| usual.to_owned());
         let fence = (name == "mfenced").then(|| (edge("open", "("), edge("close", ")")));
-        self.open.push(Element { name, annotation, fence, parts: Vec::new() });
+        let is_none = |width: String| {
+            width.trim_end_matches(char::is_alphabetic).trim_end_matches('%').parse::<f64>().is_ok_and(|width| width <= 0.0)
+        };
+        let without_bar = name == "mfrac" && attribute("linethickness").is_some_and(is_none);
+        self.open.push(Element { name, annotation, fence, without_bar, parts: Vec::new() });
     }
 
     /// Adds text.
     pub fn text(&mut self, text: &str) {
         if let Some(element) = self.open.last_mut() {
-            let text = text.trim().replace(['\u{2061}', TIMES, '\u{2063}'], "");
+            let text = bare(text.trim());
             // White space between elements is no operand of a fraction or script.
             if !text.is_empty() {
                 element.parts.push(text);
@@ -129,7 +212,7 @@ impl MathMl {
                 None => whole = Some(text),
             }
         }
-        whole.map(|text| self.tex.take().unwrap_or_else(|| text.replace(TIMES, "")))
+        whole.map(|text| self.tex.take().unwrap_or_else(|| finished(&text)))
     }
 }
 
@@ -138,6 +221,7 @@ impl Element {
         let empty = String::new();
         let part = |at: usize| self.parts.get(at).unwrap_or(&empty);
         match &*self.name {
+            "mfrac" if self.without_bar => binomial(part(0), part(1)),
             "mfrac" => fraction(part(0), part(1)),
             "msup" | "mover" => scripts(part(0), "", part(1)),
             "msub" | "munder" => scripts(part(0), part(1), ""),
@@ -176,13 +260,29 @@ mod tests {
 
     #[test]
     fn scripts_fractions_and_roots_stay_apart() {
-        assert_eq!(fraction("a + b", "2"), "(a + b)/2");
-        assert_eq!(fraction("a", "bc"), "a/bc");
+        assert_eq!(finished(&fraction("a + b", "2")), "(a + b)/2");
+        assert_eq!(finished(&fraction("a", "bc")), "a/bc");
+        assert_eq!((scripts("-3", "", "2"), scripts(" - 3", "", "2")), ("-3^2".to_owned(), "-3^2".to_owned()));
         assert_eq!(scripts("x", "", "2"), "x^2");
         assert_eq!(scripts("x", "i", "n + 1"), "x_i^{n + 1}");
         assert_eq!(scripts("a + b", "", "2"), "(a + b)^2");
         assert_eq!((root("x", ""), root("x + 1", "3")), ("sqrt(x)".to_owned(), "root(3, x + 1)".to_owned()));
         assert_eq!(matrix(&["a, b".to_owned(), "c, d".to_owned()]), "[a, b; c, d]");
+    }
+
+    #[test]
+    fn neighbours_keep_the_value_of_a_fraction() {
+        let beside = |parts: &[String]| finished(&sequence(parts));
+        let third = || fraction("1", "3");
+        assert_eq!(beside(&["2".to_owned(), third()]), "2 1/3");
+        assert_eq!(beside(&["2".to_owned(), third(), "x".to_owned()]), "2 1/3 x");
+        assert_eq!(beside(&[fraction("a", "b"), "c".to_owned()]), "(a/b)c");
+        assert_eq!(beside(&[third(), " + ".to_owned(), third()]), "1/3 + 1/3");
+        assert_eq!(beside(&["x / ".to_owned(), fraction("a", "b")]), "x / (a/b)");
+        assert_eq!(beside(&[scripts("x", "", "2"), "3".to_owned()]), "x^2 3");
+        assert_eq!(finished(&binomial("n", "k")), "(n choose k)");
+        assert_eq!(finished(&format!("({})", binomial("n", "k"))), "(n choose k)");
+        assert_eq!(finished(&format!("({} + 1)", binomial("n", "k"))), "((n choose k) + 1)");
     }
 
     fn read(parts: &[&str]) -> String {

@@ -7,11 +7,12 @@
 use super::archive::{self, Archive};
 use super::markdown::{Markdown, Script};
 use super::numbering::Lists;
+use super::odf_looks::{Form, Look, look};
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 pub(super) const ODT: Reader = Reader { format: "odt", name: NAME, recognises: is_odt, read };
@@ -94,6 +95,13 @@ struct File {
     slides: usize,
     pictures: usize,
     deletions: bool,
+    /// Deleted changes, of which some files keep the text in its place, and those that are open.
+    deleted: HashSet<String>,
+    change: String,
+    in_deleted: HashSet<String>,
+    /// Whether text was hidden.
+    hidden: bool,
+    form: Form,
     /// The text that is being written, then its open notes and comments.
     bodies: Vec<Markdown>,
     footnotes: Vec<String>,
@@ -109,22 +117,6 @@ struct File {
     styles: HashMap<String, Look>,
     spans: Vec<Look>,
     lists: Lists,
-}
-
-/// The vertical position of text, and whether it is struck.
-type Look = (Script, bool);
-
-/// Reads the look that text properties define.
-///
-/// Examples of positions are `super 58%` and `-33% 58%`.
-fn look(tag: &BytesStart) -> Look {
-    let position = attribute(tag, "style:text-position").unwrap_or_default();
-    let script = match position.split(' ').next().unwrap_or_default() {
-        "" | "0%" => Script::Normal,
-        low if low == "sub" || low.starts_with('-') => Script::Lowered,
-        _ => Script::Raised,
-    };
-    (script, attribute(tag, "style:text-line-through-style").is_some_and(|style| style != "none"))
 }
 
 impl File {
@@ -144,6 +136,9 @@ impl File {
     }
 
     fn extract(self, mut notes: Vec<String>) -> Result<Extract, Failure> {
+        if self.hidden {
+            notes.push(verdict::HIDDEN.to_owned());
+        }
         if self.deletions {
             notes.push(verdict::DELETIONS.to_owned());
         }
@@ -161,9 +156,13 @@ impl File {
             match tag.name().as_ref() {
                 "style:style" => {
                     name = attribute(tag, "style:name").unwrap_or_default();
-                    self.styles.remove(&name);
+                    let parent = attribute(tag, "style:parent-style-name").and_then(|parent| self.styles.get(&parent));
+                    self.styles.insert(name.clone(), parent.copied().unwrap_or_default());
                 }
-                "style:text-properties" => drop(self.styles.insert(name.clone(), look(tag))),
+                "style:text-properties" => {
+                    let look = look(tag, self.look(Some(&name)));
+                    self.styles.insert(name.clone(), look);
+                }
                 _ => {}
             }
         })
@@ -180,8 +179,14 @@ impl File {
             Node::Open(tag) => self.open(tag),
             Node::Close(name) => self.close(name),
             Node::Text(text) if self.paragraphs > 0 && self.skipping.is_none() => {
+                let Look { script, struck, hidden } = self.spans.last().copied().unwrap_or_default();
+                if hidden || !self.in_deleted.is_empty() {
+                    let has_text = !text.trim().is_empty();
+                    self.hidden |= hidden && has_text;
+                    self.deletions |= !hidden && has_text;
+                    return;
+                }
                 let lead = if text.trim().is_empty() { "" } else { std::mem::take(&mut self.lead) };
-                let (script, struck) = self.spans.last().copied().unwrap_or_default();
                 self.write(|body| {
                     body.text(lead);
                     body.script(script);
@@ -192,6 +197,11 @@ impl File {
             Node::Text(_) => {}
         })
         .map_err(|error| verdict::damaged(NAME, error))
+    }
+
+    /// The look of a style.
+    fn look(&self, style: Option<&str>) -> Look {
+        style.and_then(|style| self.styles.get(style)).copied().unwrap_or_default()
     }
 
     fn write(&mut self, how: impl FnOnce(&mut Markdown)) {
@@ -216,12 +226,37 @@ impl File {
         if let Some((skipped, times)) = &mut self.skipping {
             *times += usize::from(skipped == name);
             self.deletions |= name == "text:deletion";
+            match name {
+                "text:changed-region" => self.change = attribute(tag, "text:id").or_else(|| attribute(tag, "xml:id")).unwrap_or_default(),
+                "text:deletion" => drop(self.deleted.insert(self.change.clone())),
+                _ => {}
+            }
             return;
         }
         match name {
             // These are deleted text, and generated text such as note marks.
             "text:tracked-changes" | "text:note-citation" | "text:page-number" | "office:forms" | "office:binary-data" => {
                 self.skipping = Some((name.to_owned(), 1));
+            }
+            "text:change-start" => {
+                self.in_deleted.extend(attribute(tag, "text:change-id").filter(|change| self.deleted.contains(change)));
+            }
+            "text:change-end" => {
+                let change = attribute(tag, "text:change-id").unwrap_or_default();
+                self.in_deleted.remove(&change);
+            }
+            "text:hidden-text" | "text:hidden-paragraph" if attribute(tag, "text:is-hidden").as_deref() == Some("true") => {
+                self.hidden = true;
+                self.skipping = Some((name.to_owned(), 1));
+            }
+            "text:section" if attribute(tag, "text:display").as_deref() == Some("none") => {
+                self.hidden = true;
+                self.skipping = Some((name.to_owned(), 1));
+            }
+            "field:fieldmark" => self.form = Form { kind: attribute(tag, "field:type").unwrap_or_default(), ..Form::default() },
+            "field:param" => {
+                let [name, value] = ["field:name", "field:value"].map(|name| attribute(tag, name).unwrap_or_default());
+                self.form.read(&name, value);
             }
             "draw:page" => {
                 if self.slides > 0 {
@@ -238,6 +273,7 @@ impl File {
             },
             "text:h" => {
                 self.paragraphs += 1;
+                self.spans.push(self.look(attribute(tag, "text:style-name").as_deref()));
                 let level = number(tag, "text:outline-level").unwrap_or(1);
                 let item = self.lists.begin(tag).filter(|number| number != "-");
                 let number = item.or_else(|| self.lists.heading(tag, level)).filter(|number| !number.is_empty());
@@ -248,6 +284,7 @@ impl File {
             }
             "text:p" => {
                 self.paragraphs += 1;
+                self.spans.push(self.look(attribute(tag, "text:style-name").as_deref()));
                 let title = std::mem::take(&mut self.title);
                 let number = self.lists.begin(tag);
                 self.write(|body| {
@@ -262,10 +299,13 @@ impl File {
                 });
             }
             "text:span" => {
-                let look = attribute(tag, "text:style-name").and_then(|name| self.styles.get(&name).copied());
-                let (script, struck) = look.unwrap_or_default();
-                let (outer, outer_struck) = self.spans.last().copied().unwrap_or_default();
-                self.spans.push((if script == Script::Normal { outer } else { script }, struck || outer_struck));
+                let look = self.look(attribute(tag, "text:style-name").as_deref());
+                let outer = self.spans.last().copied().unwrap_or_default();
+                self.spans.push(Look {
+                    script: if look.script == Script::Normal { outer.script } else { look.script },
+                    struck: look.struck || outer.struck,
+                    hidden: look.hidden || outer.hidden,
+                });
             }
             "text:s" | "text:tab" => self.write(|body| body.text(" ")),
             "text:line-break" => self.write(Markdown::line),
@@ -305,8 +345,13 @@ impl File {
         }
         match name {
             "text:span" => drop(self.spans.pop()),
+            "field:fieldmark" => {
+                let shown = std::mem::take(&mut self.form).shown();
+                self.write(|body| body.text(&shown));
+            }
             "text:h" | "text:p" => {
                 self.paragraphs = self.paragraphs.saturating_sub(1);
+                self.spans.pop();
                 self.write(|body| {
                     body.script(Script::Normal);
                     body.strike(false);

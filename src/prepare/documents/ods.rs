@@ -6,13 +6,15 @@
 //! cost nothing.
 
 use super::grid::Grid;
+use super::markdown::Script;
 use super::number_format::{general, is_inexact};
+use super::odf_looks::{Look, look};
 use super::sheet::{self, Filled};
 use super::xml::{self, Node, attribute, number};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, archive, encoding, odf, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub(super) const READER: Reader = Reader { format: "ods", name: NAME, recognises, read };
 
@@ -91,6 +93,12 @@ struct Book {
     pictures: usize,
     style: String,
     hidden_styles: HashSet<String>,
+    /// The looks of styles and of the open spans, and the sign before a raised number.
+    looks: HashMap<String, Look>,
+    spans: Vec<Look>,
+    sign: &'static str,
+    /// Whether the style of the open cell strikes it.
+    struck: bool,
     /// Name and cells of the open sheet.
     sheet: Option<(String, Filled)>,
     hidden: bool,
@@ -179,6 +187,10 @@ impl Book {
             Node::Close(name) => self.close(name),
             Node::Text(text) => {
                 if self.paragraphs > 0 && self.skipping == 0 {
+                    let sign = std::mem::take(&mut self.sign);
+                    if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
+                        self.write(sign);
+                    }
                     self.write(text);
                 }
             }
@@ -196,7 +208,15 @@ impl Book {
         let name = tag.name();
         let repeated = |name: &str| number(tag, name).and_then(|times| u32::try_from(times).ok()).unwrap_or(1).max(1);
         match name.as_ref() {
-            "style:style" => self.style = attribute(tag, "style:name").unwrap_or_default(),
+            "style:style" => {
+                self.style = attribute(tag, "style:name").unwrap_or_default();
+                let parent = self.look(attribute(tag, "style:parent-style-name"));
+                self.looks.insert(self.style.clone(), parent);
+            }
+            "style:text-properties" => {
+                let look = look(tag, self.look(Some(self.style.clone())));
+                self.looks.insert(self.style.clone(), look);
+            }
             "style:table-properties" if attribute(tag, "table:display").as_deref() == Some("false") => {
                 self.hidden_styles.insert(self.style.clone());
             }
@@ -221,6 +241,7 @@ impl Book {
                 self.date = attribute(tag, "office:date-value");
                 self.plain = attribute(tag, "office:value").and_then(|value| value.parse().ok());
                 self.bare = bare(tag, self.plain);
+                self.struck = self.look(attribute(tag, "table:style-name")).struck;
                 self.unsolved = attribute(tag, "table:formula").is_some() && attribute(tag, "office:value-type").is_none();
                 self.text.clear();
                 self.has_text = false;
@@ -230,6 +251,19 @@ impl Book {
             "text:p" => {
                 self.has_text |= !self.in_comment && self.shapes == 0;
                 self.paragraphs += 1;
+            }
+            "text:span" if self.kept.is_none() => {
+                let outer = self.spans.last().copied().unwrap_or_default();
+                let look = self.look(attribute(tag, "text:style-name"));
+                if look.struck && !outer.struck {
+                    self.write("~~");
+                }
+                self.sign = match look.script {
+                    Script::Normal => "",
+                    Script::Raised => "^",
+                    Script::Lowered => "_",
+                };
+                self.spans.push(Look { struck: look.struck || outer.struck, ..look });
             }
             "text:s" | "text:tab" | "text:line-break" => self.write(" "),
             _ => {}
@@ -251,12 +285,23 @@ impl Book {
                 self.paragraphs = self.paragraphs.saturating_sub(1);
                 self.write("\n");
             }
+            "text:span" => {
+                let inner = self.spans.pop().unwrap_or_default();
+                self.sign = "";
+                if inner.struck && !self.spans.last().is_some_and(|outer| outer.struck) {
+                    self.write("~~");
+                }
+            }
             "office:annotation" => self.in_comment = false,
             "table:table-cell" | "table:covered-table-cell" => self.close_cell(),
             "table:table-row" => self.close_row(),
             "table:table" => self.close_sheet(),
             _ => {}
         }
+    }
+
+    fn look(&self, style: Option<String>) -> Look {
+        style.and_then(|style| self.looks.get(&style)).copied().unwrap_or_default()
     }
 
     fn write(&mut self, text: &str) {
@@ -288,6 +333,9 @@ impl Book {
             aside.unsolved += usize::from(is_unsolved);
             aside.unseen += usize::from(is_unseen);
         });
+        if self.struck && self.kept.is_none() && !value.is_empty() && !value.contains("~~") {
+            value = format!("~~{value}~~");
+        }
         if !self.comment.is_empty() {
             value.push_str(" [Comment: ");
             value.push_str(self.comment.trim());

@@ -1,6 +1,6 @@
 //! Formulas of Word (OMML) on one line.
 
-use super::math::{fraction, matrix, root, scripts, sequence};
+use super::math::{bare, binomial, finished, fraction, matrix, root, scripts, sequence};
 use super::xml::attribute;
 use quick_xml::events::BytesStart;
 
@@ -27,7 +27,7 @@ impl Omml {
     pub fn open(&mut self, tag: &BytesStart) {
         let name = tag.local_name().as_ref().to_owned();
         match &*name {
-            "chr" | "begChr" | "endChr" | "sepChr" | "degHide" | "pos" => {
+            "chr" | "begChr" | "endChr" | "sepChr" | "degHide" | "pos" | "type" => {
                 let value = attribute(tag, "m:val").unwrap_or_else(|| if name == "degHide" { "1".to_owned() } else { String::new() });
                 if let Some(element) = self.0.iter_mut().rev().find(|element| !element.name.ends_with("Pr")) {
                     element.properties.push((name, value));
@@ -44,7 +44,7 @@ impl Omml {
     /// Adds text, which counts only inside `m:t`.
     pub fn text(&mut self, text: &str) {
         if let Some(element) = self.0.last_mut().filter(|element| element.is_text) {
-            element.parts.push((String::new(), text.to_owned()));
+            element.parts.push((String::new(), bare(text)));
         }
     }
 
@@ -59,7 +59,7 @@ impl Omml {
             match self.0.last_mut() {
                 Some(outer) if !is_property => outer.parts.push((name, text)),
                 Some(_) => {}
-                None => return Some(text.replace('\u{2062}', "")),
+                None => return Some(finished(&text)),
             }
         }
         None
@@ -82,6 +82,7 @@ impl Element {
     fn written(&self) -> String {
         let base = self.part("e");
         match &*self.name {
+            "f" if self.property("type", "bar") == "noBar" => binomial(self.part("num"), self.part("den")),
             "f" => fraction(self.part("num"), self.part("den")),
             "sSup" => scripts(base, "", self.part("sup")),
             "sSub" => scripts(base, self.part("sub"), ""),

@@ -1,5 +1,6 @@
-//! Word's styles: headings, lists and hidden text.
+//! Word's styles: headings, lists, hidden, raised and struck text.
 
+use super::markdown::Script;
 use super::xml::{self, Node, attribute, number};
 use quick_xml::events::BytesStart;
 use std::collections::HashMap;
@@ -15,12 +16,23 @@ pub(super) struct Style {
     pub list: Option<(String, usize)>,
     pub hidden: Option<bool>,
     pub font: Option<String>,
+    pub script: Option<Script>,
+    pub struck: Option<bool>,
     based_on: Option<String>,
 }
 
 /// Whether a property element switches its property on.
 pub(super) fn is_on(tag: &BytesStart) -> bool {
     !matches!(attribute(tag, "w:val").as_deref(), Some("0" | "false" | "off"))
+}
+
+/// The vertical position that a `w:vertAlign` element sets.
+pub(super) fn script(tag: &BytesStart) -> Script {
+    match attribute(tag, "w:val").as_deref() {
+        Some("superscript") => Script::Raised,
+        Some("subscript") => Script::Lowered,
+        _ => Script::Normal,
+    }
 }
 
 impl Styles {
@@ -41,6 +53,8 @@ impl Styles {
                     "outlineLvl" => {
                         style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1));
                     }
+                    "vertAlign" => style.script = Some(script(tag)),
+                    "strike" | "dstrike" => style.struck = Some(style.struck == Some(true) || is_on(tag)),
                     "vanish" => style.hidden = Some(is_on(tag)),
                     "rFonts" => style.font = attribute(tag, "w:ascii").or_else(|| attribute(tag, "w:hAnsi")),
                     "basedOn" => style.based_on = value(),

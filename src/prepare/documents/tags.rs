@@ -3,6 +3,7 @@
 use super::markdown::{Markdown, Numbers, Script};
 use super::math::MathMl;
 use super::numbering::{lengths, list_kind};
+use super::tag_looks::{is_hidden, role, strikes};
 use html5ever::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -127,21 +128,6 @@ fn is_ended(open: &str, next: &str) -> bool {
     }
 }
 
-/// Whether a tag hides its content from readers.
-///
-/// `html` and `body` do not count, because scripts may show such a page.
-fn is_hidden(name: &str, tag: &Tag) -> bool {
-    let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| &*a.value);
-    let by_style = |style: &str| {
-        let plain: String = style.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-        plain.split(';').any(|rule| rule.starts_with("display:none") || rule.starts_with("visibility:hidden"))
-    };
-    !matches!(name, "html" | "body")
-        && (attribute("hidden").is_some_and(|value| value != "until-found")
-            || attribute("style").is_some_and(by_style)
-            || name == "dialog" && attribute("open").is_none())
-}
-
 /// A page that is being read.
 #[derive(Default)]
 pub(super) struct Page {
@@ -154,6 +140,8 @@ pub(super) struct Page {
     pub skipping: Vec<String>,
     /// The hidden element, then the elements that are open within it.
     hiding: Vec<String>,
+    /// The element that a style strikes, then the elements that are open within it.
+    striking: Vec<String>,
     /// Whether a hidden element had text.
     pub hidden: bool,
     /// The number of items of each `ol` element, if some count down, and the elements so far.
@@ -224,6 +212,16 @@ impl Page {
                 self.close_math(name);
             }
             return;
+        }
+        while self.striking.last().is_some_and(|open| is_ended(open, name)) {
+            self.striking.pop();
+            self.markdown.strike(!self.striking.is_empty());
+        }
+        let is_void = VOID.contains(&name) || tag.self_closing;
+        if (!self.striking.is_empty() || attribute("style").is_some_and(|style| strikes(&style))) && !is_void && self.striking.len() < DEPTH
+        {
+            self.striking.push(name.to_owned());
+            self.markdown.strike(true);
         }
         let role = role(name, &attribute);
         if (role == Some("table") || !self.roles.is_empty()) && !VOID.contains(&name) && !tag.self_closing && self.roles.len() < DEPTH {
@@ -303,6 +301,12 @@ impl Page {
         if self.math.is_some() {
             return self.close_math(name);
         }
+        let was_struck = !self.striking.is_empty();
+        match self.striking.iter().rposition(|open| open == name) {
+            Some(at) => self.striking.truncate(at),
+            None if BLOCKS.contains(&name) => self.striking.clear(),
+            None => {}
+        }
         let role = self.roles.iter().rposition(|(open, _)| open == name).and_then(|at| self.roles.drain(at..).next()?.1);
         let (name, page) = (role.unwrap_or(name), &mut self.markdown);
         match name {
@@ -333,37 +337,18 @@ impl Page {
             _ if BLOCKS.contains(&name) => page.paragraph(),
             _ => {}
         }
+        if was_struck {
+            self.markdown.strike(!self.striking.is_empty());
+        }
     }
 
     fn close_math(&mut self, name: &str) {
         let whole = self.math.as_mut().and_then(|math| math.close(name));
         if let Some(formula) = whole {
             self.math = None;
-            self.markdown.text(&formula);
+            self.markdown.formula(&formula);
         } else if name == "math" {
             self.math = None;
         }
     }
-}
-
-/// The element of a table that another element stands for, by its role or style.
-fn role(name: &str, attribute: &impl Fn(&str) -> Option<String>) -> Option<&'static str> {
-    if matches!(name, "table" | "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "html" | "body") {
-        return None;
-    }
-    let by_role = attribute("role").and_then(|role| match &*role.to_ascii_lowercase() {
-        "table" | "grid" | "treegrid" => Some("table"),
-        "row" => Some("tr"),
-        "cell" | "gridcell" | "columnheader" | "rowheader" => Some("td"),
-        _ => None,
-    });
-    by_role.or_else(|| {
-        let style: String = attribute("style")?.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-        style.split(';').find_map(|rule| match rule.strip_prefix("display:")? {
-            "table" | "inline-table" => Some("table"),
-            "table-row" => Some("tr"),
-            "table-cell" => Some("td"),
-            _ => None,
-        })
-    })
 }

@@ -10,6 +10,7 @@ mod golden;
 mod images;
 mod kinds;
 mod lists;
+mod looks;
 mod mail;
 mod modern_images;
 mod mutations;

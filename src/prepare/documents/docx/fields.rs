@@ -1,6 +1,6 @@
 //! Fields of Word whose text is in their code: formulas, furigana, and choices of old forms.
 
-use crate::prepare::documents::math::{fraction, root, scripts};
+use crate::prepare::documents::math::{bare, finished, fraction, root, scripts, sequence};
 use crate::prepare::documents::xml::{attribute, number};
 use quick_xml::events::BytesStart;
 
@@ -26,6 +26,11 @@ struct Form {
 }
 
 impl Field {
+    /// A field whose element contains its result.
+    pub fn simple(code: String) -> Self {
+        Self { code, has_result: true, ..Self::default() }
+    }
+
     /// Reads a property of a form's field.
     pub fn property(&mut self, tag: &BytesStart) {
         let is_on = || !matches!(attribute(tag, "w:val").as_deref(), Some("0" | "false" | "off"));
@@ -47,7 +52,7 @@ impl Field {
         match keyword.to_ascii_uppercase().as_str() {
             "FORMCHECKBOX" => self.form.checked.map(|checked| if checked { "☒" } else { "☐" }.to_owned()),
             "FORMDROPDOWN" if !self.has_result => self.form.entries.get(self.form.choice).cloned(),
-            "EQ" => Some(equation(&code[keyword.len()..], DEPTH).trim().to_owned()),
+            "EQ" => Some(finished(&equation(&bare(&code[keyword.len()..]), DEPTH))),
             "SYMBOL" if !self.has_result => symbol(code),
             _ => None,
         }
@@ -65,7 +70,7 @@ fn symbol(code: &str) -> Option<String> {
 
 /// Writes the code of a formula on one line.
 fn equation(code: &str, depth: usize) -> String {
-    let (mut text, mut rest) = (String::new(), code);
+    let (mut parts, mut text, mut rest) = (Vec::new(), String::new(), code);
     while let Some(at) = rest.find('\\') {
         text.push_str(&rest[..at]);
         rest = &rest[at + 1..];
@@ -84,10 +89,12 @@ fn equation(code: &str, depth: usize) -> String {
         rest = behind;
         if depth > 0 {
             let arguments: Vec<String> = arguments.iter().map(|argument| equation(argument, depth - 1)).collect();
-            text.push_str(&written(switch, options, &arguments));
+            parts.push(std::mem::take(&mut text));
+            parts.push(written(switch, options, &arguments));
         }
     }
-    text + rest
+    parts.push(text + rest);
+    sequence(&parts)
 }
 
 /// Leaves out `\* WORD` or `\* "WORDS"`.
@@ -181,6 +188,8 @@ mod tests {
             (r"EQ \f(a+1,b)", "(a+1)/b"),
             (r"EQ x\s\up8(2) + \r(3,y)", "x^2 + root(3, y)"),
             (r"EQ \r(,x)", "sqrt(x)"),
+            (r"EQ 2\f(1,3)", "2 1/3"),
+            (r"EQ \f(a,b)c", "(a/b)c"),
             (r"EQ \i\su(i=1,n,x\s\do4(i))", "∑_{i=1}^n x_i"),
             (r"EQ \b(\a\al\co2(1,0,0,1))", "([1, 0; 0, 1])"),
             (r"eq \f(1;2)", "1/2"),

@@ -17,7 +17,7 @@ use super::archive::{self, Archive};
 use super::numbering::Numbering;
 use super::styles::Styles;
 use super::xml::{self, Node, attribute};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, parts, symbols, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, chart, parts, symbols, verdict};
 use crate::model::Failure;
 use std::collections::{BTreeSet, HashMap};
 use story::Story;
@@ -109,7 +109,7 @@ impl Word {
         self.related.clear();
         for relation in parts::relations(archive, part)? {
             let text = match &*relation.kind {
-                "chart" => archive.text(&relation.target)?.map(|text| parts::chart(&text)),
+                "chart" => archive.text(&relation.target)?.map(|text| chart::chart(&text)),
                 "diagramData" => archive.text(&relation.target)?.map(|text| parts::words(&text)),
                 "aFChunk" => {
                     let bytes = archive.bytes(&relation.target)?.unwrap_or_default();

@@ -27,8 +27,8 @@ pub(super) struct Story {
     hidden: Option<bool>,
     run_style: String,
     font: Option<String>,
-    script: Script,
-    struck: bool,
+    script: Option<Script>,
+    struck: Option<bool>,
     /// Whether the reader is within `<w:t>`, or within the code of a field.
     in_text: bool,
     in_code: bool,
@@ -54,6 +54,12 @@ impl Story {
     pub fn new() -> Self {
         Self { markdown: Markdown::new(), ..Self::default() }
     }
+
+    /// The field whose code contains the open text, which is the result of an inner field.
+    fn field_in_code(&mut self) -> Option<&mut Field> {
+        let (_, outer) = self.fields.split_last_mut()?;
+        outer.iter_mut().rev().find(|field| !field.has_result)
+    }
 }
 
 impl Word {
@@ -70,6 +76,8 @@ impl Word {
                 } else if !story.in_text {
                 } else if self.hides(story) {
                     self.hidden |= !text.trim().is_empty();
+                } else if let Some(field) = story.field_in_code() {
+                    field.code.push_str(text);
                 } else if story.in_reading {
                     story.reading.push_str(text);
                 } else {
@@ -85,8 +93,11 @@ impl Word {
             return;
         }
         self.begin(story);
-        story.markdown.script(story.script);
-        story.markdown.strike(story.struck);
+        let styles = [&*story.run_style, &*story.style];
+        let script = story.script.or_else(|| styles.iter().find_map(|id| self.styles.find(id, |style| style.script)));
+        let struck = story.struck.or_else(|| styles.iter().find_map(|id| self.styles.find(id, |style| style.struck)));
+        story.markdown.script(script.unwrap_or_default());
+        story.markdown.strike(struck.unwrap_or_default());
         story.markdown.text(text);
     }
 
@@ -158,6 +169,10 @@ impl Word {
                 story.skipping = Some((deleted.to_owned(), 1));
             }
             "trPr" => story.in_row_properties = true,
+            "hidden" if story.in_row_properties && styles::is_on(tag) => {
+                self.hidden = true;
+                story.skipping = Some(("tr".to_owned(), 1));
+            }
             "tbl" => story.markdown.open_table(),
             "tr" => story.markdown.row(),
             "tc" => story.markdown.cell(1, 1),
@@ -172,17 +187,12 @@ impl Word {
         let in_run = !story.in_properties;
         match name {
             "r" => {
-                (story.hidden, story.run_style, story.script, story.struck, story.font) =
-                    (None, String::new(), Script::Normal, false, None);
+                (story.hidden, story.run_style, story.script, story.struck, story.font) = (None, String::new(), None, None, None);
             }
             "vertAlign" if in_run => {
-                story.script = match value().as_deref() {
-                    Some("superscript") => Script::Raised,
-                    Some("subscript") => Script::Lowered,
-                    _ => Script::Normal,
-                }
+                story.script = Some(styles::script(tag));
             }
-            "strike" | "dstrike" if in_run => story.struck |= styles::is_on(tag),
+            "strike" | "dstrike" if in_run => story.struck = Some(story.struck == Some(true) || styles::is_on(tag)),
             // The properties of a paragraph apply only to its mark.
             "vanish" if in_run => story.hidden = Some(styles::is_on(tag)),
             "rStyle" if in_run => story.run_style = value().unwrap_or_default(),
@@ -191,9 +201,13 @@ impl Word {
             "t" => story.in_text = true,
             "instrText" => story.in_code = true,
             "tab" | "ptab" | "br" | "cr" | "noBreakHyphen" | "footnoteReference" | "endnoteReference" | "commentReference" | "docPr"
-            | "sym" | "fldChar"
-                if self.hides(story) => {}
+            | "sym"
+                if self.hides(story) || story.field_in_code().is_some() => {}
             "fldChar" => self.field(story, tag),
+            "fldSimple" if story.fields.len() < FIELDS => {
+                let code = attribute(tag, "w:instr").unwrap_or_default();
+                story.fields.push(Field::simple(code));
+            }
             "tab" | "ptab" if in_run => story.markdown.text(" "),
             "br" if matches!(attribute(tag, "w:type").as_deref(), Some("page" | "column")) => story.markdown.paragraph(),
             "br" | "cr" => story.markdown.line(),
@@ -257,12 +271,18 @@ impl Word {
         match attribute(tag, "w:fldCharType").as_deref() {
             Some("begin") if story.fields.len() < FIELDS => story.fields.push(Field::default()),
             Some("separate") => story.fields.last_mut().into_iter().for_each(|field| field.has_result = true),
-            Some("end") => {
-                if let Some(text) = story.fields.pop().and_then(|field| field.text()) {
-                    self.write(story, &text);
-                }
-            }
+            Some("end") => self.end_field(story),
             _ => {}
+        }
+    }
+
+    fn end_field(&mut self, story: &mut Story) {
+        let Some(text) = story.fields.pop().and_then(|field| field.text()) else { return };
+        if self.hides(story) {
+        } else if let Some(outer) = story.fields.iter_mut().rev().find(|field| !field.has_result) {
+            outer.code.push_str(&text);
+        } else {
+            self.write(story, &text);
         }
     }
 
@@ -279,7 +299,7 @@ impl Word {
                 story.math = None;
                 self.begin(story);
                 story.markdown.script(Script::Normal);
-                story.markdown.text(&formula);
+                story.markdown.formula(&formula);
             }
             return;
         }
@@ -288,6 +308,7 @@ impl Word {
             "trPr" => story.in_row_properties = false,
             "t" => story.in_text = false,
             "instrText" => story.in_code = false,
+            "fldSimple" => self.end_field(story),
             "rt" => story.in_reading = false,
             "rubyBase" => {
                 let reading = std::mem::take(&mut story.reading);

@@ -15,7 +15,7 @@ use super::numbering::{Bullet, Counter};
 use super::omml::Omml;
 use super::parts::{self, Relation};
 use super::xml::{self, Node, attribute, number};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, chart, verdict};
 use crate::model::Failure;
 use bullets::{Bullets, Levels, bullet, level_of};
 use quick_xml::events::BytesStart;
@@ -44,6 +44,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     })
     .map_err(damaged)?;
     let (mut pages, mut notes, mut pictures) = (Vec::new(), Vec::new(), 0);
+    let mut concealed = false;
     let mut frames = Frames::default();
     for (at, id) in order.iter().enumerate() {
         let slide = relations.iter().find(|relation| relation.id == *id);
@@ -57,6 +58,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         let frame = frames.of(&mut archive, &related)?;
         let shown = Slide { bullets: frame.bullets.clone(), ..Slide::default() }.read(&text)?;
         pictures += shown.pictures;
+        concealed |= shown.concealed;
         if shown.hidden {
             notes.push(format!("slide {} is hidden", at + 1));
         }
@@ -72,6 +74,9 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     }
     if pictures > 0 {
         notes.push(format!("{} left out", verdict::counted(pictures, "picture")));
+    }
+    if concealed {
+        notes.push(verdict::HIDDEN.to_owned());
     }
     verdict::readable(NAME, Extract { pages, paged: true, notes })
 }
@@ -132,7 +137,7 @@ fn related_text(archive: &mut Archive, relation: &Relation) -> Result<String, Fa
     let labelled = |before: &str, text: String| if text.is_empty() { text } else { format!("{before}{text}") };
     Ok(match &*relation.kind {
         "notesSlide" => labelled("Notes: ", Slide { notes: true, ..Slide::default() }.read(&text)?.markdown.finish()),
-        "chart" => parts::chart(&text),
+        "chart" => chart::chart(&text),
         "comments" => labelled("Comments:\n", parts::words(&text)),
         _ => parts::words(&text),
     })
@@ -177,6 +182,9 @@ struct Slide {
     /// Number of open alternatives for old programs.
     fallback: usize,
     tables: usize,
+    /// Whether each open shape is hidden, and whether a hidden one has text.
+    shapes: Vec<bool>,
+    concealed: bool,
 }
 
 impl Slide {
@@ -188,6 +196,8 @@ impl Slide {
             Node::Text(text) => {
                 if let Some(math) = &mut slide.math {
                     math.text(text);
+                } else if slide.in_text && slide.shapes.contains(&true) {
+                    slide.concealed |= !text.trim().is_empty();
                 } else if slide.in_text {
                     slide.begin();
                     slide.markdown.script(slide.script);
@@ -218,7 +228,9 @@ impl Slide {
                 self.shows_master = !attribute(tag, "showMasterSp").is_some_and(|shows| shows == "0" || shows == "false");
                 self.hidden = attribute(tag, "show").is_some_and(|show| show == "0" || show == "false");
             }
+            "grpSp" => self.shapes.push(false),
             "sp" | "cxnSp" | "pic" | "graphicFrame" => {
+                self.shapes.push(false);
                 self.pictures += usize::from(name == "pic" && !self.fixed);
                 (self.place, self.index, self.levels, self.counter) = (String::new(), None, Levels::new(), Counter::default());
             }
@@ -250,6 +262,9 @@ impl Slide {
             "t" => self.in_text = self.is_read(),
             "br" => self.markdown.line(),
             "tab" => self.markdown.text(" "),
+            "cNvPr" if matches!(attribute(tag, "hidden").as_deref(), Some("1" | "true")) => {
+                self.shapes.last_mut().into_iter().for_each(|hidden| *hidden = true);
+            }
             "cNvPr" if !self.notes && !self.fixed => {
                 if let Some(description) = attribute(tag, "descr").filter(|text| !text.trim().is_empty()) {
                     self.markdown.paragraph();
@@ -274,12 +289,16 @@ impl Slide {
                 if let Some(formula) = self.math.as_mut().and_then(|math| math.close(name)) {
                     self.math = None;
                     self.begin();
-                    self.markdown.text(&formula);
+                    self.markdown.formula(&formula);
                 }
             }
             name if level_of(name).is_some() => self.list_level = None,
             "t" => self.in_text = false,
+            "grpSp" | "cxnSp" | "pic" | "graphicFrame" => drop(self.shapes.pop()),
             "p" | "sp" => {
+                if name == "sp" {
+                    self.shapes.pop();
+                }
                 self.markdown.script(Script::Normal);
                 self.markdown.strike(false);
                 self.markdown.mark(String::new());

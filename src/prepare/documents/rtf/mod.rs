@@ -6,6 +6,7 @@
 //! Measured on a file with all of these, the crate rtf-parser 0.4.3 joins paragraphs and table
 //! cells. It also loses Cyrillic fonts and Japanese characters, and keeps hidden text.
 
+mod forms;
 mod group;
 mod lists;
 
@@ -14,6 +15,7 @@ use super::markdown::{Markdown, Script};
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, WINDOWS_1252};
+use forms::Form;
 use group::{Group, KEPT, SKIPPED};
 use lists::Lists;
 use std::collections::HashMap;
@@ -58,6 +60,7 @@ struct Page {
     /// Whether a paragraph has ended and the next one has not begun.
     ended: bool,
     lists: Lists,
+    form: Form,
 }
 
 impl Page {
@@ -76,6 +79,7 @@ impl Page {
             deletions: false,
             ended: false,
             lists: Lists::default(),
+            form: Form::default(),
         }
     }
 
@@ -108,6 +112,9 @@ impl Page {
     fn close<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         self.flush();
         self.substitutes = 0;
+        if let Some((choice, _)) = self.form.choice.take_if(|(_, depth)| *depth == self.groups.len()) {
+            self.write(&choice);
+        }
         // The outermost group is kept, so that a state always exists.
         if self.groups.len() > 1
             && let Some(group) = self.groups.pop()
@@ -233,6 +240,8 @@ impl Page {
         }
         let on = number != Some(0);
         match word {
+            "formfield" | "fftype" | "ffdefres" | "ffres" | "ffl" => self.form.learn(word, number.unwrap_or(0)),
+            "fldrslt" => self.form_result(),
             "fonttbl" => self.group().in_fonts = true,
             "upr" => self.group().skipped = true,
             "ansicpg" => {
@@ -264,6 +273,20 @@ impl Page {
             "intbl" => self.group().in_table = on,
             _ if self.group().is_silent() => {}
             _ => self.layout(word),
+        }
+    }
+
+    /// Begins the result of a field, which has no text for a box.
+    fn form_result(&mut self) {
+        let form = std::mem::take(&mut self.form);
+        let chosen = form.chosen();
+        match form.kind {
+            1 => self.write(if chosen == 1 { "☒" } else { "☐" }),
+            2 => {
+                let entry = usize::try_from(chosen).ok().and_then(|at| form.entries.get(at).cloned());
+                self.form.choice = entry.map(|entry| (entry, self.groups.len()));
+            }
+            _ => {}
         }
     }
 
@@ -325,14 +348,20 @@ impl Page {
     }
 
     fn write(&mut self, text: &str) {
+        if std::mem::take(&mut self.form.in_entry) {
+            self.form.entries.push(text.to_owned());
+        }
         let group = self.group();
         if group.is_silent() {
             let deleted = group.deleted && !group.skipped && !text.trim().is_empty();
             self.deletions |= deleted;
             return;
         }
-        let (script, struck) = (group.script, group.struck);
-        if group.in_table {
+        let (script, struck, in_table) = (group.script, group.struck, group.in_table);
+        if !text.trim().is_empty() {
+            self.form.choice = None;
+        }
+        if in_table {
             self.in_table();
         } else if self.table && !text.trim().is_empty() {
             self.table = false;

@@ -16,6 +16,8 @@ pub(in crate::prepare::documents) struct Filled {
 #[derive(Default)]
 pub(super) struct Formats {
     pub by_style: Vec<NumberFormat>,
+    /// Whether a style strikes its cells.
+    pub struck: Vec<bool>,
     /// Whether days are counted from 1904.
     pub from_1904: bool,
 }
@@ -35,7 +37,9 @@ impl Filled {
         if let Some(aside) = self.aside.as_mut().filter(|_| hides) {
             aside.unseen += 1;
         }
-        self.grid.put(position, || shown)
+        let is_struck = style.and_then(|style| formats.struck.get(style)) == Some(&true) && self.aside.is_some();
+        let is_marked = !is_struck || shown.is_empty() || shown.contains("~~");
+        self.grid.put(position, || if is_marked { shown } else { format!("~~{shown}~~") })
     }
 }
 

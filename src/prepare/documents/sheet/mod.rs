@@ -17,6 +17,7 @@ mod aside;
 mod biff;
 mod cells;
 mod flat;
+mod rich;
 mod xls;
 mod xlsb;
 mod xlsx;

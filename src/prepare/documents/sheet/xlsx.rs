@@ -1,7 +1,7 @@
 //! XLSX, with values read by calamine.
 
 use super::cells::{Filled, Formats};
-use super::{Fill, NAME, Tab, text};
+use super::{Fill, NAME, Tab, rich, text};
 use crate::model::Failure;
 use crate::prepare::documents::archive::Archive;
 use crate::prepare::documents::number_format::NumberFormat;
@@ -27,22 +27,27 @@ pub(in crate::prepare::documents) fn with_sheets<T>(
         .collect();
     let mut archive = Archive::open(bytes, NAME, megabytes)?;
     let parts = sheet_parts(&mut archive)?;
+    let shared = archive.text("xl/sharedStrings.xml").ok().flatten().map(|part| rich::shared(&part)).unwrap_or_default();
     let mut formats = Formats { from_1904: book.has_1904_epoch(), ..Formats::default() };
     with(&tabs, &mut |name, sheet: &mut Filled| {
+        let mut marked = HashMap::new();
         if let (Some(aside), Some(part)) = (&mut sheet.aside, parts.get(name)) {
             // If decompression fails, reading the cells reports it.
             if let Ok(Some(text)) = archive.text(part) {
                 aside.read(&text);
+                marked = rich::cells(&text, &shared);
             }
             aside.read_related(&mut archive, part).map_err(|failure| failure.message)?;
         }
         let mut cells = book.worksheet_cells_reader(name).map_err(text)?;
         if formats.by_style.is_empty() {
             let code = |style: &calamine::Style| style.number_format.as_ref().map(|format| format.format_code.clone()).unwrap_or_default();
+            let is_struck = |style: &calamine::Style| style.font.as_ref().is_some_and(calamine::Font::has_strikethrough);
+            formats.struck = cells.styles().iter().map(is_struck).collect();
             formats.by_style = cells.styles().iter().map(|style| NumberFormat::read(&code(style))).collect();
         }
         while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(text)? {
-            let value = Data::from(cell.get_value().clone());
+            let value = marked.remove(&cell.get_position()).map_or_else(|| Data::from(cell.get_value().clone()), Data::String);
             if !sheet.put(cell.get_position(), &value, Some(style), &formats) {
                 break;
             }

@@ -1,0 +1,59 @@
+//! Looks of text and fields of old forms in OpenDocument files.
+
+use super::markdown::Script;
+use super::xml::attribute;
+use quick_xml::events::BytesStart;
+
+/// The vertical position of text, and whether it is struck or hidden.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Look {
+    pub script: Script,
+    pub struck: bool,
+    pub hidden: bool,
+}
+
+/// Reads the look that text properties define. Other properties are those of the parent style.
+///
+/// Examples of positions are `super 58%` and `-33% 58%`.
+pub(super) fn look(tag: &BytesStart, parent: Look) -> Look {
+    let position = attribute(tag, "style:text-position");
+    let script = position.map(|position| match position.split(' ').next().unwrap_or_default() {
+        "" | "0%" => Script::Normal,
+        low if low == "sub" || low.starts_with('-') => Script::Lowered,
+        _ => Script::Raised,
+    });
+    let is_set = |name: &str| attribute(tag, name).map(|value| value != "none");
+    Look {
+        script: script.unwrap_or(parent.script),
+        struck: is_set("style:text-line-through-style").or_else(|| is_set("style:text-line-through-type")).unwrap_or(parent.struck),
+        hidden: attribute(tag, "text:display").map_or(parent.hidden, |display| display == "none"),
+    }
+}
+
+/// A field of an old form: a box to tick, or a choice.
+#[derive(Default)]
+pub(super) struct Form {
+    pub kind: String,
+    pub ticked: bool,
+    pub entries: Vec<String>,
+    pub choice: usize,
+}
+
+impl Form {
+    pub fn read(&mut self, name: &str, value: String) {
+        match name {
+            "Checkbox_Checked" => self.ticked = value == "true",
+            "Dropdown_Selected" => self.choice = value.parse().unwrap_or(0),
+            "Dropdown_ListEntry" => self.entries.push(value),
+            _ => {}
+        }
+    }
+
+    pub fn shown(self) -> String {
+        match self.kind.rsplit('.').next().unwrap_or_default() {
+            "FORMCHECKBOX" => if self.ticked { "☒" } else { "☐" }.to_owned(),
+            "FORMDROPDOWN" => self.entries.get(self.choice).cloned().unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Texts of XLSX cells whose parts look different: raised, lowered or struck.
+
+use crate::prepare::documents::grid::Region;
+use crate::prepare::documents::xml::{self, Node, attribute};
+use quick_xml::events::BytesStart;
+use std::collections::HashMap;
+
+/// The parts of a text, written with marks: `10^6`, `~~old~~ new`.
+#[derive(Default)]
+struct Rich {
+    text: String,
+    sign: &'static str,
+    struck: bool,
+    is_marked: bool,
+    /// Whether the reader is within a text that is shown.
+    in_text: bool,
+    readings: usize,
+}
+
+impl Rich {
+    fn open(&mut self, tag: &BytesStart) {
+        let is_off = |tag| matches!(attribute(tag, "val").as_deref(), Some("0" | "false"));
+        match tag.local_name().as_ref() {
+            "si" | "is" => *self = Self::default(),
+            "r" => (self.sign, self.struck) = ("", false),
+            "rPh" => self.readings += 1,
+            "vertAlign" => {
+                self.sign = match attribute(tag, "val").as_deref() {
+                    Some("superscript") => "^",
+                    Some("subscript") => "_",
+                    _ => "",
+                }
+            }
+            "strike" => self.struck = !is_off(tag),
+            "t" => self.in_text = self.readings == 0,
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "rPh" => self.readings = self.readings.saturating_sub(1),
+            "t" => self.in_text = false,
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        if !self.in_text {
+            return;
+        }
+        // 10⁶ must not become 106, but 1ˢᵗ may become 1st.
+        let sign = std::mem::take(&mut self.sign);
+        if !sign.is_empty() && text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
+            self.text.push_str(sign);
+            self.is_marked = true;
+        }
+        if self.struck && !text.trim().is_empty() {
+            self.text = format!("{}~~{text}~~", self.text);
+            self.is_marked = true;
+        } else {
+            self.text.push_str(text);
+        }
+    }
+
+    fn finish(&mut self) -> Option<String> {
+        std::mem::take(&mut self.is_marked).then(|| std::mem::take(&mut self.text))
+    }
+}
+
+fn has_looks(part: &str) -> bool {
+    part.contains("vertAlign") || part.contains("strike")
+}
+
+/// The shared texts with marks, by their number.
+pub(super) fn shared(part: &str) -> HashMap<usize, String> {
+    let (mut texts, mut rich, mut at) = (HashMap::new(), Rich::default(), 0);
+    if !has_looks(part) {
+        return texts;
+    }
+    let _damage = xml::read(part, |node| match node {
+        Node::Open(tag) => rich.open(tag),
+        Node::Text(text) => rich.push(text),
+        Node::Close(name) => {
+            let name = name.rsplit(':').next().unwrap_or_default();
+            rich.close(name);
+            if name == "si" {
+                texts.extend(rich.finish().map(|text| (at, text)));
+                at += 1;
+            }
+        }
+    });
+    texts
+}
+
+/// The texts of a sheet with marks, by row and column.
+pub(super) fn cells(sheet: &str, shared: &HashMap<usize, String>) -> HashMap<(u32, u32), String> {
+    let mut cells = HashMap::new();
+    if shared.is_empty() && !has_looks(sheet) {
+        return cells;
+    }
+    let (mut rich, mut cell, mut is_shared, mut in_value) = (Rich::default(), None, false, false);
+    let mut value = String::new();
+    let _damage = xml::read(sheet, |node| match node {
+        Node::Open(tag) => match tag.local_name().as_ref() {
+            "c" => {
+                cell = attribute(tag, "r")
+                    .and_then(|cell| Region::read(&format!("{cell}:{cell}")))
+                    .map(|region| (region.rows.0, region.columns.0));
+                is_shared = attribute(tag, "t").is_some_and(|kind| kind == "s");
+            }
+            "v" => {
+                in_value = is_shared;
+                value.clear();
+            }
+            _ => rich.open(tag),
+        },
+        Node::Text(text) if in_value => value.push_str(text),
+        Node::Text(text) => rich.push(text),
+        Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+            "v" if std::mem::take(&mut in_value) => {
+                let text = value.trim().parse().ok().and_then(|number: usize| shared.get(&number));
+                cells.extend(cell.zip(text.cloned()));
+            }
+            "is" => cells.extend(cell.zip(rich.finish())),
+            name => rich.close(name),
+        },
+    });
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_cell_keep_their_position_and_strike() {
+        let power = "<r><t>5·10</t></r><r><rPr><vertAlign val='superscript'/></rPr><t>6</t></r><r><t> N</t></r><rPh><t>x</t></rPh>";
+        let struck = "<r><rPr><strike/></rPr><t>no</t></r><r><rPr><strike val='0'/></rPr><t> yes</t></r>";
+        let texts = shared(&format!("<sst><si><t>106</t></si><si>{power}</si></sst>"));
+        assert_eq!(texts, HashMap::from([(1, "5·10^6 N".to_owned())]));
+        let sheet = format!(
+            "<row><c r='A1' t='s'><v>0</v></c><c r='B1' t='s'><v>1</v></c><c r='C1'><v>1</v></c></row>\
+             <row><c r='A2' t='inlineStr'><is>{struck}</is></c></row>"
+        );
+        let expected = HashMap::from([((0, 1), "5·10^6 N".to_owned()), ((1, 0), "~~no~~ yes".to_owned())]);
+        assert_eq!(cells(&sheet, &texts), expected);
+    }
+}
