@@ -64,25 +64,21 @@ impl Globals {
     fn read(stream: &[u8]) -> Self {
         let mut main = Self { formats: Formats::default(), sheets: Vec::new(), encoding: WINDOWS_1252, is_old: false };
         let (mut codes, mut styles) = (HashMap::new(), Vec::new());
-        let mut fonts = Vec::new();
         for (kind, body) in records(stream, 0) {
             match kind {
                 0x0809 => main.is_old = short(body, 0) < 0x0600,
                 0x0042 => main.encoding = codepage::of_number(short(body, 0).into()).unwrap_or(WINDOWS_1252),
                 0x0022 => main.formats.from_1904 = short(body, 0) == 1,
                 0x041E => drop(codes.insert(u32::from(short(body, 0)), main.string(body, 2))),
-                0x0031 => fonts.push(short(body, 2) & 8 != 0),
-                0x00E0 => styles.push((u32::from(short(body, 2)), usize::from(short(body, 0)))),
+                0x00E0 => styles.push(u32::from(short(body, 2))),
                 0x0085 => main.sheets.extend(usize::try_from(long(body, 0))),
                 0x000A => break,
                 _ => {}
             }
         }
         let format = |number: u32| codes.get(&number).map(String::as_str).or_else(|| code(number)).unwrap_or_default();
-        // No font has the number 4.
-        let is_struck = |font: usize| fonts.get(font - usize::from(font > 4)).copied().unwrap_or(false);
-        main.formats.struck = styles.iter().map(|(_, font)| is_struck(*font)).collect();
-        main.formats.by_style = styles.into_iter().map(|(number, _)| NumberFormat::read(format(number))).collect();
+        // Struck text is not marked: a cell can be struck in part, which its style does not say.
+        main.formats.by_style = styles.into_iter().map(|number| NumberFormat::read(format(number))).collect();
         main
     }
 
