@@ -128,7 +128,7 @@ fn push_normalised(text: &str, body: &mut String) {
             '\t' | '\n' => body.push(character),
             '\u{FEFF}' => {}
             _ if character.is_control() => {
-                while characters.next_if(is_removed).is_some() {}
+                while characters.next_if(|character| is_removed(*character)).is_some() {}
                 // Two numbers must not become one.
                 if body.ends_with(|c: char| c.is_numeric()) && characters.peek().is_some_and(|next| next.is_numeric()) {
                     body.push(' ');
@@ -140,7 +140,7 @@ fn push_normalised(text: &str, body: &mut String) {
 }
 
 /// Whether a character is a control character without a meaning in texts.
-fn is_removed(character: &char) -> bool {
+fn is_removed(character: char) -> bool {
     character.is_control() && !matches!(character, '\t'..='\r' | '\u{85}')
 }
 

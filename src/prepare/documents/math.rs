@@ -110,7 +110,7 @@ pub(super) fn sequence(parts: &[String]) -> String {
             whole.push(' ');
         }
         if is_divided || has_factor && !is_mixed {
-            whole.push_str(&format!("({fraction})"));
+            whole.extend(["(", fraction, ")"]);
         } else {
             whole.push_str(fraction);
             // A factor after a mixed number stays apart from its denominator.

@@ -223,15 +223,8 @@ impl File {
     fn open(&mut self, tag: &BytesStart) {
         let name = tag.name();
         let name: &str = name.as_ref();
-        if let Some((skipped, times)) = &mut self.skipping {
-            *times += usize::from(skipped == name);
-            self.deletions |= name == "text:deletion";
-            match name {
-                "text:changed-region" => self.change = attribute(tag, "text:id").or_else(|| attribute(tag, "xml:id")).unwrap_or_default(),
-                "text:deletion" => drop(self.deleted.insert(self.change.clone())),
-                _ => {}
-            }
-            return;
+        if self.skipping.is_some() {
+            return self.open_skipped(name, tag);
         }
         match name {
             // These are deleted text, and generated text such as note marks.
@@ -299,13 +292,8 @@ impl File {
                 });
             }
             "text:span" => {
-                let look = self.look(attribute(tag, "text:style-name").as_deref());
                 let outer = self.spans.last().copied().unwrap_or_default();
-                self.spans.push(Look {
-                    script: if look.script == Script::Normal { outer.script } else { look.script },
-                    struck: look.struck || outer.struck,
-                    hidden: look.hidden || outer.hidden,
-                });
+                self.spans.push(self.look(attribute(tag, "text:style-name").as_deref()).inside(outer));
             }
             "text:s" | "text:tab" => self.write(|body| body.text(" ")),
             "text:line-break" => self.write(Markdown::line),
@@ -331,6 +319,19 @@ impl File {
             "table:table" => self.write(Markdown::open_table),
             "table:table-row" => self.write(Markdown::row),
             "table:table-cell" | "table:covered-table-cell" => self.write(|body| body.cell(1, 1)),
+            _ => {}
+        }
+    }
+
+    /// Opens an element in text that is left out.
+    fn open_skipped(&mut self, name: &str, tag: &BytesStart) {
+        if let Some((skipped, times)) = &mut self.skipping {
+            *times += usize::from(skipped == name);
+        }
+        self.deletions |= name == "text:deletion";
+        match name {
+            "text:changed-region" => self.change = attribute(tag, "text:id").or_else(|| attribute(tag, "xml:id")).unwrap_or_default(),
+            "text:deletion" => drop(self.deleted.insert(self.change.clone())),
             _ => {}
         }
     }

@@ -12,6 +12,14 @@ pub(super) struct Look {
     pub hidden: bool,
 }
 
+impl Look {
+    /// The look inside text of look `outer`.
+    pub(super) fn inside(self, outer: Self) -> Self {
+        let script = if self.script == Script::Normal { outer.script } else { self.script };
+        Self { script, struck: self.struck || outer.struck, hidden: self.hidden || outer.hidden }
+    }
+}
+
 /// Reads the look that text properties define. Other properties are those of the parent style.
 ///
 /// Examples of positions are `super 58%` and `-33% 58%`.

@@ -213,16 +213,7 @@ impl Page {
             }
             return;
         }
-        while self.striking.last().is_some_and(|open| is_ended(open, name)) {
-            self.striking.pop();
-            self.markdown.strike(!self.striking.is_empty());
-        }
-        let is_void = VOID.contains(&name) || tag.self_closing;
-        if (!self.striking.is_empty() || attribute("style").is_some_and(|style| strikes(&style))) && !is_void && self.striking.len() < DEPTH
-        {
-            self.striking.push(name.to_owned());
-            self.markdown.strike(true);
-        }
+        self.strike(name, attribute("style").is_some_and(|style| strikes(&style)), tag.self_closing);
         let role = role(name, &attribute);
         if (role == Some("table") || !self.roles.is_empty()) && !VOID.contains(&name) && !tag.self_closing && self.roles.len() < DEPTH {
             self.roles.push((name.to_owned(), role));
@@ -276,6 +267,19 @@ impl Page {
             }
             _ if BLOCKS.contains(&name) => page.paragraph(),
             _ => {}
+        }
+    }
+
+    /// Keeps track of the elements inside one whose style strikes its text.
+    fn strike(&mut self, name: &str, strikes: bool, is_closed: bool) {
+        while self.striking.last().is_some_and(|open| is_ended(open, name)) {
+            self.striking.pop();
+            self.markdown.strike(!self.striking.is_empty());
+        }
+        let has_content = !VOID.contains(&name) && !is_closed;
+        if (strikes || !self.striking.is_empty()) && has_content && self.striking.len() < DEPTH {
+            self.striking.push(name.to_owned());
+            self.markdown.strike(true);
         }
     }
 
