@@ -1,7 +1,7 @@
 //! The account: provider, address, key and model. It has limits and is billed.
 
 use super::account_error::AccountError;
-use super::address::{Address, is_loopback};
+use super::address::Address;
 use super::dialect::{Dialect, RelayPaths};
 use super::exposure;
 use super::further::Further;
@@ -13,6 +13,7 @@ use super::secrets::Secrets;
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
 use crate::model::{Call, Want};
+use crate::system::is_loopback;
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};

@@ -69,14 +69,6 @@ impl Address {
     }
 }
 
-/// Whether an address is on this machine.
-pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Finds routes on which others could read the API key.
 
-use super::address::is_loopback;
 use super::settings::LlmSettings;
+use crate::system::is_loopback;
 use reqwest::Url;
 
 /// Variables that name proxies, as the HTTP client reads them.

@@ -1,13 +1,13 @@
 //! Sends one HTTP request and reads its reply. Only `retry` repeats requests.
 
 use super::account::Account;
-use super::address::is_loopback;
 use super::dialect::{Body, HttpReply, RateLimitHeader};
 use super::fault::{Class, Fault, StopKind};
 use super::reply_size::{ReplyMemory, SMALL, check_stream};
 use super::settings::LlmSettings;
 use super::timeouts::within;
 use crate::model::{FailureCode, Reply, with_causes};
+use crate::system::{is_loopback, root_certificates};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use reqwest::header::HeaderMap;
@@ -230,10 +230,7 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
         builder = builder.no_proxy();
     }
     if account.server().scheme() == "https" {
-        // Built-in root certificates are added for containers without system certificates.
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-        let roots = roots.filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        builder = builder.tls_certs_merge(roots.chain(own_roots(&settings.ca_file, account.local.certificates.as_deref())?));
+        builder = builder.tls_certs_merge(root_certificates().chain(own_roots(&settings.ca_file, account.local.certificates.as_deref())?));
     }
     Ok(builder.build()?)
 }

@@ -15,13 +15,16 @@ use crate::write::{
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use tokio::runtime::Runtime;
 
-/// Texts of a batch for a database: number and bytes with vectors.
+/// Maximum chunks of a batch for a vector store, and their bytes.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 4 << 20;
 
 pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
     let (settings, archive) = archive(&args.store)?;
+    // A run may replace vectors meanwhile.
+    archive.hold_still().map_err(CliError::internal)?;
     let (view, task) = newest_vectors(&archive, (args.job.as_deref(), args.task.as_deref()))?;
     let dimensions = archive.dimensions(&view, &task.task).map_err(CliError::internal)?;
     let [dimensions] = dimensions[..] else {
@@ -29,9 +32,7 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
         let why = format!("the vectors of {} have different dimensions: {}. Run the job again", task.task, all.join(", "));
         return Err(CliError::usage(why));
     };
-    let lower = args.target.to_ascii_lowercase();
-    let starts = |schemes: &[&str]| schemes.iter().any(|scheme| lower.starts_with(scheme));
-    if !starts(&["env:", "postgres://", "postgresql://", "http://", "https://"]) {
+    if !is_store(&args.target) {
         return to_file(Path::new(&args.target), &archive, &view, &task, dimensions);
     }
     let origin = VectorOrigin {
@@ -41,49 +42,74 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
         model: task.model.clone(),
         dimensions,
     };
-    let environment = Environment::of_process();
-    let variable = |name: &str| environment.variables.get(name).cloned();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
-    let wrong = |why: String| CliError::usage(format!("{}: {why}", args.target));
-    let open = async {
-        Ok::<_, CliError>(if starts(&["http"]) {
-            let address = QdrantAddress::new(&args.target, variable("QDRANT_API_KEY")).map_err(wrong)?;
-            VectorStore::Collection(Box::new(QdrantCollection::open(address, origin).await.map_err(|error| failed(&error.into()))?))
-        } else {
-            let existing = if args.replace { Existing::Replace } else { settings.output.existing };
-            let output = OutputSettings { postgres: args.target.clone(), postgres_table: args.table.clone(), existing, ..settings.output };
-            let address = PostgresAddress::of(&output, &[&task.job], variable).map_err(|(_, why)| wrong(why))?;
-            let address = address.ok_or_else(|| wrong("names no database".into()))?;
-            VectorStore::Table(Box::new(VectorTable::open(&address, origin).await.map_err(|error| failed(&error.into()))?))
-        })
-    };
-    let mut store = runtime.block_on(open)?;
+    let store = runtime.block_on(open(args, settings.output, origin))?;
     if let Some(note) = store.note() {
         say(&wrapped_for_stderr(note, 0));
     }
+    let (all, written, removed) = copy(&runtime, store, &archive, &view, &task)?;
+    print(&format!("{}: {} of {}, {written} written, {removed} removed", args.target, counted(all, "vector"), task.model))?;
+    Ok(Exit::Ok)
+}
+
+/// Whether a target is a vector store, and not a file.
+fn is_store(target: &str) -> bool {
+    const SCHEMES: [&str; 5] = ["env:", "postgres://", "postgresql://", "http://", "https://"];
+    let target = target.to_ascii_lowercase();
+    SCHEMES.iter().any(|scheme| target.starts_with(scheme))
+}
+
+async fn open(args: &VectorsArgs, output: OutputSettings, origin: VectorOrigin) -> Result<VectorStore, CliError> {
+    let environment = Environment::of_process();
+    let variable = |name: &str| environment.variables.get(name).cloned();
+    // The message does not repeat the target, which may contain a password.
+    if args.target.to_ascii_lowercase().starts_with("http") {
+        let address = QdrantAddress::new(&args.target, variable("QDRANT_API_KEY"));
+        let address = address.map_err(|why| CliError::usage(format!("the address of the collection: {why}")))?;
+        let opened = QdrantCollection::open(address, origin).await;
+        return Ok(VectorStore::Collection(Box::new(opened.map_err(|error| failed(&error.into()))?)));
+    }
+    let existing = if args.replace { Existing::Replace } else { output.existing };
+    let output = OutputSettings { postgres: args.target.clone(), postgres_table: args.table.clone(), existing, ..output };
+    let address = PostgresAddress::of(&output, &[&origin.job], variable);
+    let address = address.map_err(|(_, why)| CliError::usage(format!("the address of the database: {why}")))?;
+    let address = address.ok_or_else(|| CliError::usage("the target names no database"))?;
+    let opened = VectorTable::open(&address, origin).await;
+    Ok(VectorStore::Table(Box::new(opened.map_err(|error| failed(&error.into()))?)))
+}
+
+/// Copies all chunks of a task. Returns how many there are, were written and were removed.
+fn copy(
+    runtime: &Runtime,
+    mut store: VectorStore,
+    archive: &Archive,
+    view: &View,
+    task: &EmbedRecord,
+) -> Result<(u64, u64, u64), CliError> {
     let (mut all, mut written, mut batch, mut bytes) = (0, 0, Vec::new(), 0);
-    let mut put =
-        |batch: &mut Vec<VectorChunk>| runtime.block_on(store.put(batch)).map(|changed| written += changed).map_err(|e| failed(&e));
-    let each = |chunk: StoredChunk<'_>| {
+    let mut put = |batch: &[VectorChunk]| -> Result<(), CliError> {
+        written += runtime.block_on(store.put(batch)).map_err(|error| failed(&error))?;
+        Ok(())
+    };
+    let each = |chunk: StoredChunk<'_>| -> Result<(), CliError> {
         let StoredChunk { document, part, page, text, vector } = chunk;
         let vector: Vec<f32> = vector.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
         bytes += text.len() + vector.len() * size_of::<f32>();
         batch.push(VectorChunk { document: document.to_owned(), chunk: part, page, text: text.to_owned(), vector });
         all += 1;
         if batch.len() == BATCH || bytes > BATCH_BYTES {
-            put(&mut batch)?;
+            put(&batch)?;
             batch.clear();
             bytes = 0;
         }
-        Ok::<_, CliError>(())
+        Ok(())
     };
-    archive.chunks(&view, &task.task, each).map_err(CliError::internal)??;
+    archive.chunks(view, &task.task, each).map_err(CliError::internal)??;
     if !batch.is_empty() {
-        put(&mut batch)?;
+        put(&batch)?;
     }
-    let removed = runtime.block_on(store.finish()).map_err(|e| failed(&e))?;
-    print(&format!("{}: {} of {}, {written} written, {removed} removed", args.target, counted(all, "vector"), task.model))?;
-    Ok(Exit::Ok)
+    let removed = runtime.block_on(store.finish()).map_err(|error| failed(&error))?;
+    Ok((all, written, removed))
 }
 
 fn failed(error: &VectorStoreError) -> CliError {

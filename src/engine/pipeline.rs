@@ -96,11 +96,11 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let findings = Arc::new(Mutex::new(Findings::default()));
     announce(&plan, run, gone, &context).await;
     let database = match database(rows_of_database, &context).await {
+        Ok(database) => database,
         Err(error) => {
             store.withdraw_run()?;
             return Err(error);
         }
-        connected => connected?,
     };
 
     let (walked_in, walked_out) = mpsc::channel(WALKED);

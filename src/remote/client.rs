@@ -2,6 +2,7 @@
 
 use super::address::{Address, Service};
 use super::trouble::{Trouble, without_queries};
+use crate::system::is_loopback;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -128,7 +129,7 @@ fn options(address: &Address, env: &[(String, String)]) -> Result<ClientOptions,
     let endpoints = env.iter().filter(|(name, _)| ENDPOINTS.contains(&name.as_str())).map(|(name, value)| (name.as_str(), value.as_str()));
     let plain: Vec<(&str, &str)> =
         endpoints.chain([("it", address.url())]).filter(|(_, url)| url.trim_start().to_ascii_lowercase().starts_with("http://")).collect();
-    if let Some((name, url)) = plain.iter().find(|(_, url)| !allowed && !is_loopback(url)) {
+    if let Some((name, url)) = plain.iter().find(|(_, url)| !allowed && !Url::parse(url.trim()).is_ok_and(|url| is_loopback(&url))) {
         let next = if address.service == Service::Web {
             "Use https"
         } else {
@@ -160,12 +161,4 @@ fn secrets(address: &Address, env: &[(String, String)]) -> Vec<SecretString> {
     let in_url = url.iter().flat_map(|url| [url.query(), url.password()]).flatten().map(ToOwned::to_owned);
     // Short strings are not treated as secrets, because they occur in ordinary words.
     named.chain(in_url).filter(|value| value.len() >= 6).map(SecretString::from).collect()
-}
-
-fn is_loopback(url: &str) -> bool {
-    let Ok(url) = Url::parse(url.trim()) else { return false };
-    let host = url.host_str().unwrap_or_default();
-    // `Url` normalises numeric addresses.
-    let is_number = host.chars().all(|c| c.is_ascii_digit() || c == '.');
-    host == "localhost" || host == "[::1]" || (is_number && host.starts_with("127."))
 }

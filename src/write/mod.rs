@@ -7,6 +7,8 @@
 //! `row_cells` has the cells of a row. `csv_file` and `xlsx/` make them text for people, `arrow/` makes
 //! them typed columns.
 //!
+//! `vector_store/` copies chunks with their vectors into databases, for `docmill vectors`.
+//!
 //! To add a format, implement [`SinkRows`] and add a [`Format`]. To add a destination, implement
 //! both traits and add it to [`sinks`].
 

@@ -90,6 +90,9 @@ fn only_a_parquet_file_is_replaced() {
     for other in ["output/docmill.db", "docs/a.txt", "output", "-", "none/x.parquet"] {
         workspace.docmill(["vectors", other]).exits(2).says(&[other, "Name a new file"]);
     }
+    for other in ["http://u:s3cret@h/collections/c", "postgres://u:s3cret@h/d"] {
+        workspace.docmill(["vectors", other]).exits(2).says_nothing_of("s3cret");
+    }
     for _ in 0..2 {
         workspace.docmill(["vectors", "v.parquet"]).exits(0);
     }

@@ -1,6 +1,6 @@
 //! Calendars (ICS) and address cards (VCF): each entry with its fields, one on a line.
 
-use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, verdict};
+use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, mail, verdict};
 use crate::model::Failure;
 use encoding_rs::Encoding;
 use std::fmt::Write as _;
@@ -49,7 +49,10 @@ fn read_vcf(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
 
 fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
     let decoded = encoding::decode(bytes);
-    let (mut text, mut left_out, mut inside) = (String::new(), 0, Vec::new());
+    let (mut text, mut left_out) = (String::new(), 0);
+    // Open parts, and those among them whose fields are left out.
+    let (mut depth, mut silent) = (0_usize, 0_usize);
+    let is_silent = |part: &str| usize::from(["VTIMEZONE", "VALARM"].iter().any(|name| part.eq_ignore_ascii_case(name)));
     let mut card = Card::default();
     let mut start = None;
     for line in unfolded(&decoded.text) {
@@ -60,22 +63,24 @@ fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
         let parameters: Vec<&str> = parameters.collect();
         match key.as_str() {
             "BEGIN" => {
-                inside.push(value.to_ascii_uppercase());
+                depth += 1;
+                silent += is_silent(&value);
                 if ["VEVENT", "VTODO", "VJOURNAL", "VCARD"].contains(&value.to_ascii_uppercase().as_str()) && !text.is_empty() {
                     text.push('\n');
                 }
-                if inside.len() == 1 || value.eq_ignore_ascii_case("VEVENT") {
+                if depth == 1 || value.eq_ignore_ascii_case("VEVENT") {
                     (card, start) = (Card { at: text.len(), ..Card::default() }, None);
                 }
             }
             "END" => {
-                inside.pop();
+                depth = depth.saturating_sub(1);
+                silent = silent.saturating_sub(is_silent(&value));
                 if let Some(name) = card.name.take().filter(|name| !card.has_name && !name.is_empty()) {
                     text.insert_str(card.at, &format!("Name: {name}\n"));
                 }
             }
             "N" => card.name = Some(full_name(&value, &parameters)),
-            _ if inside.iter().any(|part| matches!(part.as_str(), "VTIMEZONE" | "VALARM")) => {}
+            _ if silent > 0 => {}
             "PHOTO" | "LOGO" | "SOUND" | "KEY" | "ATTACH" if value.len() > 200 => left_out += 1,
             _ if TECHNICAL.contains(&key.as_str()) || key.starts_with("X-") => {}
             _ => {
@@ -140,14 +145,18 @@ fn last_day(value: String, start: Option<jiff::civil::Date>) -> String {
 /// The lines of a file: long ones are continued after a space, or after `=` in old cards.
 fn unfolded(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
+    let mut is_quoted = false;
     for line in text.lines() {
         match (lines.last_mut(), line.strip_prefix([' ', '\t'])) {
             (Some(last), Some(rest)) => last.push_str(rest),
-            (Some(last), None) if last.ends_with('=') && last.to_ascii_uppercase().contains("QUOTED-PRINTABLE") => {
+            (Some(last), None) if is_quoted && last.ends_with('=') => {
                 last.pop();
                 last.push_str(line);
             }
-            _ => lines.push(line.to_owned()),
+            _ => {
+                is_quoted = line.to_ascii_uppercase().contains("QUOTED-PRINTABLE");
+                lines.push(line.to_owned());
+            }
         }
     }
     lines
@@ -179,6 +188,8 @@ fn plain(value: &str, parameters: &[&str]) -> String {
     let value = value.strip_prefix("mailto:").or_else(|| value.strip_prefix("MAILTO:")).unwrap_or(&value);
     let mut plain = String::with_capacity(value.len());
     let mut characters = value.chars();
+    // Semicolons separate the parts of an address, but also those of a rule.
+    let separates = !value.contains("FREQ=");
     while let Some(character) = characters.next() {
         match character {
             '\\' => match characters.next() {
@@ -186,34 +197,15 @@ fn plain(value: &str, parameters: &[&str]) -> String {
                 Some(other) => plain.push(other),
                 None => {}
             },
-            ';' if parameters_separate(value) => plain.push_str(if plain.ends_with([' ', '\n']) || plain.is_empty() { "" } else { ", " }),
+            ';' if separates => plain.push_str(if plain.ends_with([' ', '\n']) || plain.is_empty() { "" } else { ", " }),
             other => plain.push(other),
         }
     }
     date(plain.trim().trim_end_matches(',').trim_end())
 }
 
-/// Whether semicolons separate the parts of a value, such as an address, and not those of a rule.
-fn parameters_separate(value: &str) -> bool {
-    !value.contains("FREQ=")
-}
-
 fn quoted_printable(value: &str, parameters: &[&str]) -> String {
-    let bytes = value.as_bytes();
-    let (mut decoded, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        let code = bytes.get(at + 1..at + 3).and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        match (bytes[at], code) {
-            (b'=', Some(byte)) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
+    let decoded = mail::quoted_printable(value.as_bytes());
     let charset = parameters.iter().find_map(|parameter| parameter.to_ascii_uppercase().strip_prefix("CHARSET=").map(str::to_owned));
     match charset.and_then(|charset| Encoding::for_label(charset.as_bytes())) {
         Some(declared) => encoding::decode_declared(&decoded, declared).0.text.into_owned(),
@@ -233,18 +225,18 @@ fn date(text: &str) -> String {
     if time.is_empty() { day } else { format!("{day} {}:{}{zone}", &clock[..2], &clock[2..4]) }
 }
 
-/// What parameters tell people: names, kinds and time zones.
+/// The readable parameters of a field: names, kinds and time zones.
 fn about(parameters: &[&str]) -> String {
-    let told = parameters.iter().filter_map(|parameter| {
+    let shown = parameters.iter().filter_map(|parameter| {
         let (key, value) = parameter.split_once('=').unwrap_or(("TYPE", parameter));
-        let is_told = ["CN", "TYPE", "TZID", "PARTSTAT"].iter().any(|told| key.eq_ignore_ascii_case(told));
+        let is_shown = ["CN", "TYPE", "TZID", "PARTSTAT"].iter().any(|shown| key.eq_ignore_ascii_case(shown));
         let is_technical = ["QUOTED-PRINTABLE", "PREF", "INTERNET", "BASE64"].iter().any(|word| value.eq_ignore_ascii_case(word));
         let value = value.trim_matches('"');
         let is_name = key.eq_ignore_ascii_case("CN") || key.eq_ignore_ascii_case("TZID");
-        (is_told && !is_technical).then(|| if is_name { value.to_owned() } else { value.to_lowercase() })
+        (is_shown && !is_technical).then(|| if is_name { value.to_owned() } else { value.to_lowercase() })
     });
-    let told: Vec<String> = told.collect();
-    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
+    let shown: Vec<String> = shown.collect();
+    if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) }
 }
 
 /// The name of a field for people.

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// Maximum number of chart values to send.
 const MOST_VALUES: usize = 5000;
+/// Maximum number of series, as in Excel.
+const MOST_SERIES: usize = 255;
 
 /// A chart that is being read.
 #[derive(Default)]
@@ -29,6 +31,7 @@ struct Chart {
 impl Chart {
     fn open(&mut self, tag: &BytesStart) {
         match tag.local_name().as_ref() {
+            "ser" if self.names.len() >= MOST_SERIES => self.values = MOST_VALUES,
             "ser" => self.names.push(String::new()),
             "tx" => self.place = "name",
             "cat" | "xVal" => (self.place, self.point, self.code) = ("category", 0, String::new()),
@@ -41,7 +44,7 @@ impl Chart {
         }
     }
 
-    /// Adds the value of a point. Points without a value have none in the file.
+    /// Adds the value of a point. The file omits points without a value.
     fn close_value(&mut self) {
         if self.values >= MOST_VALUES {
             return;

@@ -1,7 +1,7 @@
 //! Pages, Numbers and Keynote documents (PAGES, NUMBERS, KEY), by the preview in them.
 //!
 //! Their own format is not documented. Most contain a PDF of all pages, or a picture of the first
-//! page. A note tells which.
+//! page. A note says which one was read.
 
 use super::archive::{self, Archive};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, pdf};

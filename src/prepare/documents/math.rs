@@ -248,10 +248,10 @@ impl Element {
 }
 
 /// Parts one after another. White space at the edges separates from the neighbours.
-fn sequence_keeping_edges(parts: &[String]) -> String {
-    let inside = sequence(parts);
-    let edge = |part: Option<&String>, is: fn(&String) -> bool| if !inside.is_empty() && part.is_some_and(is) { " " } else { "" };
-    format!("{}{inside}{}", edge(parts.first(), |part| part.starts_with(' ')), edge(parts.last(), |part| part.ends_with(' ')))
+pub(super) fn sequence_keeping_edges(parts: &[String]) -> String {
+    let (inside, whole) = (sequence(parts), parts.concat());
+    let edge = |is: bool| if is && !inside.is_empty() { " " } else { "" };
+    format!("{}{inside}{}", edge(whole.starts_with(' ')), edge(whole.ends_with(' ')))
 }
 
 #[cfg(test)]

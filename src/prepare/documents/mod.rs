@@ -3,7 +3,9 @@
 //! A new kind of document needs a file here and an entry in [`READERS`]. Shared code has its own
 //! files:
 //!
-//! - containers: `archive`, `compound`, `bounded`, `xml`
+//! - containers: `archive`, `compound`, `salvage`, `bounded`, `parts`, `xml`
+//! - content: `chart`, `codepage`, `grid`, `math`, `number_format`, `numbering`, `omml`, `styles`,
+//!   `symbols`, `tags`
 //! - output: `markdown`, `table`, `verdict`
 
 mod archive;

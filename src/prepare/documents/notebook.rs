@@ -71,6 +71,7 @@ fn text(value: &Value) -> String {
 }
 
 fn fenced(language: &str, text: &str) -> String {
-    let fence = if text.contains("```") { "````" } else { "```" };
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{}\n{fence}", text.trim_end())
 }

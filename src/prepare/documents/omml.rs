@@ -1,10 +1,10 @@
 //! Formulas of Word (OMML) on one line.
 
-use super::math::{bare, binomial, finished, fraction, matrix, root, scripts, sequence};
+use super::math::{bare, binomial, finished, fraction, matrix, root, scripts, sequence_keeping_edges};
 use super::xml::attribute;
 use quick_xml::events::BytesStart;
 
-/// Maximum number of open elements.
+/// Maximum number of open elements. Text of deeper ones is left out.
 const DEPTH: usize = 64;
 
 /// A formula that is being read.
@@ -18,8 +18,6 @@ struct Element {
     parts: Vec<(String, String)>,
     /// Values of properties: the sign of a sum, the brackets.
     properties: Vec<(String, String)>,
-    /// Whether the element is deeper than [`DEPTH`]: its text goes to the one around it.
-    is_text: bool,
 }
 
 impl Omml {
@@ -34,8 +32,7 @@ impl Omml {
                 }
             }
             _ if self.0.len() < DEPTH => {
-                let is_text = name == "t";
-                self.0.push(Element { name, is_text, ..Element::default() });
+                self.0.push(Element { name, ..Element::default() });
             }
             _ => {}
         }
@@ -43,7 +40,7 @@ impl Omml {
 
     /// Adds text, which counts only inside `m:t`.
     pub fn text(&mut self, text: &str) {
-        if let Some(element) = self.0.last_mut().filter(|element| element.is_text) {
+        if let Some(element) = self.0.last_mut().filter(|element| element.name == "t") {
             element.parts.push((String::new(), bare(text)));
         }
     }
@@ -106,15 +103,7 @@ impl Element {
             "eqArr" => self.all().join("; "),
             "phant" => String::new(),
             "t" => self.all().concat(),
-            _ => keeping_edges(&self.all()),
+            _ => sequence_keeping_edges(&self.all()),
         }
     }
-}
-
-/// Parts one after another. White space at the edges separates from the neighbours.
-fn keeping_edges(parts: &[String]) -> String {
-    let inside = sequence(parts);
-    let whole = parts.concat();
-    let edge = |is: bool| if is && !inside.is_empty() { " " } else { "" };
-    format!("{}{inside}{}", edge(whole.starts_with(' ')), edge(whole.ends_with(' ')))
 }

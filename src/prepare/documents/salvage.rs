@@ -1,4 +1,4 @@
-//! Reads compound files whose tables of sectors are wrong in places, as other programs do.
+//! Repairs compound files with damaged sector tables.
 //!
 //! A sector table may lack entries, have entries beyond the file, or end a stream too early. Then a
 //! stream goes on in the next sector, up to its size.

@@ -69,5 +69,5 @@ fn plain(line: &str) -> String {
         rest = &rest[end + 1..];
     }
     plain.push_str(rest);
-    plain.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").trim().to_owned()
+    plain.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&").trim().to_owned()
 }

@@ -98,7 +98,7 @@ impl TokenSink for Sink {
 }
 
 /// Tokenizer mode for an element whose content is not markup.
-fn raw(name: &str) -> Option<RawKind> {
+pub(super) fn raw(name: &str) -> Option<RawKind> {
     match name {
         "title" | "textarea" => Some(RawKind::Rcdata),
         "script" => Some(RawKind::ScriptData),

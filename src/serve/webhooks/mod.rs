@@ -17,6 +17,7 @@ pub use deliver::deliver;
 pub use destination::check;
 pub use secret::Secrets;
 
+use crate::system::root_certificates;
 use destination::PublicOnly;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +49,7 @@ impl Webhooks {
             .pool_max_idle_per_host(0)
             // A proxy would resolve names itself.
             .no_proxy();
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        let client = client.tls_certs_merge(roots);
+        let client = client.tls_certs_merge(root_certificates());
         let client = if private { client } else { client.dns_resolver(Arc::new(PublicOnly)) };
         let client = client.build().map_err(|error| format!("cannot set up the HTTP client of webhooks: {error}"))?;
         Ok(Self { secrets, private, wake: Notify::new(), client })

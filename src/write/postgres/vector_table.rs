@@ -63,9 +63,12 @@ impl VectorTable {
             UNION ALL SELECT '' WHERE to_regclass($1) IS NOT NULL LIMIT 1";
         let mut there: Option<String> = client.query_opt(sql, &[&name]).await?.map(|row| row.get(0));
         let plain = name.replace('"', "");
-        let form = if kind.is_some() { format!("vector({})", origin.dimensions) } else { "real[]".to_owned() };
+        let wanted = match &kind {
+            Some(kind) => format!("{kind}({})", origin.dimensions),
+            None => "real[]".to_owned(),
+        };
         let is_ours = owner.as_ref().is_some_and(|owner| owner.get::<_, &str>(0) == origin.id());
-        let is_replaced = is_ours && address.may_replace && there.as_ref().is_some_and(|there| !there.ends_with(&form));
+        let is_replaced = is_ours && address.may_replace && there.as_ref().is_some_and(|there| !wanted.ends_with(there));
         if there.is_some() && (!is_ours || is_replaced) {
             if owner.is_none() || !address.may_replace {
                 let what = if owner.is_none() { "exists, and docmill has not made it" } else { "has other results of docmill" };
@@ -77,10 +80,6 @@ impl VectorTable {
             client.batch_execute(&format!("DROP TABLE {name}")).await?;
             there = None;
         }
-        let wanted = match &kind {
-            Some(kind) => format!("{kind}({})", origin.dimensions),
-            None => "real[]".to_owned(),
-        };
         let is_vector = match &there {
             None => {
                 let about = format!("Vectors of the docmill task {}/{} by {}.", origin.job, origin.task, origin.model);
@@ -141,8 +140,8 @@ impl VectorTable {
             return Ok(0);
         }
         let mut lines = String::new();
-        for (_, chunk) in (1..).zip(chunks).filter(|(nr, _)| changed.contains(nr)) {
-            self.line(chunk, &mut lines);
+        for (_, (chunk, digest)) in (1..).zip(chunks.iter().zip(&digests)).filter(|(nr, _)| changed.contains(nr)) {
+            self.line(chunk, digest, &mut lines);
         }
         let columns = COLUMNS.join(", ");
         let mut sink = pin!(self.client.copy_in::<_, Bytes>(&format!("COPY docmill_chunks ({columns}) FROM STDIN")).await?);
@@ -160,7 +159,7 @@ impl VectorTable {
     }
 
     /// A chunk as a line of COPY.
-    fn line(&self, chunk: &VectorChunk, lines: &mut String) {
+    fn line(&self, chunk: &VectorChunk, digest: &[u8], lines: &mut String) {
         escaped(&key(&chunk.document), lines);
         let page = chunk.page.map_or_else(|| "\\N".to_owned(), |page| page.to_string());
         let _infallible = write!(lines, "\t{}\t{page}\t", chunk.chunk);
@@ -171,7 +170,7 @@ impl VectorTable {
         }
         lines.push_str(if self.is_vector { "]\t" } else { "}\t" });
         escaped(&without_nul(&self.origin.model), lines);
-        let _infallible = writeln!(lines, "\t\\\\x{}", hex(&chunk.digest(&self.origin.model)));
+        let _infallible = writeln!(lines, "\t\\\\x{}", hex(digest));
     }
 
     pub(in crate::write) async fn finish(self) -> Result<u64, PostgresError> {

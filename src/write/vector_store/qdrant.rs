@@ -3,6 +3,7 @@
 //! The id of a point comes from run store, task, document and chunk, so several output directories can
 //! share a collection. Points of others stay as they are.
 
+use crate::system::{is_loopback, root_certificates};
 use crate::write::vector_chunk::{VectorChunk, VectorOrigin};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
@@ -68,11 +69,6 @@ impl fmt::Display for QdrantAddress {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 /// A collection that takes points.
 pub struct QdrantCollection {
     address: QdrantAddress,
@@ -90,8 +86,7 @@ impl QdrantCollection {
             .connect_timeout(CONNECT)
             .timeout(PATIENCE);
         let client = if is_loopback(&address.url) { client.no_proxy() } else { client };
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        let client = client.tls_certs_merge(roots).build();
+        let client = client.tls_certs_merge(root_certificates()).build();
         let client = client.map_err(|e| QdrantError {
             message: format!("{address}: cannot set up a client: {e}"),
             is_permanent: true,
@@ -125,7 +120,7 @@ impl QdrantCollection {
             .map(|chunk| {
                 let id = self.id(chunk);
                 self.seen.insert(id);
-                (uuid(id), hex(&chunk.digest(&self.origin.model)), chunk)
+                (uuid(id), hex(chunk.digest(&self.origin.model)), chunk)
             })
             .collect();
         let ids: Vec<&String> = points.iter().map(|(id, _, _)| id).collect();
@@ -177,7 +172,7 @@ impl QdrantCollection {
         let text = format!("{}\n{}\n{}", self.origin.id(), chunk.document, chunk.chunk);
         let mut id = [0; 16];
         id.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
-        // A UUID of version 8, for ids of own making.
+        // A UUID of version 8, whose bits a program may choose.
         (id[6], id[8]) = (id[6] & 0x0f | 0x80, id[8] & 0x3f | 0x80);
         id
     }
@@ -238,12 +233,13 @@ fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() { format!("no response within {} s", PATIENCE.as_secs()) } else { cause.to_string() }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Hexadecimal digits.
+fn hex(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 fn uuid(id: [u8; 16]) -> String {
-    let hex = hex(&id);
+    let hex = hex(id);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 

@@ -4,13 +4,9 @@
 //! inserted documents, notes and comments appear at their anchors. Headers come first and footers
 //! last, each once. Tracked changes count as accepted. Pictures are counted, and their descriptions
 //! are kept. Hidden text is omitted with a note.
-//!
-//! Measured on the 13 test files of python-docx with 248 visible words: this reader misses none.
-//! The crate undoc 0.27.1 misses 45 words by default, and 24 (comments) with headers and footers.
 
 mod fields;
 mod flat;
-
 mod story;
 
 use super::archive::{self, Archive};
@@ -88,6 +84,8 @@ impl Word {
         word.relate(&mut archive, main, settings, limits)?;
         let main = archive.needed(main)?;
         parts.push(word.story(&main)?);
+        // The ids of relations belong to one part.
+        word.related.clear();
         for (file, prefix) in [("word/footnotes.xml", ""), ("word/endnotes.xml", "e")] {
             let Some(notes) = archive.text(file)? else { continue };
             let texts = word.entries(&notes)?;

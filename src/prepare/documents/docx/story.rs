@@ -258,9 +258,9 @@ impl Word {
 
     /// Writes the text of another part, by its relation.
     fn object(&mut self, story: &mut Story, tag: &BytesStart, by: &str) {
-        if let Some(text) = attribute(tag, by).and_then(|id| self.related.get(&id)).filter(|text| !text.is_empty()) {
+        if let Some(text) = attribute(tag, by).and_then(|id| self.related.remove(&id)).filter(|text| !text.is_empty()) {
             story.markdown.paragraph();
-            story.markdown.verbatim(text);
+            story.markdown.verbatim(&text);
             story.markdown.paragraph();
             story.begun = true;
         }

@@ -107,7 +107,7 @@ fn base64(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
 }
 
 /// Decodes quoted-printable text. Invalid escapes stay as they are.
-fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::prepare::documents) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let end = line.trim_ascii_end();
@@ -133,7 +133,7 @@ fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The byte that two hexadecimal digits stand for.
-pub(super) fn escaped(digits: &[u8]) -> Option<u8> {
+pub(in crate::prepare::documents) fn escaped(digits: &[u8]) -> Option<u8> {
     let [high, low, ..] = digits else { return None };
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? * 16 + digit(low)?)

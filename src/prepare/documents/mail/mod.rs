@@ -21,6 +21,7 @@ use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fence
 use crate::model::Failure;
 use bodies::Bodies;
 use charset::PartText;
+pub(super) use charset::{escaped, quoted_printable};
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::fmt::Write;
 

@@ -61,7 +61,7 @@ impl NumberFormat {
             None if section.is_date() => return general(value),
             None => digits::shown(&section.tokens, size),
         };
-        // Zero has no sign, and a word has none.
+        // Zeros and words appear without a sign.
         let is_number = section.is_date() || shown.contains(|c: char| matches!(c, '1'..='9'));
         if has_sign && is_number { format!("-{shown}") } else { shown }
     }

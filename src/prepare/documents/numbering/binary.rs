@@ -1,8 +1,8 @@
 //! Lists of binary Word files (DOC).
 //!
-//! undoc tells the level and the last number of a paragraph, but not its list. The properties of the
-//! paragraphs tell it. If they do not fit what undoc found, all lists must agree on the pattern of
-//! the level. Otherwise only the last number is shown.
+//! undoc knows the level and the last number of a paragraph, but not its list. The properties of the
+//! paragraph name the list. If they do not match the levels from undoc, docmill takes the pattern
+//! that all lists share at this level. Without one, only the last number appears.
 
 use super::properties::{list_paragraphs, long, short};
 use super::template::{Level, Levels};

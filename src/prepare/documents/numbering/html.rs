@@ -1,5 +1,6 @@
 //! Lists of web pages.
 
+use crate::prepare::documents::tags::raw;
 use html5ever::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
@@ -53,6 +54,8 @@ impl TokenSink for Counts {
     fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
         let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
         let (counts, open) = &mut *self.0.borrow_mut();
+        // Elements such as scripts contain no tags.
+        let raw = raw(&tag.name).filter(|_| tag.kind == TagKind::StartTag && !tag.self_closing);
         match (&*tag.name, tag.kind) {
             ("ol", TagKind::StartTag) => {
                 open.push(Some(counts.len()));
@@ -67,6 +70,6 @@ impl TokenSink for Counts {
             }
             _ => {}
         }
-        TokenSinkResult::Continue
+        raw.map_or(TokenSinkResult::Continue, TokenSinkResult::RawData)
     }
 }

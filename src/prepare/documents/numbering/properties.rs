@@ -12,7 +12,8 @@ const LEVEL: u16 = 0x260A;
 pub(super) fn list_paragraphs(document: &[u8], table: &[u8]) -> Vec<(u16, usize)> {
     let (at, length) = (long(document, PAGES), long(document, PAGES + 4));
     let entries = table.get(at..at.saturating_add(length)).unwrap_or_default();
-    let count = entries.len().saturating_sub(4) / 8;
+    // Each page has one entry.
+    let count = (entries.len().saturating_sub(4) / 8).min(document.len() / PAGE);
     let pages = (0..count).map(|page| long(entries, (count + 1 + page) * 4) & 0x003F_FFFF);
     let mut paragraphs = Vec::new();
     for page in pages.filter_map(|page| document.get(page.checked_mul(PAGE)?..)?.get(..PAGE)) {

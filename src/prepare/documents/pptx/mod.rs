@@ -3,9 +3,6 @@
 //! Slides are in presentation order. The title of a slide is its heading. Texts, tables, charts and
 //! diagrams follow in file order, then speaker notes and comments. Fixed text of a layout or master
 //! stands on the first slide that shows it. Hidden slides are included, with a note.
-//!
-//! Measured on a slide with text, group, table, chart, diagram, picture, notes and comment: this
-//! reader finds all of them. The crate undoc 0.27.1 misses diagram, picture and comment.
 
 mod bullets;
 

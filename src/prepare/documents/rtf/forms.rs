@@ -23,7 +23,10 @@ impl Form {
             "fftype" => self.kind = number,
             "ffdefres" => self.usual = number,
             "ffres" => self.result = Some(number).filter(|number| *number != Self::UNSET),
-            "ffl" => self.in_entry = true,
+            "ffl" => {
+                self.entries.push(String::new());
+                self.in_entry = true;
+            }
             _ => {}
         }
     }

@@ -2,15 +2,13 @@
 //!
 //! The reader supports all Windows code pages, tables, list numbers, footnotes and text boxes. It
 //! skips pictures and internal data of programs. Groups may be nested to any depth.
-//!
-//! Measured on a file with all of these, the crate rtf-parser 0.4.3 joins paragraphs and table
-//! cells. It also loses Cyrillic fonts and Japanese characters, and keeps hidden text.
 
 mod forms;
 mod group;
 mod lists;
 
 use super::codepage::{of_charset, of_number};
+use super::mail::escaped;
 use super::markdown::{Markdown, Script};
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
@@ -111,6 +109,7 @@ impl Page {
 
     fn close<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         self.flush();
+        self.form.in_entry = false;
         self.substitutes = 0;
         if let Some((choice, _)) = self.form.choice.take_if(|(_, depth)| *depth == self.groups.len()) {
             self.write(&choice);
@@ -154,8 +153,7 @@ impl Page {
         let Some((first, behind)) = rest.split_first() else { return rest };
         match first {
             b'\'' => {
-                let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-                let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return behind };
+                let Some(byte) = escaped(behind) else { return behind };
                 self.byte(byte, &behind[2..])
             }
             // The mark means a group only at its beginning. LibreOffice also writes it further behind.
@@ -348,8 +346,10 @@ impl Page {
     }
 
     fn write(&mut self, text: &str) {
-        if std::mem::take(&mut self.form.in_entry) {
-            self.form.entries.push(text.to_owned());
+        if self.form.in_entry
+            && let Some(entry) = self.form.entries.last_mut()
+        {
+            entry.push_str(text);
         }
         let group = self.group();
         if group.is_silent() {

@@ -146,6 +146,8 @@ impl Book {
 fn serial(text: &str) -> Option<f64> {
     let moment: jiff::civil::DateTime = text.trim().parse().ok()?;
     let days = moment.date().since(jiff::civil::date(1899, 12, 30)).ok()?.get_days();
+    // Excel has a 29 February 1900, so earlier days have smaller numbers.
+    let days = if days <= 60 { days - 1 } else { days };
     let time = moment.time();
     let seconds = f64::from(time.hour()) * 3600.0 + f64::from(time.minute()) * 60.0 + f64::from(time.second());
     Some(f64::from(days) + seconds / 86_400.0)

@@ -1,15 +1,17 @@
 //! Texts of XLSX cells whose parts look different: raised, lowered or struck.
 
 use crate::prepare::documents::grid::Region;
+use crate::prepare::documents::markdown::{Markdown, Script};
 use crate::prepare::documents::xml::{self, Node, attribute};
 use quick_xml::events::BytesStart;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The parts of a text, written with marks: `10^6`, `~~old~~ new`.
 #[derive(Default)]
 struct Rich {
-    text: String,
-    sign: &'static str,
+    markdown: Markdown,
+    script: Script,
     struck: bool,
     is_marked: bool,
     /// Whether the reader is within a text that is shown.
@@ -21,14 +23,14 @@ impl Rich {
     fn open(&mut self, tag: &BytesStart) {
         let is_off = |tag| matches!(attribute(tag, "val").as_deref(), Some("0" | "false"));
         match tag.local_name().as_ref() {
-            "si" | "is" => *self = Self::default(),
-            "r" => (self.sign, self.struck) = ("", false),
+            "si" | "is" => *self = Self { markdown: Markdown::new(), ..Self::default() },
+            "r" => (self.script, self.struck) = (Script::Normal, false),
             "rPh" => self.readings += 1,
             "vertAlign" => {
-                self.sign = match attribute(tag, "val").as_deref() {
-                    Some("superscript") => "^",
-                    Some("subscript") => "_",
-                    _ => "",
+                self.script = match attribute(tag, "val").as_deref() {
+                    Some("superscript") => Script::Raised,
+                    Some("subscript") => Script::Lowered,
+                    _ => Script::Normal,
                 }
             }
             "strike" => self.struck = !is_off(tag),
@@ -49,22 +51,17 @@ impl Rich {
         if !self.in_text {
             return;
         }
-        // 10⁶ must not become 106, but 1ˢᵗ may become 1st.
-        let sign = std::mem::take(&mut self.sign);
-        if !sign.is_empty() && text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
-            self.text.push_str(sign);
-            self.is_marked = true;
-        }
-        if self.struck && !text.trim().is_empty() {
-            self.text = format!("{}~~{text}~~", self.text);
-            self.is_marked = true;
-        } else {
-            self.text.push_str(text);
-        }
+        let struck = self.struck && !text.trim().is_empty();
+        self.is_marked |= struck || self.script != Script::Normal;
+        self.markdown.script(self.script);
+        self.markdown.strike(struck);
+        self.markdown.verbatim(text);
     }
 
+    /// The text, if a part of it looks different.
     fn finish(&mut self) -> Option<String> {
-        std::mem::take(&mut self.is_marked).then(|| std::mem::take(&mut self.text))
+        let text = std::mem::take(&mut self.markdown).finish();
+        std::mem::take(&mut self.is_marked).then_some(text)
     }
 }
 
@@ -94,7 +91,7 @@ pub(super) fn shared(part: &str) -> HashMap<usize, String> {
 }
 
 /// The texts of a sheet with marks, by row and column.
-pub(super) fn cells(sheet: &str, shared: &HashMap<usize, String>) -> HashMap<(u32, u32), String> {
+pub(super) fn cells<'s>(sheet: &str, shared: &'s HashMap<usize, String>) -> HashMap<(u32, u32), Cow<'s, str>> {
     let mut cells = HashMap::new();
     if shared.is_empty() && !has_looks(sheet) {
         return cells;
@@ -120,9 +117,9 @@ pub(super) fn cells(sheet: &str, shared: &HashMap<usize, String>) -> HashMap<(u3
         Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
             "v" if std::mem::take(&mut in_value) => {
                 let text = value.trim().parse().ok().and_then(|number: usize| shared.get(&number));
-                cells.extend(cell.zip(text.cloned()));
+                cells.extend(cell.zip(text.map(|text| Cow::Borrowed(&**text))));
             }
-            "is" => cells.extend(cell.zip(rich.finish())),
+            "is" => cells.extend(cell.zip(rich.finish().map(Cow::Owned))),
             name => rich.close(name),
         },
     });
@@ -136,14 +133,14 @@ mod tests {
     #[test]
     fn parts_of_a_cell_keep_their_position_and_strike() {
         let power = "<r><t>5·10</t></r><r><rPr><vertAlign val='superscript'/></rPr><t>6</t></r><r><t> N</t></r><rPh><t>x</t></rPh>";
-        let struck = "<r><rPr><strike/></rPr><t>no</t></r><r><rPr><strike val='0'/></rPr><t> yes</t></r>";
+        let struck = "<r><rPr><strike/></rPr><t>R&amp;D</t></r><r><rPr><strike val='0'/></rPr><t> yes</t></r>";
         let texts = shared(&format!("<sst><si><t>106</t></si><si>{power}</si></sst>"));
         assert_eq!(texts, HashMap::from([(1, "5·10^6 N".to_owned())]));
         let sheet = format!(
             "<row><c r='A1' t='s'><v>0</v></c><c r='B1' t='s'><v>1</v></c><c r='C1'><v>1</v></c></row>\
              <row><c r='A2' t='inlineStr'><is>{struck}</is></c></row>"
         );
-        let expected = HashMap::from([((0, 1), "5·10^6 N".to_owned()), ((1, 0), "~~no~~ yes".to_owned())]);
+        let expected = HashMap::from([((0, 1), "5·10^6 N".into()), ((1, 0), "~~R&D~~ yes".into())]);
         assert_eq!(cells(&sheet, &texts), expected);
     }
 }

@@ -50,7 +50,7 @@ pub(in crate::prepare::documents) fn with_sheets<T>(
     })
 }
 
-/// What holds for the whole workbook.
+/// Formats, encoding and sheet positions of the workbook.
 struct Globals {
     formats: Formats,
     /// Position of each sheet in the stream.
@@ -108,7 +108,7 @@ impl Globals {
                 0x0809 => depth += 1,
                 0x000A if depth <= 1 => break,
                 0x000A => depth -= 1,
-                // Charts inside the sheet have records of their own.
+                // Records of a chart inside the sheet do not belong to its cells.
                 _ if depth > 1 => {}
                 0x0203 | 0x0204 | 0x0205 | 0x0006 | 0x0206 | 0x0406 | 0x027E | 0x00D6 | 0x00FD => {
                     styles.insert(position(), short(body, 4));
@@ -121,17 +121,20 @@ impl Globals {
                 0x0208 => aside.hidden |= short(body, 12) & 0x20 != 0,
                 0x007D => aside.hidden |= short(body, 8) & 1 != 0,
                 0x00E5 => {
-                    let region = |at: usize| Region {
-                        rows: (short(body, at).into(), short(body, at + 2).into()),
-                        columns: (short(body, at + 4).into(), short(body, at + 6).into()),
+                    let region = |part: &[u8]| Region {
+                        rows: (short(part, 0).into(), short(part, 2).into()),
+                        columns: (short(part, 4).into(), short(part, 6).into()),
                     };
-                    aside.merged.extend((0..usize::from(short(body, 0))).map(|at| region(2 + at * 8)));
+                    let parts = body.get(2..).unwrap_or_default().chunks_exact(8).take(short(body, 0).into());
+                    aside.merged.extend(parts.map(region));
                 }
                 0x001C if self.is_old => {
                     let text = self.old(body.get(6..).unwrap_or_default(), short(body, 4).into());
                     aside.comments.push(comment(&Region::cell(position().0, position().1), &text));
                 }
-                0x001C => boxes.cells.push((short(body, 6), Region::cell(position().0, position().1))),
+                0x001C => {
+                    boxes.cells.entry(short(body, 6)).or_insert_with(|| Region::cell(position().0, position().1));
+                }
                 kind => boxes.read(kind, body),
             }
         }
@@ -148,8 +151,8 @@ struct Boxes {
     /// Number of characters that are still to come.
     awaited: usize,
     texts: Vec<(u16, String)>,
-    /// Objects that are comments, and their cells.
-    cells: Vec<(u16, String)>,
+    /// The cells of objects that are comments.
+    cells: HashMap<u16, String>,
 }
 
 impl Boxes {
@@ -171,8 +174,8 @@ impl Boxes {
 
     fn give(self, aside: &mut Aside) {
         for (id, text) in self.texts {
-            match self.cells.iter().find(|(object, _)| *object == id) {
-                Some((_, cell)) => aside.comments.push(comment(cell, &text)),
+            match self.cells.get(&id) {
+                Some(cell) => aside.comments.push(comment(cell, &text)),
                 None if text.trim().is_empty() => {}
                 None => aside.boxes.push(text.trim().replace('\r', "\n")),
             }
@@ -180,7 +183,7 @@ impl Boxes {
     }
 }
 
-/// Characters behind a byte that tells their width.
+/// Characters after a byte that states their width.
 fn characters(bytes: &[u8], count: usize) -> String {
     let Some((flags, rest)) = bytes.split_first() else { return String::new() };
     if flags & 1 != 0 { wide(rest, count) } else { rest.iter().take(count).map(|byte| char::from(*byte)).collect() }

@@ -47,7 +47,9 @@ pub(in crate::prepare::documents) fn with_sheets<T>(
             formats.by_style = cells.styles().iter().map(|style| NumberFormat::read(&code(style))).collect();
         }
         while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(text)? {
-            let value = marked.remove(&cell.get_position()).map_or_else(|| Data::from(cell.get_value().clone()), Data::String);
+            let value = marked
+                .remove(&cell.get_position())
+                .map_or_else(|| Data::from(cell.get_value().clone()), |text| Data::String(text.into_owned()));
             if !sheet.put(cell.get_position(), &value, Some(style), &formats) {
                 break;
             }
