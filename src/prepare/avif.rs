@@ -11,7 +11,7 @@ use heifer::heifer_isobmff::{HeifFile, ItemId};
 use re_rav1d::pixel::YUVRange;
 use re_rav1d::{Decoder, Error, Picture, PixelLayout, PlanarImageComponent, Settings};
 
-/// Code point of the matrix of AVIF files that declare none (ITU-T H.273): BT.601.
+/// Code point of the matrix of AVIF files without a declared matrix (ITU-T H.273): BT.601.
 const BT_601: u16 = 6;
 const ALPHA: &str = "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha";
 

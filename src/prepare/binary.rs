@@ -1,7 +1,7 @@
 //! Names kinds of files that docmill cannot read.
 //!
-//! Most have a signature. CBOR and MessagePack have none: a file is of such a kind if it consists of
-//! whole items from its first byte to its last. They begin with a byte that begins no UTF-8 text.
+//! Most have a signature. CBOR and MessagePack need none: a file has such a kind if it consists of
+//! whole items from its first byte to its last and is not UTF-8.
 
 use super::image_kind::brands;
 
@@ -91,6 +91,9 @@ struct Head {
 
 /// Whether the file consists of one item and those in it, of which one at least is longer than a byte.
 fn is_whole(bytes: &[u8], item: fn(&[u8], usize) -> Option<Head>) -> bool {
+    if std::str::from_utf8(bytes).is_ok() {
+        return false;
+    }
     let (mut at, mut missing, mut has_long) = (0, 1_u64, false);
     while missing > 0 {
         let Some(head) = item(bytes, at) else { return false };
@@ -203,7 +206,13 @@ mod tests {
 
     #[test]
     fn legacy_texts_are_not_taken_for_data() {
-        for text in [&b"\xbfqu\xe9 tal? \xa1hola! Todo bien."[..], b"\x93it costs \x805\x94", b"\x84Gr\xfc\xdfe\x93", b"\xabVoil\xe0\xbb"] {
+        for text in [
+            &b"\xbfqu\xe9 tal? \xa1hola! Todo bien."[..],
+            b"\x93it costs \x805\x94",
+            b"\x84Gr\xfc\xdfe\x93",
+            b"\xabVoil\xe0\xbb",
+            "اHello1234".as_bytes(),
+        ] {
             assert_eq!(name(text, "txt"), None, "{text:?}");
         }
     }

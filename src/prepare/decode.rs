@@ -113,8 +113,9 @@ impl<'a> Source<'a> {
 
     /// CMYK pixels as their profile shows them. `None` if they have no profile that can be used.
     fn printed(&self) -> Option<DynamicImage> {
-        let (inks, size) = self.inks.as_ref().and_then(|_| jpeg::inks(self.bytes))?;
-        self.inks.as_ref()?.inks_to_srgb(&inks, size).map(DynamicImage::ImageRgb8)
+        let profile = self.inks.as_ref()?;
+        let (inks, size) = jpeg::inks(self.bytes)?;
+        profile.inks_to_srgb(&inks, size).map(DynamicImage::ImageRgb8)
     }
 }
 

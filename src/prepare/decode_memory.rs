@@ -65,12 +65,14 @@ struct Header {
 fn jpeg_header(bytes: &[u8]) -> Option<Header> {
     let frame = jpeg::frame(bytes)?;
     let channels = if frame.components == 1 { 1 } else { 3 };
+    // CMYK pixels and their RGB exist together.
+    let held = if frame.components == 4 { 7 } else { channels };
     // Progressive files are first collected as 16-bit coefficients.
     let coefficients = if frame.progressive { 2 * u64::from(frame.components) } else { 0 };
     Some(Header {
         width: frame.width.into(),
         height: frame.height.into(),
-        bytes_per_pixel: channels + coefficients,
+        bytes_per_pixel: held + coefficients,
         sent_channels: channels,
         copied_file: bytes.len() as u64,
     })
@@ -107,8 +109,8 @@ fn heif_header(bytes: &[u8]) -> Option<Header> {
     let sizes = bytes[..bytes.len().min(HEIF_HEAD)].windows(16).filter(|box_| box_.starts_with(b"ispe"));
     let side = |box_: &[u8], at: usize| box_.get(at..).and_then(<[u8]>::first_chunk).map(|side| u64::from(u32::from_be_bytes(*side)));
     let largest = sizes.filter_map(|box_| Some((side(box_, 8)?, side(box_, 12)?))).max_by_key(|(width, height)| width * height);
-    // Planes of 16 bits, RGBA twice, RGB.
-    largest.map(|(width, height)| Header { width, height, bytes_per_pixel: 17, sent_channels: 3, copied_file: bytes.len() as u64 })
+    // Planes of 16 bits twice, RGBA three times: buffer, picture, transparency.
+    largest.map(|(width, height)| Header { width, height, bytes_per_pixel: 24, sent_channels: 3, copied_file: bytes.len() as u64 })
 }
 
 /// Reads the size of a JPEG XL image, which is behind its signature or in a box.

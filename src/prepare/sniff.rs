@@ -55,7 +55,7 @@ impl Sniffed {
     /// Name for people, with its article: `a PDF document`, `a JPEG image`.
     pub fn name(self) -> String {
         match self {
-            Self::Image(kind) => format!("a {} image", kind.name().to_uppercase()),
+            Self::Image(kind) => format!("{} {} image", if kind == ImageKind::Avif { "an" } else { "a" }, kind.name().to_uppercase()),
             Self::Document(reader) => reader.name.to_owned(),
             Self::Text => "a text".to_owned(),
             Self::Group => "a document of several files".to_owned(),

@@ -1,8 +1,8 @@
 //! Tables of PDF documents against those of other programs, on a made corpus with known cells.
 //!
-//! `cargo bench --bench pipeline -- tables`: needs python3 with reportlab; compares with pdfplumber, camelot and
-//! pymupdf4llm if they are installed. `PYTHON` names another python3. A cell counts if its text is right, in the right
-//! column of the right row.
+//! `cargo bench --bench pipeline -- tables`: needs python3 with reportlab; compares with pdfplumber,
+//! camelot and pymupdf4llm if they are installed. `PYTHON` names another python3. A cell counts if its
+//! text is right, in the right column of the right row.
 
 use super::corpus;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub fn tables() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     if !python(MAKE, &[path.to_str().unwrap()]) {
-        println!("tables: python3 with reportlab is not installed (pip install reportlab); nothing was measured");
+        println!("tables: the corpus was not made; it needs python3 with reportlab (pip install reportlab)");
         return;
     }
     let started = Instant::now();

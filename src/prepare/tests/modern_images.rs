@@ -71,7 +71,7 @@ fn cut_and_damaged_modern_images_fail_with_advice() {
             let mut damaged = sound.clone();
             damaged[end] ^= 0x55;
             peak_memory(&damaged, Sniffed::Image(kind));
-            // Any result will do, but no panic may leave.
+            // Damaged files must not abort or hang.
             drop(prepare(&damaged, Sniffed::Image(kind), &settings(), &ImageLimits::openai()));
         }
     }

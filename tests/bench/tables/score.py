@@ -34,9 +34,7 @@ def mu(path):
     return markdown(pymupdf4llm.to_markdown(path, show_progress=False))
 tools=dict(docmill=docmill,pdfplumber=plumber,pdfplumber_text=plumber_text,camelot_lattice=camelot_("lattice"),camelot_stream=camelot_("stream"),camelot_hybrid=camelot_("hybrid"),camelot_network=camelot_("network"),pymupdf4llm=mu)
 def match(a,b): 
-    if len(a)!=len(b):
-        m=sum(x==y for x,y in zip(a,b))
-    else: m=sum(x==y for x,y in zip(a,b))
+    m=sum(x==y for x,y in zip(a,b))
     return m if any(x and x==y for x,y in zip(a,b)) else 0
 def align(true,found):
     n,m=len(true),len(found); best=[[0]*(m+1) for _ in range(n+1)]
@@ -48,6 +46,7 @@ def run(entry):
     path=os.path.join(d,entry["file"])
     t=time.time()
     try: found=tools[tool](path)
+    except ImportError: sys.exit(f"{tool}: not installed, not measured")
     except Exception as e: found=[]; print(entry["file"],repr(e)[:100],file=sys.stderr)
     took=time.time()-t
     true=[[norm(c) for c in row] for tb in entry["tables"] for row in tb["cells"]]
@@ -70,7 +69,7 @@ if __name__=="__main__":
             for k in ("rule:"+tb["rule"],"kind:"+tb["kind"],"tight:"+str(tb["tight"]),"font:"+tb["font"],*("feature:"+x for x in tb["features"]),*(["pages"] if tb["pages"] else [])):
                 by[k][0]+=m; by[k][1]+=t; by[k][2]+=f
         if files[-1]<.98: worst.append((files[-1],e["file"],[(tb["kind"],tb["rule"],tb["tight"],tb["features"],tb["pages"]) for tb in e["tables"]]))
-    print(f"{tool}: cells F1 {2*M/(T+F):.4f} recall {M/T:.4f} precision {M/max(F,1):.4f}; mean over files {sum(files)/len(files):.4f}; perfect files {sum(x==1 for x in files)}/{len(files)}; {took:.1f} s")
+    print(f"{tool}: cells F1 {2*M/(T+F):.4f} recall {M/T:.4f} precision {M/max(F,1):.4f}; mean over files {sum(files)/len(files):.4f}; perfect files {sum(x==1 for x in files)}/{len(files)}" + ("" if tool=="docmill" else f"; {took:.1f} s"))
     if tool=="docmill" or "-v" in sys.argv:
         for k in sorted(by): m,t,f=by[k]; print(f"  {k:22} {2*m/(t+f):.3f}")
         for w in sorted(worst)[:40]: print("  ",round(w[0],3),*w[1:])

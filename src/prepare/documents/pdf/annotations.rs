@@ -4,6 +4,7 @@
 //! contents. Comments are the contents of symbols, marked text and drawings.
 
 use super::strings::words;
+use crate::prepare::documents::xml::{self, Node};
 use hayro::hayro_interpret::TransformExt;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Rect as Area, Stream};
 use hayro::hayro_syntax::page::Page;
@@ -64,19 +65,22 @@ pub(super) fn comments(page: &Page<'_>) -> Vec<String> {
     let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
     let comment = |annotation: Dict<'_>| {
         let is_comment = COMMENTED.contains(&annotation.get::<Name<'_>>(b"Subtype")?.as_str());
-        // Reviewers mark comments as accepted or done with comments of their own.
+        // Reviewers mark comments as accepted or done by further comments.
         if !is_comment || is_unseen(&annotation) || annotation.contains_key(b"StateModel") {
             return None;
         }
         let line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let text = line(contents(&annotation)?);
+        let text = Some(line(contents(&annotation)?)).filter(|text| !text.is_empty())?;
         let author = entry(&annotation, b"T").map(line).filter(|author| !author.is_empty());
-        Some(author.map_or_else(|| text.clone(), |author| format!("{author}: {text}")))
+        Some(match author {
+            Some(author) => format!("{author}: {text}"),
+            None => text,
+        })
     };
-    annotations.iter::<Dict<'_>>().take(MOST).filter_map(comment).filter(|text| !text.is_empty()).collect()
+    annotations.iter::<Dict<'_>>().take(MOST).filter_map(comment).collect()
 }
 
-fn is_unseen(annotation: &Dict<'_>) -> bool {
+pub(super) fn is_unseen(annotation: &Dict<'_>) -> bool {
     annotation.get::<u32>(b"F").unwrap_or(0) & UNSEEN != 0
 }
 
@@ -100,12 +104,11 @@ fn size(look: &str) -> Option<f64> {
 /// The text of XHTML, with a line for each paragraph.
 fn without_tags(markup: &str) -> String {
     let mut text = String::new();
-    for (at, part) in markup.split('<').enumerate() {
-        let (tag, behind) = if at == 0 { ("", part) } else { part.split_once('>').unwrap_or((part, "")) };
-        if tag.starts_with("/p") || tag.starts_with("br") {
-            text.push('\n');
-        }
-        text.push_str(behind);
-    }
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    // Text before damage stays.
+    let _damaged = xml::read(markup, |node| match node {
+        Node::Text(part) => text.push_str(part),
+        Node::Close("p" | "br") => text.push('\n'),
+        Node::Open(_) | Node::Close(_) => {}
+    });
+    text
 }

@@ -5,7 +5,7 @@ use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object};
 use std::collections::BTreeSet;
 
-/// Maximum depth of the tree of names, and number of files.
+/// Maximum depth of the tree of names, and number of its nodes and of files.
 const DEPTH: usize = 16;
 const MOST: usize = 1000;
 
@@ -32,6 +32,7 @@ pub(super) fn names(pdf: &Pdf) -> Vec<String> {
 struct Files {
     names: Vec<String>,
     seen: BTreeSet<String>,
+    nodes: usize,
 }
 
 impl Files {
@@ -42,10 +43,12 @@ impl Files {
                 self.add(file.into_dict(), words(&name));
             }
         }
-        for kid in node.get::<Array<'_>>(b"Kids").iter().flat_map(Array::iter::<Dict<'_>>).take(MOST) {
-            if depth < DEPTH && self.names.len() < MOST {
-                self.tree(&kid, depth + 1);
+        for kid in node.get::<Array<'_>>(b"Kids").iter().flat_map(Array::iter::<Dict<'_>>) {
+            self.nodes += 1;
+            if depth >= DEPTH || self.nodes > MOST {
+                return;
             }
+            self.tree(&kid, depth + 1);
         }
     }
 

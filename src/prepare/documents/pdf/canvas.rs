@@ -22,7 +22,7 @@ const SMALLEST: f64 = 0.6;
 /// Points of a piece: shares of its width, and heights above the baseline in ems.
 const ACROSS: [f64; 3] = [0.1, 0.5, 0.9];
 const UP: [f64; 3] = [0.1, 0.3, 0.5];
-/// Minimum number of these points that nobody can see in hidden text.
+/// Minimum number of invisible points in hidden text.
 ///
 /// Rules through struck or underlined text cover one height only.
 const UNSEEN: usize = 7;
@@ -174,7 +174,7 @@ impl Canvas {
             }) >= UNSEEN
     }
 
-    /// The number of points of a piece that nobody can see by the areas around them.
+    /// Number of points of a piece that areas make invisible.
     fn unseen(&self, piece: &Piece, is_unseen: impl Fn(&[&Area]) -> bool) -> usize {
         let points = ACROSS.iter().flat_map(|across| UP.iter().map(|up| piece.point(*across, *up)));
         let points: Vec<Point> = points.collect();

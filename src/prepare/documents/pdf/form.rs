@@ -3,6 +3,7 @@
 //! Programs that fill in forms leave the display of values to the viewer. Hidden fields and
 //! passwords are omitted.
 
+use super::annotations::is_unseen;
 use super::strings::words;
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
@@ -10,14 +11,13 @@ use hayro::hayro_syntax::page::Page;
 
 /// Maximum nesting of fields, because their references may be cyclic.
 const DEPTH: usize = 16;
-/// Annotation flags: hidden, or not shown on screens.
-const UNSEEN: u32 = 1 << 1 | 1 << 5;
 /// Flag of fields for passwords.
 ///
 /// `RADIO` and `PUSH_BUTTON` are also field flags.
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
+
 /// Whether the document is a dynamic form (XFA).
 ///
 /// Only Adobe's programs can show such a form. Its page asks the reader to wait.
@@ -47,7 +47,7 @@ pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
 
 fn value(widget: &Dict<'_>) -> Option<String> {
     let flags = inherited(widget, b"Ff").and_then(Object::into_i32).unwrap_or(0);
-    if widget.get::<u32>(b"F").unwrap_or(0) & UNSEEN != 0 {
+    if is_unseen(widget) {
         return None;
     }
     let kind = inherited(widget, b"FT")?.into_name()?;

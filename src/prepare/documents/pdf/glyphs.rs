@@ -72,11 +72,9 @@ pub(super) fn scan<'a>(
         Ok(()) => {
             let Scanner { mut scan, canvas, .. } = scanner;
             scan.settle(&canvas);
-            let notes = annotations::notes(page);
-            for note in &notes {
+            for note in &annotations::notes(page) {
                 scan.note(note);
             }
-            scan.glyphs += notes.len() as u64;
             Ok(scan)
         }
     }

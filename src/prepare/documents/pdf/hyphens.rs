@@ -61,7 +61,6 @@ const ENDINGS: &[&str] = &[
     "length",
     "level",
     "like",
-    "linear-time",
     "loop",
     "made",
     "minute",

@@ -19,7 +19,7 @@ pub(super) struct Notes {
     unknown: u64,
     scans: usize,
     hidden: Vec<usize>,
-    /// Number of words that nobody can see.
+    /// Number of hidden words.
     hidden_words: usize,
     misread: Vec<usize>,
     pub(super) blank: usize,
@@ -80,7 +80,7 @@ impl Notes {
 
     /// The failure of a document without any content.
     pub(super) fn failure(&self, name: &str) -> Failure {
-        let pages = counted(self.pages);
+        let pages = verdict::counted(self.pages, "page");
         if !self.damaged.is_empty() {
             return verdict::damaged(name, "no page can be read");
         }
@@ -117,13 +117,13 @@ impl Notes {
         let mut notes = Vec::new();
         if self.blank > 0 {
             let why = if self.mode == PdfMode::Text { "without text left out" } else { "with nothing on them left out" };
-            notes.push(format!("{} of {} {why}", self.blank, counted(self.pages)));
+            notes.push(format!("{} of {} {why}", self.blank, verdict::counted(self.pages, "page")));
         }
         if self.scans > 0 {
             notes.push(format!(
                 "only a little text sent of {} of {}: this is usual for scans, and prepare.pdf.mode = \"auto\" sends images of them",
                 self.scans,
-                counted(self.pages)
+                verdict::counted(self.pages, "page")
             ));
         }
         if self.unknown > 0 {
@@ -160,9 +160,9 @@ fn numbered(pages: &[usize]) -> Option<String> {
 
 fn named(pages: &[usize]) -> Option<String> {
     let first = pages.first()?;
-    Some(if pages.len() == 1 { format!("page {first}") } else { format!("{} (the first is page {first})", counted(pages.len())) })
-}
-
-fn counted(pages: usize) -> String {
-    if pages == 1 { "1 page".to_owned() } else { format!("{pages} pages") }
+    Some(if pages.len() == 1 {
+        format!("page {first}")
+    } else {
+        format!("{} (the first is page {first})", verdict::counted(pages.len(), "page"))
+    })
 }

@@ -18,7 +18,6 @@ const DEPTH: u32 = 12;
 ///
 /// `columns` are those of tables on the page before.
 pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
-    columns.turn();
     let mut texts = Vec::new();
     for group in skew::groups(&scan.pieces) {
         let ruling = scan.rules.levelled(group.angle);

@@ -161,6 +161,7 @@ impl<'a> Reading<'a> {
 }
 
 fn found(scan: &Scan, mode: PdfMode, columns: &mut Columns) -> Found {
+    columns.turn();
     if mode == PdfMode::Pages {
         return Found::Picture;
     }
@@ -180,7 +181,7 @@ fn with_list(text: String, title: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return text;
     }
-    format!("{text}\n\n{title}:\n{}", lines.join("\n")).trim_start().to_owned()
+    format!("{text}\n\n{title}:\n{}", lines.join("\n").replace(hyphens::JOINT, "\u{FFFD}")).trim_start().to_owned()
 }
 
 /// Whether the page shows more than its text.

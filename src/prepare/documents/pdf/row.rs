@@ -27,7 +27,8 @@ impl<'p> Row<'p> {
     /// A piece of a similar size must overlap with more than half of the smaller extent. Otherwise
     /// the baselines must be close.
     pub(super) fn takes(&self, piece: &Piece) -> bool {
-        if self.pieces.iter().any(|piece| piece.table.is_some()) {
+        // A table is always alone in its row.
+        if self.pieces.first().is_some_and(|piece| piece.table.is_some()) {
             return false;
         }
         let (small, large) = if piece.size < self.size { (piece.size, self.size) } else { (self.size, piece.size) };

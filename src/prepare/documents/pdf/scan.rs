@@ -65,7 +65,7 @@ impl Scan {
         })
     }
 
-    /// Drops pieces that nobody can see, and counts the others.
+    /// Drops invisible pieces, and counts the glyphs of the others.
     pub(super) fn settle(&mut self, canvas: &Canvas) {
         let (pictured, before) = (self.pictured(), self.pieces.len());
         self.pieces.retain(|piece| !canvas.hides(piece, pictured, self.drawing));
@@ -88,6 +88,7 @@ impl Scan {
             let right = (place.x0 + 0.5 * size * words.chars().count() as f64).min(place.x1).max(place.x0 + 1.0);
             let glyphs = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
             if !text.is_empty() {
+                self.glyphs += u64::from(glyphs);
                 self.pieces.push(Piece {
                     text,
                     left: place.x0,
@@ -95,7 +96,7 @@ impl Scan {
                     baseline: place.y0 + 1.2 * size * f64::from(line),
                     size: *size,
                     angle: 0.0,
-                    order: self.pieces.len(),
+                    order: self.pieces.last().map_or(0, |piece| piece.order + 1),
                     spaced: true,
                     right_to_left: words.chars().any(characters::is_right_to_left),
                     glyphs,

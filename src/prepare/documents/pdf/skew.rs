@@ -1,7 +1,7 @@
 //! Groups pieces by the angle of their lines, and rotates each group to level.
 //!
 //! Scans are rarely straight, and OCR programs give each word an angle and a position on a slanted
-//! line. A part of the page that was scanned at another angle is a group of its own.
+//! line. A part of the page that was scanned at another angle is a separate group.
 
 use super::pieces::Piece;
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use hayro::kurbo::{Affine, BezPath, PathEl, Point, Rect};
 
 /// Maximum number of lines. Drawings and maps have more.
 const MOST: usize = 20_000;
-/// Maximum width in points of a line.
+/// Maximum width in points of a filled line. Strokes may be twice as wide.
 const THICK: f64 = 2.5;
 /// Minimum length in points of a line.
 const SHORT: f64 = 4.0;
@@ -66,7 +66,7 @@ impl Rules {
         for element in path.elements().iter().chain([&PathEl::MoveTo(Point::ZERO)]) {
             match *element {
                 PathEl::MoveTo(point) => {
-                    self.lines.extend(thin(&corners).map(|(from, to)| (transform * from, transform * to)));
+                    self.lines.extend(thin(&corners, transform));
                     corners = vec![point];
                 }
                 PathEl::LineTo(point) | PathEl::QuadTo(_, point) | PathEl::CurveTo(_, _, point) => corners.push(point),
@@ -92,18 +92,20 @@ impl Rules {
     }
 }
 
-/// The middle line of a thin rectangle.
-fn thin(corners: &[Point]) -> Option<(Point, Point)> {
+/// The middle line of a rectangle that is thin on the page.
+fn thin(corners: &[Point], transform: Affine) -> Option<(Point, Point)> {
     let bounds =
         corners.iter().skip(1).fold(Rect::from_points(*corners.first()?, *corners.first()?), |bounds, point| bounds.union_pt(*point));
     let centre = bounds.center();
-    let is_thin = bounds.width().min(bounds.height()) <= THICK;
-    is_thin.then(|| {
-        if bounds.width() > bounds.height() {
+    let [a, b, c, d, ..] = transform.as_coeffs();
+    let (across, down) = (bounds.width() * a.hypot(b), bounds.height() * c.hypot(d));
+    (across.min(down) <= THICK).then(|| {
+        let (from, to) = if across > down {
             (Point::new(bounds.x0, centre.y), Point::new(bounds.x1, centre.y))
         } else {
             (Point::new(centre.x, bounds.y0), Point::new(centre.x, bounds.y1))
-        }
+        };
+        (transform * from, transform * to)
     })
 }
 

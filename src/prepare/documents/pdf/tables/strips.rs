@@ -10,7 +10,7 @@ const NARROW: f64 = 0.2;
 /// Minimum width of a strip between numbers and the next header, in ems, and tolerance of both sides.
 const TIGHT: f64 = 0.08;
 const SIDE: f64 = 0.12;
-/// Width of a strip that needs no further evidence of its own, in ems.
+/// Minimum width of a strip that needs no other evidence, in ems.
 const CLEAR: f64 = 0.45;
 /// Minimum gap in a row that no space between words has, in ems.
 const WIDE: f64 = 0.95;
