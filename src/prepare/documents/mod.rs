@@ -44,6 +44,7 @@ mod symbols;
 mod table;
 mod tag_looks;
 mod tags;
+mod tokens;
 mod verdict;
 mod xml;
 

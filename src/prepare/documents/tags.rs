@@ -4,10 +4,8 @@ use super::markdown::{Markdown, Numbers, Script};
 use super::math::MathMl;
 use super::numbering::{lengths, list_kind};
 use super::tag_looks::{is_hidden, role, strikes};
-use html5ever::TokenizerResult;
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
+use super::tokens::{raw, tokenized};
+use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult};
 use std::cell::RefCell;
 
 /// Maximum length of a link address. Longer addresses carry data for programs.
@@ -56,12 +54,7 @@ const DEPTH: usize = 64;
 /// Converts a page. `skip` decides whether [`SKIPPED`] elements are omitted.
 pub(super) fn converted(html: &str, skip: bool) -> Page {
     let page = Page { skip, markdown: Markdown::new(), lengths: lengths(html), ..Page::default() };
-    let tokenizer = Tokenizer::new(Sink(RefCell::new(page)), html5ever::tokenizer::TokenizerOpts::default());
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from(html));
-    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
-    tokenizer.end();
-    tokenizer.sink.0.into_inner()
+    tokenized(html, Sink(RefCell::new(page))).0.into_inner()
 }
 
 struct Sink(RefCell<Page>);
@@ -94,16 +87,6 @@ impl TokenSink for Sink {
     /// XHTML may contain them. HTML would treat them as comments.
     fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
         true
-    }
-}
-
-/// Tokenizer mode for an element whose content is not markup.
-pub(super) fn raw(name: &str) -> Option<RawKind> {
-    match name {
-        "title" | "textarea" => Some(RawKind::Rcdata),
-        "script" => Some(RawKind::ScriptData),
-        "style" | "xmp" | "iframe" | "noembed" | "noframes" => Some(RawKind::Rawtext),
-        _ => None,
     }
 }
 

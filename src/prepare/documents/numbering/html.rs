@@ -1,9 +1,7 @@
 //! Lists of web pages.
 
-use crate::prepare::documents::tags::raw;
-use html5ever::TokenizerResult;
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::{BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer};
+use crate::prepare::documents::tokens::{raw, tokenized};
+use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult};
 use std::cell::RefCell;
 
 /// The kind of the numbers of a list, by its type and its style.
@@ -36,12 +34,7 @@ pub(in crate::prepare::documents) fn lengths(html: &str) -> Vec<i64> {
     if !html.contains("reversed") {
         return Vec::new();
     }
-    let tokenizer = Tokenizer::new(Counts::default(), html5ever::tokenizer::TokenizerOpts::default());
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from(html));
-    while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
-    tokenizer.end();
-    tokenizer.sink.0.into_inner().0
+    tokenized(html, Counts::default()).0.into_inner().0
 }
 
 /// The counts of all `ol` elements, and the open lists: positions of counts, or `None` for `ul`.
