@@ -99,7 +99,12 @@ impl DatabaseWriter {
                 () = ended.cancelled() => break,
                 () = sleep(PAUSE) => {}
             }
-            if let Err(error) = self.catch_up(&ended).await {
+            let caught_up = tokio::select! {
+                caught_up = self.catch_up(&ended) => caught_up,
+                // A group that the server does not take by then is undone. Its rows are written at the end.
+                () = async { ended.cancelled().await; sleep(LONGEST_WAIT).await } => break,
+            };
+            if let Err(error) = caught_up {
                 self.fail(&error).await;
             }
         }
@@ -245,7 +250,8 @@ impl DatabaseWriter {
         self.last = None;
         let wait = self.waiting.map_or(FIRST_WAIT, |(wait, _)| (wait * 2).min(LONGEST_WAIT));
         if self.waiting.is_none() {
-            self.tell(vec![format!("{error}. Rows wait in the run store, and docmill tries again")]).await;
+            let what_next = if error.is_permanent { "docmill tries again, but somebody must mend that" } else { "docmill tries again" };
+            self.tell(vec![format!("{error}. Rows wait in the run store, and {what_next}")]).await;
         }
         self.waiting = Some((wait, Instant::now() + wait));
     }

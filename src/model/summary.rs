@@ -46,6 +46,11 @@ impl Totals {
             self.call_seconds += call.seconds;
         }
     }
+
+    /// Sum of the durations of all calls in seconds, in whole milliseconds.
+    pub fn shown_seconds(&self) -> f64 {
+        (self.call_seconds * 1000.0).round() / 1000.0
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

@@ -17,6 +17,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::time::Instant;
 
 const MAX_REQUEST: usize = 32 * 1024 * 1024;
 
@@ -68,14 +69,17 @@ async fn call(
     let id = format!("req_sim_{:08}", shared.next_id.fetch_add(1, Ordering::Relaxed));
     let (head, body) = request.into_parts();
     let handler = RequestHandler { shared: &shared, dialect, id: &id };
-    let plan = match Limited::new(body, MAX_REQUEST).collect().await {
+    let body = Limited::new(body, MAX_REQUEST).collect().await;
+    // The work for a response is part of its latency.
+    let begun = Instant::now();
+    let plan = match body {
         Ok(body) => handler.plan(&head, &body.to_bytes(), &mut visit),
         Err(error) if error.is::<LengthLimitError>() => handler.refuse(&Problem::TooLarge),
         Err(_) => return Err(Broken), // the client left while sending
     };
     drop(head);
     if !plan.delay.is_zero() {
-        tokio::time::sleep(shared.pace.on_the_wall(plan.delay)).await;
+        tokio::time::sleep_until(begun + shared.pace.on_the_wall(plan.delay)).await;
     }
     match plan.outcome {
         Outcome::Reset => {

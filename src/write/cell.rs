@@ -7,7 +7,8 @@ use std::borrow::Cow;
 pub fn cell(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => guarded(text),
-        Value::Array(items) if is_joined(items) => Cow::Owned(guarded(&plain(value)).into_owned()),
+        // Numbers alone call nothing.
+        Value::Array(items) if is_joined(items) && !items.iter().all(Value::is_number) => Cow::Owned(guarded(&plain(value)).into_owned()),
         value => plain(value),
     }
 }

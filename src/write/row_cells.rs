@@ -50,6 +50,6 @@ pub(super) fn last(row: &Row) -> [RowCell<'_>; 13] {
         RowCell::Count(totals.tokens.output),
         // An empty cell means an unknown price; a free call costs 0.
         totals.cost.exact().map_or(RowCell::Null, RowCell::Usd),
-        RowCell::Seconds(totals.call_seconds),
+        RowCell::Seconds(totals.shown_seconds()),
     ]
 }

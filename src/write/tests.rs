@@ -102,6 +102,8 @@ fn cells_are_never_formulas_and_numbers_stay_numbers() {
     }
     assert_eq!(cell(&json!(-5)), "-5");
     assert_eq!(cell(&json!(["=a", "b"])), "'=a; b");
+    assert_eq!(cell(&json!([-1, 2.5])), "-1; 2.5");
+    assert_eq!(cell(&json!([-1, "a"])), "'-1; a");
     assert_eq!(cell(&json!({"a": [1]})), r#"{"a":[1]}"#);
 }
 

@@ -249,7 +249,7 @@ fn a_table_that_belongs_to_others_or_has_other_types_is_refused_before_anything_
     let requests = server.requests();
     let elsewhere = workspace(&server, &database, ECHO);
     documents(&elsewhere, 5..8);
-    elsewhere.run(["--job", "job.toml"]).exits(2).says(&["has the results of another output directory", "--replace"]);
+    elsewhere.run(["--job", "job.toml"]).exits(2).says(&["has the results of another job or output directory", "--replace"]);
     here.write("job.toml", ECHO.replace("said = { type = \"string\" }", "said = \"integer\""));
     database.sql("ALTER TABLE docmill_echo ALTER said TYPE date USING NULL");
     here.run(["--job", "job.toml"]).exits(2).says(&["column said has the type date, but the job now has bigint", "ALTER TABLE"]);
@@ -275,6 +275,36 @@ fn a_table_that_belongs_to_others_or_has_other_types_is_refused_before_anything_
     let literal = Workspace::new().against(&server).set("output.postgres", database.url());
     documents(&literal, 0..1);
     literal.run(["--job", "text"]).exits(2).says(&["settings cannot hold secrets"]).says_nothing_of(PASSWORD);
+}
+
+#[test]
+fn a_table_has_one_job_and_a_replaced_one_no_rows_of_others() {
+    let Some(database) = Postgres::start() else { return };
+    let server = ModelServer::start();
+    let here = workspace(&server, &database, ECHO).set("output.postgres_table", "results");
+    documents(&here, 0..3);
+    here.run(["--job", "job.toml"]).exits(0);
+    here.write("other.toml", ECHO.replace("name = \"echo\"", "name = \"other\""));
+    here.run(["--job", "other.toml"]).exits(2).says(&["table public.results has the results of another job or output directory"]);
+    // A digest does not tell that somebody has changed a row.
+    database.sql("UPDATE results SET said = 'edited'");
+    let export = ["export", "--format", "postgres", "--set", "output.postgres=env:PG_ADDRESS", "--set", "output.postgres_table=results"];
+    assert!(here.docmill(export).exits(0).stdout.contains("all there before"));
+    let replaced = here.docmill(export.into_iter().chain(["--set", "output.existing=replace"])).exits(0);
+    assert!(replaced.stdout.contains("3 rows written"), "{}", replaced.stdout);
+    assert_eq!(database.sql("SELECT count(*) FROM results WHERE said = 'edited'"), "0");
+}
+
+#[test]
+fn a_database_that_cannot_hold_all_characters_is_refused() {
+    let Some(database) = Postgres::start() else { return };
+    database.sql("CREATE DATABASE western ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    let server = ModelServer::start();
+    let western = format!("{}/western", database.url().trim_end_matches("/postgres"));
+    let here = Workspace::new().against(&server).env("PG_ADDRESS", &western).set("output.postgres", "env:PG_ADDRESS");
+    documents(&here, 0..1);
+    here.run(["--job", "text"]).exits(2).says(&["stores texts as LATIN1", "encoding UTF8"]);
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]

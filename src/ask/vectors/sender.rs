@@ -86,7 +86,8 @@ impl<L: VectorLedger> PackSender for Packs<L> {
         // Near the cap, the size of a pack depends on the cost of the one before.
         let groups: Vec<Group> = self.0.groups.lock().keys().cloned().collect();
         let is_tight = || groups.iter().any(|group| self.affordable(group) / FULL < places as u64);
-        if is_settled && !is_tight() { places } else { 1 }
+        // One more waits for a permit, ready to be sent while the response before it is read.
+        if is_settled && !is_tight() { places + 1 } else { 1 }
     }
 
     fn max_partial(&self) -> usize {

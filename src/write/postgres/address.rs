@@ -12,6 +12,8 @@ use tokio_postgres::{Client, Config};
 
 /// Limit of the time to connect, unless the address has another.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
+/// Time until a connection counts as lost if the other machine confirms nothing.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A database and the names of its tables.
 #[derive(Clone)]
@@ -62,6 +64,10 @@ impl PostgresAddress {
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
+        }
+        // Time until the system gives up a connection whose other side is silent.
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
         }
         if config.get_application_name().is_none() {
             config.application_name("docmill");

@@ -42,6 +42,8 @@ pub struct PostgresSession {
     jobs: Vec<JobColumns>,
     /// The identity of the run store.
     store: String,
+    /// Whether all rows shall be written again, until the first connection has noted it.
+    rewrite: bool,
     open: Option<Open>,
 }
 
@@ -57,7 +59,7 @@ impl PostgresSession {
     /// A session without a connection. Fails if certificates cannot be read.
     pub fn new(address: PostgresAddress, jobs: Vec<JobColumns>, store: String) -> Result<Self, PostgresError> {
         let tls = Tls::new(&address.verify).map_err(|why| PostgresError::permanent(format!("{address}: {why}")))?;
-        Ok(Self { address, tls, jobs, store, open: None })
+        Ok(Self { rewrite: address.may_replace, address, tls, jobs, store, open: None })
     }
 
     /// The database.
@@ -73,14 +75,26 @@ impl PostgresSession {
         self.open = None;
         let opened = within(Box::pin(self.connection())).await;
         self.open = Some(opened.map_err(|error| error.at(&self.address))?);
+        self.rewrite = false;
         Ok(())
     }
 
     async fn connection(&self) -> Result<Open, PostgresError> {
         let (client, driver) = connected(&self.address, &self.tls).await?;
-        let mut tables = Vec::new();
+        let encoding: String = client.query_one("SELECT current_setting('server_encoding')", &[]).await?.get(0);
+        if encoding != "UTF8" {
+            let why =
+                format!("the database stores texts as {encoding}, which cannot hold all characters. Use a database with the encoding UTF8");
+            return Err(PostgresError::permanent(why));
+        }
+        let mut tables: Vec<Table> = Vec::new();
         for (at, job) in self.jobs.iter().enumerate() {
-            tables.push(Table::open(&client, &self.address, job, &self.store, at).await?);
+            let table = Table::open(&client, &self.address, job, &self.store, (at, self.rewrite)).await?;
+            if let Some(same) = tables.iter().find(|other| other.name == table.name) {
+                let why = format!("the jobs {} and {} would both write to the table {}", same.job, job.name, table.name.replace('"', ""));
+                return Err(PostgresError::permanent(why + ". Rename a job, or change output.postgres_table"));
+            }
+            tables.push(table);
         }
         Ok(Open { client, tables, _driver: driver })
     }

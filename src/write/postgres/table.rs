@@ -46,8 +46,15 @@ struct TableColumn {
 }
 
 impl Table {
-    /// Creates the table or extends it. The error is permanent if its columns or its owner do not fit.
-    pub async fn open(client: &Client, address: &PostgresAddress, job: &JobColumns, store: &str, at: usize) -> Result<Self, PostgresError> {
+    /// Creates the table or extends it. With `rewrite`, all its rows count as changed. The error is
+    /// permanent if its columns or its owner do not fit.
+    pub async fn open(
+        client: &Client,
+        address: &PostgresAddress,
+        job: &JobColumns,
+        store: &str,
+        (at, rewrite): (usize, bool),
+    ) -> Result<Self, PostgresError> {
         let (schema, own) = address.table_in(client, &job.name).await?;
         let (name, tables) = (format!("{}.{}", quoted(&schema), quoted(&own)), format!("{}.{TABLES}", quoted(&schema)));
         lock(client, &name).await?;
@@ -66,13 +73,13 @@ impl Table {
         };
         client.batch_execute("BEGIN").await?;
         client.batch_execute(&states(&table.tables)).await?;
-        table.define(client, store, address.may_replace).await?;
+        table.define(client, store, (address.may_replace, rewrite)).await?;
         client.batch_execute("COMMIT").await?;
         table.stage(client).await?;
         Ok(table)
     }
 
-    async fn define(&mut self, client: &Client, store: &str, may_replace: bool) -> Result<(), PostgresError> {
+    async fn define(&mut self, client: &Client, store: &str, (may_replace, rewrite): (bool, bool)) -> Result<(), PostgresError> {
         let sql = format!("SELECT store, columns, streamed, run FROM {} WHERE name = $1", self.tables);
         let state = client.query_opt(&sql, &[&self.own]).await?;
         let sql = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -80,15 +87,18 @@ impl Table {
         let there: BTreeMap<String, String> =
             client.query(sql, &[&self.name]).await?.into_iter().map(|row| (row.get(0), row.get(1))).collect();
         let name = self.name.replace('"', "");
-        let is_ours = state.as_ref().is_some_and(|state| state.get::<_, &str>(0) == store);
+        let owner = format!("{store} {}", self.job);
+        let owned_by = |owner: &str| state.as_ref().is_some_and(|state| state.get::<_, &str>(0) == owner);
+        // Earlier versions noted the store alone.
+        let is_ours = owned_by(&owner) || owned_by(store);
         match &state {
             None if !there.is_empty() => {
                 let why = "exists, and docmill has not made it. Choose another name with output.postgres_table, or drop the table";
                 return Err(PostgresError::permanent(format!("table {name} {why}")));
             }
             Some(_) if !is_ours && !there.is_empty() && !may_replace => {
-                let why = "has the results of another output directory. Choose another name with output.postgres_table (it may contain \
-                    {dir}), or drop the table, or replace its rows with --replace";
+                let why = "has the results of another job or output directory. Choose another name with output.postgres_table (it may contain \
+                    {job} and {dir}), or drop the table, or replace its rows with --replace";
                 return Err(PostgresError::permanent(format!("table {name} {why}")));
             }
             _ => {}
@@ -97,7 +107,9 @@ impl Table {
             client.batch_execute(&self.creation()).await?;
         } else {
             self.extend(client, &there).await?;
-            if let (true, Some(state)) = (is_ours, &state) {
+            if rewrite {
+                client.batch_execute(&self.forget_digests()).await?;
+            } else if let (true, Some(state)) = (is_ours, &state) {
                 (self.streamed, self.run) = (state.get(2), state.get(3));
             }
             let own: BTreeSet<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
@@ -111,7 +123,7 @@ impl Table {
                 SET store = excluded.store, columns = excluded.columns, streamed = excluded.streamed, run = excluded.run",
             self.tables
         );
-        client.execute(&sql, &[&self.own, &store, &names, &self.streamed, &self.run]).await?;
+        client.execute(&sql, &[&self.own, &owner, &names, &self.streamed, &self.run]).await?;
         Ok(())
     }
 
@@ -339,7 +351,7 @@ fn fixed(name: &str, row: &Row, totals: &Totals) -> Value {
         "cost_usd" => {
             totals.cost.exact().map(|cost| format!("{}.{:012}", cost.pico() / 1_000_000_000_000, cost.pico() % 1_000_000_000_000)).into()
         }
-        "seconds" => ((totals.call_seconds * 1000.0).round() / 1000.0).into(),
+        "seconds" => totals.shown_seconds().into(),
         _ => Value::Null,
     }
 }
