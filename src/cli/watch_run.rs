@@ -80,11 +80,21 @@ fn load(args: &WatchArgs) -> Result<(Config, Settings, Vec<Flag>), CliError> {
     // A table among files that arrive is a document.
     const OWN: [(&str, &str); 2] = [("llm.share_identical_calls", "true"), ("input.tables", "\"document\"")];
     let mut flags = all_flags(&args.as_run());
-    let (config, _) = settings::load(&args.what.settings, flags.clone())?;
+    let (config, found) = settings::load(&args.what.settings, flags.clone())?;
     let own = OWN.into_iter().filter(|(key, _)| config.origin(key) == Origin::Default);
     flags.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned(), "docmill watch".to_owned())));
+    let prefixes: Vec<String> = found.input.paths.iter().map(|input| as_prefix(input)).collect();
+    if prefixes != found.input.paths {
+        flags.push(("input.paths".to_owned(), toml::Value::from(prefixes).to_string(), "docmill watch".to_owned()));
+    }
     let (config, settings) = settings::load(&args.what.settings, flags.clone())?;
     Ok((config, settings, flags))
+}
+
+/// An input as a prefix, if it is in object storage: its first object may arrive later.
+fn as_prefix(input: &str) -> String {
+    let is_store = ["s3://", "gs://", "az://"].iter().any(|scheme| input.starts_with(scheme));
+    if is_store && !input.ends_with('/') { format!("{input}/") } else { input.to_owned() }
 }
 
 /// Runs over standard input. Rows go to stdout.

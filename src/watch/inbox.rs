@@ -211,6 +211,10 @@ impl Inbox {
         let names = std::mem::take(&mut scanner.names);
         scanner.found.sort_unstable();
         let found = Arc::new(std::mem::take(&mut scanner.found));
+        if found.is_empty() && scanner.last_names.is_none() && self.roots.are_remote() {
+            let note = format!("{}: no object yet. docmill looks again every {} s", self.roots.describe(), self.rescan.as_secs());
+            self.shared.state.lock().note(note);
+        }
         self.shared.state.lock().found = Some(found);
         if scanner.last_names.replace(names) != Some(names) {
             self.shared.removals.fetch_add(1, Relaxed);
@@ -276,7 +280,8 @@ impl Arrivals for Inbox {
             if arrivals.len() < BATCH {
                 arrivals.extend(self.scan(&mut scanner));
             }
-            if !arrivals.is_empty() {
+            // A note is shown although no document has arrived.
+            if !arrivals.is_empty() || !self.shared.state.lock().notes.is_empty() {
                 return Some(arrivals);
             }
             let idle = self.idle(&scanner);

@@ -305,7 +305,8 @@ fn a_bucket_is_watched_by_listing() {
     let workspace = bucket.env().iter().fold(workspace(&server), |workspace, (name, value)| workspace.env(name, value));
     let workspace = workspace.set("watch.rescan_s", 1);
     // No object is there yet.
-    let run = workspace.start_with(["watch", "s3://test/in/", "--job", "echo.toml"]);
+    let run = workspace.start_with(["watch", "s3://test/in", "--job", "echo.toml"]);
+    run.wait_until_it_says("s3://test/in: no object yet");
     bucket.put("in/a.txt", "docid:a");
     wait_for_rows(&workspace, &run, &[("a.txt", "a")]);
     for name in ["b", "c", "d"] {
