@@ -5,6 +5,7 @@ use super::error::ApiError;
 use super::ledger::{NewAttempt, StoredAnswer};
 use super::purse::Reserved;
 use super::request::{Parsed, parse};
+use super::responses::id_of;
 use crate::ask::{NoRoom, RelayAttempt, RelayEnd, RelayEndpoint, RelayEvents, RelayFailure, RelayLedger, RelayReply, RelayRequest};
 use crate::model::{Money, Usage};
 use bytes::Bytes;
@@ -100,7 +101,7 @@ impl Gateway {
     /// Asks a request at a place in line.
     pub(super) async fn ask_at(self: &Arc<Self>, asked: Asked, parsed: Parsed, place: Place) -> Result<Answer, ApiError> {
         let id = format!("req_{}", uuid::Uuid::now_v7().simple());
-        let Parsed { model, stream, hides_usage, tokens, tier, hash } = parsed;
+        let Parsed { model, stream, keeps, hides_usage, tokens, tier, hash } = parsed;
         let relay = self.relays.of(&model).await?;
         let key = ((self.store || asked.store) && !stream).then(|| key(&asked.owner, hash));
         if let Some(stored) = self.stored(key).await? {
@@ -115,7 +116,7 @@ impl Gateway {
             let whole = answer?;
             if let (Some(key), 200..=299) = (key, whole.status) {
                 let answer = StoredAnswer { status: whole.status, body: whole.body.to_vec(), usage: whole.usage };
-                self.ledger.keep_answer(key, asked.owner, answer).await;
+                self.ledger.keep_answer(key, asked.owner, answer, None).await;
             }
             return Ok(Answer::Whole(whole));
         }
@@ -144,13 +145,17 @@ impl Gateway {
             },
         };
         let (ended, end) = oneshot::channel();
-        let (owner, gateway) = (asked.owner, Arc::clone(self));
+        let (owner, gateway, is_response) = (asked.owner, Arc::clone(self), asked.endpoint == RelayEndpoint::Responses);
         // The task goes on when the client has gone: a request that was sent must be recorded.
         drop(self.tasks.spawn(async move {
             let reply = relay.send(&request, &record).await;
-            if let (Some(key), RelayEnd::Response { status: status @ 200..=299, body, .. }) = (key, &reply.end) {
+            if let (true, RelayEnd::Response { status: status @ 200..=299, body, .. }) = (key.is_some() || keeps, &reply.end) {
                 let answer = StoredAnswer { status: *status, body: body.to_vec(), usage: reply.usage };
-                gateway.ledger.keep_answer(key, owner, answer).await;
+                let response = if is_response { id_of(body) } else { None };
+                let alone = || response.as_ref().map(|id| self::key(&owner, blake3::hash(id.as_bytes())));
+                if let Some(key) = key.or_else(alone) {
+                    gateway.ledger.keep_answer(key, owner, answer, response).await;
+                }
             }
             if let RelayEnd::Streamed(Some(why)) = &reply.end
                 && let Some(events) = &request.events

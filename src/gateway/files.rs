@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use super::error::ApiError;
-use super::ledger::now_ms;
+use super::ledger::{AT_WORK, IdleFile, now_ms};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::{Value, json};
 use std::fs;
@@ -187,17 +187,33 @@ impl Gateway {
     /// Removes a file of an owner, unless a batch is at work on it.
     pub async fn delete_file(self: &Arc<Self>, owner: &str, id: &str) -> Result<(), ApiError> {
         self.file(owner, id).await?;
+        if self.remove_file(id).await? {
+            return Ok(());
+        }
+        let message = "a batch is at work on the file. Cancel the batch, or wait until it has ended";
+        Err(ApiError::new(409, "invalid_request_error", Some("file_in_use"), message))
+    }
+
+    /// Removes a file, unless a batch is at work on it. Returns whether it was removed.
+    pub async fn remove_file(&self, id: &str) -> Result<bool, ApiError> {
         let asked = id.to_owned();
         let removed = self.ledger.write(move |t| {
-            let sql = "DELETE FROM files WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM batches WHERE input_file = ?1
-                AND state IN ('validating', 'in_progress', 'finalizing', 'cancelling'))";
-            t.execute(sql, [asked])
+            let sql = format!(
+                "DELETE FROM files WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM batches WHERE input_file = ?1 AND state IN {AT_WORK})"
+            );
+            t.execute(&sql, [asked])
         });
         if removed.await? == 0 {
-            let message = "a batch is at work on the file. Cancel the batch, or wait until it has ended";
-            return Err(ApiError::new(409, "invalid_request_error", Some("file_in_use"), message));
+            return Ok(false);
         }
-        self.remove_content(vec![id.to_owned()]).await
+        self.remove_content(vec![id.to_owned()]).await?;
+        Ok(true)
+    }
+
+    /// Files on which no batch is at work, the oldest first, and the size of all files in bytes. Blocks.
+    pub fn idle_files(&self) -> Result<(Vec<IdleFile>, u64), ApiError> {
+        let all = self.ledger.reader().query_row("SELECT ifnull(sum(bytes), 0) FROM files", (), |row| row.get(0))?;
+        Ok((self.ledger.idle_files()?, all))
     }
 
     /// Removes the contents of files that have no record any more.

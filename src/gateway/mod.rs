@@ -16,6 +16,7 @@
 //! | `ask` | ask one request: stored answer, caps, relay, events of a stream |
 //! | `upstream` | the account, and a relay for each model |
 //! | `embeddings` | inputs of several requests for vectors in one request to the provider |
+//! | `responses` | responses that clients fetch again |
 //! | `files`, `batches` | files of clients; requests in files, with a completion window |
 //! | `purse`, `ledger` | money; the durable record of attempts |
 //! | `error` | errors in OpenAI's form |
@@ -29,6 +30,7 @@ mod files;
 mod ledger;
 mod purse;
 mod request;
+mod responses;
 mod upstream;
 
 pub use ask::{Answer, Asked, Stream, Whole};
@@ -36,6 +38,7 @@ pub use batches::{Batch, NewBatch};
 pub use body_memory::BodyMemory;
 pub use error::ApiError;
 pub use files::{BATCH, FileRecord, LIFETIME_S, Page};
+pub use ledger::IdleFile;
 pub use purse::{Amount, Amounts, Cap, Caps, Purse};
 pub use upstream::{Connect, Upstream};
 
@@ -137,6 +140,11 @@ impl Gateway {
     /// Waits until money of a request is settled.
     pub async fn settled(&self) {
         self.purse.settled().notified().await;
+    }
+
+    /// Creates the account before the first request. If that is impossible, says why.
+    pub async fn connect(&self) {
+        self.relays.connect().await;
     }
 
     /// The models that clients may ask for.

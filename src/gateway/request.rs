@@ -12,6 +12,8 @@ pub struct Parsed {
     pub model: String,
     /// Whether the client asks for a stream.
     pub stream: bool,
+    /// Whether the client asks that the response is kept.
+    pub keeps: bool,
     /// Whether the client does not ask for the usage in a stream of Chat Completions.
     pub hides_usage: bool,
     /// Bounds of its tokens.
@@ -62,6 +64,7 @@ pub fn parse_value(endpoint: RelayEndpoint, json: &Value) -> Result<Parsed, ApiE
     Ok(Parsed {
         model: model.to_owned(),
         stream,
+        keeps: json["store"] == true && !stream && endpoint == RelayEndpoint::Responses,
         hides_usage,
         tokens: tokens(endpoint, json),
         tier: Tier::asked(json["service_tier"].as_str().unwrap_or_default()),

@@ -102,6 +102,11 @@ impl Relays {
         self.models.is_empty() || self.models.iter().any(|own| own == model)
     }
 
+    /// Creates the account. If that is impossible, says why.
+    pub async fn connect(&self) {
+        let _said = self.connected().await;
+    }
+
     /// Maximum requests in flight for a model.
     pub async fn concurrency(&self) -> Result<usize, ApiError> {
         Ok(self.connected().await?.upstream.llm.concurrency)
@@ -147,7 +152,7 @@ impl Relays {
         };
         self.connected.get_or_try_init(|| connect).await.map_err(|why: String| {
             // The reason may tell about the server.
-            crate::progress::complain(&format!("the requests of clients cannot be sent: {why}"));
+            crate::progress::complain(&format!("no request can be sent to the model: {why}"));
             ApiError::upstream(502, "upstream_account", "the server cannot use its account with the provider. Its log has the reason")
         })
     }

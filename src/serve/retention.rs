@@ -1,17 +1,20 @@
-//! Removes the oldest ended runs.
+//! Removes the oldest ended runs and files.
 
 use super::app::App;
 use super::problem::Problem;
-use crate::gateway::ApiError;
-use jiff::{SignedDuration, Timestamp};
+use super::queue::RunId;
+use crate::gateway::{ApiError, IdleFile};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_mins(10);
 
-/// How long an ended run stays, whatever its size, so that its client can fetch the results.
+/// How long an ended run or a file stays, whatever its size, so that its client can fetch it.
 const KEPT: Duration = Duration::from_mins(2);
+/// The same in milliseconds.
+const KEPT_MS: u64 = 120_000;
 
 /// Removes ended runs that are too old, or that exceed the size limit, until it is dropped.
 pub async fn keep_within_limits(app: Arc<App>) {
@@ -19,7 +22,7 @@ pub async fn keep_within_limits(app: Arc<App>) {
         if let Err(error) = remove_old_requests(&app).await {
             crate::progress::complain(&format!("retention: {}", error.message));
         }
-        if let Err(problem) = app.blocking(remove_excess).await {
+        if let Err(problem) = remove_excess(&app).await {
             crate::progress::complain(&format!("retention: {}", problem.detail));
         }
         tokio::select! {
@@ -36,27 +39,59 @@ async fn remove_old_requests(app: &App) -> Result<(), ApiError> {
     app.gateway.remove_before(before).await
 }
 
-fn remove_excess(app: &App) -> Result<(), Problem> {
+/// Something that can be removed: a run that has ended, or a file of a client.
+enum Old {
+    Run(RunId),
+    File(IdleFile),
+}
+
+/// Removes ended runs that are too old, and the oldest runs and files beyond the size limit.
+async fn remove_excess(app: &Arc<App>) -> Result<(), Problem> {
     let (days, most) = (app.settings.retention_days, app.settings.retention_mb.saturating_mul(1_000_000));
     if days == 0 && most == 0 {
         return Ok(());
     }
-    let ended = app.queue.ended()?;
-    let age = SignedDuration::from_hours(i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(24));
-    let mut size = if most == 0 { 0 } else { app.directories.size_of_runs() };
-    for (id, at) in ended {
-        let is_old = days > 0 && Timestamp::now().duration_since(at) > age;
-        let is_new = Timestamp::now().duration_since(at).unsigned_abs() < KEPT;
-        let is_excess = most > 0 && size > most && !is_new;
-        if !is_old && !is_excess {
-            break;
-        }
-        let own = app.directories.size_of_run(&id);
-        if app.queue.remove(&id)? {
-            app.directories.remove(&id)?;
-            size = size.saturating_sub(own);
-            app.tell_change(&id);
+    let (mut old, mut size) = app.blocking(move |app| look(app, most > 0)).await?;
+    let now = Timestamp::now().as_millisecond();
+    let age = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(86_400_000);
+    old.sort_by_key(|(ms, _)| *ms);
+    for (ms, old) in old {
+        let is_old = days > 0 && now - ms > age;
+        let is_excess = most > 0 && size > most && now.abs_diff(ms) > KEPT_MS;
+        match old {
+            _ if !is_old && !is_excess => break,
+            Old::Run(id) => {
+                size = size.saturating_sub(app.blocking(move |app| remove_run(app, &id)).await?);
+            }
+            // The gateway removes old files itself.
+            Old::File(_) if !is_excess => {}
+            Old::File(IdleFile { id, bytes, .. }) => {
+                let removed = app.gateway.remove_file(&id).await.map_err(|error| Problem::internal(error.message))?;
+                size = size.saturating_sub(if removed { bytes } else { 0 });
+            }
         }
     }
     Ok(())
+}
+
+/// What can be removed, with the time since when, and the size of all runs and files if it is limited.
+fn look(app: &App, is_limited: bool) -> Result<(Vec<(i64, Old)>, u64), Problem> {
+    let runs = app.queue.ended()?.into_iter().map(|(id, at)| (at.as_millisecond(), Old::Run(id)));
+    if !is_limited {
+        return Ok((runs.collect(), 0));
+    }
+    let (files, size) = app.gateway.idle_files().map_err(|error| Problem::internal(error.message))?;
+    let files = files.into_iter().map(|file| (file.created_ms, Old::File(file)));
+    Ok((runs.chain(files).collect(), size + app.directories.size_of_runs()))
+}
+
+/// Removes a run. Returns its size.
+fn remove_run(app: &App, id: &RunId) -> Result<u64, Problem> {
+    let size = app.directories.size_of_run(id);
+    if !app.queue.remove(id)? {
+        return Ok(0);
+    }
+    app.directories.remove(id)?;
+    app.tell_change(id);
+    Ok(size)
 }

@@ -173,6 +173,46 @@ fn a_stored_answer_costs_nothing_and_belongs_to_its_owner() {
 }
 
 #[test]
+fn a_kept_response_is_fetched_again_and_forgotten() {
+    let serving = Serving::start(&Workspace::new().set("serve.dir", "server"));
+    let mut body = json!({"model": "simulated-small", "input": "The pump is great.", "store": true});
+    let response = serving.post("/v1/responses", &body).is(200);
+    let path = format!("/v1/responses/{}", response.json()["id"].as_str().unwrap());
+    assert_eq!(serving.get(&path).is(200).text, response.text);
+    // A kept response is no stored answer: the same request is asked again.
+    let again = serving.post("/v1/responses", &body).is(200);
+    assert_eq!(again.header("x-docmill-stored"), None);
+    assert_eq!(serving.delete(&path).is(200).json()["deleted"], true);
+    assert_eq!(serving.get(&path).is(404).json()["error"]["type"], "invalid_request_error");
+    serving.delete(&path).is(404);
+    body["store"] = json!(false);
+    let other = serving.post("/v1/responses", &body).is(200).json();
+    serving.get(&format!("/v1/responses/{}", other["id"].as_str().unwrap())).is(404);
+    let description = serving.get("/openapi.json").is(200).json();
+    for path in ["/v1/chat/completions", "/v1/responses/{id}", "/v1/files/{id}/content", "/v1/models/{id}"] {
+        assert!(description["paths"][path].is_object(), "{path}");
+    }
+}
+
+#[test]
+fn a_run_without_a_cap_leaves_money_to_requests_and_other_runs() {
+    let server = ModelServer::script().hold(|ask, _| ask.text.contains("docid:wait")).start();
+    let workspace = workspace(&server).set("serve.max_usd", 1.0).set("serve.runs", 2);
+    let serving = Serving::start(&workspace);
+    let runs: Vec<String> = ["a", "b"].map(|name| serving.submit("text", &[(name, "docid:wait")])).into();
+    for id in &runs {
+        serving.wait(id, "its call is in flight", |run| run["progress"]["in_flight"].as_u64() > Some(0));
+    }
+    serving.post("/v1/chat/completions", &chat("docid:1")).is(200);
+    let waiting = serving.submit("text", &[("c", "docid:2")]);
+    let run = serving.wait(&waiting, "it says why it waits", |run| run["message"] != "");
+    assert!(run["message"].as_str().unwrap().contains("serve.runs"), "{run}");
+    for id in &runs {
+        serving.post(&format!("/api/runs/{id}/cancel"), &json!({})).is(200);
+    }
+}
+
+#[test]
 fn a_stream_passes_events_on_and_hides_usage_that_nobody_asked_for() {
     let serving = Serving::start(&Workspace::new().set("serve.dir", "server"));
     let mut body = json!({"model": "simulated-small", "messages": [{"role": "user", "content": "The pump is great."}], "stream": true});

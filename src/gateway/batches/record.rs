@@ -40,8 +40,6 @@ pub struct Batch {
 
 /// States with a time, as their columns and fields begin.
 pub(super) const STEPS: [&str; 7] = ["in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"];
-/// States of batches at work.
-pub(super) const AT_WORK: &str = "('validating', 'in_progress', 'finalizing', 'cancelling')";
 
 pub(super) const COLUMNS: &str =
     "id, owner, endpoint, input_file, completion_window, state, metadata, errors, output_expires_s, output_file,

@@ -1,11 +1,11 @@
 //! Takes batches from `validating` to their end.
 
 use super::lines::LinesEnd;
-use super::record::{AT_WORK, Batch};
+use super::record::Batch;
 use super::validate::validate;
 use crate::gateway::Gateway;
 use crate::gateway::error::ApiError;
-use crate::gateway::ledger::now_ms;
+use crate::gateway::ledger::{AT_WORK, now_ms};
 use parking_lot::Mutex;
 use rusqlite::params;
 use std::collections::HashMap;

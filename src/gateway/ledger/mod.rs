@@ -21,9 +21,11 @@ use writer::Writer;
 /// Name of the file in the directory of the server.
 const FILE_NAME: &str = "requests.db";
 /// Version of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Marks the file for SQLite tools ("docr" in ASCII).
 const APPLICATION_ID: i64 = 0x646f_6372;
+/// States of batches at work.
+pub(super) const AT_WORK: &str = "('validating', 'in_progress', 'finalizing', 'cancelling')";
 
 /// The ledger.
 #[derive(Debug)]
@@ -53,6 +55,17 @@ pub struct NewAttempt {
     pub at_most: Option<Money>,
 }
 
+/// A file on which no batch is at work.
+#[derive(Debug, Clone)]
+pub struct IdleFile {
+    /// Its id.
+    pub id: String,
+    /// When it was created, in milliseconds since 1970.
+    pub created_ms: i64,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
 /// An answer that identical requests get again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredAnswer {
@@ -71,9 +84,14 @@ impl Ledger {
         let error = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
         let prepare = |write: &Connection| -> rusqlite::Result<i64> {
             let version: i64 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if version == 0 {
+            let tables = match version {
+                0 => include_str!("schema.sql"),
+                1 => include_str!("from_1.sql"),
+                _ => "",
+            };
+            if version < VERSION {
                 let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
-                write.execute_batch(&format!("BEGIN IMMEDIATE; {} {marks} COMMIT;", include_str!("schema.sql")))?;
+                write.execute_batch(&format!("BEGIN IMMEDIATE; {tables} {marks} COMMIT;"))?;
             }
             write.pragma_update(None, "journal_mode", "WAL")?;
             // A record is on disk before its request is sent.
@@ -166,15 +184,15 @@ impl Ledger {
         self.write_soon(record).await;
     }
 
-    /// Keeps an answer for identical requests.
-    pub async fn keep_answer(&self, key: blake3::Hash, owner: String, answer: StoredAnswer) {
+    /// Keeps an answer for identical requests. `response` is the id by which clients can fetch it.
+    pub async fn keep_answer(&self, key: blake3::Hash, owner: String, answer: StoredAnswer, response: Option<String>) {
         let record = move |t: &Transaction<'_>| {
-            let sql =
-                "INSERT OR REPLACE INTO answers (key, owner, created_ms, status, body, uncached_input, cache_read, cache_write, output)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            let sql = "INSERT OR REPLACE INTO answers
+                (key, owner, created_ms, status, body, uncached_input, cache_read, cache_write, output, response)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
             let StoredAnswer { status, body, usage } = &answer;
             let Usage { uncached_input, cache_read, cache_write, output } = *usage;
-            let values = params![key.as_bytes(), owner, now_ms(), status, body, uncached_input, cache_read, cache_write, output];
+            let values = params![key.as_bytes(), owner, now_ms(), status, body, uncached_input, cache_read, cache_write, output, response];
             t.prepare_cached(sql)?.execute(values).map(drop)
         };
         // The client may send the request again as soon as it has the answer. If the answer cannot be
@@ -194,6 +212,18 @@ impl Ledger {
         statement.query_row([key.as_bytes()], read).optional()
     }
 
+    /// Files on which no batch is at work, the oldest first.
+    pub fn idle_files(&self) -> rusqlite::Result<Vec<IdleFile>> {
+        let connection = self.reader();
+        let sql = format!(
+            "SELECT id, created_ms, bytes FROM files WHERE id NOT IN (SELECT input_file FROM batches WHERE state IN {AT_WORK})
+                ORDER BY created_ms"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let files = statement.query_map((), |row| Ok(IdleFile { id: row.get(0)?, created_ms: row.get(1)?, bytes: row.get(2)? }))?;
+        files.collect()
+    }
+
     /// Removes ended attempts, batches, files and stored answers from before `ms`. Their money still
     /// counts. Returns the ids of removed files.
     pub async fn remove_before(&self, ms: i64) -> Result<Vec<String>, Unwritten> {
@@ -207,11 +237,10 @@ impl Ledger {
             )?;
             t.execute("DELETE FROM attempts WHERE state != 'sent' AND sent_ms < ?1", [ms])?;
             t.execute("DELETE FROM answers WHERE created_ms < ?1", [ms])?;
-            let at_work = "('validating', 'in_progress', 'finalizing', 'cancelling')";
-            t.execute(&format!("DELETE FROM batches WHERE state NOT IN {at_work} AND created_ms < ?1"), [ms])?;
+            t.execute(&format!("DELETE FROM batches WHERE state NOT IN {AT_WORK} AND created_ms < ?1"), [ms])?;
             let sql = format!(
                 "DELETE FROM files WHERE (created_ms < ?1 OR expires_ms < ?2)
-                    AND id NOT IN (SELECT input_file FROM batches WHERE state IN {at_work}) RETURNING id"
+                    AND id NOT IN (SELECT input_file FROM batches WHERE state IN {AT_WORK}) RETURNING id"
             );
             let mut statement = t.prepare(&sql)?;
             statement.query_map([ms, now_ms()], |row| row.get(0))?.collect()

@@ -32,7 +32,8 @@ CREATE INDEX attempts_by_state ON attempts (state, sent_ms);
 CREATE INDEX attempts_by_batch ON attempts (batch) WHERE batch IS NOT NULL;
 -- Money of removed attempts, which still counts for the caps.
 CREATE TABLE removed (owner TEXT PRIMARY KEY, spent_pico_usd INTEGER NOT NULL) STRICT;
--- Answers that identical requests get again. The key is a hash of owner, endpoint and body.
+-- Answers that identical requests get again. The key is a hash of owner, endpoint and body. For responses that are only
+-- kept, it is a hash of owner and response.
 CREATE TABLE answers (
     key BLOB PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -42,9 +43,12 @@ CREATE TABLE answers (
     uncached_input INTEGER NOT NULL,
     cache_read INTEGER NOT NULL,
     cache_write INTEGER NOT NULL,
-    output INTEGER NOT NULL
+    output INTEGER NOT NULL,
+    -- Id of the response, if clients can fetch it again by /v1/responses/ID.
+    response TEXT
 ) STRICT;
 CREATE INDEX answers_by_age ON answers (created_ms);
+CREATE INDEX answers_by_response ON answers (owner, response) WHERE response IS NOT NULL;
 -- Uploaded files, and results of batches. The content is in files/ID.
 CREATE TABLE files (
     id TEXT PRIMARY KEY,

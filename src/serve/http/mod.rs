@@ -74,22 +74,20 @@ fn api() -> (Router<Arc<App>>, openapi::OpenApi) {
 
 /// All routes.
 pub fn router(app: &Arc<App>) -> Router {
-    let (api, description) = api();
+    let (api, mut description) = api();
+    let (openai, of_openai) = openai::routes();
+    description.merge(of_openai);
     let description = Json(description);
     Router::new()
         .merge(api)
-        .merge(openai::routes())
+        .merge(openai)
         .route("/openapi.json", get(move || std::future::ready(description.clone())))
         .route("/metrics", get(health::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::authenticate))
         .merge(page::routes())
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::ready))
-        .fallback(|| {
-            std::future::ready(Problem::not_found(
-                "no such address. /openapi.json lists those below /api, and docmill help gateway those below /v1",
-            ))
-        })
+        .fallback(|| std::future::ready(Problem::not_found("no such address. /openapi.json lists all")))
         .layer(middleware::from_fn_with_state(Arc::clone(app), guard::check_origin))
         // Each route that takes a body has its own limit.
         .layer(DefaultBodyLimit::disable())
@@ -113,9 +111,7 @@ async fn as_problem(response: Response) -> Response {
     let text = axum::body::to_bytes(body, LONGEST_ERROR).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let problem = match parts.status {
-        StatusCode::METHOD_NOT_ALLOWED => Problem::bad_request(
-            "this address does not take this method. /openapi.json lists those below /api, and docmill help gateway those below /v1",
-        ),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::bad_request("this address does not take this method. /openapi.json lists all"),
         StatusCode::UNPROCESSABLE_ENTITY => Problem::invalid(text),
         StatusCode::NOT_FOUND => Problem::not_found(text),
         _ => Problem::bad_request(text),
@@ -140,9 +136,19 @@ mod tests {
 
     #[test]
     fn all_routes_are_described() {
-        let (_, description) = api();
+        let (_, mut description) = api();
+        description.merge(openai::routes().1);
         let text = serde_json::to_value(&description).unwrap();
-        for path in ["/api/runs", "/api/runs/{id}", "/api/runs/{id}/events", "/api/runs/{id}/rows", "/api/estimate"] {
+        for path in [
+            "/api/runs",
+            "/api/runs/{id}",
+            "/api/runs/{id}/events",
+            "/api/runs/{id}/rows",
+            "/api/estimate",
+            "/v1/chat/completions",
+            "/v1/responses/{id}",
+            "/v1/models/{id}",
+        ] {
             assert!(text["paths"][path].is_object(), "{path} is not in {text}");
         }
     }

@@ -16,17 +16,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// `POST /v1/chat/completions`
+/// Ask for a chat completion
+#[utoipa::path(post, path = "/v1/chat/completions", request_body(content = Value, content_type = "application/json"), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn chat(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Response, ApiError> {
     ask(&app, caller, RelayEndpoint::Chat, request).await
 }
 
-/// `POST /v1/responses`
+/// Ask for a response
+#[utoipa::path(post, path = "/v1/responses", request_body(content = Value, content_type = "application/json"), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn responses(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Response, ApiError> {
     ask(&app, caller, RelayEndpoint::Responses, request).await
 }
 
-/// `POST /v1/embeddings`
+/// Ask for vectors
+#[utoipa::path(post, path = "/v1/embeddings", request_body(content = Value, content_type = "application/json"), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn embeddings(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Response, ApiError> {
     ask(&app, caller, RelayEndpoint::Embeddings, request).await
 }

@@ -11,7 +11,8 @@ use axum::{Extension, Json};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// `POST /v1/batches`
+/// Create a batch
+#[utoipa::path(post, path = "/v1/batches", request_body(content = Value, content_type = "application/json"), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Json<Value>, ApiError> {
     check_may_send(&app, &caller)?;
     let received = whole(&app, request.into_body()).await?;
@@ -19,7 +20,8 @@ pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Ca
     Ok(Json(app.gateway.create_batch(caller.name, new).await?.json()))
 }
 
-/// `GET /v1/batches`
+/// List batches, newest first
+#[utoipa::path(get, path = "/v1/batches", params(ListQuery), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -29,7 +31,8 @@ pub async fn list(
     Ok(list_of(&batches.iter().map(Batch::json).collect::<Vec<_>>(), more))
 }
 
-/// `GET /v1/batches/{id}`
+/// Look at a batch
+#[utoipa::path(get, path = "/v1/batches/{id}", params(("id" = String, Path)), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -38,7 +41,8 @@ pub async fn get(
     Ok(Json(app.gateway.batch(&caller.name, &id).await?.json()))
 }
 
-/// `POST /v1/batches/{id}/cancel`
+/// Cancel a batch
+#[utoipa::path(post, path = "/v1/batches/{id}/cancel", params(("id" = String, Path)), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn cancel(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

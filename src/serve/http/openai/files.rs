@@ -21,6 +21,7 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
+use utoipa::IntoParams;
 
 /// Maximum length of the fields beside the file.
 const FIELD: usize = 1000;
@@ -28,11 +29,16 @@ const FIELD: usize = 1000;
 const NAME: usize = 255;
 
 /// Which objects of a list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ListQuery {
+    /// Only objects behind this one.
     after: Option<String>,
+    /// Maximum number of objects.
     limit: Option<u32>,
+    /// `asc` for the oldest first, or `desc`.
     order: Option<String>,
+    /// Only files for this purpose.
     purpose: Option<String>,
 }
 
@@ -57,7 +63,8 @@ pub fn list_of(objects: &[Value], more: bool) -> Json<Value> {
     Json(json!({"object": "list", "data": objects, "first_id": first, "last_id": last, "has_more": more}))
 }
 
-/// `POST /v1/files`
+/// Upload the input of a batch
+#[utoipa::path(post, path = "/v1/files", request_body(content = String, content_type = "multipart/form-data"), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn create(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, request: Request) -> Result<Json<Value>, ApiError> {
     check_may_send(&app, &caller)?;
     let staged = app.blocking(|app| {
@@ -132,7 +139,8 @@ async fn text(mut part: Field<'_>) -> Result<String, ApiError> {
     String::from_utf8(text).map_err(|_| ApiError::invalid("a field of the upload is not UTF-8"))
 }
 
-/// `GET /v1/files`
+/// List files, newest first
+#[utoipa::path(get, path = "/v1/files", params(ListQuery), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -143,7 +151,8 @@ pub async fn list(
     Ok(list_of(&files.iter().map(FileRecord::json).collect::<Vec<_>>(), more))
 }
 
-/// `GET /v1/files/{id}`
+/// Look at a file
+#[utoipa::path(get, path = "/v1/files/{id}", params(("id" = String, Path)), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn get(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -152,7 +161,8 @@ pub async fn get(
     Ok(Json(app.gateway.file(&caller.name, &id).await?.0.json()))
 }
 
-/// `DELETE /v1/files/{id}`
+/// Remove a file
+#[utoipa::path(delete, path = "/v1/files/{id}", params(("id" = String, Path)), responses((status = OK, body = Value), (status = "default", body = Value)))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -163,7 +173,8 @@ pub async fn remove(
     Ok(Json(json!({"id": id, "object": "file", "deleted": true})))
 }
 
-/// `GET /v1/files/{id}/content`
+/// Fetch the content of a file
+#[utoipa::path(get, path = "/v1/files/{id}/content", params(("id" = String, Path)), responses((status = OK, body = String), (status = "default", body = Value)))]
 pub async fn content(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,

@@ -6,6 +6,7 @@ mod ask;
 mod batches;
 mod error;
 mod files;
+mod kept;
 mod models;
 
 pub use error::openai_errors;
@@ -16,31 +17,40 @@ use crate::serve::keys::Caller;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::get;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
+use utoipa::{OpenApi, openapi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Maximum size of a request in bytes, as OpenAI and Anthropic allow.
 const BODY: usize = 32_000_000;
 /// The word in `jobs` of a key that allows requests.
 const GATEWAY: &str = "gateway";
 
-/// The routes. They need the sender of the request.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/v1/chat/completions", post(ask::chat))
-        .route("/v1/responses", post(ask::responses))
-        .route("/v1/embeddings", post(ask::embeddings))
-        .route("/v1/files", post(files::create).get(files::list))
-        .route("/v1/files/{id}", get(files::get).delete(files::remove))
-        .route("/v1/files/{id}/content", get(files::content))
-        .route("/v1/batches", post(batches::create).get(batches::list))
-        .route("/v1/batches/{id}", get(batches::get))
-        .route("/v1/batches/{id}/cancel", post(batches::cancel))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*id}", get(models::get))
-        .layer(DefaultBodyLimit::disable())
+/// The routes that the router of descriptions cannot take: ids of models contain slashes.
+#[derive(OpenApi)]
+#[openapi(paths(models::get))]
+struct Undescribed;
+
+/// The routes, and their description. They need the sender of the request.
+pub fn routes() -> (Router<Arc<App>>, openapi::OpenApi) {
+    let (router, description) = OpenApiRouter::with_openapi(Undescribed::openapi())
+        .routes(routes!(ask::chat))
+        .routes(routes!(ask::responses))
+        .routes(routes!(kept::get, kept::remove))
+        .routes(routes!(ask::embeddings))
+        .routes(routes!(files::create, files::list))
+        .routes(routes!(files::get, files::remove))
+        .routes(routes!(files::content))
+        .routes(routes!(batches::create, batches::list))
+        .routes(routes!(batches::get))
+        .routes(routes!(batches::cancel))
+        .routes(routes!(models::list))
+        .split_for_parts();
+    (router.route("/v1/models/{*id}", get(models::get)).layer(DefaultBodyLimit::disable()), description)
 }
 
 /// Checks that the sender may send requests.
