@@ -137,6 +137,17 @@ impl Budget {
         (self.cap, self.before, self.reached) = (cap, self.before.or(before), None);
     }
 
+    /// Raises the cap, if there is one.
+    pub(super) fn raise_cap(&mut self, cap: Money) {
+        self.cap = self.cap.map(|own| own.max(cap));
+    }
+
+    /// The cap that a request with maximum cost `at_most` needs, if that is more than the cap.
+    pub(super) fn lacks(&self, at_most: Option<Money>) -> Option<Money> {
+        let needed = self.total().all + self.reserved + self.bound(at_most);
+        self.cap.filter(|cap| needed > *cap).map(|_| needed)
+    }
+
     pub(super) fn knows_earlier_runs(&self) -> bool {
         self.before.is_some()
     }

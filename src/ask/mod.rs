@@ -14,6 +14,7 @@ pub mod pricing;
 mod account;
 mod account_error;
 mod address;
+mod allowance;
 mod attempt;
 mod billing;
 mod budget;
@@ -48,6 +49,7 @@ mod vectors;
 
 pub use account::Account;
 pub use account_error::AccountError;
+pub use allowance::Allowance;
 pub use budget::{Budget, BudgetReached, Used, larger_cap};
 pub use client::{Answered, Ledger, LedgerClosed, LlmClient, Observer, Question};
 pub use day_budget::{DayBudget, DayReached};

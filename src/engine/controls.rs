@@ -1,6 +1,6 @@
 //! What the caller gives a run: ways to stop it, requests, and accounts shared with other runs.
 
-use crate::ask::Accounts;
+use crate::ask::{Accounts, Allowance};
 use crate::control::Asked;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
@@ -20,13 +20,16 @@ pub struct Controls {
     pub accounts: Arc<Accounts>,
     /// Requests from outside, each with the way back for its answer.
     pub requests: mpsc::Receiver<Asked>,
+    /// Where further money comes from, if the caller gives it in shares. The cap of the plan is the first share.
+    pub allowance: Option<Arc<Allowance>>,
 }
 
 impl Controls {
     /// Makes controls. The second value sends requests to the run.
     pub fn new(accounts: &Arc<Accounts>) -> (Self, mpsc::Sender<Asked>) {
         let (sender, requests) = mpsc::channel(REQUESTS);
-        (Self { stop: StopToken::default(), abandon: CancellationToken::new(), accounts: Arc::clone(accounts), requests }, sender)
+        let (stop, abandon) = (StopToken::default(), CancellationToken::new());
+        (Self { stop, abandon, accounts: Arc::clone(accounts), requests, allowance: None }, sender)
     }
 }
 

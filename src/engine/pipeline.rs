@@ -141,7 +141,8 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_consecutive_failures));
-    let (governor, samples) = (Arc::new(governor(&plan, budget, &controls.accounts, &context)), handle.watcher());
+    let governor = governor(&plan, budget, &controls.accounts, &context).with_allowance(controls.allowance.clone());
+    let (governor, samples) = (Arc::new(governor), handle.watcher());
     let handle_watcher = handle.watcher();
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
     let active = Arc::new(ActiveDocuments::without(cancelled));

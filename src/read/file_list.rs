@@ -5,6 +5,7 @@ use super::directory_entries::os_str;
 use super::links::{FollowLinks, Links};
 use super::path_names::{printable, unprintable};
 use super::record::{InputRecord, name_beside, path_beside};
+use super::settings::InputSettings;
 use super::text::{SAMPLE, encoding_of_list};
 use crate::model::{Failure, FailureCode};
 use crate::remote::Address;
@@ -30,17 +31,20 @@ pub(super) struct FileList {
     /// Inputs of the existing results that this run extends.
     before: Arc<[InputRecord]>,
     follow: FollowLinks,
+    /// Directory to which relative paths refer. Names of files below it begin there.
+    base: Option<PathBuf>,
 }
 
 impl FileList {
     /// Opens the list in the file `given`; `-` is standard input.
-    pub fn open(given: &str, before: &[InputRecord], follow: FollowLinks) -> Result<Self, String> {
+    pub fn open(given: &str, before: &[InputRecord], settings: &InputSettings) -> Result<Self, String> {
         let source = Source::open(given).map_err(|e| format!("file list {given}: cannot read the list: {e}"))?;
         let say = |e: io::Error| format!("file list {given}: cannot read the list: {e}");
         let sample = source.packed.sample(SAMPLE).map_err(say)?;
         let encoding = encoding_of_list(&sample)
             .map_err(|what| format!("file list {given}: this looks like {what}, not a text with one path per line. Save it as UTF-8"))?;
-        let mut list = Self { source, encoding, separator: b'\n', before: before.into(), follow };
+        let base = (!settings.base.is_empty()).then(|| PathBuf::from(&settings.base));
+        let mut list = Self { source, encoding, separator: b'\n', before: before.into(), follow: settings.follow_links, base };
         let mut decoded = Vec::new();
         list.read().and_then(|text| text.take(SAMPLE).read_to_end(&mut decoded)).map_err(say)?;
         list.separator = if decoded.contains(&0) { 0 } else { b'\n' };
@@ -53,9 +57,15 @@ impl FileList {
         Ok(Box::new(DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(file)))
     }
 
-    /// Inputs of the results to which documents are added.
-    pub fn before(&self) -> Arc<[InputRecord]> {
-        Arc::clone(&self.before)
+    /// What names the files of the list.
+    pub fn names(&self) -> impl Fn(&Path) -> String + Send + use<> {
+        let (before, base) = (Arc::clone(&self.before), self.base.clone());
+        move |path| {
+            let real = || std::fs::canonicalize(path).ok().and_then(|real| name_beside(&printable(real.as_os_str()), &before));
+            let known = if before.is_empty() { None } else { real() };
+            let below = || base.as_ref().map_or(path, |base| path.strip_prefix(base).unwrap_or(path));
+            known.unwrap_or_else(|| printable(below().as_os_str()))
+        }
     }
 
     /// Whether a listed file that was opened at `path` may be read, by the rule for links.
@@ -70,8 +80,12 @@ impl FileList {
 
     /// The existing file with this name.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
-        let itself = unprintable(name).unwrap_or_else(|| name.into());
+        let itself = self.below_base(unprintable(name).unwrap_or_else(|| name.into()));
         if itself.exists() { Some(itself) } else { path_beside(name, &self.before) }
+    }
+
+    fn below_base(&self, path: PathBuf) -> PathBuf {
+        self.base.as_ref().map_or_else(|| path.clone(), |base| base.join(&path))
     }
 
     /// The paths, each once.
@@ -84,7 +98,7 @@ impl FileList {
 
     /// The paths, with repetitions. A read error ends the iterator.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
-        let separator = self.separator;
+        let (separator, base) = (self.separator, self.base.clone());
         let (mut list, mut first) = (self.read().map(BufReader::new).ok(), true);
         std::iter::from_fn(move || {
             let list = list.as_mut()?;
@@ -99,18 +113,11 @@ impl FileList {
                 let mark: &[u8] = if std::mem::take(&mut first) { BYTE_ORDER_MARK } else { &[] };
                 let name = name.strip_prefix(mark).unwrap_or(&name);
                 if !name.trim_ascii().is_empty() {
-                    return Some(path(name));
+                    return Some(path(name, base.as_deref()));
                 }
             }
         })
     }
-}
-
-/// The name of a listed file.
-pub(super) fn name_in_a_list(path: &Path, before: &[InputRecord]) -> String {
-    let real = || std::fs::canonicalize(path).ok().and_then(|real| name_beside(&printable(real.as_os_str()), before));
-    let known = if before.is_empty() { None } else { real() };
-    known.unwrap_or_else(|| printable(path.as_os_str()))
 }
 
 /// Why a listed path is not a document. `None` if it may be one.
@@ -131,17 +138,19 @@ pub(super) fn missing(path: &Path) -> Option<Failure> {
 ///
 /// If a file with the name of the whole line exists, the line is the path. Otherwise decoration is
 /// removed: blanks from editors and columns, quotes from spreadsheets, backslashes from Windows.
-fn path(line: &[u8]) -> PathBuf {
+/// Relative paths refer to `base`.
+fn path(line: &[u8], base: Option<&Path>) -> PathBuf {
+    let from_base = |path: &[u8]| base.map_or_else(|| without_dot(path), |base| base.join(without_dot(path)));
     let bare = line.trim_ascii();
     let unquoted = [b'"', b'\''].iter().find_map(|quote| bare.strip_prefix(&[*quote])?.strip_suffix(&[*quote]));
     let plain = unquoted.unwrap_or(bare);
     let backslashes = plain.contains(&b'\\') && std::path::MAIN_SEPARATOR == '/';
     if plain == line && !backslashes {
-        return without_dot(line);
+        return from_base(line);
     }
     let slashes: Vec<u8> = plain.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
-    let meant = [line, bare, plain, &slashes].into_iter().map(without_dot).find(|path| path.exists());
-    meant.unwrap_or_else(|| without_dot(plain))
+    let meant = [line, bare, plain, &slashes].into_iter().map(from_base).find(|path| path.exists());
+    meant.unwrap_or_else(|| from_base(plain))
 }
 
 /// The path without the leading `./` that `find .` writes.
@@ -159,7 +168,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list");
         std::fs::write(&path, content).unwrap();
-        FileList::open(path.to_str().unwrap(), &[], FollowLinks::Inside).map(|list| list.paths().collect())
+        FileList::open(path.to_str().unwrap(), &[], &InputSettings::default()).map(|list| list.paths().collect())
     }
 
     fn utf16(text: &str, bytes: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
@@ -198,14 +207,15 @@ mod tests {
         for name in ["a ", "\"b\"", "c\\d", "plain"] {
             std::fs::write(dir.path().join(name), "x").unwrap();
             let line = dir.path().join(name);
-            assert_eq!(path(line.as_os_str().as_encoded_bytes()), line);
+            assert_eq!(path(line.as_os_str().as_encoded_bytes(), None), line);
+            assert_eq!(path(name.as_bytes(), Some(dir.path())), line);
         }
         std::fs::create_dir(dir.path().join("sub")).unwrap();
         std::fs::write(dir.path().join("sub/e"), "x").unwrap();
         let windows = format!("{}\\sub\\e", dir.path().display());
-        assert_eq!(path(windows.as_bytes()), dir.path().join("sub/e"));
+        assert_eq!(path(windows.as_bytes(), None), dir.path().join("sub/e"));
         // Paths need not be UTF-8.
-        assert_eq!(path(b"\xFF\xE9"), Path::new(os_str(b"\xFF\xE9")));
+        assert_eq!(path(b"\xFF\xE9", None), Path::new(os_str(b"\xFF\xE9")));
     }
 
     #[test]

@@ -50,6 +50,6 @@ pub use remote::Remote;
 pub use roots::{InputError, Roots};
 pub use settings::{Grouping, InputSettings, OnEmpty, ReadSettings, Tables};
 pub use sheet::READ_SHEET;
-pub use table::is_table_name;
+pub use table::{is_table_name, is_workbook_name};
 pub use text::text_file;
 pub use walk::{Found, Walk};

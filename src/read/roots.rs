@@ -166,7 +166,7 @@ impl Roots {
         roots.extend(inside);
         share_ids(&mut roots);
         if !settings.files_from.is_empty() {
-            let list = FileList::open(&settings.files_from, before, settings.follow_links).map_err(InputError)?;
+            let list = FileList::open(&settings.files_from, before, settings).map_err(InputError)?;
             let record = InputRecord::of_list(&settings.files_from);
             roots.push(Root { path: (&settings.files_from).into(), prefix: String::new(), kind: RootKind::List(list), record });
         }

@@ -5,6 +5,7 @@ use super::path_names::with_slashes;
 use super::record::TABLES_AS_ROWS;
 use super::table::Columns;
 use serde::Deserialize;
+use std::path::Path;
 
 /// `[input]`: the sources of documents.
 ///
@@ -14,7 +15,8 @@ use serde::Deserialize;
 pub struct InputSettings {
     /// Files and directories.
     pub paths: Vec<String>,
-    /// Directory below which names of documents begin. "" = names begin with the input as given.
+    /// Directory below which names of documents begin, and to which paths of a list refer. An input
+    /// elsewhere is named by its last part. "" = names begin with the input as given.
     pub base: String,
     /// Which links to files are documents.
     pub follow_links: FollowLinks,
@@ -142,8 +144,8 @@ impl InputSettings {
     pub(super) fn prefix(&self, given: &str) -> String {
         let below = || {
             let (given, base) = (std::path::absolute(given).ok()?, std::path::absolute(&self.base).ok()?);
-            let rest = given.strip_prefix(base).ok()?.to_str()?;
-            (!rest.is_empty()).then(|| with_slashes(rest))
+            let rest = given.strip_prefix(base).ok().filter(|rest| !rest.as_os_str().is_empty());
+            Some(with_slashes(rest.or(given.file_name().map(Path::new))?.to_str()?))
         };
         let below = if self.base.is_empty() { None } else { below() };
         below.unwrap_or_else(|| with_slashes(given.trim_end_matches('/')))

@@ -2,7 +2,7 @@
 
 use super::directory_entries::{EntryKind, Names, os_str};
 use super::elsewhere::{Elsewhere, Object};
-use super::file_list::{missing, name_in_a_list};
+use super::file_list::missing;
 use super::filter::{Filter, is_hidden};
 use super::group::groups;
 use super::roots::{Root, RootKind, Roots};
@@ -170,10 +170,10 @@ impl Walk {
                 None
             }
             RootKind::List(list) => {
-                let before = list.before();
+                let name = list.names();
                 let named = list.paths().map(move |path| {
                     let missing = missing(&path);
-                    (name_in_a_list(&path, &before), Place::File(path), missing)
+                    (name(&path), Place::File(path), missing)
                 });
                 self.listed = Some(Box::new(named));
                 None

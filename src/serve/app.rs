@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, broadcast};
@@ -51,6 +52,8 @@ pub struct App {
     pub webhooks: Webhooks,
     /// Runs at work.
     pub live: Mutex<HashMap<RunId, Arc<Live>>>,
+    /// Number of runs at work.
+    pub at_work: AtomicUsize,
     /// Wakes the scheduler.
     pub wake: Notify,
     /// Notified when a run has ended.

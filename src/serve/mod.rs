@@ -49,6 +49,7 @@ pub use tls::Tls;
 use crate::ask::Accounts;
 use crate::setup::{Environment, SettingsSource};
 use crate::store::RunLock;
+use crate::write::PostgresAddress;
 use app::App;
 use parking_lot::Mutex;
 use proxies::Proxies;
@@ -59,6 +60,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use thumbnails::ThumbnailMaker;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -131,6 +133,7 @@ impl Server {
         // Relative settings of runs mean the directory of the server's process.
         source.flags.append(&mut flags_of(&source.set));
         source.set.clear();
+        check_database(&source, &environment)?;
         let parts = GatewayParts {
             settings: &settings,
             source: &source,
@@ -155,6 +158,7 @@ impl Server {
             proxies,
             webhooks,
             live: Mutex::new(HashMap::new()),
+            at_work: AtomicUsize::new(0),
             wake: Notify::new(),
             ended: Notify::new(),
             changed: broadcast::Sender::new(CHANGES),
@@ -190,6 +194,8 @@ impl Server {
         let Self { app, listener, tls, _lock } = self;
         // Caps need the money that was spent before the server was killed, so nothing comes earlier.
         runner::correct_totals(&app).await;
+        // The server starts all the same: its page and earlier results need no account.
+        app.gateway.connect().await;
         let router = http::router(&app);
         let over = CancellationToken::new();
         let mut beside = JoinSet::new();
@@ -203,6 +209,21 @@ impl Server {
         tokio::join!(work, http::listen(&listener, &router, tls.as_ref(), app.settings.connections, &over));
         beside.shutdown().await;
     }
+}
+
+/// Checks the database of the settings, which gets the rows of all runs. Each run has a table of its own.
+fn check_database(source: &SettingsSource, environment: &Environment) -> Result<(), String> {
+    let (_, settings) = tokio::task::block_in_place(|| source.load(environment)).map_err(|error| error.to_string())?;
+    let address = PostgresAddress::of(&settings.output, &[], |name| environment.variables.get(name).cloned());
+    let address = address.map_err(|(key, why)| format!("{key}: {why}"))?;
+    let table = &settings.output.postgres_table;
+    if address.is_some() && !table.contains("{dir}") {
+        return Err(format!(
+            "output.postgres_table \"{table}\": a table holds the rows of one run, so the names of the tables of runs must differ. Add {{dir}}, \
+            the id of the run, such as \"docmill_{{job}}_{{dir}}\", or remove output.postgres"
+        ));
+    }
+    Ok(())
 }
 
 async fn listen_on(address: SocketAddr) -> Result<TcpListener, String> {

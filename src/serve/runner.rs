@@ -6,10 +6,11 @@ use super::problem::Problem;
 use super::queue::{DEADLINE, QueuedRun, RAN_SHORT, State, Totals};
 use super::staging::Input;
 use super::submission::Submission;
-use crate::ask::{StopKind, larger_cap};
+use crate::ask::{Allowance, StopKind, larger_cap};
 use crate::config::Config;
 use crate::control::ControlServer;
 use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
+use crate::read::{Grouping, InputSettings, Tables};
 use crate::setup::{Assembled, Environment, Flag, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, Requests};
 use futures::FutureExt as _;
@@ -47,23 +48,26 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
     let worked = AssertUnwindSafe(attempt(&app, &run)).catch_unwind().await;
     let mut ended = worked.unwrap_or_else(|_| Ended { state: State::Failed, message: "internal error: the run panicked".to_owned() });
     ended.message = app.directories.without_places(&ended.message);
+    // The counters of the run are shown until its totals are known.
+    let known = app.blocking(move |app| totals(&app.directories.run(&run.id), run.totals)).await;
     let live = app.live.lock().remove(&id);
     // A run can be cancelled while it stops for another reason.
     if ended.state == State::Queued && live.as_ref().is_some_and(|live| live.is_cancelled()) {
         ended = Ended { state: State::Cancelled, message: CANCELLED.to_owned() };
     }
-    let recorded = app.blocking(move |app| {
-        let totals = totals(&app.directories.run(&id), run.totals)?;
-        app.queue.end(&id, ended.state, &ended.message, &totals)
-    });
+    let run = id.clone();
+    let recorded = match known {
+        Ok(totals) => app.blocking(move |app| app.queue.end(&id, ended.state, &ended.message, &totals)).await,
+        Err(problem) => Err(problem),
+    };
     // If the queue cannot be written, the run stays "running" and goes on after a restart.
-    if let Err(problem) = recorded.await {
-        crate::progress::complain(&format!("run {}: {}", run.id, problem.detail));
+    if let Err(problem) = recorded {
+        crate::progress::complain(&format!("run {run}: {}", problem.detail));
     }
     if let Some(live) = live {
         live.close();
     }
-    app.tell_change(&run.id);
+    app.tell_change(&run);
     app.webhooks.wake.notify_one();
     app.ended.notify_one();
     app.wake.notify_one();
@@ -74,10 +78,10 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
         Ok(Ok(outcome)) => {
             let (asked, outer) = (run.clone(), app.outer_caps(&run.owner));
             let limit = app.blocking(move |app| {
-                // The cap of a run at work contains what its key and the server have left.
+                // The cap of a run at work is within what its key and the server have left.
                 let own = app.queue.get(&asked.id)?.and_then(|run| run.cap);
                 Ok(Limit {
-                    outer: outer.filter(|_| own != asked.cap),
+                    outer: outer.filter(|_| asked.share.is_some() || own != asked.cap),
                     may_grow: app.with_caps(|caps| app.queue.may_get_more(&asked, caps))?,
                 })
             });
@@ -133,7 +137,9 @@ async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, R
     let Assembled { mut plan, simulator, .. } = assemble(&environment, &config, settings, RunOptions::default()).await?;
     plan.report_each = true;
     let (directory, drain) = (plan.output.dir.clone(), plan.llm.drain_s);
-    let (controls, requests) = Controls::new(&app.accounts);
+    let (mut controls, requests) = Controls::new(&app.accounts);
+    let allowance = run.share.map(|share| Arc::new(Allowance::new(share)));
+    controls.allowance.clone_from(&allowance);
     let live = Arc::new(Live::new(controls.stop.clone(), requests));
     app.live.lock().insert(run.id.clone(), Arc::clone(&live));
     app.tell_change(&run.id);
@@ -147,6 +153,7 @@ async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, R
         never = serve_other_terminals(&live, &directory) => match never {},
         never = abandon_late(&live, drain, abandon) => match never {},
         never = stop_at(&live, run.deadline) => match never {},
+        never = give_shares(app, run, allowance.as_deref()) => match never {},
     };
     if let Some(simulator) = simulator {
         simulator.stop().await;
@@ -159,6 +166,24 @@ async fn stop_at(live: &Live, deadline: Option<Timestamp>) -> std::convert::Infa
     if let Some(deadline) = deadline {
         tokio::time::sleep(until(deadline)).await;
         live.stop.stop(DEADLINE);
+    }
+    std::future::pending().await
+}
+
+/// Reserves more money when the run needs it. Without room the run stops, and may go on later.
+async fn give_shares(app: &Arc<App>, run: &QueuedRun, allowance: Option<&Allowance>) -> std::convert::Infallible {
+    if let Some(allowance) = allowance {
+        loop {
+            let (wanted, id) = (allowance.wanted().await, run.id.clone());
+            match app.blocking(move |app| app.with_caps(|caps| app.queue.reserve_more(&id, wanted, caps))).await {
+                Ok(Some(cap)) => allowance.grant(cap),
+                Ok(None) => allowance.refuse(wanted),
+                Err(problem) => {
+                    crate::progress::complain(&format!("run {}: {}", run.id, problem.detail));
+                    allowance.refuse(wanted);
+                }
+            }
+        }
     }
     std::future::pending().await
 }
@@ -199,36 +224,43 @@ async fn prepare(
     source.flags.extend(submission.flags()?);
     let (run, submission, input) = (run.clone(), submission.clone(), input.clone());
     app.blocking(move |app| {
-        source.flags.extend(forced(app, &run, &submission, &input));
         let environment = Environment { now: Zoned::now(), ..app.environment.clone() };
+        let (_, chosen) = source.load(&environment)?;
+        source.flags.extend(forced(app, &run, &submission, (&input, &chosen.input)));
         let (config, settings) = source.load(&environment)?;
         Ok((environment, config, settings))
     })
     .await
 }
 
-/// Settings that no other source can change.
-fn forced(app: &App, run: &QueuedRun, submission: &Submission, input: &Input) -> Vec<Flag> {
+/// Settings that no other source can change. `chosen` are the settings of inputs otherwise.
+fn forced(app: &App, run: &QueuedRun, submission: &Submission, (input, chosen): (&Input, &InputSettings)) -> Vec<Flag> {
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let list = |items: Vec<String>| Value::from(items.into_iter().map(Value::from).collect::<Vec<_>>());
     let documents = input.documents();
     let has_documents = std::fs::read_dir(&documents).is_ok_and(|mut entries| entries.next().is_some());
-    let paths: Vec<String> = has_documents.then(|| text(documents)).into_iter().chain(submission.addresses.iter().cloned()).collect();
+    // Groups and tables are found in directories only.
+    let in_order = chosen.group == Grouping::None && input.has_order(chosen.tables != Tables::Rows);
+    let (base, order, directory) = match (has_documents, in_order) {
+        (true, true) => (documents, Some(input.order()), None),
+        (true, false) => (input.directory().to_owned(), None, Some(documents)),
+        (false, _) => (input.directory().to_owned(), None, None),
+    };
+    let paths: Vec<String> = directory.map(text).into_iter().chain(submission.addresses.iter().cloned()).collect();
     let rows: Vec<String> = Some(input.rows()).filter(|rows| rows.exists()).map(text).into_iter().collect();
     let mut settings = vec![
         ("output.dir", Value::from(text(app.directories.run(&run.id)))),
         ("output.copy_to", Value::from("")),
-        ("output.postgres", Value::from("")),
         ("output.existing", Value::from("replace")),
         ("input.paths", list(paths)),
         ("input.rows", list(rows)),
-        ("input.base", Value::from(text(input.directory().to_owned()))),
-        ("input.files_from", Value::from("")),
+        ("input.base", Value::from(text(base))),
+        ("input.files_from", Value::from(order.map(text).unwrap_or_default())),
         ("input.follow_links", Value::from("never")),
         ("report.events", Value::from("")),
         ("report.metrics", Value::from("")),
     ];
-    if let Some(cap) = run.cap {
+    if let Some(cap) = run.share.or(run.cap) {
         settings.push(("budget.max_usd", Value::from(cap.usd())));
     }
     let job = Some(input.job()).filter(|job| job.exists()).map(text).or_else(|| submission.job.clone());

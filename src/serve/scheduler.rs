@@ -3,6 +3,7 @@
 use super::app::{App, until};
 use super::runner::{SERVER_STOPS, work};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -24,6 +25,7 @@ pub async fn schedule(app: Arc<App>) {
                 }
             }
         }
+        app.at_work.store(working.len(), Relaxed);
         // Runs that were stopped instead of started have left messages.
         app.webhooks.wake.notify_one();
         let deadline = app.blocking(|app| app.queue.first_deadline()).await.ok().flatten();

@@ -6,9 +6,12 @@
 use super::problem::Problem;
 use super::queue::RunId;
 use super::submission::{Submission, Text};
+use crate::model::Kind;
+use crate::prepare::{Sniffed, sniff};
+use crate::read::{is_table_name, is_workbook_name};
 use crate::system::make_durable;
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -72,7 +75,7 @@ impl Directories {
     pub fn stage(&self, id: &RunId) -> io::Result<Staged> {
         let input = Input(self.root.join("incoming").join(id.as_str()));
         fs::create_dir_all(input.documents())?;
-        Ok(Staged { input, names: BTreeSet::new(), hash: blake3::Hasher::new(), bytes: 0 })
+        Ok(Staged { input, names: BTreeMap::new(), hash: blake3::Hasher::new(), bytes: 0, kinds: HashSet::new() })
     }
 
     /// Counts bytes that were added, until the size is measured again.
@@ -144,6 +147,17 @@ impl Input {
         self.0.join("rows.jsonl")
     }
 
+    /// List of the documents, in the order of the submission. Submissions to earlier versions have none.
+    pub fn order(&self) -> PathBuf {
+        self.0.join("documents.txt")
+    }
+
+    /// Whether there is a list of the documents. One with tables counts only if `with_tables`. Blocks.
+    pub fn has_order(&self, with_tables: bool) -> bool {
+        let is_table = |name: &str| is_table_name(name) || is_workbook_name(name);
+        fs::read_to_string(self.order()).is_ok_and(|list| with_tables || !list.lines().any(is_table))
+    }
+
     /// The job file.
     pub fn job(&self) -> PathBuf {
         self.0.join("job.toml")
@@ -154,10 +168,13 @@ impl Input {
 #[derive(Debug)]
 pub struct Staged {
     input: Input,
-    names: BTreeSet<PathBuf>,
+    /// Names of the documents, numbered as they came.
+    names: BTreeMap<PathBuf, usize>,
     /// Hash of everything that was submitted.
     hash: blake3::Hasher,
     bytes: u64,
+    /// Kinds of the uploaded files; `None` for a kind that shows only when the file is read.
+    kinds: HashSet<Option<Kind>>,
 }
 
 /// Maximum number of documents that come with a submission.
@@ -179,7 +196,7 @@ impl Staged {
         if self.names.len() >= DOCUMENTS {
             return Err(Problem::too_large(format!("a submission has at most {DOCUMENTS} documents. Submit several runs")));
         }
-        if !self.names.insert(relative.clone()) {
+        if self.names.insert(relative.clone(), self.names.len()).is_some() {
             return Err(Problem::invalid(format!("two documents have the name {name}")));
         }
         self.hash.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
@@ -194,6 +211,21 @@ impl Staged {
         })
     }
 
+    /// Looks at the beginning of an uploaded file.
+    pub fn look(&mut self, name: &str, beginning: &[u8]) {
+        let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        self.kinds.insert(match sniff(beginning, &extension.to_lowercase()) {
+            Sniffed::Image(_) => Some(Kind::Image),
+            Sniffed::Text => Some(Kind::Text),
+            Sniffed::Document(_) | Sniffed::Group | Sniffed::Unsupported(_) => None,
+        });
+    }
+
+    /// The kind of all uploaded files, if they have the same.
+    pub fn kind(&self) -> Option<Kind> {
+        self.kinds.iter().next().copied().flatten().filter(|_| self.kinds.len() == 1)
+    }
+
     /// Counts bytes of a document against the limit.
     pub fn count(&mut self, bytes: &[u8], most: u64) -> Result<(), Problem> {
         self.hash.update(bytes);
@@ -206,6 +238,7 @@ impl Staged {
 
     /// Writes texts, rows and job file of a submission. `job` is a job file of the server.
     pub fn write(&mut self, submission: &Submission, job: Option<&str>) -> Result<(), Problem> {
+        let files = self.names.len();
         for (at, text) in submission.texts.iter().enumerate() {
             let (name, text) = match text {
                 Text::Plain(text) => (format!("text-{:06}.txt", at + 1), text),
@@ -213,6 +246,7 @@ impl Staged {
             };
             self.create(&name)?.write_all(text.as_bytes())?;
         }
+        self.write_order(files)?;
         if !submission.rows.is_empty() {
             let mut file = BufWriter::new(fs::File::create_new(self.input.rows())?);
             for row in &submission.rows {
@@ -230,6 +264,18 @@ impl Staged {
             return Err(Problem::invalid("the submission has no documents. Send texts, rows, addresses or files"));
         }
         Ok(())
+    }
+
+    /// Writes the list of the documents: texts, then the first `files` that came.
+    fn write_order(&self, files: usize) -> io::Result<()> {
+        let mut names: Vec<(&PathBuf, usize)> = self.names.iter().map(|(name, number)| (name, *number)).collect();
+        names.sort_unstable_by_key(|(_, number)| (*number < files, *number));
+        let mut list = BufWriter::new(fs::File::create_new(self.input.order())?);
+        for (name, _) in names {
+            // No file has a beginning that looks like that of this list.
+            writeln!(list, "./{}", name.display())?;
+        }
+        list.flush()
     }
 
     /// Size of the documents in bytes.

@@ -17,7 +17,8 @@ use std::path::Path;
 use utoipa::ToSchema;
 
 /// A run that a client wants. Its documents are texts, rows, addresses, uploaded files, or several
-/// of them. Texts and files come in the order of their names, then addresses, then rows.
+/// of them. Addresses come first, then rows, texts and files, each in the order of the submission.
+/// Groups of files, and files with `input.tables = "rows"`, come in the order of their names.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Submission {
@@ -170,6 +171,9 @@ const ALLOWED: [&str; 30] = [
 const TABLES: &str = "input.tables";
 const COLUMNS: [&str; 3] = ["input.id_column", "input.keep_columns", "input.text_column"];
 
+/// Settings of the database, which no setting of the server opens to clients.
+const DATABASE: &str = "output.postgres";
+
 /// The setting that a lane changes.
 const TIER: &str = "llm.service_tier";
 
@@ -212,6 +216,11 @@ impl Submission {
             }
         }
         for key in self.settings.keys() {
+            if key.starts_with(DATABASE) {
+                return Err(Problem::forbidden(format!(
+                    "settings: clients cannot change {key}. The server's settings decide where rows go"
+                )));
+            }
             let is_allowed = ALLOWED.contains(&key.as_str()) || key.starts_with(PARAMETERS);
             if !is_allowed && !serve.settings.contains(key) {
                 let known = Config::from_layers(&[]).map_err(|error| Problem::internal(error.to_string()))?;

@@ -2,6 +2,7 @@
 
 use crate::serve::{rows, workspace};
 use crate::support::ModelServer;
+use crate::support::postgres::Postgres;
 use crate::support::serving::Serving;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ fn rows_are_named_by_their_ids_and_never_by_paths_of_the_server() {
     let id = serving.post("/api/runs", &submission).is(202).json()["id"].as_str().unwrap().to_owned();
     serving.wait_for(&id, "complete");
     let names: Vec<String> = rows(&serving, &id).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["documents/z.txt", "rows.jsonl#B2", "rows.jsonl#A1"]);
+    assert_eq!(names, ["rows.jsonl#B2", "rows.jsonl#A1", "z.txt"]);
     serving.post(&format!("/api/runs/{id}/requeue"), &json!({"documents": ["rows.jsonl#A1"], "all": true})).is(200);
     serving.wait_for(&id, "complete");
     workspace.docmill(["verify", "--output", &format!("server/runs/{id}")]).exits(0);
@@ -69,11 +70,60 @@ fn documents_that_no_job_takes_are_counted() {
     let serving = Serving::start(&workspace);
     let form = concat!(
         "--b\r\nContent-Disposition: form-data; name=\"run\"\r\n\r\n{\"job\": \"material\"}\r\n",
-        "--b\r\nContent-Disposition: form-data; name=\"documents\"; filename=\"a.txt\"\r\n\r\na letter\r\n--b--\r\n"
+        "--b\r\nContent-Disposition: form-data; name=\"documents\"; filename=\"a.txt\"\r\n\r\na letter\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"documents\"; filename=\"a.gif\"\r\n\r\nGIF89a\r\n--b--\r\n"
     );
     let response = serving.post_with("/api/runs", &[("content-type", "multipart/form-data; boundary=b")], form).is(202);
     let run = serving.wait_for(response.json()["id"].as_str().unwrap(), "complete");
-    assert_eq!((&run["documents"]["done"], &run["documents"]["skipped"]), (&json!(1), &json!(1)), "{run}");
+    assert_eq!((&run["documents"]["done"], &run["documents"]["skipped"]), (&json!(2), &json!(1)), "{run}");
+}
+
+#[test]
+fn files_of_a_kind_that_the_job_does_not_take_are_refused() {
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server));
+    for (job, name, content, says) in [
+        ("material", "a.txt", "a letter", "takes images only, but all files are texts"),
+        ("echo", "a.gif", "GIF89a", "takes texts only, but all files are images"),
+    ] {
+        let form = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"run\"\r\n\r\n{{\"job\": \"{job}\"}}\r\n\
+            --b\r\nContent-Disposition: form-data; name=\"documents\"; filename=\"{name}\"\r\n\r\n{content}\r\n--b--\r\n"
+        );
+        let refused = serving.post_with("/api/runs", &[("content-type", "multipart/form-data; boundary=b")], form).is(422);
+        assert!(refused.text.contains(says), "{}", refused.text);
+    }
+}
+
+#[test]
+fn documents_have_the_order_of_the_submission() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let serving = Serving::start(&workspace);
+    let names = ["z.txt", "b/2.txt", " a", "b/1.txt", "\"q\".txt", "%PDF-1.7"];
+    let texts: Vec<_> = names.iter().map(|name| json!({"name": name, "text": format!("docid:{name}")})).collect();
+    let id = serving.post("/api/runs", &json!({"job": "echo", "texts": texts})).is(202).json()["id"].as_str().unwrap().to_owned();
+    serving.wait_for(&id, "complete");
+    let found: Vec<String> = rows(&serving, &id).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(found, names);
+    serving.post(&format!("/api/runs/{id}/requeue"), &json!({"documents": ["b/1.txt"], "all": true})).is(200);
+    serving.wait_for(&id, "complete");
+    assert_eq!(server.requests(), names.len() + 1);
+    workspace.docmill(["verify", "--output", &format!("server/runs/{id}")]).exits(0);
+}
+
+#[test]
+fn a_run_of_an_earlier_version_keeps_its_names() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let serving = Serving::start(&workspace);
+    let submission = json!({"job": "echo", "texts": [{"name": "z.txt", "text": "z"}, {"name": "a.txt", "text": "a"}], "held": true});
+    let id = serving.post("/api/runs", &submission).is(202).json()["id"].as_str().unwrap().to_owned();
+    std::fs::remove_file(workspace.path(&format!("server/inputs/{id}/documents.txt"))).unwrap();
+    serving.post(&format!("/api/runs/{id}/resume"), &json!({})).is(200);
+    serving.wait_for(&id, "complete");
+    let found: Vec<String> = rows(&serving, &id).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(found, ["a.txt", "z.txt"]);
 }
 
 #[test]
@@ -90,5 +140,26 @@ fn a_client_that_sends_its_whole_body_first_gets_the_refusal() {
         let mut begin = [0; 12];
         socket.read_exact(&mut begin).unwrap();
         assert_eq!(String::from_utf8_lossy(&begin), format!("HTTP/1.1 {status}"), "{path}");
+    }
+}
+
+#[test]
+fn rows_go_to_the_database_of_the_server_and_clients_cannot_choose_another() {
+    let Some(database) = Postgres::start() else { return };
+    let server = ModelServer::start();
+    let workspace = workspace(&server).env("DATABASE_URL", &database.url()).set("output.postgres", "env:DATABASE_URL");
+    let bare = ["serve", "server", "--bind", "0", "--set", "output.postgres=env:DATABASE_URL"];
+    workspace.docmill(bare).exits(2).says(&["output.postgres_table", "{dir}"]);
+    let workspace = workspace.set("output.postgres_table", "docmill_{job}_{dir}");
+    let workspace = workspace.set("serve.settings", "[\"output.postgres\", \"output.postgres_table\"]");
+    let serving = Serving::start(&workspace);
+    let ids = ["a", "b"].map(|name| serving.submit("echo", &[(name, &format!("docid:{name}"))]));
+    for (id, name) in ids.iter().zip(["a", "b"]) {
+        assert_eq!(serving.wait_for(id, "complete")["message"], "");
+        assert_eq!(database.sql(&format!("SELECT document FROM docmill_echo_{id}")), name);
+    }
+    for key in ["output.postgres", "output.postgres_table"] {
+        let refused = serving.post("/api/runs", &json!({"job": "echo", "texts": ["x"], "settings": {key: "env:OTHER"}})).is(403);
+        assert!(refused.text.contains("decide where rows go"), "{}", refused.text);
     }
 }

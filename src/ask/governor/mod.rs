@@ -57,6 +57,7 @@ pub use need::Need;
 pub use permit::Permit;
 pub use quota::{Quota, Reserved};
 
+use super::allowance::{Allowance, Granted};
 use super::budget::{Budget, BudgetReached, NoRoom};
 use super::day_budget::{DayReached, DayRoom};
 use super::settings::LimitSettings;
@@ -72,7 +73,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Wait, Wanted};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Admission of one run's requests to an account.
@@ -80,6 +81,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Governor {
     account: Arc<SharedAccount>,
     local: Mutex<Local>,
+    /// Where further money comes from, if the run gets it in shares.
+    allowance: Option<Arc<Allowance>>,
     stop: CancellationToken,
     abandon: CancellationToken,
 }
@@ -162,7 +165,14 @@ impl Governor {
             why: None,
             times: PlaceTimes::new(now),
         };
-        Self { account, local: Mutex::new(local), stop, abandon }
+        Self { account, local: Mutex::new(local), allowance: None, stop, abandon }
+    }
+
+    /// Lets the run get its money in shares.
+    #[must_use]
+    pub fn with_allowance(mut self, allowance: Option<Arc<Allowance>>) -> Self {
+        self.allowance = allowance;
+        self
     }
 
     /// An account that no other run uses, for tests.
@@ -197,7 +207,10 @@ impl Governor {
             return Err(NotAdmitted::Stopped);
         }
         let waiter = self.line_up(ticket);
+        let mut grants = self.allowance.as_ref().map(|allowance| allowance.grants());
         loop {
+            // A share that comes after this look wakes the request.
+            grants.iter_mut().for_each(watch::Receiver::mark_unchanged);
             let again_at = match self.try_admit(&waiter, ticket)? {
                 Turn::Now(taken) => return Ok(Permit { governor: self, taken, at_most: ticket.at_most, settled: false }),
                 Turn::At(time) => Some(self.account.clock.instant(time)),
@@ -207,6 +220,7 @@ impl Governor {
                 biased;
                 () = self.stop.cancelled() => return Err(NotAdmitted::Stopped),
                 () = waiter.turn.notified() => {}
+                () = share(grants.as_mut()) => {}
                 () = at(again_at) => {}
             }
         }
@@ -311,6 +325,13 @@ impl Governor {
             local.why = Some(fewer).filter(|_| most < local.concurrency as f64);
             return Ok(Turn::AfterOthers);
         }
+        if let Some(allowance) = &self.allowance {
+            local.budget.raise_cap(allowance.granted());
+            if local.budget.lacks(ticket.at_most).is_some_and(|cap| allowance.ask(cap)) {
+                (local.why, local.turn_at) = (Some(WaitReason::Budget), 0.0);
+                return Ok(Turn::AfterOthers);
+            }
+        }
         match local.budget.reserve(ticket.at_most).map_err(NotAdmitted::from)? {
             DayRoom::Now => {}
             DayRoom::AfterOthers => {
@@ -356,6 +377,17 @@ impl Drop for Governor {
 enum Turn {
     Now(Taken),
     At(f64),
-    /// Try again when another request has ended or was admitted, or when the lease is renewed.
+    /// Try again when another request has ended or was admitted, when the lease is renewed, or when
+    /// the run has got another share of money.
     AfterOthers,
+}
+
+/// Waits for another share of money.
+async fn share(grants: Option<&mut watch::Receiver<Granted>>) {
+    if let Some(grants) = grants
+        && grants.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

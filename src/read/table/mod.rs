@@ -15,7 +15,7 @@ mod repeats;
 
 pub(super) use line::{missing_columns, row_of_line};
 pub use names::is_table_name;
-pub(super) use names::is_workbook_name;
+pub use names::is_workbook_name;
 
 use super::compressed::{Packed, Source};
 use super::record::{RowColumns, is_made_up};

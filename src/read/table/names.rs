@@ -9,7 +9,7 @@ pub fn is_table_name(name: &str) -> bool {
 }
 
 /// Whether files with this name are workbooks.
-pub(in crate::read) fn is_workbook_name(name: &str) -> bool {
+pub fn is_workbook_name(name: &str) -> bool {
     let name = name.to_lowercase();
     name.rsplit_once('.').is_some_and(|(_, extension)| ["xlsx", "xlsm", "xlsb", "xls", "ods"].contains(&extension))
 }

@@ -106,6 +106,7 @@ fn as_run(id: &RunId, submission: &Submission, caller: &Caller) -> Result<Queued
         submission: serde_json::to_string(&submission.without_documents()).map_err(Problem::internal)?,
         message: String::new(),
         cap: submission.cap(),
+        share: None,
         totals: Totals::default(),
         deadline: submission.deadline()?,
         webhook: submission.webhook.clone(),
@@ -145,18 +146,22 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         })
         .await?;
     let plan = check(app, &as_run(&id, &submission, caller)?, &submission, staged.input()).await?;
-    check_kinds(&submission, &plan)?;
+    check_kinds(&submission, staged.kind(), &plan)?;
     Ok(Received { id, submission, staged, plan })
 }
 
-/// Refuses texts and rows if no job of the run takes texts. What uploaded files hold shows later.
-fn check_kinds(submission: &Submission, plan: &Plan) -> Result<(), Problem> {
+/// Refuses documents that no job of the run takes: texts, rows, and files if all are of one `kind`.
+fn check_kinds(submission: &Submission, kind: Option<Kind>, plan: &Plan) -> Result<(), Problem> {
+    let is_taken = |kind| plan.jobs.iter().any(|job| job.accepts(kind));
     let has_texts = !submission.texts.is_empty() || !submission.rows.is_empty();
-    if !has_texts || plan.jobs.iter().any(|job| job.accepts(Kind::Text)) {
-        return Ok(());
-    }
+    let (takes, has) = match kind {
+        _ if has_texts && !is_taken(Kind::Text) => ("images", "the submission has texts or rows"),
+        Some(Kind::Text) if !is_taken(Kind::Text) => ("images", "all files are texts"),
+        Some(Kind::Image) if !has_texts && submission.addresses.is_empty() && !is_taken(Kind::Image) => ("texts", "all files are images"),
+        _ => return Ok(()),
+    };
     let jobs: Vec<&str> = plan.jobs.iter().map(|job| job.name.as_str()).collect();
-    Err(Problem::invalid(format!("job {} takes images only, but the submission has texts or rows. Choose another job", jobs.join(", "))))
+    Err(Problem::invalid(format!("job {} takes {takes} only, but {has}. Choose another job", jobs.join(", "))))
 }
 
 fn check_webhook(app: &App, caller: &Caller, address: Option<&str>) -> Result<(), Problem> {
@@ -205,8 +210,12 @@ async fn receive_parts(app: &Arc<App>, request: Request, staged: &mut Staged) ->
         }
         let name = file_name.ok_or_else(|| Problem::bad_request("each part must be the field \"run\" or a file with a name"))?;
         let mut file = tokio::task::block_in_place(|| staged.create(&name))?;
+        let mut is_first = true;
         while let Some(piece) = part.chunk().await.map_err(broken)? {
             staged.count(&piece, most)?;
+            if std::mem::take(&mut is_first) {
+                staged.look(&name, &piece);
+            }
             let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
             file = written.await.map_err(Problem::internal)??;
         }

@@ -86,7 +86,7 @@ impl Follower {
             let run = match self.run.take() {
                 Some(run) => run,
                 // A removed run ends its streams.
-                None => Run::of(find(&self.app, &self.caller, self.id.as_str()).await.ok()?),
+                None => Run::of(&self.app, find(&self.app, &self.caller, self.id.as_str()).await.ok()?),
             };
             if self.live.is_none() {
                 self.live = self.app.live(&self.id);

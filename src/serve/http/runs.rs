@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use utoipa::{IntoParams, ToSchema};
 
 /// A run.
@@ -44,7 +45,7 @@ pub struct Run {
     /// When it ended.
     #[schema(format = DateTime)]
     pub ended: Option<String>,
-    /// Why it ended early; empty if it did not.
+    /// Why it ended early or waits; empty if it does not.
     pub message: String,
     /// Cap on its money in US dollars.
     pub max_usd: Option<f64>,
@@ -95,7 +96,7 @@ pub struct Runs {
 
 impl Run {
     /// A run as the API shows it, without progress.
-    pub fn of(run: QueuedRun) -> Self {
+    pub fn of(app: &App, run: QueuedRun) -> Self {
         let submission = Submission::parse(run.submission.as_bytes()).unwrap_or_default();
         let totals = run.totals;
         let job = submission.job.or_else(|| submission.job_file.map(|_| "job_file".to_owned()));
@@ -109,7 +110,7 @@ impl Run {
             created: run.created.to_string(),
             started: run.started.as_ref().map(Timestamp::to_string),
             ended: run.ended.as_ref().map(Timestamp::to_string),
-            message: run.message,
+            message: if run.message.is_empty() { waiting(app, run.state, run.held) } else { run.message },
             max_usd: run.cap.map(Money::usd),
             documents: Documents { done: totals.done, failed: totals.failed, skipped: totals.skipped, pending: totals.pending },
             requests: totals.requests,
@@ -126,7 +127,7 @@ impl Run {
         let live = app.live(&run.id);
         let progress: Option<Value> = live.and_then(|live| serde_json::from_str(&live.counters.borrow()).ok());
         let counters = progress.as_ref().and_then(|progress| Snapshot::deserialize(progress).ok());
-        let run = Self::of(run);
+        let run = Self::of(app, run);
         let run = if let Some(counters) = counters { run.at_work(&counters) } else { run };
         Self { progress, ..run }
     }
@@ -148,6 +149,18 @@ impl Run {
             unpriced_requests: self.unpriced_requests + counters.cost.unpriced_calls,
             ..self
         }
+    }
+}
+
+/// Why a run waits without a reason of its own; empty if it does not wait.
+fn waiting(app: &App, state: RunState, held: bool) -> String {
+    let most = app.settings.runs;
+    match state {
+        RunState::Queued if held => "waits until it is resumed".to_owned(),
+        RunState::Queued if app.at_work.load(Relaxed) >= most => {
+            format!("waits for its turn: runs at work are limited to {most} (serve.runs)")
+        }
+        _ => String::new(),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Caps on money that several runs share.
 //!
-//! A run gets its share when it begins, so the runs together never exceed a cap. A run without its
-//! own cap gets everything that is left, and further runs wait until it has ended. A run with its own
-//! cap waits until others have given back enough for it.
+//! Runs reserve money before they spend it, so runs and requests together never exceed a cap. A run
+//! without its own cap begins with a part of what is left, and gets more when it needs it. A run with
+//! its own cap reserves all of it at once, and waits until so much is left.
 
-use super::{Queue, QueuedRun, RunId};
+use super::{Queue, QueuedRun, RunId, get};
 use crate::model::Money;
 use crate::serve::problem::Problem;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 /// The caps of a server.
 #[derive(Clone, Copy)]
@@ -72,7 +72,36 @@ impl Caps<'_> {
     }
 }
 
+/// What is left, divided by this, is the part that a run reserves beyond its present need.
+const PARTS: u64 = 8;
+/// The least part in picodollars, if so much is left.
+const LEAST: u64 = 1_000_000;
+
+/// The part of `left` that a run reserves at a time.
+pub(super) fn part(left: Money) -> Money {
+    // A cap of zero would mean no cap.
+    Money::from_pico((left.pico() / PARTS).max(left.pico().min(LEAST)))
+}
+
 impl Queue {
+    /// Reserves more money for a run at work, so that it may spend `wanted` in all. Returns its new
+    /// cap; `None` if so much is not left.
+    pub fn reserve_more(&self, id: &RunId, wanted: Money, caps: Caps<'_>) -> Result<Option<Money>, Problem> {
+        let mut connection = self.write();
+        let transaction = connection.transaction()?;
+        let Some(run) = get(&transaction, id)? else { return Ok(None) };
+        let spent = run.totals.spent;
+        let cap = match caps.room(&transaction, &run.owner, Some(id))? {
+            Room::Money(left, _) if wanted <= spent + left => wanted + part(spent + left - wanted),
+            Room::Unlimited => wanted + wanted,
+            Room::Money(..) | Room::Later | Room::None => return Ok(None),
+        };
+        let sql = "UPDATE runs SET reserved_pico_usd = ?2 WHERE id = ?1 AND state = 'running'";
+        transaction.execute(sql, params![id.as_str(), (cap - spent).pico()])?;
+        transaction.commit()?;
+        Ok(Some(cap))
+    }
+
     /// Whether a run gets more money if it waits, because others have reserved some under its caps.
     pub fn may_get_more(&self, run: &QueuedRun, caps: Caps<'_>) -> Result<bool, Problem> {
         let room = caps.room(&self.read.lock(), &run.owner, Some(&run.id))?;

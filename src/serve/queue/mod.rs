@@ -351,6 +351,7 @@ fn queued_run(row: &Row<'_>, at: usize) -> rusqlite::Result<QueuedRun> {
         submission: row.get(at + 8)?,
         message: row.get(at + 9)?,
         cap: row.get::<_, Option<u64>>(at + 10)?.map(Money::from_pico),
+        share: None,
         totals,
         deadline: row.get::<_, Option<i64>>(at + 17)?.map(time),
         webhook: row.get(at + 18)?,

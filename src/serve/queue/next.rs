@@ -1,7 +1,7 @@
 //! Selects the next run: the highest priority first, then fairly between owners, then the earliest
 //! deadline, then the oldest.
 
-use super::caps::{Room, Shared};
+use super::caps::{Room, Shared, part};
 use super::{Caps, Queue, QueuedRun, RunId, get, now_ms, outbox};
 use crate::model::Money;
 use crate::serve::problem::Problem;
@@ -33,7 +33,7 @@ impl Queue {
         Ok(first.map(super::time))
     }
 
-    /// Takes the next run and marks it as running. Its cap contains its share of the other caps.
+    /// Takes the next run and marks it as running. Its cap, or its share, is within the other caps.
     ///
     /// Among owners, those with the fewest running runs go first, then those whose last run began
     /// earliest. A run whose caps are used up is stopped.
@@ -45,16 +45,19 @@ impl Queue {
         for Candidate { id, owner, .. } in candidates(&transaction)? {
             let Some(run) = get(&transaction, &id)? else { continue };
             let room = caps.room(&transaction, &owner, None)?;
-            let (cap, reserved) = match room {
-                Room::Unlimited => (run.cap, None),
+            let (cap, share, reserved) = match room {
+                Room::Unlimited => (run.cap, None, None),
                 Room::Money(left, Shared::Yes) if waits_for(&run, left) => {
                     wait(&transaction, &id)?;
                     continue;
                 }
-                Room::Money(left, _) => {
-                    let cap = run.cap.unwrap_or(Money::MAX).min(run.totals.spent + left);
-                    (Some(cap), Some(cap - run.totals.spent))
-                }
+                Room::Money(left, _) => match run.cap {
+                    Some(own) => {
+                        let cap = own.min(run.totals.spent + left);
+                        (Some(cap), None, Some(cap - run.totals.spent))
+                    }
+                    None => (None, Some(run.totals.spent + part(left)), Some(part(left))),
+                },
                 Room::Later => {
                     wait(&transaction, &id)?;
                     continue;
@@ -71,7 +74,7 @@ impl Queue {
             let sql =
                 "UPDATE runs SET state = 'running', message = '', started_ms = ?2, ended_ms = NULL, reserved_pico_usd = ?3 WHERE id = ?1";
             transaction.execute(sql, params![id.as_str(), now_ms(), reserved.map(Money::pico)])?;
-            next = Some(QueuedRun { cap, ..run });
+            next = Some(QueuedRun { cap, share, ..run });
             break;
         }
         transaction.commit()?;

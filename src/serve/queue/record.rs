@@ -132,10 +132,12 @@ pub struct QueuedRun {
     pub ended: Option<Timestamp>,
     /// The submission as JSON, without texts and rows.
     pub submission: String,
-    /// Why it ended early; empty if it did not.
+    /// Why it ended early or waits; empty if it did not.
     pub message: String,
     /// Cap on money.
     pub cap: Option<Money>,
+    /// The part of the shared caps with which a run without its own cap begins.
+    pub share: Option<Money>,
     /// Counts and cost.
     pub totals: Totals,
     /// When work on it must have ended.

@@ -79,15 +79,18 @@ fn runs_together_never_get_more_than_a_cap() {
     let (_directory, queue) = queue();
     let caps =
         Caps { server: None, owner: &|owner| (owner == "a").then(|| Money::from_usd(10.0)), requests: &|_| (Money::ZERO, Money::ZERO) };
-    let take = || queue.next(caps).unwrap().map(|run| (run.id, run.cap.map(Money::usd)));
+    let take = || queue.next(caps).unwrap().map(|run| (run.id, run.cap.or(run.share).map(Money::usd)));
     let [small, whole, waits] = [Some(3.0), None, None].map(|cap| submit(&queue, "a", 0, cap));
     let other = submit(&queue, "b", 0, None);
     assert_eq!(take(), Some((small.clone(), Some(3.0))));
     assert_eq!(take(), Some((other, None)), "another owner has no cap");
-    assert_eq!(take(), Some((whole.clone(), Some(7.0))));
+    assert_eq!(take(), Some((whole.clone(), Some(0.875))));
+    let more = |id, usd| queue.reserve_more(id, Money::from_usd(usd), caps).unwrap().map(Money::usd);
+    assert_eq!((more(&whole, 3.0), more(&whole, 7.1), more(&whole, 7.0)), (Some(3.5), None, Some(7.0)));
     assert_eq!(take(), None, "nothing is left until a run ends");
     queue.end(&whole, State::Complete, "", &spent(2.0)).unwrap();
-    assert_eq!(take(), Some((waits.clone(), Some(5.0))));
+    assert_eq!(take(), Some((waits.clone(), Some(0.625))));
+    assert_eq!(more(&waits, 5.0), Some(5.0));
     queue.end(&small, State::Complete, "", &spent(3.0)).unwrap();
     queue.end(&waits, State::Stopped, "", &spent(5.0)).unwrap();
     // The money of removed runs is spent all the same.
@@ -103,10 +106,12 @@ fn a_resumed_run_may_spend_its_own_cap_including_what_it_spent() {
     let (_directory, queue) = queue();
     let caps = Caps { server: Some(Money::from_usd(10.0)), owner: &|_| None, requests: &|_| (Money::ZERO, Money::ZERO) };
     let id = submit(&queue, "", 0, None);
-    assert_eq!(queue.next(caps).unwrap().unwrap().cap, Some(Money::from_usd(10.0)));
+    assert_eq!(queue.next(caps).unwrap().unwrap().share, Some(Money::from_usd(1.25)));
+    assert_eq!(queue.reserve_more(&id, Money::from_usd(10.0), caps).unwrap(), Some(Money::from_usd(10.0)));
     queue.end(&id, State::Cancelled, "", &spent(4.0)).unwrap();
     assert!(queue.turn(&id, &[State::Cancelled], State::Queued, "").unwrap());
-    assert_eq!(queue.next(caps).unwrap().unwrap().cap, Some(Money::from_usd(10.0)));
+    assert_eq!(queue.next(caps).unwrap().unwrap().share, Some(Money::from_usd(4.75)));
+    assert_eq!(queue.reserve_more(&id, Money::from_usd(10.0), caps).unwrap(), Some(Money::from_usd(10.0)));
 }
 
 #[test]
@@ -222,6 +227,7 @@ fn only_money_under_the_same_caps_is_waited_for() {
     }
     let mut taken: Vec<QueuedRun> = std::iter::from_fn(|| queue.next(caps).unwrap()).collect();
     taken.sort_by_key(|run| run.owner.clone());
+    queue.reserve_more(&taken[0].id, Money::from_usd(1.0), caps).unwrap().unwrap();
     // The run has reserved all of its key's cap. A stranger's money never becomes its own.
     assert_eq!(taken.len(), 2);
     assert!(!queue.may_get_more(&taken[0], caps).unwrap());
