@@ -80,12 +80,9 @@ impl FileList {
 
     /// The existing file with this name.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
-        let itself = self.below_base(unprintable(name).unwrap_or_else(|| name.into()));
+        let written = unprintable(name).unwrap_or_else(|| name.into());
+        let itself = self.base.as_ref().map_or_else(|| written.clone(), |base| base.join(&written));
         if itself.exists() { Some(itself) } else { path_beside(name, &self.before) }
-    }
-
-    fn below_base(&self, path: PathBuf) -> PathBuf {
-        self.base.as_ref().map_or_else(|| path.clone(), |base| base.join(&path))
     }
 
     /// The paths, each once.

@@ -1,12 +1,12 @@
 //! What all requests and the scheduler share.
 
+use super::directories::Directories;
 use super::keys::KeyFile;
 use super::live::Live;
 use super::problem::Problem;
 use super::proxies::Proxies;
 use super::queue::{Caps, Queue, RunId};
 use super::settings::ServeSettings;
-use super::staging::Directories;
 use super::thumbnails::ThumbnailMaker;
 use super::webhooks::Webhooks;
 use crate::ask::Accounts;

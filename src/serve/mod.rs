@@ -14,7 +14,7 @@
 //! | files | what they do |
 //! |---|---|
 //! | `settings`, `keys` | the section `[serve]`; who may do what |
-//! | `submission`, `staging` | what a client submits, and its files |
+//! | `submission`, `staging`, `directories` | what a client submits, and its files |
 //! | `queue` | states, order and caps of runs |
 //! | `scheduler`, `runner`, `live` | start runs; do the work of one; its controls and events |
 //! | `requests` | the gateway for requests in OpenAI's format: account and caps |
@@ -24,6 +24,7 @@
 //! | `page/` | the page for people: HTML, style and script |
 
 mod app;
+mod directories;
 mod http;
 mod keys;
 mod live;
@@ -51,11 +52,11 @@ use crate::setup::{Environment, SettingsSource};
 use crate::store::RunLock;
 use crate::write::PostgresAddress;
 use app::App;
+use directories::Directories;
 use parking_lot::Mutex;
 use proxies::Proxies;
 use queue::Queue;
 use requests::GatewayParts;
-use staging::Directories;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;

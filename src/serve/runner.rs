@@ -1,10 +1,10 @@
 //! Does the work of one run of the queue.
 
 use super::app::{App, until};
+use super::directories::Input;
 use super::live::Live;
 use super::problem::Problem;
 use super::queue::{DEADLINE, QueuedRun, RAN_SHORT, State, Totals};
-use super::staging::Input;
 use super::submission::Submission;
 use crate::ask::{Allowance, StopKind, larger_cap};
 use crate::config::Config;

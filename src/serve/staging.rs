@@ -1,168 +1,15 @@
-//! The directories of a run, and how its documents get there.
-//!
-//! `runs/ID` holds the run store and the results, so every command works on it. `inputs/ID` holds
-//! what was submitted. A submission is staged in `incoming/ID`, and moved when it is complete.
+//! The files of a submission on their way to the inputs of a run.
 
+use super::directories::Input;
 use super::problem::Problem;
-use super::queue::RunId;
 use super::submission::{Submission, Text};
 use crate::model::Kind;
 use crate::prepare::{Sniffed, sniff};
-use crate::read::{is_table_name, is_workbook_name};
 use crate::system::make_durable;
-use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// Directories below the one of the server.
-const PARTS: [&str; 3] = ["runs", "inputs", "incoming"];
-
-/// The directories of a server.
-#[derive(Debug, Clone)]
-pub struct Directories {
-    root: PathBuf,
-    /// When the size of all files was measured, and the size.
-    size: Arc<Mutex<Option<(Instant, u64)>>>,
-}
-
-/// How long the size of all files counts as known.
-const SIZE_KNOWN: Duration = Duration::from_secs(5);
-
-impl Directories {
-    /// Creates the directories. Removes submissions that were not complete.
-    pub fn create(root: &Path) -> io::Result<Self> {
-        let root = std::path::absolute(root)?;
-        match fs::remove_dir_all(root.join("incoming")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        for part in PARTS {
-            fs::create_dir_all(root.join(part))?;
-        }
-        Ok(Self { root, size: Arc::default() })
-    }
-
-    /// A message for a client, without the places of files on the server.
-    pub fn without_places(&self, message: &str) -> String {
-        let root = format!("{}{}", self.root.display(), std::path::MAIN_SEPARATOR);
-        let mut parts = message.split(&root);
-        let mut text = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            // The first two parts of a place are its kind and the id of the run.
-            let mut rest = part.splitn(3, std::path::MAIN_SEPARATOR);
-            let is_of_run =
-                rest.next().is_some_and(|kind| PARTS.contains(&kind)) && rest.next().is_some_and(|id| RunId::parse(id).is_some());
-            text.push_str(rest.next().filter(|_| is_of_run).unwrap_or(part));
-        }
-        text
-    }
-
-    /// The output directory of a run.
-    pub fn run(&self, id: &RunId) -> PathBuf {
-        self.root.join("runs").join(id.as_str())
-    }
-
-    /// What was submitted.
-    pub fn input(&self, id: &RunId) -> Input {
-        Input(self.root.join("inputs").join(id.as_str()))
-    }
-
-    /// Begins a submission.
-    pub fn stage(&self, id: &RunId) -> io::Result<Staged> {
-        let input = Input(self.root.join("incoming").join(id.as_str()));
-        fs::create_dir_all(input.documents())?;
-        Ok(Staged { input, names: BTreeMap::new(), hash: blake3::Hasher::new(), bytes: 0, kinds: HashSet::new() })
-    }
-
-    /// Counts bytes that were added, until the size is measured again.
-    pub fn grow(&self, bytes: u64) {
-        if let Some((_, size)) = self.size.lock().as_mut() {
-            *size += bytes;
-        }
-    }
-
-    /// Removes a run and its inputs.
-    pub fn remove(&self, id: &RunId) -> io::Result<()> {
-        for directory in [self.run(id), self.input(id).0] {
-            match fs::remove_dir_all(directory) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Ids with files.
-    pub fn with_files(&self) -> BTreeSet<RunId> {
-        let entries = ["inputs", "runs"].into_iter().flat_map(|part| fs::read_dir(self.root.join(part))).flatten().flatten();
-        entries.filter_map(|entry| RunId::parse(entry.file_name().to_str()?)).collect()
-    }
-
-    /// Size of all files in bytes, a few seconds ago at most.
-    pub fn size_lately(&self) -> u64 {
-        let mut known = self.size.lock();
-        match *known {
-            Some((at, size)) if at.elapsed() < SIZE_KNOWN => size,
-            _ => known.insert((Instant::now(), size_of(&self.root))).1,
-        }
-    }
-
-    /// Size of all runs and their inputs in bytes.
-    pub fn size_of_runs(&self) -> u64 {
-        ["runs", "inputs"].into_iter().map(|part| size_of(&self.root.join(part))).sum()
-    }
-
-    /// Size of a run and its inputs in bytes.
-    pub fn size_of_run(&self, id: &RunId) -> u64 {
-        size_of(&self.run(id)) + size_of(&self.input(id).0)
-    }
-}
-
-fn size_of(directory: &Path) -> u64 {
-    let files = walkdir::WalkDir::new(directory).into_iter().flatten();
-    files.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
-}
-
-/// What was submitted for a run.
-#[derive(Debug, Clone)]
-pub struct Input(PathBuf);
-
-impl Input {
-    /// Directory of everything that was submitted.
-    pub fn directory(&self) -> &Path {
-        &self.0
-    }
-
-    /// Directory of documents.
-    pub fn documents(&self) -> PathBuf {
-        self.0.join("documents")
-    }
-
-    /// Table of the rows.
-    pub fn rows(&self) -> PathBuf {
-        self.0.join("rows.jsonl")
-    }
-
-    /// List of the documents, in the order of the submission. Submissions to earlier versions have none.
-    pub fn order(&self) -> PathBuf {
-        self.0.join("documents.txt")
-    }
-
-    /// Whether there is a list of the documents. One with tables counts only if `with_tables`. Blocks.
-    pub fn has_order(&self, with_tables: bool) -> bool {
-        let is_table = |name: &str| is_table_name(name) || is_workbook_name(name);
-        fs::read_to_string(self.order()).is_ok_and(|list| with_tables || !list.lines().any(is_table))
-    }
-
-    /// The job file.
-    pub fn job(&self) -> PathBuf {
-        self.0.join("job.toml")
-    }
-}
 
 /// A submission on its way. Dropping it removes its files.
 #[derive(Debug)]
@@ -185,6 +32,12 @@ const NAME: usize = 1_000;
 const PART: usize = 200;
 
 impl Staged {
+    /// Begins with empty directories.
+    pub fn begin(input: Input) -> io::Result<Self> {
+        fs::create_dir_all(input.documents())?;
+        Ok(Self { input, names: BTreeMap::new(), hash: blake3::Hasher::new(), bytes: 0, kinds: HashSet::new() })
+    }
+
     /// The files so far.
     pub fn input(&self) -> &Input {
         &self.input
@@ -219,6 +72,11 @@ impl Staged {
             Sniffed::Text => Some(Kind::Text),
             Sniffed::Document(_) | Sniffed::Group | Sniffed::Unsupported(_) => None,
         });
+    }
+
+    /// Whether no document has come yet.
+    pub fn has_no_files(&self) -> bool {
+        self.names.is_empty()
     }
 
     /// The kind of all uploaded files, if they have the same.
@@ -290,16 +148,16 @@ impl Staged {
 
     /// Moves the complete submission to its place, durably.
     pub fn keep(self, place: &Input) -> io::Result<()> {
-        make_durable(&self.input.0)?;
-        fs::rename(&self.input.0, &place.0)?;
-        place.0.parent().map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
+        make_durable(self.input.directory())?;
+        fs::rename(self.input.directory(), place.directory())?;
+        place.directory().parent().map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
         // After `keep` there is nothing to remove. What stays is removed at the next start.
-        let _gone = tokio::task::block_in_place(|| fs::remove_dir_all(&self.input.0));
+        let _gone = tokio::task::block_in_place(|| fs::remove_dir_all(self.input.directory()));
     }
 }
 
@@ -329,6 +187,8 @@ fn file_name(name: &str) -> Result<PathBuf, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::directories::Directories;
+    use super::super::queue::RunId;
     use super::*;
 
     #[test]
@@ -349,7 +209,7 @@ mod tests {
         let id = RunId::new();
         let text = |name: &str| Text::Named { name: name.into(), text: "t".into() };
         let submission = Submission { texts: vec![Text::Plain("a".into()), text("x/y.txt")], ..Submission::default() };
-        let mut staged = directories.stage(&id).unwrap();
+        let mut staged = Staged::begin(directories.incoming(&id)).unwrap();
         staged.write(&submission, None).unwrap();
         staged.keep(&directories.input(&id)).unwrap();
         let documents = directories.input(&id).documents();
@@ -357,7 +217,7 @@ mod tests {
         assert_eq!(fs::read_to_string(documents.join("x/y.txt")).unwrap(), "t");
 
         for wrong in [vec![text("a"), text("a")], vec![text("a"), text("a/b")], vec![text("../x")], vec![]] {
-            let mut staged = directories.stage(&RunId::new()).unwrap();
+            let mut staged = Staged::begin(directories.incoming(&RunId::new())).unwrap();
             assert_eq!(staged.write(&Submission { texts: wrong, ..Submission::default() }, None).unwrap_err().status, 422);
             drop(staged);
             assert_eq!(fs::read_dir(root.path().join("incoming")).unwrap().count(), 0);

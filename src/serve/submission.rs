@@ -254,6 +254,18 @@ impl Submission {
         Err(Problem::invalid(format!("job: unknown job \"{name}\"{hint}; built in: {}", known.join(", "))))
     }
 
+    /// Checks that some row has each column that the settings name. For rows without tables beside them.
+    pub fn check_columns(&self) -> Result<(), Problem> {
+        for (key, named) in COLUMNS.iter().filter_map(|key| Some((key, self.settings.get(*key)?))) {
+            let names = named.as_array().map_or(std::slice::from_ref(named), Vec::as_slice).iter().filter_map(Value::as_str);
+            let mut names = names.filter(|name| !name.is_empty());
+            if let Some(missing) = names.find(|name| !self.rows.iter().any(|row| row.contains_key(*name))) {
+                return Err(Problem::invalid(format!("settings: {key}: no row has the column \"{missing}\"")));
+            }
+        }
+        Ok(())
+    }
+
     /// The settings as arguments of a command line.
     pub fn flags(&self) -> Result<Vec<(String, String, String)>, Problem> {
         let mut flags = Vec::new();

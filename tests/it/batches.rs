@@ -171,3 +171,21 @@ fn files_and_batches_of_one_key_do_not_exist_for_another() {
         assert_eq!(serving.get(path).is(200).json()["data"], json!([]));
     }
 }
+
+#[test]
+fn the_oldest_files_are_removed_beyond_the_size_limit() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let serving = Serving::start(&workspace);
+    let large = "x".repeat(700_000);
+    let [old, new] = [upload(&serving, &large), upload(&serving, &large)];
+    drop(serving);
+    let ledger = rusqlite::Connection::open(workspace.path("server/requests.db")).unwrap();
+    // Both are older than two minutes, which a file stays in any case.
+    ledger.execute("UPDATE files SET created_ms = iif(id = ?1, 1000, 2000)", [&old]).unwrap();
+    drop(ledger);
+    let serving = Serving::start(&workspace.set("serve.retention_mb", 1));
+    serving.wait_at("/v1/files", "one file is left", |files| files["data"].as_array().unwrap().len() == 1);
+    serving.get(&format!("/v1/files/{old}")).is(404);
+    serving.get(&format!("/v1/files/{new}/content")).is(200);
+}

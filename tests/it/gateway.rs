@@ -105,6 +105,8 @@ fn errors_have_the_form_of_openai() {
     assert_eq!(models["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect::<Vec<_>>(), ["gpt-6-luna"]);
     serving.get("/v1/models/gpt-6-luna").is(200);
     serving.get("/v1/models/nothing").is(404);
+    let wrong = serving.get("/v1/files?limit=many").is(400).json();
+    assert!(wrong["error"]["message"].as_str().unwrap().contains("limit"), "{wrong}");
     assert_eq!(server.requests(), 0);
 }
 

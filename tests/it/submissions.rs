@@ -54,6 +54,7 @@ fn what_is_submitted_must_be_an_object_with_known_settings() {
         (json!(["text", null, ["positional"]]), 400, "expected a JSON object"),
         (json!({"texts": [{"text": "x"}]}), 400, "missing field `name`"),
         (json!({"texts": [["a", "b"]]}), 400, "expected a text, or an object with `name` and `text`"),
+        (json!({"rows": [{"a": 1}], "settings": {"input.id_column": "b"}}), 422, "no row has the column \"b\""),
         (json!({"texts": ["x"], "settings": {"llm.modell": "m"}}), 422, "unknown setting llm.modell; did you mean llm.model?"),
         (json!({"texts": ["x"], "settings": {"llm.base_url": "http://x"}}), 403, "clients cannot change llm.base_url"),
     ] {

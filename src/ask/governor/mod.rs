@@ -389,5 +389,5 @@ async fn share(grants: Option<&mut watch::Receiver<Granted>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -122,7 +122,7 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         if !app.has_disk() {
             return Err(Problem::full("the directory of the server is full (serve.disk_mb). Remove ended runs"));
         }
-        Ok(app.directories.stage(&staging)?)
+        Ok(Staged::begin(app.directories.incoming(&staging))?)
     });
     let mut staged = staged.await?;
     let submission = if content_type.starts_with("multipart/form-data") {
@@ -133,6 +133,9 @@ pub(super) async fn receive(app: &Arc<App>, caller: &Caller, request: Request) -
         return Err(Problem::bad_request("the content type must be application/json or multipart/form-data"));
     };
     submission.check(&app.settings)?;
+    if !submission.rows.is_empty() && staged.has_no_files() {
+        submission.check_columns()?;
+    }
     check_webhook(app, caller, submission.webhook.as_deref())?;
     let job = tokio::task::block_in_place(|| submission.job_of_server(&app.settings, &app.default_job))?;
     caller.check_job(match &submission.job_file {

@@ -1,6 +1,7 @@
 //! Errors under `/v1`, in OpenAI's form.
 
 use crate::gateway::ApiError;
+use crate::serve::http::LONGEST_ERROR;
 use crate::serve::problem::Problem;
 use axum::Json;
 use axum::extract::Request;
@@ -46,14 +47,17 @@ pub async fn openai_errors(request: Request, next: Next) -> Response {
     if !is_below || status.as_u16() < 400 || response.extensions().get::<OpenAiError>().is_some() {
         return response;
     }
-    let error = match response.extensions().get::<Problem>() {
-        Some(problem) => problem.clone().into(),
-        None => {
-            let kind = if status.as_u16() < 500 { "invalid_request_error" } else { "server_error" };
-            ApiError::new(status.as_u16(), kind, None, status.canonical_reason().unwrap_or("the request failed"))
-        }
+    let (whole, body) = response.into_parts();
+    let error = if let Some(problem) = whole.extensions.get::<Problem>() {
+        problem.clone().into()
+    } else {
+        let kind = if status.as_u16() < 500 { "invalid_request_error" } else { "server_error" };
+        // The framework says what is wrong with a query or a path.
+        let text = axum::body::to_bytes(body, LONGEST_ERROR).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let usual = status.canonical_reason().unwrap_or("the request failed");
+        ApiError::new(status.as_u16(), kind, None, if text.is_empty() { usual } else { &text })
     };
-    let (whole, _) = response.into_parts();
     let mut response = error.into_response();
     for (name, value) in &whole.headers {
         if ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) {
