@@ -222,7 +222,8 @@ mod tests {
             drop(staged);
             assert_eq!(fs::read_dir(root.path().join("incoming")).unwrap().count(), 0);
         }
-        let message = format!("{}/job.toml:1: no name; see {}", directories.input(&id).0.display(), root.path().join("queue.db").display());
+        let message =
+            format!("{}/job.toml:1: no name; see {}", directories.input(&id).directory().display(), root.path().join("queue.db").display());
         assert_eq!(directories.without_places(&message), "job.toml:1: no name; see queue.db");
         directories.remove(&id).unwrap();
         assert!(directories.with_files().is_empty());

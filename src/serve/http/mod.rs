@@ -28,6 +28,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -72,12 +73,31 @@ fn api() -> (Router<Arc<App>>, openapi::OpenApi) {
         .split_for_parts()
 }
 
+/// The description of all routes. Each response gets a text, and each operation an id of its own.
+fn description(mut api: openapi::OpenApi, openai: openapi::OpenApi) -> Value {
+    api.merge(openai);
+    let mut whole = serde_json::to_value(api).unwrap_or_default();
+    for (path, methods) in whole["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            if path.starts_with("/v1") {
+                operation["operationId"] = format!("{method}{}", path.replace(['/', '{', '}'], "_")).trim_end_matches('_').into();
+            }
+            for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+                let text = if status == "default" { "The request failed" } else { "The request succeeded" };
+                if let Some(response) = response.as_object_mut() {
+                    response.entry("description").or_insert_with(|| text.into());
+                }
+            }
+        }
+    }
+    whole
+}
+
 /// All routes.
 pub fn router(app: &Arc<App>) -> Router {
-    let (api, mut description) = api();
+    let (api, of_api) = api();
     let (openai, of_openai) = openai::routes();
-    description.merge(of_openai);
-    let description = Json(description);
+    let description = Json(description(of_api, of_openai));
     Router::new()
         .merge(api)
         .merge(openai)
@@ -136,9 +156,7 @@ mod tests {
 
     #[test]
     fn all_routes_are_described() {
-        let (_, mut description) = api();
-        description.merge(openai::routes().1);
-        let text = serde_json::to_value(&description).unwrap();
+        let text = description(api().1, openai::routes().1);
         for path in [
             "/api/runs",
             "/api/runs/{id}",
@@ -151,5 +169,11 @@ mod tests {
         ] {
             assert!(text["paths"][path].is_object(), "{path} is not in {text}");
         }
+        let operations: Vec<&Value> =
+            text["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()).collect();
+        let ids: std::collections::BTreeSet<_> = operations.iter().map(|operation| operation["operationId"].as_str()).collect();
+        assert_eq!(ids.len(), operations.len());
+        let responses = operations.iter().flat_map(|operation| operation["responses"].as_object().unwrap().values());
+        assert!(responses.into_iter().all(|response| response["description"].is_string()));
     }
 }

@@ -53,6 +53,14 @@ def responses():
         events = [event.type for event in stream]
         assert events[0] == "response.created" and events[-1] == "response.completed", events
         assert stream.get_final_response().output_text == answered.output_text
+    kept = client.responses.create(model=MODEL, input="The pump is great.", store=True)
+    assert client.responses.retrieve(kept.id).output_text == kept.output_text
+    client.responses.delete(kept.id)
+    try:
+        client.responses.retrieve(kept.id)
+        raise AssertionError("the response was not deleted")
+    except openai.NotFoundError as error:
+        assert "not found" in str(error)
 
 
 def embeddings():
