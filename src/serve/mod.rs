@@ -14,7 +14,8 @@
 //! | files | what they do |
 //! |---|---|
 //! | `settings`, `keys` | the section `[serve]`; who may do what |
-//! | `submission`, `staging`, `directories` | what a client submits, and its files |
+//! | `submission`, `allowed` | what a client submits, and which settings it can change |
+//! | `staging`, `directories` | its files |
 //! | `queue` | states, order and caps of runs |
 //! | `scheduler`, `runner`, `live` | start runs; do the work of one; its controls and events |
 //! | `requests` | the gateway for requests in OpenAI's format: account and caps |
@@ -23,6 +24,7 @@
 //! | `proxies`, `tls` | who is in front of the server; HTTPS |
 //! | `page/` | the page for people: HTML, style and script |
 
+mod allowed;
 mod app;
 mod directories;
 mod http;

@@ -1,8 +1,8 @@
 //! What a client submits.
 
+use super::allowed::check_setting;
 use super::problem::Problem;
 use super::settings::ServeSettings;
-use crate::config::Config;
 use crate::job::{AUTO, BUILTIN};
 use crate::model::{Money, did_you_mean, from_object};
 use crate::read::text_file;
@@ -132,53 +132,12 @@ struct NamedText {
     text: String,
 }
 
-/// Settings that clients can change. They decide neither where data and keys go, nor what runs, nor
-/// which files of the server are read.
-const ALLOWED: [&str; 30] = [
-    "input.id_column",
-    "input.keep_columns",
-    "input.group",
-    "input.on_empty",
-    "input.tables",
-    "input.text_column",
-    "job.combine",
-    "job.tasks",
-    "llm.concurrency",
-    "llm.documents",
-    "llm.effort",
-    "llm.hedge",
-    "llm.model",
-    "llm.prime",
-    "llm.service_tier",
-    "llm.share_identical_calls",
-    "llm.stream",
-    "llm.thinking_tokens",
-    "output.csv_bom",
-    "output.csv_decimal",
-    "output.csv_separator",
-    "output.formats",
-    "prepare.image.jpeg_quality",
-    "prepare.image.max_edge",
-    "prepare.pdf.max_pages",
-    "prepare.pdf.mode",
-    "prepare.text.clean",
-    "simulator.jitter_ms",
-    "simulator.latency_ms",
-    "simulator.seed",
-];
-
 /// The setting that makes rows of tables documents, and settings that name columns of tables.
 const TABLES: &str = "input.tables";
 const COLUMNS: [&str; 3] = ["input.id_column", "input.keep_columns", "input.text_column"];
 
-/// Settings of the database, which no setting of the server opens to clients.
-const DATABASE: &str = "output.postgres";
-
 /// The setting that a lane changes.
 const TIER: &str = "llm.service_tier";
-
-/// Such settings with names that the job chooses.
-const PARAMETERS: &str = "job.params.";
 
 /// Priorities from `-PRIORITIES` to `PRIORITIES`.
 const PRIORITIES: i64 = 100;
@@ -215,25 +174,7 @@ impl Submission {
                 return Err(Problem::forbidden(why));
             }
         }
-        for key in self.settings.keys() {
-            if key.starts_with(DATABASE) {
-                return Err(Problem::forbidden(format!(
-                    "settings: clients cannot change {key}. The server's settings decide where rows go"
-                )));
-            }
-            let is_allowed = ALLOWED.contains(&key.as_str()) || key.starts_with(PARAMETERS);
-            if !is_allowed && !serve.settings.contains(key) {
-                let known = Config::from_layers(&[]).map_err(|error| Problem::internal(error.to_string()))?;
-                if known.get(key).is_none() {
-                    let known = known.entries();
-                    let hint = did_you_mean(key, known.iter().map(|(key, ..)| key.as_str()));
-                    return Err(Problem::invalid(format!("settings: unknown setting {key}{hint}")));
-                }
-                let why = format!("settings: clients cannot change {key}, unless the server's setting serve.settings allows it");
-                return Err(Problem::forbidden(why));
-            }
-        }
-        Ok(())
+        self.settings.keys().try_for_each(|key| check_setting(key, serve))
     }
 
     /// The text of the named job, if it is a job file of the server.
@@ -351,23 +292,6 @@ mod tests {
         ] {
             assert_eq!(check(refused).unwrap_err().status, 403, "{refused}");
         }
-    }
-
-    #[test]
-    fn allowed_settings_exist() {
-        let config = Config::from_layers(&[]).unwrap();
-        assert!(ALLOWED.iter().all(|key| config.get(key).is_some()));
-    }
-
-    #[test]
-    fn the_manual_lists_the_allowed_settings() {
-        let manual = include_str!("../manual/serve.md");
-        let is_listed = |key: &str| {
-            let group = key.rsplit_once('.').map_or(key, |(group, _)| group);
-            let simulator = group == "simulator" && manual.contains("and those of the simulator");
-            simulator || manual.contains(&format!("`{key}`")) || manual.contains(&format!("`{group}.*`"))
-        };
-        assert!(ALLOWED.iter().all(|key| is_listed(key)), "{:?}", ALLOWED.iter().find(|key| !is_listed(key)));
     }
 
     #[test]

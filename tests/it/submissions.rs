@@ -54,7 +54,7 @@ fn what_is_submitted_must_be_an_object_with_known_settings() {
         (json!(["text", null, ["positional"]]), 400, "expected a JSON object"),
         (json!({"texts": [{"text": "x"}]}), 400, "missing field `name`"),
         (json!({"texts": [["a", "b"]]}), 400, "expected a text, or an object with `name` and `text`"),
-        (json!({"rows": [{"a": 1}], "settings": {"input.id_column": "b"}}), 422, "no row has the column \"b\""),
+        (json!({"rows": [{"a": 1}], "settings": {"input.id_column": "b"}}), 422, "no row has the column"),
         (json!({"texts": ["x"], "settings": {"llm.modell": "m"}}), 422, "unknown setting llm.modell; did you mean llm.model?"),
         (json!({"texts": ["x"], "settings": {"llm.base_url": "http://x"}}), 403, "clients cannot change llm.base_url"),
     ] {
@@ -120,7 +120,7 @@ fn a_run_of_an_earlier_version_keeps_its_names() {
     let serving = Serving::start(&workspace);
     let submission = json!({"job": "echo", "texts": [{"name": "z.txt", "text": "z"}, {"name": "a.txt", "text": "a"}], "held": true});
     let id = serving.post("/api/runs", &submission).is(202).json()["id"].as_str().unwrap().to_owned();
-    std::fs::remove_file(workspace.path(&format!("server/inputs/{id}/documents.txt"))).unwrap();
+    std::fs::remove_file(workspace.path(format!("server/inputs/{id}/documents.txt"))).unwrap();
     serving.post(&format!("/api/runs/{id}/resume"), &json!({})).is(200);
     serving.wait_for(&id, "complete");
     let found: Vec<String> = rows(&serving, &id).into_iter().map(|(name, _)| name).collect();
