@@ -5,9 +5,9 @@ use super::exit::{CliError, Exit};
 use super::{print, settings};
 use crate::ask::{Account, request_preview};
 use crate::engine::{Inspected, Inspection, inspect as inspect_document};
-use crate::model::{ContentBlock, Facts, GROUP_EXTENSION, Nearest, Place, Want, counted};
+use crate::model::{ContentBlock, Document, Facts, GROUP_EXTENSION, Nearest, Place, Want, counted};
 use crate::progress::wrapped_for_stdout;
-use crate::read::{Grouping, InputSettings, Progress, Roots};
+use crate::read::{Archives, Attachments, Grouping, InputSettings, Progress, Roots, Tables};
 use crate::remote::Address;
 use crate::setup::{Environment, NO_ADDRESS, NO_KEY, Settings, in_force, load_jobs};
 use crate::system::make_directory;
@@ -41,8 +41,9 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     }
     let group = group_of(&args.file, &settings, &environment)?;
     let row = args.file.to_str().filter(|name| name.contains('#') && !args.file.exists());
-    let document = match (group, row) {
-        (Some(group), _) => group,
+    let member = row.map(|name| member_of(name, &settings, &environment)).transpose()?.flatten();
+    let document = match (group.or(member), row) {
+        (Some(document), _) => document,
         (None, Some(name)) => table_row(name, &settings, jobs.row_columns().as_ref(), &environment)?,
         (None, None) => Inspection {
             bytes: std::fs::read(&args.file).map_err(|e| unreadable(&args.file, &e))?,
@@ -88,6 +89,34 @@ fn group_of(given: &Path, settings: &Settings, environment: &Environment) -> Res
     let bytes = opened.and_then(|opened| opened.read(max_bytes, &Progress::default()));
     let failed = |failure| CliError { exit: Exit::FailedRows, message: format!("{}: {failure}", given.display()) };
     Ok(Some(Inspection { bytes: bytes.map_err(failed)?, extension: GROUP_EXTENSION.to_owned(), row: None }))
+}
+
+/// The member of a container called `FILE#NAME`, such as `mail.eml#invoice.pdf`.
+fn member_of(name: &str, settings: &Settings, environment: &Environment) -> Result<Option<Inspection>, CliError> {
+    for (at, _) in name.match_indices('#') {
+        let container = &name[..at];
+        if !Path::new(container).is_file() {
+            continue;
+        }
+        let input = InputSettings {
+            paths: vec![container.to_owned()],
+            files_from: String::new(),
+            rows: Vec::new(),
+            base: String::new(),
+            tables: Tables::Document,
+            attachments: Attachments::Read,
+            archives: Archives::Read,
+            ..settings.input.clone()
+        };
+        let roots = Roots::open(&input, &environment.of_inputs(), None, &settings.output.dir).map_err(CliError::usage)?;
+        let Some(mut place @ Place::Member(_)) = roots.locate(name) else { continue };
+        let extension = Document { index: 0, name: name.to_owned(), place: place.clone() }.extension();
+        let max_bytes = settings.read.max_file_mb.saturating_mul(1_000_000);
+        let bytes = roots.open_document(&mut place, max_bytes).0.and_then(|opened| opened.read(max_bytes, &Progress::default()));
+        let bytes = bytes.map_err(|failure| CliError { exit: Exit::FailedRows, message: format!("{name}: {failure}") })?;
+        return Ok(Some(Inspection { bytes, extension, row: None }));
+    }
+    Ok(None)
 }
 
 /// The row called `TABLE#ID`. An id may contain `#`, and so may the name of a sheet.

@@ -107,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::ReadDocuments(read) => read_documents::read_documents(&read),
         Command::ReadSheet(read) => read_documents::read_sheet(&read),
         Command::ReadTable(read) => read_documents::read_table(&read),
+        Command::Unpack(unpack) => read_documents::unpack_files(unpack),
     };
     match result {
         Ok(exit) => exit.into(),

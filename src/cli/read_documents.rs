@@ -2,11 +2,11 @@
 //!
 //! Runs start this process. Users do not call it.
 
-use super::args::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs};
+use super::args::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs, UnpackArgs};
 use super::exit::{CliError, Exit};
 use super::reader_process::{confined, limits};
 use crate::failpoint;
-use crate::prepare::{SheetChoice, serve, sheet_rows};
+use crate::prepare::{SheetChoice, serve, serve_unpacking, sheet_rows, unpack};
 use crate::read::decode_table;
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Write as _, stderr, stdin, stdout};
@@ -59,6 +59,29 @@ pub(super) fn read_table(args: &ReadTableArgs) -> Result<Exit, CliError> {
         decode_table(&format, file, &mut BufWriter::with_capacity(1 << 16, stdout()), &renew)
     };
     confined(args.megabytes, reading)?.map_err(CliError::usage)?;
+    Ok(Exit::Ok)
+}
+
+/// `docmill unpack`: writes the members of containers (see `read::unpacker`).
+///
+/// With a request, stdin is an archive. Otherwise it is a series of requests, each with a document.
+pub(super) fn unpack_files(args: UnpackArgs) -> Result<Exit, CliError> {
+    const PLACE: &str = "unpack";
+    failpoint::mark(PLACE);
+    let UnpackArgs { megabytes, seconds, request } = args;
+    let renew = move || {
+        limits::cpu_from_now(seconds)?;
+        failpoint::stall(PLACE);
+        failpoint::escape(PLACE)
+    };
+    let unpacking = move || -> io::Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 16, stdout());
+        match request {
+            Some(request) => unpack(&mut stdin_as_file()?, &serde_json::from_str(&request)?, &mut out, &renew),
+            None => serve_unpacking(stdin().lock(), &mut out, &renew),
+        }
+    };
+    confined(megabytes, unpacking)?.map_err(CliError::usage)?;
     Ok(Exit::Ok)
 }
 

@@ -10,10 +10,10 @@ use super::list::{Findings, Found};
 use super::write::{JobResults, Results};
 use super::{Context, Plan, RunError};
 use crate::event::RunEvent;
-use crate::model::{Document, DocumentId, Stamp};
+use crate::model::{Document, DocumentId, Place, Stamp};
 use crate::store::{Catalog, NewestRows, Retry, RowState, Store, StoreHandle, StoreWatcher, Version, own_code};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -30,6 +30,8 @@ pub(super) struct Follower {
     pub store: StoreHandle,
     pub context: Context,
     pub runtime: Handle,
+    /// The versions that were listed last of groups with several ones, which may come back.
+    pub listed: HashMap<String, DocumentId>,
 }
 
 impl Follower {
@@ -48,15 +50,16 @@ impl Follower {
                     // Scans come in the order of names, so this look-up reads ahead.
                     let versions = self.catalog.versions(&document.name)?;
                     if let Some((id, row)) = self.up_to_date(&versions, stamp) {
-                        self.keep(&document, id, row)?;
+                        self.keep(&document, id, row, versions.len() > 1)?;
                         continue;
                     }
                 }
                 let versions = self.catalog.versions_now(&document.name)?;
                 if let Some((id, row)) = self.up_to_date(&versions, stamp) {
-                    self.keep(&document, id, row)?;
+                    self.keep(&document, id, row, versions.len() > 1)?;
                     continue;
                 }
+                self.listed.remove(&document.name);
                 self.following.count(1, &self.context.meters);
                 let mut is_counted = false;
                 for version in &versions {
@@ -89,9 +92,12 @@ impl Follower {
     }
 
     /// Lists and counts an up-to-date document, unless it is listed already.
-    fn keep(&mut self, document: &Document, id: DocumentId, row: &RowState) -> Result<(), RunError> {
+    fn keep(&mut self, document: &Document, id: DocumentId, row: &RowState, has_versions: bool) -> Result<(), RunError> {
         let is_counted = self.is_counted(id, Some(row))?;
-        let is_listed = document.row().is_none() && self.catalog.lists(self.run, id)? && !self.following.is_back(id);
+        // A file that came and went leaves its group as it was before, with the stamp of that time.
+        let is_back =
+            has_versions && matches!(document.place, Place::Group(_)) && self.listed.insert(document.name.clone(), id) != Some(id);
+        let is_listed = !is_back && document.row().is_none() && self.catalog.lists(self.run, id)? && !self.following.is_back(id);
         if !is_listed {
             self.store.list(vec![(document.index, id)])?;
             self.catalog.note_listed(id)?;

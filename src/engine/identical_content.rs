@@ -34,7 +34,7 @@ impl Contents {
                 let tag = listed.filter(|stamp| stamp.changed_ns != 0).map(|stamp| format!("{} {}", stamp.size, stamp.changed_ns));
                 Some(Digest::of(tag.as_deref().unwrap_or(key).as_bytes()).short())
             }
-            (Place::File(_) | Place::Group(_), None) => None,
+            (Place::File(_) | Place::Group(_) | Place::Member(_), None) => None,
         };
         match content {
             Some(content) => self.known.push((content, place)),
@@ -61,7 +61,7 @@ impl Contents {
         let mut walk = roots.walk();
         while let (Some(_), Some((document, _))) = (wanted.peek(), walk.next()) {
             if wanted.next_if(|place| **place == document.index).is_some() {
-                match content_of(&document.place) {
+                match content_of(&document.place, roots) {
                     Some(content) => self.known.push((content, document.index)),
                     None => first.push(document.index),
                 }
@@ -80,8 +80,12 @@ impl Contents {
 }
 
 /// The content hash of a file; `None` if it cannot be read.
-fn content_of(place: &Place) -> Option<u64> {
-    let Place::File(path) = place else { return None };
+fn content_of(place: &Place, roots: &Roots) -> Option<u64> {
+    let path = match place {
+        Place::File(path) => path,
+        Place::Member(_) => return roots.digest_elsewhere(place).ok().map(Digest::short),
+        _ => return None,
+    };
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(std::fs::File::open(path).ok()?).ok()?;
     Some(Digest(*hasher.finalize().as_bytes()).short())

@@ -6,7 +6,7 @@
 //! run writes a new listing.
 
 use super::{Context, Results, RunError};
-use crate::model::{Document, DocumentId, Failure, LeftOut, Stamp, Tally};
+use crate::model::{Document, DocumentId, Failure, LeftOut, Place, Stamp, Tally};
 use crate::read::{Roots, is_table_name};
 use crate::store::{Catalog, Retry, RowState, StoreHandle, Version, own_code};
 use jiff::Timestamp;
@@ -103,7 +103,7 @@ pub(super) fn walk(
             break;
         };
         documents += 1;
-        if document.row().is_none() && is_table_name(&document.name) {
+        if matches!(document.place, Place::File(_) | Place::Object { .. }) && is_table_name(&document.name) {
             tables += 1;
             if a_table.is_empty() {
                 a_table.clone_from(&document.name);

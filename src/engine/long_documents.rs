@@ -126,7 +126,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::prepare::{ImageLimits, PdfMode, PdfSettings, PrepareSettings, Sniffed, TextSettings, chunks, prepare};
+    use crate::prepare::{Apart, ImageLimits, PdfMode, PdfSettings, PrepareSettings, Sniffed, TextSettings, chunks, prepare};
 
     const JOB: &str = "name = 'x'\ninput = 'text'\nlong = { method = 'split', max_input_tokens = LIMIT }\n\
                        [[task]]\nid = 'x'\nprompt = 'Say it.'\nanswer = { x = 'string' }";
@@ -141,6 +141,7 @@ mod tests {
             pdf: PdfSettings { mode: PdfMode::Auto, max_pages: 0 },
             document_s: 1,
             document_mb: 1,
+            apart: Apart::default(),
         };
         let prepared = prepare(text.as_bytes(), Sniffed::Text, &settings, &ImageLimits::openai()).unwrap();
         let job = Job::load("x", &JOB.replace("LIMIT", &limit.to_string()), &toml::Table::new(), None).unwrap();

@@ -40,7 +40,7 @@ use crate::store::{Catalog, RunLock, Store};
 use crate::system::make_directory;
 use crate::write::{ResultFiles, WriteError};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
@@ -137,6 +137,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         store: handle.clone(),
         context: context.clone(),
         runtime: tokio::runtime::Handle::current(),
+        listed: HashMap::new(),
     });
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };

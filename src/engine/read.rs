@@ -168,7 +168,7 @@ impl Reader {
                 Ok(Opened::Read(_)) if follows && has_changed(&register, &document, arrived) => Content::Changed,
                 Err(failure) if follows && failure.code == FailureCode::Vanished => Content::Changed,
                 Ok(Opened::Read(bytes)) => read_content(Ok(bytes), &register, &document, &versions, stamp)?,
-                Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. } | Opened::Group { .. })) => Content::Waiting(waiting),
+                Ok(waiting @ (Opened::Waiting { .. } | Opened::Elsewhere { .. } | Opened::Later { .. })) => Content::Waiting(waiting),
                 Err(failure) => read_content(Err(failure), &register, &document, &versions, stamp)?,
             };
             Ok::<_, RunError>(OpenedDocument { document, versions, stamp, arrived, content, found: at, is_counted })
@@ -217,7 +217,8 @@ impl Reader {
                 let (left, left_versions, follows) = (document.clone(), versions.clone(), self.following.is_some());
                 let read = move |progress: &Progress| {
                     let bytes = waiting.read(max_bytes, progress);
-                    if follows && has_changed(&register, &document, arrived) {
+                    let is_gone = bytes.as_ref().is_err_and(|failure| failure.code == FailureCode::Vanished);
+                    if follows && (is_gone || has_changed(&register, &document, arrived)) {
                         return Ok((document, Content::Changed));
                     }
                     let content = read_content(bytes, &register, &document, &versions, stamp)?;
@@ -303,7 +304,7 @@ impl Reader {
 
 /// Whether a file differs from the one that arrived. Half of a file must never be sent.
 fn has_changed(register: &Register, document: &Document, arrived: Option<Stamp>) -> bool {
-    matches!(document.place, Place::File(_)) && register.roots().stamp_of(&document.place) != arrived
+    matches!(document.place, Place::File(_) | Place::Group(_) | Place::Member(_)) && register.roots().stamp_of(&document.place) != arrived
 }
 
 fn read_content(

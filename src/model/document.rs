@@ -42,6 +42,25 @@ pub enum Place {
     Row(Box<TableRow>),
     /// Several local files that are one document, in order.
     Group(Vec<PathBuf>),
+    /// A file inside of a local file: in an archive, or attached to a mail.
+    Member(Box<ContainerMember>),
+}
+
+/// A file inside of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerMember {
+    /// The file that contains it.
+    pub container: PathBuf,
+    /// The stamp of that file when its members were listed.
+    pub container_stamp: Stamp,
+    /// Whether archives inside of the container are divided.
+    pub archives: bool,
+    /// Position among the members, from 0.
+    pub number: u64,
+    /// Its name below the container.
+    pub name: String,
+    /// Its own stamp. It changes with the container.
+    pub stamp: Stamp,
 }
 
 /// The extension of documents that consist of several files. No file has it.
@@ -85,6 +104,7 @@ impl Document {
             Place::Object { key, .. } => Path::new(key),
             Place::Row(_) => return String::new(),
             Place::Group(_) => return GROUP_EXTENSION.to_owned(),
+            Place::Member(member) => Path::new(&member.name),
         };
         name.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
     }

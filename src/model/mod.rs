@@ -34,7 +34,7 @@ pub use checked::{Checked, Repair, Unfit};
 pub use column::{Column, ColumnType, JobColumns};
 pub use command::command_in;
 pub use counted::counted;
-pub use document::{Digest, Document, DocumentId, GROUP_EXTENSION, Kind, Place, Stamp, TableRow, UNNAMED_ROW};
+pub use document::{ContainerMember, Digest, Document, DocumentId, GROUP_EXTENSION, Kind, Place, Stamp, TableRow, UNNAMED_ROW};
 pub use failure::{Failure, FailureCode};
 pub use fence::{Fence, FenceMark};
 pub use json::from_object;

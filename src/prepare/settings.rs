@@ -26,6 +26,9 @@ pub struct PrepareSettings {
     pub document_s: u64,
     /// Memory limit for the extraction from one document, in megabytes (10^6 bytes).
     pub document_mb: u64,
+    /// Which files inside of documents are documents of their own (`input.attachments`).
+    #[serde(default)]
+    pub apart: Apart,
 }
 
 impl PrepareSettings {
@@ -33,6 +36,17 @@ impl PrepareSettings {
     pub fn parallelism(&self) -> usize {
         if self.workers > 0 { self.workers } else { std::thread::available_parallelism().map_or(1, usize::from) }
     }
+}
+
+/// Which files inside of other files are documents of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// Readable files attached to mails and PDF documents (`input.attachments`).
+    #[serde(default)]
+    pub attachments: bool,
+    /// Files in archives (`input.archives`).
+    #[serde(default)]
+    pub archives: bool,
 }
 
 /// The `[prepare.pdf]` table.

@@ -13,7 +13,10 @@ impl Roots {
     ///
     /// An unreadable directory counts as one document, as in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
-        self.0.iter().enumerate().flat_map(|(input, root)| match &root.kind {
+        // The members of containers have no order of their own.
+        let walk = self.1.reads.then(|| self.walk().map(drop)).into_iter().flatten();
+        let inputs = if self.1.reads { &[][..] } else { &self.0[..] };
+        walk.chain(inputs.iter().enumerate().flat_map(|(input, root)| match &root.kind {
             RootKind::Remote(..) => {
                 let mut walk = Elsewhere::of(self, input, false);
                 Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))
@@ -34,7 +37,7 @@ impl Roots {
                     Err(_) => Some(()),
                 }))
             }
-        })
+        }))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::failpoint;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// The hidden command that starts such a process for a table.
@@ -65,8 +65,21 @@ impl Decoder {
         Self::start(format, &args, file)
     }
 
-    fn spawn(mut command: Command, format: Format, patience: Duration, file: File) -> io::Result<Self> {
-        command.stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped());
+    /// Starts a process that answers requests. `args` are a hidden command of this program.
+    pub fn serving(format: Format, args: &[String]) -> io::Result<(Self, ChildStdin)> {
+        let mut command = Command::new(this_program()?);
+        command.args(args).env_clear();
+        if let Some(failpoints) = failpoint::inherited() {
+            command.env(failpoint::VARIABLE, failpoints);
+        }
+        let patience = Duration::from_secs(format.seconds) * PATIENCE;
+        let mut decoder = Self::spawn(command, format, patience, Stdio::piped())?;
+        let requests = decoder.child.stdin.take().ok_or_else(|| io::Error::other("the process has no pipes"))?;
+        Ok((decoder, requests))
+    }
+
+    fn spawn(mut command: Command, format: Format, patience: Duration, input: impl Into<Stdio>) -> io::Result<Self> {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C of the terminal is for the run, which ends the process.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);

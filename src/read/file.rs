@@ -33,8 +33,9 @@ pub enum Opened {
         /// Its size in bytes, as listed.
         size: u64,
     },
-    /// Several files that are one document. Reserve `size` bytes, then call [`Opened::read`].
-    Group {
+    /// Several files that are one document, or a member of a container. Reserve `size` bytes, then
+    /// call [`Opened::read`].
+    Later {
         /// Reads them.
         files: Files,
         /// Their size in bytes.
@@ -44,7 +45,7 @@ pub enum Opened {
 
 type ReadFiles = dyn FnOnce(u64, &Progress) -> Result<Vec<u8>, Failure> + Send;
 
-/// What reads several files that are one document.
+/// What reads a document that is not one file.
 pub struct Files(pub(super) Box<ReadFiles>);
 
 impl std::fmt::Debug for Files {
@@ -81,14 +82,14 @@ pub(super) fn open(path: &Path, max_bytes: u64, admits: impl Fn(&File) -> bool) 
 
 /// Opens a file. A pipe that has just taken its place does not block.
 #[cfg(unix)]
-fn open_at_once(path: &Path) -> std::io::Result<File> {
+pub(super) fn open_at_once(path: &Path) -> std::io::Result<File> {
     use nix::fcntl::OFlag;
     use std::os::unix::fs::OpenOptionsExt as _;
     File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path)
 }
 
 #[cfg(not(unix))]
-fn open_at_once(path: &Path) -> std::io::Result<File> {
+pub(super) fn open_at_once(path: &Path) -> std::io::Result<File> {
     File::open(path)
 }
 
@@ -133,7 +134,7 @@ impl Opened {
             Self::Read(bytes) => return Ok(bytes),
             Self::Waiting { file, size } => (file, size),
             Self::Elsewhere { input, key, .. } => return input.fetch(&key, max_bytes),
-            Self::Group { files: Files(read), .. } => return read(max_bytes, progress),
+            Self::Later { files: Files(read), .. } => return read(max_bytes, progress),
         };
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         Watched(file, progress).take(max_bytes + 1).read_to_end(&mut bytes).map_err(|e| failure(&e))?;
@@ -150,12 +151,12 @@ impl Opened {
     pub fn size(&self) -> u64 {
         match self {
             Self::Read(bytes) => bytes.len() as u64,
-            Self::Waiting { size, .. } | Self::Elsewhere { size, .. } | Self::Group { size, .. } => *size,
+            Self::Waiting { size, .. } | Self::Elsewhere { size, .. } | Self::Later { size, .. } => *size,
         }
     }
 }
 
-fn failure(error: &std::io::Error) -> Failure {
+pub(super) fn failure(error: &std::io::Error) -> Failure {
     match error.kind() {
         ErrorKind::NotFound => Failure::new(FailureCode::Vanished, "the file disappeared after it was listed"),
         _ => Failure::new(FailureCode::Unreadable, format!("cannot read the file: {error}")),

@@ -121,6 +121,16 @@ impl Filter {
         self.matches(relative) && !self.ignores(root, relative, false)
     }
 
+    /// Whether patterns exclude what is at `relative` below `root`. Patterns to include do not count.
+    pub fn excludes(&self, root: &Path, relative: &Path) -> bool {
+        self.exclude.is_match(relative) || self.ignores(root, relative, false)
+    }
+
+    /// Whether patterns include what is at `relative`.
+    pub fn includes(&self, relative: &Path) -> bool {
+        self.include.is_match(relative)
+    }
+
     fn matches(&self, relative: &Path) -> bool {
         self.include.is_match(relative) && !self.exclude.is_match(relative)
     }

@@ -156,7 +156,7 @@ pub(super) fn open(roots: &Roots, files: &[PathBuf], max_bytes: u64) -> (Result<
         return (Err(too_large(size, max_bytes)), stamp);
     }
     let (roots, files) = (roots.clone(), files.to_vec());
-    let opened = Opened::Group { files: Files(Box::new(move |max_bytes, progress| read(&roots, &files, max_bytes, progress))), size };
+    let opened = Opened::Later { files: Files(Box::new(move |max_bytes, progress| read(&roots, &files, max_bytes, progress))), size };
     let opened = if size <= SMALL { opened.read(max_bytes, &Progress::default()).map(Opened::Read) } else { Ok(opened) };
     (opened, stamp)
 }
@@ -188,6 +188,16 @@ pub(super) fn digest(roots: &Roots, files: &[PathBuf]) -> Result<Digest, Failure
 }
 
 impl Roots {
+    /// Whether this file may be several documents, by its name or its first bytes. Blocks.
+    pub fn may_be_divided(&self, path: &Path) -> bool {
+        self.1.reads && (self.1.may_be_archive(path, false) || self.1.may_have_attachments(path))
+    }
+
+    /// Whether a file may be several documents.
+    pub fn divide_files(&self) -> bool {
+        self.1.reads
+    }
+
     /// Whether several files may be one document.
     pub fn have_groups(&self) -> bool {
         self.0.iter().any(|root| matches!(&root.kind, RootKind::Directory(filter) if filter.group != Grouping::None))

@@ -6,6 +6,7 @@
 
 mod arrived;
 mod compressed;
+mod containers;
 mod count;
 mod decode_table;
 mod decoder;
@@ -16,9 +17,11 @@ mod file;
 mod file_list;
 mod filter;
 mod group;
+mod inside;
 mod lines;
 mod links;
 mod listing;
+mod members;
 mod path_names;
 mod place;
 mod progress;
@@ -27,10 +30,12 @@ mod remote;
 mod roots;
 mod settings;
 mod sheet;
+mod spool;
 mod stamp;
 mod table;
 mod tables;
 mod text;
+mod unpacker;
 mod walk;
 
 pub use compressed::is_stream;
@@ -48,8 +53,9 @@ pub use record::{
 };
 pub use remote::Remote;
 pub use roots::{InputError, Roots};
-pub use settings::{Grouping, InputSettings, OnEmpty, ReadSettings, Tables};
+pub use settings::{Archives, Attachments, Grouping, InputSettings, OnEmpty, ReadSettings, Tables};
 pub use sheet::READ_SHEET;
 pub use table::{is_table_name, is_workbook_name};
 pub use text::text_file;
+pub use unpacker::UNPACK;
 pub use walk::{Found, Walk};

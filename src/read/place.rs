@@ -24,6 +24,7 @@ impl Roots {
             }
             Place::Row(row) => return (Ok(Opened::Read(std::mem::take(&mut row.text))), Some(row.stamp)),
             Place::Group(files) => return group::open(self, files, max_bytes),
+            Place::Member(member) => return self.open_member(member, max_bytes),
             Place::Object { input, key, listed } => (self.remote(*input), key, listed),
         };
         let Some(input) = input else { return (Err(Failure::new(FailureCode::Unreadable, "the input of this document is unknown")), None) };
@@ -38,7 +39,7 @@ impl Roots {
     /// Whether a file that was opened at `path` may be read, by the rule for links.
     ///
     /// Files that the user names as inputs are read wherever they are.
-    fn admits(&self, file: &File, path: &Path) -> bool {
+    pub(super) fn admits(&self, file: &File, path: &Path) -> bool {
         let mut directories = self.0.iter().filter_map(|root| match &root.kind {
             RootKind::Directory(filter) => Some((filter, path.strip_prefix(&root.path).ok()?)),
             _ => None,
@@ -55,6 +56,7 @@ impl Roots {
         match place {
             Place::File(_) => self.stamp_of(place).filter(stamp::is_settled),
             Place::Group(files) => group::settled(files),
+            Place::Member(member) => Some(member.stamp).filter(|_| stamp::is_settled(&member.container_stamp)),
             Place::Object { .. } | Place::Row(_) => None,
         }
     }
@@ -68,6 +70,7 @@ impl Roots {
             Place::Object { listed, .. } => *listed,
             Place::Row(row) => Some(row.stamp),
             Place::Group(files) => group::group_stamp(files),
+            Place::Member(member) => Some(member.stamp),
         }
     }
 
@@ -89,6 +92,9 @@ impl Roots {
                     Some(_) => group::digest(self, files).is_ok_and(|now| now == digest),
                 };
             }
+            Place::Member(member) => {
+                return Some(member.stamp) == stamp || self.digest_of_member(member).is_ok_and(|now| now == digest);
+            }
             Place::Row(row) => return row.digest == digest,
         };
         let Some(input) = input else { return false };
@@ -103,8 +109,10 @@ impl Roots {
 
     /// The digest of a remote document, or of several files. Blocks.
     pub fn digest_elsewhere(&self, place: &Place) -> Result<Digest, Failure> {
-        if let Place::Group(files) = place {
-            return group::digest(self, files);
+        match place {
+            Place::Group(files) => return group::digest(self, files),
+            Place::Member(member) => return self.digest_of_member(member),
+            _ => {}
         }
         let unknown = || Failure::new(FailureCode::Unreadable, "the input of this document is unknown");
         let Place::Object { input, key, .. } = place else { return Err(unknown()) };

@@ -1,5 +1,6 @@
 //! The inputs of a run: checked, and named.
 
+use super::containers::Containers;
 use super::environment::InputEnvironment;
 use super::file_list::FileList;
 use super::filter::{Filter, is_hidden};
@@ -7,7 +8,7 @@ use super::lines::{Lines, STDIN};
 use super::path_names::{printable, real, unprintable};
 use super::record::{InputKind, InputRecord, is_made_up, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
-use super::settings::{Grouping, InputSettings, Tables};
+use super::settings::{Archives, Attachments, Grouping, InputSettings, Tables};
 use super::table::{Table, is_table_name, is_workbook_name};
 use crate::model::{Digest, Place, Stamp};
 use crate::remote::Address;
@@ -23,7 +24,7 @@ pub struct InputError(String);
 
 /// The checked inputs of a run. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Roots(pub(super) Arc<Vec<Root>>);
+pub struct Roots(pub(super) Arc<Vec<Root>>, pub(super) Arc<Containers>);
 
 #[derive(Debug)]
 pub(super) struct Root {
@@ -83,6 +84,13 @@ impl Roots {
         }
         let single = before.is_empty() && settings.paths.len() + settings.rows.len() + usize::from(!settings.files_from.is_empty()) == 1;
         let output = real(output);
+        if settings.group != Grouping::None && (settings.attachments == Attachments::Read || settings.archives == Archives::Read) {
+            return Err(InputError(
+                "input.group makes one document of several files, and input.attachments and input.archives make several documents of \
+                one. Set only one of them"
+                    .into(),
+            ));
+        }
         let mut roots = Vec::new();
         let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
         let has_rows = |given: &&String| {
@@ -97,6 +105,11 @@ impl Roots {
                     return Err(InputError(format!(
                         "input {given}: rows of tables are read from local files only. Copy the table, or read it as one document \
                         (input.tables = \"document\")"
+                    )));
+                }
+                if settings.attachments == Attachments::Read || settings.archives == Archives::Read {
+                    return Err(InputError(format!(
+                        "input {given}: input.attachments and input.archives read local files only. Copy the files to this machine"
                     )));
                 }
                 let root =
@@ -170,14 +183,16 @@ impl Roots {
             let record = InputRecord::of_list(&settings.files_from);
             roots.push(Root { path: (&settings.files_from).into(), prefix: String::new(), kind: RootKind::List(list), record });
         }
-        Ok(Self(Arc::new(roots)))
+        let files = roots.iter().filter(|root| matches!(root.kind, RootKind::File)).map(|root| root.path.as_path());
+        let containers = Containers::new(settings, environment, files).map_err(InputError)?;
+        Ok(Self(Arc::new(roots), Arc::new(containers)))
     }
 
     /// Standard input as the only input. `used` are the columns that templates use; `None`: all.
     pub fn of_lines(settings: &InputSettings, used: Option<Vec<String>>) -> Self {
         let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
         let kind = RootKind::Lines(Lines::new(settings, used));
-        Self(Arc::new(vec![Root { path: PathBuf::from("-"), prefix: STDIN.to_owned(), kind, record }]))
+        Self(Arc::new(vec![Root { path: PathBuf::from("-"), prefix: STDIN.to_owned(), kind, record }]), Arc::default())
     }
 
     /// What makes documents of the lines of standard input, if that is the input.
@@ -254,7 +269,10 @@ impl Roots {
             }
             let Some(rest) = rest_of(name, &root.prefix) else { return false };
             let relative = unprintable(rest).unwrap_or_else(|| rest.into());
-            joined(&root.record.path, rest) == path && filter.takes(&root.path, &relative) && is_missing(&root.path.join(relative))
+            joined(&root.record.path, rest) == path
+                && filter.takes(&root.path, &relative)
+                && is_missing(&root.path.join(relative))
+                && !self.may_be_member(name)
         };
         let is_row_of = |table: &InputRecord| name.strip_prefix(&table.prefix).is_some_and(|rest| rest.starts_with('#'));
         let mut tables = before.iter().filter(|old| old.kind == InputKind::Table && is_row_of(old));
@@ -280,8 +298,19 @@ impl Roots {
 
     /// The place of the document called `name`, whether or not it exists.
     ///
-    /// `None` if no input accepts a document of this name.
+    /// `None` if no input accepts a document of this name. Blocks if the name may be that of a member
+    /// of a container.
     pub fn locate(&self, name: &str) -> Option<Place> {
+        let found = self.locate_itself(name);
+        match &found {
+            Some(Place::File(path)) if name.contains('#') && !path.exists() => self.locate_member(name).or(found),
+            None if name.contains('#') => self.locate_member(name),
+            _ => found,
+        }
+    }
+
+    /// The place of a document that is not a member of a container.
+    pub(super) fn locate_itself(&self, name: &str) -> Option<Place> {
         self.0.iter().enumerate().find_map(|(input, root)| {
             let filter = match &root.kind {
                 RootKind::File | RootKind::Spooled { .. } => return (root.prefix == name).then(|| Place::File(root.path.clone())),

@@ -50,6 +50,38 @@ pub struct InputSettings {
     pub on_empty: OnEmpty,
     /// Which files of a directory are one document.
     pub group: Grouping,
+    /// What happens to files attached to mails and PDF documents.
+    pub attachments: Attachments,
+    /// Which archives are read like directories.
+    pub archives: Archives,
+    /// Maximum files of an archive or mail that are documents. 0 = the default of old runs: none.
+    pub max_members: u64,
+    /// Maximum size of an unpacked archive, in megabytes (10^6 bytes).
+    pub max_unpacked_mb: u64,
+}
+
+/// What happens to files attached to mails and PDF documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attachments {
+    /// Their document lists them.
+    #[default]
+    List,
+    /// Those that docmill can read are documents of their own.
+    Read,
+}
+
+/// Which archives are read like directories.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Archives {
+    /// Those that are named as inputs.
+    #[default]
+    Named,
+    /// All.
+    Read,
+    /// None: their row fails.
+    Refuse,
 }
 
 /// Which files of a directory are one document.
@@ -136,8 +168,15 @@ impl InputSettings {
             Grouping::Directory => " by directory",
             Grouping::Stem => " by stem",
         };
+        let attachments = if self.attachments == Attachments::Read { " with attachments" } else { "" };
+        let archives = if self.archives == Archives::Read { " with archives" } else { "" };
         let tables = if self.tables == Tables::Rows { TABLES_AS_ROWS } else { "" };
-        (!ages).then(|| format!("{:?} {:?} {} {}{links}{group}{tables}", self.include, self.exclude, self.min_bytes, self.max_bytes))
+        (!ages).then(|| {
+            format!(
+                "{:?} {:?} {} {}{links}{group}{attachments}{archives}{tables}",
+                self.include, self.exclude, self.min_bytes, self.max_bytes
+            )
+        })
     }
 
     /// Prefix of the names of the documents in the input `given`.

@@ -1,13 +1,16 @@
 //! The sorted, lazy walk over all documents.
 
+use super::containers::Passed;
 use super::directory_entries::{EntryKind, Names, os_str};
 use super::elsewhere::{Elsewhere, Object};
 use super::file_list::missing;
 use super::filter::{Filter, is_hidden};
 use super::group::groups;
+use super::members::Members;
 use super::roots::{Root, RootKind, Roots};
 use super::settings::Grouping;
 use crate::model::{Document, Failure, FailureCode, LeftOut, Place};
+use crate::prepare::Ending;
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +25,9 @@ impl Roots {
         Walk {
             roots: self.clone(),
             next_root: 0,
+            root: 0,
             stack: Vec::new(),
+            inside: None,
             listed: None,
             index: 0,
             seen,
@@ -37,7 +42,11 @@ impl Roots {
 pub struct Walk {
     roots: Roots,
     next_root: usize,
+    /// The input of the last document.
+    root: usize,
     stack: Vec<Level>,
+    /// The remaining members of a container.
+    inside: Option<Inside>,
     /// The remaining documents of a table, a list or a remote input, or the groups of a directory.
     listed: Option<Box<dyn Iterator<Item = Named> + Send>>,
     index: u64,
@@ -52,6 +61,15 @@ pub struct Walk {
 
 /// A named document that has no number yet.
 type Named = (String, Place, Option<Failure>);
+
+/// A container that the walk is in.
+struct Inside {
+    root: usize,
+    path: PathBuf,
+    /// The name of its document.
+    name: String,
+    members: Members,
+}
 
 /// A directory that the walk is in.
 #[derive(Debug)]
@@ -129,6 +147,10 @@ impl Walk {
         if filter.has_rows(relative) {
             return false;
         }
+        // The rules select the files in it.
+        if self.roots.1.may_be_archive(path, false) && !filter.excludes(root, relative) {
+            return true;
+        }
         let (by_name, by_look) = (filter.takes_name(root, relative), filter.takes_size_and_date(path));
         self.left_out.patterns += u64::from(!by_name);
         self.left_out.size_or_date += u64::from(by_name && !by_look);
@@ -188,7 +210,7 @@ impl Iterator for Walk {
     /// The next document. A repeated name is the same document, and skipped.
     fn next(&mut self) -> Option<Found> {
         loop {
-            let (mut document, failure) = self.next_named()?;
+            let (mut document, failure) = self.next_divided()?;
             if let Some(seen) = &mut self.seen {
                 let hash = *blake3::hash(document.name.as_bytes()).as_bytes().first_chunk::<8>()?;
                 if !seen.insert(u64::from_le_bytes(hash)) {
@@ -204,11 +226,77 @@ impl Iterator for Walk {
 }
 
 impl Walk {
+    /// The next document, or member of a container.
+    fn next_divided(&mut self) -> Option<Found> {
+        loop {
+            if let Some(found) = self.next_inside() {
+                return Some(found);
+            }
+            let (document, failure) = self.next_named()?;
+            let Place::File(path) = &document.place else { return Some((document, failure)) };
+            if failure.is_some() || !self.roots.1.reads {
+                return Some((document, failure));
+            }
+            let roots = self.roots.clone();
+            let root = &roots.0[self.root];
+            let is_named = matches!(root.kind, RootKind::File);
+            let (is_archive, has_attachments) = (roots.1.may_be_archive(path, is_named), roots.1.may_have_attachments(path));
+            if !is_archive && !has_attachments {
+                return Some((document, failure));
+            }
+            // A file that cannot be opened says so when it is read.
+            let Ok(members) = roots.1.members(path, is_named) else { return Some((document, failure)) };
+            let is_document = !members.is_archive();
+            self.inside = Some(Inside { root: self.root, path: path.clone(), name: document.name.clone(), members });
+            if !is_document {
+                continue;
+            }
+            if let RootKind::Directory(filter) = &root.kind
+                && is_archive
+                && !filter.takes(&root.path, path.strip_prefix(&root.path).unwrap_or(path))
+            {
+                self.left_out.patterns += 1;
+                self.inside = None;
+                continue;
+            }
+            return Some((document, failure));
+        }
+    }
+
+    /// The next member of the container that the walk is in.
+    fn next_inside(&mut self) -> Option<Found> {
+        let Inside { root, path, name, members } = self.inside.as_mut()?;
+        for listed in members.by_ref() {
+            let own = format!("{name}#{}", listed.member.name);
+            let mut file_of_that_name = path.as_os_str().to_owned();
+            file_of_that_name.push(format!("#{}", listed.member.name));
+            match self.roots.passes(&self.roots.0[*root], path, &listed) {
+                Some(Passed::Hidden) => self.left_out.hidden += 1,
+                Some(Passed::Pattern) => self.left_out.patterns += 1,
+                Some(Passed::SizeOrDate) => self.left_out.size_or_date += 1,
+                None if Path::new(&file_of_that_name).exists() => self.left_out.repeated += 1,
+                None => {
+                    let place = Place::Member(Box::new(listed.member));
+                    return Some((Document { index: 0, name: own, place }, listed.failure));
+                }
+            }
+        }
+        let Inside { path, name, members, .. } = self.inside.take()?;
+        let Ending { is_archive, links, special, trouble } = members.ending()?;
+        self.left_out.links += links;
+        self.left_out.special += special;
+        let failure = trouble?;
+        // A mail has its own row already.
+        let name = if is_archive { name } else { format!("{name}#attachments") };
+        Some(Self::found(path, name, Some(failure)))
+    }
+
     /// The next document, without its number.
     fn next_named(&mut self) -> Option<Found> {
         loop {
             match self.listed.as_mut().map(Iterator::next) {
                 Some(Some((name, place, failure))) => {
+                    self.root = self.next_root.saturating_sub(1);
                     return Some((Document { index: 0, name, place }, failure));
                 }
                 Some(None) => self.listed = None,
@@ -219,7 +307,8 @@ impl Walk {
                     return None;
                 }
                 self.next_root += 1;
-                if let Some(found) = self.start_root(self.next_root - 1) {
+                self.root = self.next_root - 1;
+                if let Some(found) = self.start_root(self.root) {
                     return Some(found);
                 }
                 continue;
@@ -230,6 +319,7 @@ impl Walk {
             };
             level.next += 1;
             let (root, path) = (level.root, level.directory.join(os_str(name)));
+            self.root = root;
             let roots = self.roots.clone();
             let Root { path: root_path, kind: RootKind::Directory(filter), .. } = &roots.0[root] else { continue };
             let relative = path.strip_prefix(root_path).unwrap_or(&path);

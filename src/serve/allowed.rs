@@ -7,9 +7,11 @@ use crate::model::did_you_mean;
 
 /// Settings that clients can change. They decide neither where data and keys go, nor what runs, nor
 /// which files of the server are read.
-const ALLOWED: [&str; 30] = [
+const ALLOWED: [&str; 32] = [
     "input.id_column",
     "input.keep_columns",
+    "input.archives",
+    "input.attachments",
     "input.group",
     "input.on_empty",
     "input.tables",

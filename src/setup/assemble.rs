@@ -16,7 +16,7 @@ use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection};
 use crate::model::{FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
-use crate::read::{InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Tables};
+use crate::read::{Attachments, InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Tables};
 use crate::simulator::{AnswerPreview, Scenario, Simulator, is_simulated};
 use crate::store::Retry;
 use crate::write::{CopyTo, Existing, OutputSettings, PostgresAddress};
@@ -278,6 +278,10 @@ fn recipe(config: &Config, settings: &Settings, account: &Account, jobs: &JobSet
     // Earlier stores know only the default.
     if settings.input.on_empty == OnEmpty::Skip {
         hash.update(b"\ninput.on_empty = skip");
+    }
+    // Notes of mails differ.
+    if settings.input.attachments == Attachments::Read {
+        hash.update(b"\ninput.attachments = read");
     }
     for job in jobs.iter() {
         hash.update(&job.digest().0);

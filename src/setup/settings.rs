@@ -6,9 +6,9 @@ use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Origin, Problem, Problems};
 use crate::job::{AUTO, builtin};
 use crate::model::unknown_name;
-use crate::prepare::PrepareSettings;
+use crate::prepare::{Apart, PrepareSettings};
 use crate::progress::{AlertSettings, ReportSettings};
-use crate::read::{InputSettings, ReadSettings, text_file};
+use crate::read::{Archives, Attachments, InputSettings, ReadSettings, text_file};
 use crate::remote::{Address, without_queries};
 use crate::store::StoreSettings;
 use crate::watch::WatchSettings;
@@ -275,6 +275,8 @@ impl Settings {
             ("input.follow_links", &["inside", "never", "all"]),
             ("input.on_empty", &["fail", "skip"]),
             ("input.group", &["none", "directory", "stem"]),
+            ("input.attachments", &["list", "read"]),
+            ("input.archives", &["named", "read", "refuse"]),
         ] {
             let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
             if !choices.contains(&value) {
@@ -309,11 +311,13 @@ impl Settings {
         });
         problems.extend(alerts.iter().filter_map(|alert| alert.check().err()).map(|why| config.problem("alert", why)));
         Problems::check(problems)?;
+        let input: InputSettings = config.section("input")?;
+        let apart = Apart { attachments: input.attachments == Attachments::Read, archives: input.archives == Archives::Read };
         Ok(Self {
-            input: config.section("input")?,
+            input,
             job: config.section("job")?,
             read: config.section("read")?,
-            prepare: config.section("prepare")?,
+            prepare: PrepareSettings { apart, ..config.section("prepare")? },
             llm: config.section("llm")?,
             budget: config.section("budget")?,
             prices: config.section("prices")?,

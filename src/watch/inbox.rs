@@ -3,6 +3,7 @@
 //! A scan finds every document. Events only find them faster: they put files on the list of pending
 //! ones, and scans do the same for files that are too young. A file is offered when it is ready.
 
+use super::composed;
 use super::events::{Events, Signal};
 use super::mounts::is_network;
 use super::moved::Moved;
@@ -15,7 +16,7 @@ use crate::model::{Digest, Place, Stamp, counted};
 use crate::read::{Roots, Walk};
 use crate::store::ResultOrder;
 use parking_lot::Mutex;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -65,13 +66,9 @@ impl Inbox {
         if let Some(other) = roots.not_watchable() {
             return Err(format!("{}: docmill watches directories, s3://BUCKET/PREFIX (gs, az) and - (standard input)", other.display()));
         }
-        if roots.have_groups() {
-            let why =
-                "input.group: docmill watch takes each file by itself, because it cannot know when the files of a document are complete";
-            return Err(format!("{why}. Set input.group = \"none\", or run `docmill run` when they are"));
-        }
         let is_network = roots.directories().any(is_network);
         let moved = Moved::new(&settings.done_dir, &settings.failed_dir)?;
+        composed::check(&roots, moved.is_on(), is_network)?;
         roots.directories().try_for_each(|directory| moved.check(directory))?;
         let settle = settings.settle(is_network);
         let shared = Arc::new(Shared::default());
@@ -84,6 +81,9 @@ impl Inbox {
                 }
                 let stamp = |path: &Path| stamps.stamp_of(&Place::File(path.to_owned()));
                 shared.take(&signal, &stamp, settle);
+                if matches!(signal, Signal::Gone(_)) && stamps.have_groups() {
+                    shared.state.lock().scan_soon = true;
+                }
             };
             Events::of(roots.directories(), each)
         });
@@ -108,6 +108,12 @@ impl Inbox {
         let due = self.shared.state.lock().pending.due(BATCH);
         let mut ready = Vec::new();
         for (path, closed) in due {
+            if composed::is_part(&self.roots, &path) {
+                let mut state = self.shared.state.lock();
+                state.pending.remove(&path);
+                state.scan_soon = true;
+                continue;
+            }
             let name = if is_temporary(&path) || self.moved.holds(&path) { None } else { self.roots.document_at(&path) };
             let stamp = self.roots.stamp_of(&Place::File(path.clone()));
             let mut is_written = || !closed && writers.have(&path);
@@ -144,6 +150,13 @@ impl Inbox {
             let hash = hash_of(&document.name);
             let place = document.place;
             let stamp = self.roots.stamp_of(&place);
+            if let Some(files) = composed::files_of(&self.roots, &place, failure.is_some()) {
+                scanner.names = scanner.names.wrapping_add(hash);
+                if self.are_offered(&files, &document.name, &mut scanner.writers) {
+                    offered.push(Arrival { name: document.name, place, failure, stamp, is_scanned: true });
+                }
+                continue;
+            }
             match (&place, failure) {
                 (place, Some(failure)) => {
                     // The name of the directory itself is empty.
@@ -169,6 +182,19 @@ impl Inbox {
             offered.push(Arrival { name: document.name, place, failure: None, stamp, is_scanned: true });
         }
         offered
+    }
+
+    /// Whether the files of a document are ready. Otherwise a scan follows.
+    fn are_offered(&self, files: &[PathBuf], name: &str, writers: &mut Writers) -> bool {
+        let is_old = |path: &Path| self.roots.stamp_of(&Place::File(path.to_owned())).is_some_and(|stamp| is_old(stamp, self.stillness));
+        let are_ready = files.iter().all(|path| !is_temporary(path) && is_old(path) && !writers.have(path));
+        let mut state = self.shared.state.lock();
+        state.scan_soon |= !are_ready;
+        if !are_ready || state.in_flight.contains_key(name) {
+            return false;
+        }
+        state.in_flight.insert(name.to_owned(), None);
+        true
     }
 
     /// Whether a file that a scan has found is ready. Otherwise puts it on the list of pending files.
@@ -246,6 +272,16 @@ impl Inbox {
         }
     }
 
+    /// Whether the document called `name` exists. `is_kept` decides about a file.
+    fn is_there(&self, name: &str, is_kept: impl Fn(&Path) -> bool) -> bool {
+        match self.roots.locate(name) {
+            Some(Place::File(path)) => is_kept(&path),
+            Some(Place::Group(_) | Place::Member(_)) => true,
+            None if self.roots.have_groups() => false,
+            _ => self.is_found(name),
+        }
+    }
+
     /// Whether a listing has found the remote document called `name`. True before the first one ends.
     fn is_found(&self, name: &str) -> bool {
         let found = self.shared.state.lock().found.clone();
@@ -302,6 +338,7 @@ impl Arrivals for Inbox {
             (Some((path, stamp)), Fate::Done { status: Some((status, _)), .. }) if self.moved.is_on() => {
                 state.finished.push(Finished { path, stamp, name: ended.name, status });
             }
+            (None, Fate::Changed) => state.scan_soon = true,
             _ => {}
         }
         drop(state);
@@ -324,7 +361,7 @@ impl Arrivals for Inbox {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.roots.path_of(name).map_or_else(|| self.is_found(name), |path| path.exists())
+        self.is_there(name, Path::exists)
     }
 
     fn notes(&self) -> Vec<String> {
@@ -335,10 +372,7 @@ impl Arrivals for Inbox {
         if self.moved.is_on() {
             return true;
         }
-        let is_there = match self.roots.path_of(name) {
-            Some(path) => path.exists() && !self.roots.passes_by(&path),
-            None => self.is_found(name),
-        };
+        let is_there = self.is_there(name, |path| path.exists() && !self.roots.passes_by(path));
         // If a whole directory is missing, such as a lost mount, its documents stay in the results.
         is_there || self.roots.directories().any(|directory| !directory.is_dir())
     }

@@ -13,6 +13,7 @@
 //! | `on_result` | a command for each new row |
 //! | `moved` | moves files with a row, if the settings ask for that |
 
+mod composed;
 mod emitter;
 mod events;
 mod inbox;

@@ -6,7 +6,7 @@
 
 use super::child::median;
 use docmill::model::{Failure, FailureCode};
-use docmill::prepare::{ImageLimits, ImageSettings, Page, PdfMode, PdfSettings, PrepareSettings, READERS, TextSettings};
+use docmill::prepare::{Apart, ImageLimits, ImageSettings, Page, PdfMode, PdfSettings, PrepareSettings, READERS, TextSettings};
 use std::collections::{BTreeMap, HashMap};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -134,6 +134,7 @@ pub fn read(bytes: &[u8], extension: &str) -> Result<String, Failure> {
         pdf: PdfSettings { mode: PdfMode::Text, max_pages: 0 },
         document_s: 60,
         document_mb: 1024,
+        apart: Apart::default(),
     };
     let Some(reader) = READERS.iter().find(|reader| (reader.recognises)(bytes, extension)) else {
         return Err(Failure::new(FailureCode::UnsupportedKind, "no reader takes it"));

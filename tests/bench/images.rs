@@ -1,7 +1,7 @@
 //! Preparation of photographs against a plain loop with the image crate, both on all cores.
 
 use super::child::median;
-use docmill::prepare::{ImageLimits, ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings, prepare, sniff};
+use docmill::prepare::{Apart, ImageLimits, ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings, prepare, sniff};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{ImageReader, Rgb, RgbImage};
@@ -36,6 +36,7 @@ pub fn settings() -> PrepareSettings {
         pdf: PdfSettings { mode: PdfMode::Auto, max_pages: 0 },
         document_s: 60,
         document_mb: 1024,
+        apart: Apart::default(),
     }
 }
 

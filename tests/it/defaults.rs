@@ -104,6 +104,8 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
             _ if key == "input.tables" => Value::String("rows".into()),
             _ if key == "input.follow_links" => Value::String("never".into()),
             _ if key == "input.on_empty" => Value::String("skip".into()),
+            _ if key == "input.attachments" => Value::String("read".into()),
+            _ if key == "input.archives" => Value::String("refuse".into()),
             _ if key == "input.group" => Value::String("stem".into()),
             _ if key == "output.csv_separator" => Value::String("tab".into()),
             _ if key == "output.csv_decimal" => Value::String(",".into()),

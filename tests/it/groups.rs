@@ -86,11 +86,14 @@ fn a_file_that_cannot_be_read_fails_its_document_by_name() {
 }
 
 #[test]
-fn watching_and_remote_inputs_refuse_groups() {
+fn moving_watches_and_remote_inputs_refuse_groups() {
     let server = ModelServer::script().start();
     let workspace = workspace(&server, "stem");
     workspace.doc("a.txt", "docid:a");
-    workspace.docmill(["watch", "docs", "--job", "echo.toml", "--set", "input.group=stem"]).exits(2).says(&["input.group"]);
+    workspace
+        .docmill(["watch", "docs", "--job", "echo.toml", "--set", "input.group=stem", "--set", "watch.done_dir=done"])
+        .exits(2)
+        .says(&["input.group"]);
     workspace.docmill(["run", "s3://bucket/prefix", "--job", "echo.toml", "--set", "input.group=stem"]).exits(2).says(&["input.group"]);
     workspace.docmill(["run", "docs", "--job", "echo.toml", "--set", "input.group=pairs"]).exits(2).says(&["none, directory, stem"]);
 }

@@ -19,6 +19,7 @@ mod batches;
 mod circles;
 mod clients;
 mod compare;
+mod containers;
 mod counts;
 mod damage;
 mod defaults;

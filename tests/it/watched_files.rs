@@ -96,3 +96,43 @@ fn a_stop_tells_of_files_that_were_not_ready() {
     drop(file);
     assert_eq!(server.requests(), 1);
 }
+
+#[test]
+fn groups_are_asked_about_when_all_their_files_are_there() {
+    let server = ModelServer::script().start();
+    let workspace = workspace(&server).set("input.group", "stem");
+    put(&workspace, "a.txt", "docid:a");
+    let run = watch(&workspace, &[]);
+    wait_for_rows(&workspace, &run, &[("a", "a")]);
+    put(&workspace, "b.txt", "docid:b");
+    wait_for_rows(&workspace, &run, &[("a", "a"), ("b", "b")]);
+    // A file that comes later makes new content; its name comes first.
+    put(&workspace, "a.md", "docid:first");
+    wait_for_rows(&workspace, &run, &[("a", "first"), ("b", "b")]);
+    std::fs::remove_file(workspace.path("docs/a.md")).unwrap();
+    wait_for_rows(&workspace, &run, &[("a", "a"), ("b", "b")]);
+    std::fs::remove_file(workspace.path("docs/b.txt")).unwrap();
+    wait_for_rows(&workspace, &run, &[("a", "a")]);
+    stop(run);
+}
+
+#[test]
+fn attachments_of_mails_that_arrive_are_read() {
+    let server = ModelServer::script().start();
+    let workspace = workspace(&server).set("input.attachments", "read");
+    let mail = |name: &str, text: &str| {
+        format!(
+            "From: a@b.c\nSubject: s\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/plain\n\ndocid:{name}\n\
+            --x\nContent-Type: text/plain; name=f.txt\nContent-Disposition: attachment; filename=f.txt\n\ndocid:{text}\n--x--\n"
+        )
+    };
+    put(&workspace, "a.eml", &mail("a", "one"));
+    let run = watch(&workspace, &[]);
+    wait_for_rows(&workspace, &run, &[("a.eml", "a"), ("a.eml#f.txt", "one")]);
+    put(&workspace, "b.eml", &mail("b", "two"));
+    put(&workspace, "a.eml", &mail("a", "three"));
+    wait_for_rows(&workspace, &run, &[("a.eml", "a"), ("a.eml#f.txt", "three"), ("b.eml", "b"), ("b.eml#f.txt", "two")]);
+    std::fs::remove_file(workspace.path("docs/b.eml")).unwrap();
+    wait_for_rows(&workspace, &run, &[("a.eml", "a"), ("a.eml#f.txt", "three")]);
+    stop(run);
+}

@@ -2,6 +2,7 @@
 
 mod after;
 mod before;
+mod inner;
 mod number;
 mod watch;
 
@@ -9,10 +10,11 @@ pub(super) use after::{
     CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SearchArgs, SetArgs, StatusArgs, VectorsArgs,
 };
 pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TrustArgs, TuneArgs};
+pub(super) use inner::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs, UnpackArgs};
 pub(super) use watch::WatchArgs;
 
 use crate::engine::{READ_DOCUMENTS, Sample, Selection};
-use crate::read::{READ_SHEET, READ_TABLE};
+use crate::read::{READ_SHEET, READ_TABLE, UNPACK};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -94,6 +96,9 @@ pub(super) enum Command {
     /// Decode a table for another docmill process
     #[command(hide = true, name = READ_TABLE)]
     ReadTable(ReadTableArgs),
+    /// Unpack files for another docmill process
+    #[command(hide = true, name = UNPACK)]
+    Unpack(UnpackArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -235,37 +240,6 @@ pub(super) struct SettingsArgs {
     /// One setting, such as llm.concurrency=200; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct ReadDocumentsArgs {
-    /// Maximum memory, in megabytes
-    pub megabytes: u64,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct ReadTableArgs {
-    /// Maximum memory, in megabytes
-    pub megabytes: u64,
-    /// Maximum CPU time for a piece of the table, in seconds
-    pub seconds: u64,
-    /// Name of the format
-    pub format: String,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct ReadSheetArgs {
-    /// Maximum memory, in megabytes
-    pub megabytes: u64,
-    /// Maximum CPU time, in seconds
-    pub seconds: u64,
-    /// Name of the reader
-    pub format: String,
-    /// The sheet
-    pub sheet: Option<String>,
-    /// The column that identifies rows
-    #[arg(long)]
-    pub id_column: Option<String>,
 }
 
 /// The run store.

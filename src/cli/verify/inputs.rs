@@ -4,6 +4,7 @@ use super::Receipt;
 use crate::cli::exit::CliError;
 use crate::cli::print;
 use crate::model::{Digest, Place};
+use crate::prepare::is_archive_name;
 use crate::progress::plain;
 use crate::read::{InputKind, InputRecord, Roots};
 use crate::setup::{self, inputs_of};
@@ -66,7 +67,7 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
     let now = |roots: &Roots, place: &Place| match place {
         Place::File(path) => digest(path),
         Place::Row(row) => Ok(row.digest),
-        object @ (Place::Object { .. } | Place::Group(_)) => {
+        object @ (Place::Object { .. } | Place::Group(_) | Place::Member(_)) => {
             roots.digest_elsewhere(object).map_err(|failure| io::Error::other(failure.message))
         }
     };
@@ -74,7 +75,8 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
     let each = |name: &str, content: Content| {
         let known = match content {
             Content::Known(digest) => digest,
-            Content::Empty if all.iter().any(|roots| size(roots, name).is_some_and(|bytes| bytes > 0)) => {
+            // An archive without files has bytes.
+            Content::Empty if !is_archive_name(name) && all.iter().any(|roots| size(roots, name).is_some_and(|bytes| bytes > 0)) => {
                 return changed.add(name);
             }
             // An unreadable document may be a pipe without a writer, so it is not opened.

@@ -14,11 +14,13 @@ mod cards;
 mod chart;
 mod codepage;
 mod compound;
+mod delimited;
 mod docx;
 mod epub;
 mod grid;
 mod html;
 mod iwork;
+mod latex;
 mod legacy;
 mod mail;
 mod markdown;
@@ -140,6 +142,24 @@ impl Extract {
     }
 }
 
+/// A file attached to a document.
+pub(super) struct Attachment {
+    pub name: String,
+    pub content: Vec<u8>,
+}
+
+/// The files attached to a document.
+pub(super) fn attachments(reader: &Reader, bytes: &[u8]) -> Vec<Attachment> {
+    let files = || match reader.format {
+        "eml" | "mbox" => mail::attachments(bytes, reader.format == "mbox"),
+        "msg" => msg::attachments(bytes),
+        "pdf" => pdf::attachments(bytes),
+        _ => Vec::new(),
+    };
+    // Libraries may panic. The document then keeps its attachments.
+    fenced(|| Ok(files())).unwrap_or_default()
+}
+
 /// All readers. The first one that recognises a file reads it.
 pub const READERS: &[Reader] = &[
     pdf::READER,
@@ -166,6 +186,9 @@ pub const READERS: &[Reader] = &[
     mail::MBOX,
     mail::EML,
     html::READER,
+    delimited::CSV,
+    delimited::TSV,
+    latex::READER,
     notebook::READER,
     subtitles::VTT,
     subtitles::SRT,

@@ -5,7 +5,7 @@
 use super::codepage;
 use super::compound::{self, Compound};
 use super::mail::Mail;
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, verdict};
+use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, html, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, UTF_16LE, WINDOWS_1252};
 
@@ -24,9 +24,9 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
     compound::holds(bytes, &[PROPERTIES], extension == "msg")
 }
 
-fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut file = Message::open(bytes)?;
-    let mut mail = Mail::default();
+    let mut mail = Mail::new(settings);
     // The name of the sender, or of the person represented by the sender.
     let name = file.first("", &[0x0C1A, 0x0042]);
     let address = file.first("", &[0x5D01, 0x0C1F, 0x5D02, 0x0065]);
@@ -52,12 +52,21 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     if mail.words == 0 && kind.contains("SMIME") && !kind.contains("MultipartSigned") {
         return Err(verdict::encrypted("an encrypted mail (S/MIME)"));
     }
-    let mut folders: Vec<String> = file.file.storages("/").into_iter().filter(|name| name.starts_with("__attach_version1.0_")).collect();
-    folders.sort();
-    let attachments: Vec<(String, String, usize)> = folders.iter().map(|folder| file.attachment(folder)).collect();
+    let attachments: Vec<(String, String, usize)> = file.folders().iter().map(|folder| file.attachment(folder)).collect();
     mail.attached(&attachments);
     notes.extend(mail.notes());
     verdict::readable(NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes })
+}
+
+/// The attached files. Attached Outlook items have no form of their own.
+pub(super) fn attachments(bytes: &[u8]) -> Vec<Attachment> {
+    let Ok(mut file) = Message::open(bytes) else { return Vec::new() };
+    let folders = file.folders();
+    let attachment = |folder: &String| {
+        let (name, ..) = file.attachment(folder);
+        Some(Attachment { name, content: file.binary(&format!("/{folder}"), 0x3701)? })
+    };
+    folders.iter().filter_map(attachment).collect()
 }
 
 struct Message<'a> {
@@ -112,6 +121,14 @@ impl<'a> Message<'a> {
 
     fn binary(&mut self, folder: &str, property: u16) -> Option<Vec<u8>> {
         self.file.stream(&format!("{folder}/__substg1.0_{property:04X}0102"))
+    }
+
+    /// The storages of the attachments, in order.
+    fn folders(&self) -> Vec<String> {
+        let mut folders = self.file.storages("/");
+        folders.retain(|name| name.starts_with("__attach_version1.0_"));
+        folders.sort();
+        folders
     }
 
     /// Reads the name, type and size of an attachment.

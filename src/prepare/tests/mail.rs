@@ -80,6 +80,11 @@ fn an_encrypted_mail_fails_as_encrypted() {
 }
 
 fn msg() -> Vec<u8> {
+    msg_with(&[0; 3000])
+}
+
+/// A mail with this content of its attachment `offer.pdf`.
+pub(super) fn msg_with(attachment: &[u8]) -> Vec<u8> {
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let mut properties = vec![0; 32];
     let mut property = |id: u16, kind: u16, value: u64| {
@@ -98,7 +103,7 @@ fn msg() -> Vec<u8> {
         ("/__substg1.0_0E04001F", &wide("Ann; Bob")),
         ("/__substg1.0_1000001F", &wide("Hello.\r\nBye.")),
         ("/__attach_version1.0_#00000000/__substg1.0_3707001F", &wide("offer.pdf")),
-        ("/__attach_version1.0_#00000000/__substg1.0_37010102", &[0; 3000]),
+        ("/__attach_version1.0_#00000000/__substg1.0_37010102", attachment),
         ("/__attach_version1.0_#00000000/__substg1.0_370E001F", &wide("application/pdf")),
     ])
 }

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod cells;
+mod containers;
 mod encodings;
 mod flat;
 mod formats;
 mod golden;
 mod images;
 mod kinds;
+mod latex;
 mod lists;
 mod looks;
 mod mail;
@@ -39,6 +41,7 @@ fn settings() -> PrepareSettings {
         pdf: PdfSettings { mode: PdfMode::Auto, max_pages: 0 },
         document_s: 60,
         document_mb: 1024,
+        apart: Apart::default(),
     }
 }
 

@@ -12,14 +12,14 @@ const MEGAPIXELS: u32 = 1;
 
 /// One kind of damage to the bytes of a file.
 #[derive(Debug, Clone)]
-enum Damage {
+pub(super) enum Damage {
     Overwrite(Index, Vec<u8>),
     Lose(Index, usize),
     Double(Index, usize),
     Cut(Index),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(super) fn damage() -> impl Strategy<Value = Damage> {
     // Extreme sizes and counts cause more failures than other numbers.
     let byte = prop_oneof![Just(0), Just(0xFF), Just(0x7F), Just(0x80), Just(1), any::<u8>()];
     let at = any::<Index>;
@@ -32,7 +32,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 impl Damage {
-    fn done_to(&self, bytes: &mut Vec<u8>) {
+    pub(super) fn done_to(&self, bytes: &mut Vec<u8>) {
         let stretch = |at: &Index, length: usize, of: usize| {
             let from = at.index(of);
             from..of.min(from + length)

@@ -3,6 +3,34 @@
 /// A file: name, type and size in bytes.
 type File = (String, String, usize);
 
+/// The uuencoded files in a text, with their contents.
+pub(super) fn contents(text: &str) -> Vec<(String, Vec<u8>)> {
+    let (lines, mut files, mut at) = (text.lines().collect::<Vec<_>>(), Vec::new(), 0);
+    while at < lines.len() {
+        match uuencoded(&lines[at..]) {
+            Some(((name, ..), length)) => {
+                files.push((name, lines[at + 1..at + length - 1].iter().flat_map(|line| decoded(line)).collect()));
+                at += length;
+            }
+            None => at += 1,
+        }
+    }
+    files
+}
+
+/// The bytes of a uuencoded line. Spaces at its end may be cut off.
+fn decoded(line: &str) -> Vec<u8> {
+    let mut values = line.bytes().map(|byte| byte.wrapping_sub(b' ') & 63);
+    let length = usize::from(values.next().unwrap_or(0));
+    let mut bytes = Vec::with_capacity(length + 2);
+    while bytes.len() < length {
+        let [a, b, c, d] = std::array::from_fn(|_| values.next().unwrap_or(0));
+        bytes.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+    }
+    bytes.truncate(length);
+    bytes
+}
+
 /// The text without the files written into it, and these files.
 pub(super) fn without(text: &str) -> (String, Vec<File>) {
     let (lines, mut kept, mut files, mut at) = (text.lines().collect::<Vec<_>>(), Vec::new(), Vec::new(), 0);

@@ -5,20 +5,23 @@
 //!
 //! | files | what they do |
 //! |---|---|
+//! | `attached` | the files attached to mails |
 //! | `bodies` | which parts of a mail are its text; which alternative is read |
 //! | `charset` | bytes of a part to text, also if they are declared wrongly |
 //! | `encoded_words` | words of headers that were cut inside a character |
 //! | `inline_files` | files written into the text (uuencode, yEnc) |
 //! | `mailbox` | divides a mailbox |
 
+mod attached;
 mod bodies;
 mod charset;
 mod encoded_words;
 mod inline_files;
 mod mailbox;
 
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fenced, html, verdict};
+use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fenced, html, verdict};
 use crate::model::Failure;
+pub(super) use attached::attachments;
 use bodies::Bodies;
 use charset::PartText;
 pub(super) use charset::{escaped, quoted_printable};
@@ -80,11 +83,11 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
     if sure { sender || written + added > 0 } else { sender && added > 0 && written + added > 1 }
 }
 
-fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+fn read_eml(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     // The parser panics on some mails in test builds, because its own assertions are active there.
     let joined = encoded_words::join(bytes);
     let message = fenced(|| Ok(MessageParser::default().parse(&*joined)))?.ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
-    let mut mail = Mail::default();
+    let mut mail = Mail::new(settings);
     mail.write(&message, 0);
     if mail.sealed && mail.words == 0 {
         return Err(verdict::encrypted("an encrypted mail (S/MIME or PGP)"));
@@ -92,9 +95,9 @@ fn read_eml(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
     verdict::readable(NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes: mail.notes() })
 }
 
-fn read_mbox(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
+fn read_mbox(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let parser = MessageParser::default();
-    let mut mail = Mail::default();
+    let mut mail = Mail::new(settings);
     for raw in mailbox::mails(bytes) {
         let raw = encoded_words::join(&raw);
         let Ok(Some(message)) = fenced(|| Ok(parser.parse(&*raw))) else {
@@ -115,6 +118,8 @@ pub(super) struct Mail {
     /// Number of words in the bodies.
     pub words: usize,
     pub attachments: usize,
+    /// Whether attachments are documents of their own.
+    apart: bool,
     sealed: bool,
     garbled: bool,
     hidden: bool,
@@ -124,11 +129,17 @@ pub(super) struct Mail {
 }
 
 impl Mail {
+    /// Begins a mail.
+    pub fn new(settings: &PrepareSettings) -> Self {
+        Self { apart: settings.apart.attachments, ..Self::default() }
+    }
+
     /// Builds the notes for people.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.attachments > 0 {
-            notes.push(format!("{} named, not read", verdict::counted(self.attachments, "attachment")));
+            let what = if self.apart { "; those that docmill can read have rows of their own" } else { " named, not read" };
+            notes.push(format!("{}{what}", verdict::counted(self.attachments, "attachment")));
         }
         if self.unread > 0 {
             notes.push(format!("{} could not be read", verdict::counted(self.unread, "message")));
@@ -203,12 +214,12 @@ impl Mail {
         }
         for part in bodies.files.iter().filter_map(|id| message.parts.get(*id)) {
             match &part.body {
-                PartType::Message(inner) if depth < DEPTH => {
+                PartType::Message(inner) if depth < DEPTH && !self.apart => {
                     self.text.push_str("\n--- attached mail ---\n\n");
                     self.write(inner, depth + 1);
                     self.text.push_str("\n--- end of attached mail ---\n");
                 }
-                _ => files.push((part.attachment_name().unwrap_or("unnamed").to_owned(), kind(part), part.contents().len())),
+                _ => files.push((attached::name(part), kind(part), attached::content(part, message).len())),
             }
         }
         self.sealed |= message.parts.iter().any(|part| {

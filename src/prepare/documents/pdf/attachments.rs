@@ -1,8 +1,9 @@
 //! Names the files attached to a document, also those of portfolios and of notes on pages.
 
+use super::super::Attachment;
 use super::strings::words;
 use hayro::hayro_syntax::Pdf;
-use hayro::hayro_syntax::object::{Array, Dict, Name, Object};
+use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 use std::collections::BTreeSet;
 
 /// Maximum depth of the tree of names, and number of its nodes and of files.
@@ -11,8 +12,17 @@ const MOST: usize = 1000;
 
 /// Returns the names of attached files.
 pub(super) fn names(pdf: &Pdf) -> Vec<String> {
+    files(pdf, false).names
+}
+
+/// Returns the attached files. Files that cannot be decoded are left out.
+pub(super) fn contents(pdf: &Pdf) -> Vec<Attachment> {
+    files(pdf, true).contents
+}
+
+fn files(pdf: &Pdf, with_contents: bool) -> Files {
     let root = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()).unwrap_or_default();
-    let mut files = Files::default();
+    let mut files = Files { with_contents, ..Files::default() };
     if let Some(tree) = root.get::<Dict<'_>>(b"Names").and_then(|names| names.get::<Dict<'_>>(b"EmbeddedFiles")) {
         files.tree(&tree, 0);
     }
@@ -25,12 +35,14 @@ pub(super) fn names(pdf: &Pdf) -> Vec<String> {
             }
         }
     }
-    files.names
+    files
 }
 
 #[derive(Default)]
 struct Files {
     names: Vec<String>,
+    contents: Vec<Attachment>,
+    with_contents: bool,
     seen: BTreeSet<String>,
     nodes: usize,
 }
@@ -59,10 +71,26 @@ impl Files {
     }
 
     fn add(&mut self, file: Option<Dict<'_>>, name: Option<String>) {
-        let own = file.and_then(|file| [&b"UF"[..], b"F"].into_iter().find_map(|key| words(&file.get::<Object<'_>>(key)?)));
+        let text = |file: &Dict<'_>| [&b"UF"[..], b"F"].into_iter().find_map(|key| words(&file.get::<Object<'_>>(key)?));
+        let own = file.as_ref().and_then(text);
         let Some(name) = own.or(name).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) else { return };
+        if self.with_contents
+            && self.contents.len() < MOST
+            && let Some(content) = file.as_ref().and_then(content)
+            // Several lists may name one file.
+            && !self.contents.iter().any(|other| other.name == name && other.content == content)
+        {
+            self.contents.push(Attachment { name: name.clone(), content });
+        }
         if self.names.len() < MOST && self.seen.insert(name.clone()) {
             self.names.push(name);
         }
     }
+}
+
+/// The decoded content of an attached file.
+fn content(file: &Dict<'_>) -> Option<Vec<u8>> {
+    let embedded = file.get::<Dict<'_>>(b"EF")?;
+    let stream = [&b"UF"[..], b"F"].into_iter().find_map(|key| embedded.get::<Stream<'_>>(key))?;
+    Some(stream.decoded_data().ok()?.into_owned())
 }

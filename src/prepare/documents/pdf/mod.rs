@@ -32,7 +32,7 @@ mod skew;
 mod strings;
 mod tables;
 
-use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
+use super::{Attachment, Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::{Failure, FailureCode};
 use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use reading::Reading;
@@ -108,6 +108,11 @@ fn read(bytes: &[u8], settings: &PrepareSettings, limits: &ImageLimits) -> Resul
     let mut extract = extract.map_err(|failure| if failure.code == FailureCode::Empty { cut_off() } else { failure })?;
     extract.notes.push("the file breaks off: pages or parts of them may be missing".to_owned());
     Ok(extract)
+}
+
+/// The attached files.
+pub(super) fn attachments(bytes: &[u8]) -> Vec<Attachment> {
+    Pdf::new(bytes.to_vec()).map_or_else(|_| Vec::new(), |pdf| attachments::contents(&pdf))
 }
 
 /// Whether the end of the document is present.

@@ -32,6 +32,8 @@ pub(super) struct Notes {
     pub(super) undecoded: Vec<usize>,
     pub(super) without_picture: Vec<usize>,
     pub(super) attachments: Vec<String>,
+    /// Whether attachments are documents of their own.
+    pub(super) apart: bool,
 }
 
 impl Notes {
@@ -53,6 +55,7 @@ impl Notes {
             undecoded: Vec::new(),
             without_picture: Vec::new(),
             attachments: Vec::new(),
+            apart: false,
         }
     }
 
@@ -145,7 +148,8 @@ impl Notes {
             notes.push(format!("{}: {} on {pages}", verdict::HIDDEN, verdict::counted(self.hidden_words, "word")));
         }
         if let Some(attached) = self.attached() {
-            notes.push(format!("{attached} (named, not read)"));
+            let what = if self.apart { "those that docmill can read have rows of their own" } else { "named, not read" };
+            notes.push(format!("{attached} ({what})"));
         }
         notes
     }

@@ -114,6 +114,7 @@ impl<'a> Reading<'a> {
             pages.push(page);
         }
         notes.attachments = attachments::names(self.pdf);
+        notes.apart = self.settings.apart.attachments;
         if pages.iter().all(|page| matches!(page, Page::Text(text) if text.trim().is_empty())) {
             return Err(refusal.unwrap_or_else(|| notes.failure(READER.name)));
         }
