@@ -3,9 +3,10 @@
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};
 use super::numbering::BinaryLists;
+use super::ppt_tables::{self, SlideTable};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
+use super::{doc_forms, doc_properties};
 use crate::model::Failure;
-use std::borrow::Cow;
 use undoc::model::RevisionType;
 use undoc::{Block, Document, Error, ListType, Paragraph, Section, Table};
 
@@ -25,35 +26,42 @@ fn is_ppt(bytes: &[u8], extension: &str) -> bool {
 
 fn read_doc(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let sound = Compound::sound(bytes);
-    let (is_repaired, bytes) = (matches!(sound, Cow::Owned(_)), &*sound);
-    let document = undoc::doc::DocParser::from_bytes(bytes.to_vec()).and_then(|mut parser| parser.parse());
-    extract(DOC_NAME, bytes, document, false).map(|extract| noted(extract, is_repaired))
+    let (bytes, choices) = doc_forms::with_marks(&sound);
+    let document = undoc::doc::DocParser::from_bytes(bytes).and_then(|mut parser| parser.parse());
+    let found = Found { choices, ..Found::default() };
+    extract(DOC_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound))
 }
 
 fn read_ppt(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let sound = Compound::sound(bytes);
-    let (is_repaired, bytes) = (matches!(sound, Cow::Owned(_)), &*sound);
-    let document = undoc::ppt::PptParser::from_bytes(bytes.to_vec()).and_then(|mut parser| parser.parse());
-    extract(PPT_NAME, bytes, document, true).map(|extract| noted(extract, is_repaired))
+    let document = undoc::ppt::PptParser::from_bytes(sound.to_vec()).and_then(|mut parser| parser.parse());
+    let stream = Compound::open(&sound, PPT_NAME)?.stream("PowerPoint Document").unwrap_or_default();
+    let found = Found { tables: ppt_tables::tables(&stream), paged: true, ..Found::default() };
+    extract(PPT_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound))
 }
 
-/// Adds a note if docmill repaired the file.
-fn noted(mut extract: Extract, is_repaired: bool) -> Extract {
-    if is_repaired {
-        extract.notes.push("the tables of the file are damaged; docmill repaired them, and text may be missing".to_owned());
-    }
-    extract
+/// What undoc does not read.
+#[derive(Default)]
+struct Found {
+    /// The choices in the forms of a document, which have marks in its text.
+    choices: Vec<String>,
+    tables: Vec<SlideTable>,
+    lists: BinaryLists,
+    /// Whether sections are slides.
+    paged: bool,
+    /// Whether the document has tracked deletions.
+    deletions: bool,
 }
 
-fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, paged: bool) -> Result<Extract, Failure> {
+fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, mut found: Found) -> Result<Extract, Failure> {
     let document = document.map_err(|error| match error {
         Error::Encrypted => verdict::encrypted(name),
         error => verdict::damaged(name, error),
     })?;
-    let (mut deletions, mut lists) = (false, lists(bytes, name, &document));
-    let sections = document.sections.iter().map(|each| section(each, &mut deletions, &mut lists));
-    let pages: Vec<Page> =
-        if paged { sections.map(Page::Text).collect() } else { vec![Page::Text(sections.collect::<Vec<_>>().join("\n\n"))] };
+    found.lists = lists(bytes, name, &document);
+    let sections: Vec<String> = document.sections.iter().map(|each| section(each, &mut found)).collect();
+    let paged = found.paged;
+    let pages: Vec<Page> = if paged { sections.into_iter().map(Page::Text).collect() } else { vec![Page::Text(sections.join("\n\n"))] };
     let mut notes = Vec::new();
     let pictures = document.resources.values().filter(|resource| resource.is_image()).count();
     if pictures > 0 {
@@ -62,7 +70,7 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
     if Compound::open(bytes, name).is_ok_and(|file| file.has_storage("Macros")) {
         notes.push("macros left out".to_owned());
     }
-    if deletions {
+    if found.deletions {
         notes.push(verdict::DELETIONS.to_owned());
     }
     verdict::readable(name, Extract { pages, paged, notes })
@@ -79,9 +87,7 @@ fn lists(bytes: &[u8], name: &str, parsed: &Document) -> BinaryLists {
         }
     }
     let Ok(mut file) = Compound::open(bytes, name) else { return BinaryLists::default() };
-    let document = file.stream("WordDocument").unwrap_or_default();
-    let is_first = document.get(0x0B).is_some_and(|flags| flags & 2 != 0);
-    let table = file.stream(if is_first { "1Table" } else { "0Table" }).unwrap_or_default();
+    let (document, table) = doc_properties::streams(&mut file);
     BinaryLists::read(&document, &table, &levels)
 }
 
@@ -97,10 +103,17 @@ fn table_levels(table: &Table, levels: &mut Vec<usize>) {
     }
 }
 
-fn section(section: &Section, deletions: &mut bool, lists: &mut BinaryLists) -> String {
-    let mut text = Text { markdown: Markdown::new(), deletions, lists };
+fn section(section: &Section, found: &mut Found) -> String {
+    let mut text = Text { markdown: Markdown::new(), found };
     text.paragraphs(section.header.as_ref());
-    for block in &section.content {
+    let mut at = 0;
+    while let Some(block) = section.content.get(at) {
+        at += 1;
+        if let Some((table, blocks)) = text.found.table(&section.content[at - 1..]) {
+            table.write(&mut text.markdown);
+            at += blocks - 1;
+            continue;
+        }
         match block {
             Block::Paragraph(paragraph) => text.paragraph(paragraph),
             Block::Table(rows) => text.table(rows),
@@ -123,12 +136,25 @@ fn section(section: &Section, deletions: &mut bool, lists: &mut BinaryLists) -> 
     text.markdown.finish()
 }
 
+impl Found {
+    /// The table that begins a sequence of blocks, and the number of its blocks.
+    fn table(&self, blocks: &[Block]) -> Option<(&SlideTable, usize)> {
+        let text = |block: &Block| match block {
+            Block::Paragraph(paragraph) => Some(ppt_tables::squeezed(&paragraph.plain_text())),
+            _ => None,
+        };
+        let is_here = |table: &&SlideTable| {
+            let texts = &table.texts;
+            blocks.len() >= texts.len() && blocks.iter().zip(texts).all(|(block, squeezed)| text(block).as_ref() == Some(squeezed))
+        };
+        self.tables.iter().find(is_here).map(|table| (table, table.texts.len()))
+    }
+}
+
 /// A section that is being written.
 struct Text<'a> {
     markdown: Markdown,
-    /// Whether the document has tracked deletions.
-    deletions: &'a mut bool,
-    lists: &'a mut BinaryLists,
+    found: &'a mut Found,
 }
 
 impl Text<'_> {
@@ -141,7 +167,7 @@ impl Text<'_> {
     fn paragraph(&mut self, paragraph: &Paragraph) {
         let heading = paragraph.heading.is_heading().then(|| paragraph.heading.level());
         let list = paragraph.list_info.as_ref().filter(|list| list.list_type != ListType::None);
-        let mark = list.map(|list| self.lists.mark(list.level.into(), list.number.filter(|_| list.list_type == ListType::Numbered)));
+        let mark = list.map(|list| self.found.lists.mark(list.level.into(), list.number.filter(|_| list.list_type == ListType::Numbered)));
         match (heading, list, mark) {
             (Some(level), _, mark) => {
                 self.markdown.heading(level.into());
@@ -161,7 +187,7 @@ impl Text<'_> {
     fn runs(&mut self, paragraph: &Paragraph) {
         for run in &paragraph.runs {
             if run.revision == RevisionType::Deleted {
-                *self.deletions = true;
+                self.found.deletions = true;
                 continue;
             }
             self.markdown.script(match &run.style {
@@ -170,7 +196,7 @@ impl Text<'_> {
                 _ => Script::Normal,
             });
             self.markdown.strike(run.style.strikethrough);
-            self.markdown.text(&run.text);
+            self.markdown.text(&doc_forms::shown(&run.text, &self.found.choices));
             if let Some(label) = &run.note {
                 self.markdown.verbatim(&format!("[^{label}]"));
             }
@@ -214,7 +240,7 @@ mod tests {
         }));
         let mut document = Document::new();
         document.sections.push(section);
-        let extract = extract(DOC_NAME, b"", Ok(document), false).unwrap_or_default();
+        let extract = extract(DOC_NAME, b"", Ok(document), Found::default()).unwrap_or_default();
         assert_eq!(extract.pages, [Page::Text("The price is 750 EUR.".to_owned())]);
         assert_eq!(extract.notes, [verdict::DELETIONS]);
     }

@@ -25,7 +25,8 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 }
 
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    let mut file = Message::open(bytes)?;
+    let sound = Compound::sound(bytes);
+    let mut file = Message::open(&sound)?;
     let mut mail = Mail::new(settings);
     // The name of the sender, or of the person represented by the sender.
     let name = file.first("", &[0x0C1A, 0x0042]);
@@ -55,7 +56,8 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     let attachments: Vec<(String, String, usize)> = file.folders().iter().map(|folder| file.attachment(folder)).collect();
     mail.attached(&attachments);
     notes.extend(mail.notes());
-    verdict::readable(NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes })
+    let extract = verdict::readable(NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes })?;
+    Ok(Compound::noted(extract, &sound))
 }
 
 /// The attached files. Attached Outlook items have no form of their own.

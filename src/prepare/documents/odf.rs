@@ -93,6 +93,9 @@ fn read_flat(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
 struct File {
     pages: Vec<String>,
     slides: usize,
+    /// Styles of hidden slides, and the numbers of these slides.
+    unseen: HashSet<String>,
+    unseen_slides: Vec<usize>,
     pictures: usize,
     deletions: bool,
     /// Deleted changes, of which some files keep the text in its place, and those that are open.
@@ -136,6 +139,7 @@ impl File {
     }
 
     fn extract(self, mut notes: Vec<String>) -> Result<Extract, Failure> {
+        notes.extend(self.unseen_slides.iter().map(|slide| format!("slide {slide} is hidden")));
         if self.hidden {
             notes.push(verdict::HIDDEN.to_owned());
         }
@@ -158,6 +162,9 @@ impl File {
                     name = attribute(tag, "style:name").unwrap_or_default();
                     let parent = attribute(tag, "style:parent-style-name").and_then(|parent| self.styles.get(&parent));
                     self.styles.insert(name.clone(), parent.copied().unwrap_or_default());
+                }
+                "style:drawing-page-properties" if attribute(tag, "presentation:visibility").as_deref() == Some("hidden") => {
+                    self.unseen.insert(name.clone());
                 }
                 "style:text-properties" => {
                     let look = look(tag, self.look(Some(&name)));
@@ -256,6 +263,8 @@ impl File {
                     self.turn_page();
                 }
                 self.slides += 1;
+                let is_unseen = attribute(tag, "draw:style-name").is_some_and(|style| self.unseen.contains(&style));
+                self.unseen_slides.extend(is_unseen.then_some(self.slides));
                 (self.title, self.lead) = (false, "");
             }
             // A printed notes page also shows the slide and its number.
@@ -395,5 +404,22 @@ impl File {
     fn closed_body(&mut self) -> String {
         let text = self.bodies.pop().map(Markdown::finish).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_slides_have_a_note() {
+        let properties = r#"<style:drawing-page-properties presentation:visibility="hidden"/>"#;
+        let style = format!(r#"<style:style style:name="d2" style:family="drawing-page">{properties}</style:style>"#);
+        let slide = |style: &str, text: &str| format!(r#"<draw:page draw:style-name="{style}"><text:p>{text}</text:p></draw:page>"#);
+        let body =
+            format!("<office:body><office:presentation>{}{}</office:presentation></office:body>", slide("d1", "one"), slide("d2", "two"));
+        let extract = File::read(None, &format!("<office:document>{style}{body}</office:document>")).unwrap().extract(Vec::new()).unwrap();
+        assert_eq!(extract.pages, [Page::Text("one".to_owned()), Page::Text("two".to_owned())]);
+        assert_eq!(extract.notes, ["slide 2 is hidden"]);
     }
 }

@@ -3,6 +3,7 @@
 //! A sector table may lack entries, have entries beyond the file, or end a stream too early. Then a
 //! stream goes on in the next sector, up to its size.
 
+use super::little_endian::short;
 use std::collections::HashSet;
 use std::io::{Cursor, Write};
 
@@ -133,10 +134,6 @@ fn numbers(bytes: &[u8], count: usize) -> impl Iterator<Item = u32> {
     let known = bytes.chunks_exact(4).map(|four| long(four, 0)).collect::<Vec<_>>();
     let missing = if count == usize::MAX { 0 } else { count.saturating_sub(known.len()) };
     known.into_iter().chain(std::iter::repeat_n(u32::MAX, missing))
-}
-
-fn short(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |two| u16::from_le_bytes(*two))
 }
 
 fn long(bytes: &[u8], at: usize) -> u32 {

@@ -13,6 +13,8 @@ pub(super) struct Field {
     pub code: String,
     /// Whether the code has ended and the result follows.
     pub has_result: bool,
+    /// Whether the result has text.
+    pub has_text: bool,
     form: Form,
 }
 
@@ -51,9 +53,9 @@ impl Field {
         let keyword = code.split(|c: char| c.is_whitespace() || c == '\\').next().unwrap_or_default();
         match keyword.to_ascii_uppercase().as_str() {
             "FORMCHECKBOX" => self.form.checked.map(|checked| if checked { "☒" } else { "☐" }.to_owned()),
-            "FORMDROPDOWN" if !self.has_result => self.form.entries.get(self.form.choice).cloned(),
+            "FORMDROPDOWN" if !self.has_text => self.form.entries.get(self.form.choice).cloned(),
             "EQ" => Some(finished(&equation(&bare(&code[keyword.len()..]), DEPTH))),
-            "SYMBOL" if !self.has_result => symbol(code),
+            "SYMBOL" if !self.has_text => symbol(code),
             _ => None,
         }
     }
@@ -179,6 +181,15 @@ mod tests {
 
     fn text(code: &str) -> String {
         Field { code: code.to_owned(), ..Field::default() }.text().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_choice_without_a_result_comes_from_its_list() {
+        let form = Form { entries: vec!["London".to_owned(), "Paris".to_owned()], choice: 1, ..Form::default() };
+        let mut field = Field { code: " FORMDROPDOWN ".to_owned(), has_result: true, form, ..Field::default() };
+        assert_eq!(field.text().as_deref(), Some("Paris"));
+        field.has_text = true;
+        assert_eq!(field.text(), None);
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl Word {
             return;
         }
         self.begin(story);
+        story.fields.iter_mut().for_each(|field| field.has_text |= !text.trim().is_empty());
         let styles = [&*story.run_style, &*story.style];
         let script = story.script.or_else(|| styles.iter().find_map(|id| self.styles.find(id, |style| style.script)));
         let struck = story.struck.or_else(|| styles.iter().find_map(|id| self.styles.find(id, |style| style.struck)));

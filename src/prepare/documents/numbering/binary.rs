@@ -4,9 +4,10 @@
 //! paragraph name the list. If they do not match the levels from undoc, docmill takes the pattern
 //! that all lists share at this level. Without one, only the last number appears.
 
-use super::properties::{list_paragraphs, long, short};
 use super::template::{Level, Levels};
 use super::word::kind;
+use crate::prepare::documents::doc_properties::list_paragraphs;
+use crate::prepare::documents::little_endian::{offset, short};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Offsets of the positions and lengths of the lists, and of their uses, in a file's header.
@@ -50,7 +51,7 @@ impl BinaryLists {
     ///
     /// `levels` has the level of each paragraph with a number or bullet.
     pub fn read(document: &[u8], table: &[u8], levels: &[usize]) -> Self {
-        let part = |at: usize| table.get(long(document, at)..).filter(|_| long(document, at + 4) >= 2);
+        let part = |at: usize| table.get(offset(document, at)..).filter(|_| offset(document, at + 4) >= 2);
         let lists = part(LISTS).map(lists).unwrap_or_default();
         let uses = part(USES).map(uses).unwrap_or_default();
         let mut all = Self { lists, uses, ..Self::default() };
@@ -120,7 +121,7 @@ fn lists(bytes: &[u8]) -> Vec<List> {
             levels.push(level);
             at += length;
         }
-        lists.push(List { id: long(head, 0), levels });
+        lists.push(List { id: offset(head, 0), levels });
     }
     lists
 }
@@ -136,7 +137,7 @@ fn level(bytes: &[u8]) -> Option<(Level, usize)> {
         unit => char::from_u32(unit.into()).map(String::from).unwrap_or_default(),
     });
     let level = Level {
-        start: u32::try_from(long(head, 0)).unwrap_or(1),
+        start: u32::try_from(offset(head, 0)).unwrap_or(1),
         kind: kind(head[4].into()).to_owned(),
         text: pattern.collect(),
         restart: (head[5] & 8 != 0).then_some(head[26].into()),
@@ -147,7 +148,7 @@ fn level(bytes: &[u8]) -> Option<(Level, usize)> {
 
 /// Reads the uses of lists: the id of the list, and the starts of levels.
 fn uses(bytes: &[u8]) -> Vec<(usize, HashMap<usize, u32>)> {
-    let count = long(bytes, 0).min(MOST);
+    let count = offset(bytes, 0).min(MOST);
     let heads: Vec<&[u8]> = bytes.get(4..).unwrap_or_default().chunks_exact(USE).take(count).collect();
     let mut at = 4 + heads.len() * USE;
     let mut uses = Vec::new();
@@ -155,8 +156,8 @@ fn uses(bytes: &[u8]) -> Vec<(usize, HashMap<usize, u32>)> {
         let mut starts = HashMap::new();
         at += 4;
         for _ in 0..head[12] {
-            let flags = long(bytes, at + 4);
-            let mut start = long(bytes, at);
+            let flags = offset(bytes, at + 4);
+            let mut start = offset(bytes, at);
             at += 8;
             if flags & 0x20 != 0
                 && let Some((level, length)) = bytes.get(at..).and_then(level)
@@ -168,7 +169,82 @@ fn uses(bytes: &[u8]) -> Vec<(usize, HashMap<usize, u32>)> {
                 starts.insert(flags & 0xF, u32::try_from(start).unwrap_or(1));
             }
         }
-        uses.push((long(head, 0), starts));
+        uses.push((offset(head, 0), starts));
     }
     uses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(kind: u8, pattern: &[u16]) -> Vec<u8> {
+        let mut level = vec![0; LEVEL];
+        (level[0], level[4]) = (1, kind);
+        let units = u16::try_from(pattern.len()).unwrap();
+        level.extend([units].iter().chain(pattern).flat_map(|unit| unit.to_le_bytes()));
+        level
+    }
+
+    /// The streams of a file with one list, two uses of it, and paragraphs with a use and a level.
+    fn file(paragraphs: &[(u8, u8)]) -> (Vec<u8>, Vec<u8>) {
+        let mut table = vec![1, 0];
+        table.extend([7, 0, 0, 0].into_iter().chain([0; 24]));
+        table.extend(level(0, &[0, u16::from(b'.')]));
+        table.extend(level(4, &[0, u16::from(b'.'), 1, u16::from(b')')]));
+        (2..9).for_each(|_| table.extend(level(0, &[])));
+        let uses = table.len();
+        table.extend([2, 0, 0, 0]);
+        for overrides in [0, 1] {
+            table.extend([7, 0, 0, 0].into_iter().chain([0; 8]).chain([overrides, 0, 0, 0]));
+        }
+        // The second use starts its first level at 5.
+        table.extend([0xFF; 4]);
+        table.extend([0xFF; 4].into_iter().chain([5, 0, 0, 0, 0x10, 0, 0, 0]));
+        let pages = table.len();
+        table.extend([0; 8].into_iter().chain([2, 0, 0, 0]));
+        let mut document = vec![0; 3 * 512];
+        let mut put = |at: usize, value: usize| document[at..at + 4].copy_from_slice(&u32::try_from(value).unwrap().to_le_bytes());
+        [(LISTS, 0), (LISTS + 4, uses), (USES, uses), (USES + 4, pages - uses), (0x102, pages), (0x106, 12)]
+            .map(|(at, value)| put(at, value));
+        let page = &mut document[1024..];
+        page[511] = u8::try_from(paragraphs.len()).unwrap();
+        for (at, (list, level)) in paragraphs.iter().enumerate() {
+            let entry = (paragraphs.len() + 1) * 4 + at * 13;
+            let offset = 300 + at * 12;
+            page[entry] = u8::try_from(offset / 2).unwrap();
+            page[offset..offset + 11].copy_from_slice(&[5, 0, 0, 0x0A, 0x26, *level, 0x0B, 0x46, *list, 0, 0]);
+        }
+        (document, table)
+    }
+
+    #[test]
+    fn lists_count_by_their_uses_and_levels() {
+        let paragraphs = [(1, 0), (1, 0), (1, 1), (1, 1), (2, 0), (2, 0), (1, 0), (1, 1)];
+        let (document, table) = file(&paragraphs);
+        let levels: Vec<usize> = paragraphs.iter().map(|(_, level)| usize::from(*level)).collect();
+        let mut lists = BinaryLists::read(&document, &table, &levels);
+        let marks: Vec<String> = levels.iter().map(|level| lists.mark(*level, Some(99))).collect();
+        assert_eq!(marks, ["1.", "2.", "2.a)", "2.b)", "5.", "6.", "7.", "7.a)"]);
+    }
+
+    #[test]
+    fn paragraphs_that_do_not_match_have_the_pattern_of_their_level() {
+        let (document, table) = file(&[(1, 0)]);
+        let mut lists = BinaryLists::read(&document, &table, &[0, 1]);
+        assert_eq!([lists.mark(0, Some(3)), lists.mark(1, Some(2)), lists.mark(0, None)], ["3.", "3.b)", "-"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_panics_the_lists(at: proptest::sample::Index, new in proptest::collection::vec(proptest::num::u8::ANY, 1..9)) {
+            let (mut document, mut table) = file(&[(1, 0), (2, 1)]);
+            for bytes in [&mut document, &mut table] {
+                let at = at.index(bytes.len() - new.len());
+                bytes[at..at + new.len()].copy_from_slice(&new);
+            }
+            let mut lists = BinaryLists::read(&document, &table, &[0, 1]);
+            lists.mark(0, Some(1));
+        }
+    }
 }

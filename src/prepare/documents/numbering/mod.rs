@@ -6,7 +6,6 @@ mod binary;
 mod html;
 mod kinds;
 mod odf;
-mod properties;
 mod slides;
 mod template;
 mod word;

@@ -44,6 +44,8 @@ pub(super) struct Group {
     /// Number of characters after `\u` that old programs show instead.
     pub substitutes: usize,
     pub in_fonts: bool,
+    /// Whether the group has the number of a list, whose paragraph may be in a table.
+    pub in_number: bool,
     pub in_table: bool,
     /// Whether the group is a part of the tables of lists, or the pattern of a number.
     pub in_lists: bool,
@@ -71,6 +73,7 @@ impl Default for Group {
             encoding: WINDOWS_1252,
             substitutes: 1,
             in_fonts: false,
+            in_number: false,
             in_table: false,
             in_lists: false,
             in_pattern: false,

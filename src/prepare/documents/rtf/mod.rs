@@ -267,6 +267,8 @@ impl Page {
             "strike" | "striked" => self.group().struck = on,
             "v" => self.group().hidden = on,
             "deleted" => self.group().deleted = on,
+            "listtext" | "pntext" => self.group().in_number = true,
+            "pard" if self.group().in_number => {}
             "pard" => self.group().in_table = false,
             "intbl" => self.group().in_table = on,
             _ if self.group().is_silent() => {}

@@ -1,16 +1,7 @@
 //! Records of binary workbooks. Reads beyond the end of a record yield zeros or nothing.
 
+pub(super) use crate::prepare::documents::little_endian::{long, short};
 use std::iter::from_fn;
-
-/// A field of two bytes.
-pub(super) fn short(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).and_then(|two| two.first_chunk()).map_or(0, |two| u16::from_le_bytes(*two))
-}
-
-/// A field of four bytes.
-pub(super) fn long(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|four| four.first_chunk()).map_or(0, |four| u32::from_le_bytes(*four))
-}
 
 /// A floating-point number.
 pub(super) fn double(bytes: &[u8], at: usize) -> f64 {

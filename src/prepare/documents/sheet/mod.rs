@@ -19,6 +19,7 @@ mod cells;
 mod flat;
 mod rich;
 mod xls;
+mod xls_texts;
 mod xlsb;
 mod xlsx;
 
@@ -30,7 +31,7 @@ pub(super) use xlsb::with_sheets as xlsb;
 pub(super) use xlsx::with_sheets as xlsx;
 
 use super::archive::{self, Archive};
-use super::compound;
+use super::compound::{self, Compound};
 use super::grid::Grid;
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
@@ -78,7 +79,9 @@ fn read_xlsb(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Resul
 }
 
 fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
-    xls(bytes, |sheets, fill| workbook(bytes, sheets, fill))
+    let sound = Compound::sound(bytes);
+    let extract = xls(&sound, |sheets, fill| workbook(&sound, sheets, fill))?;
+    Ok(Compound::noted(extract, &sound))
 }
 
 fn text(error: impl Display) -> String {

@@ -1,4 +1,4 @@
-//! Texts of XLSX cells whose parts look different: raised, lowered or struck.
+//! Texts of cells whose parts look different: raised, lowered or struck.
 
 use crate::prepare::documents::grid::Region;
 use crate::prepare::documents::markdown::{Markdown, Script};
@@ -6,6 +6,44 @@ use crate::prepare::documents::xml::{self, Node, attribute};
 use quick_xml::events::BytesStart;
 use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// The look of a part of a text.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    pub script: Script,
+    pub struck: bool,
+}
+
+impl Look {
+    /// The look of a font in a binary workbook, by its flags and its position on the line.
+    pub fn of(flags: u16, position: u16) -> Self {
+        let script = match position {
+            1 => Script::Raised,
+            2 => Script::Lowered,
+            _ => Script::Normal,
+        };
+        Self { script, struck: flags & 8 != 0 }
+    }
+}
+
+/// Writes a text with marks, if a part looks different. Parts begin at positions in UTF-16.
+pub(super) fn marked(text: &str, first: Look, parts: impl IntoIterator<Item = (usize, Look)>) -> Option<String> {
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let mut rich = Rich { markdown: Markdown::new(), in_text: true, ..Rich::default() };
+    let mut from = 0;
+    let mut push = |to: usize, look: Look| {
+        (rich.script, rich.struck) = (look.script, look.struck);
+        let to = to.clamp(from, units.len());
+        rich.push(&String::from_utf16_lossy(&units[from..to]));
+        from = to;
+    };
+    let mut look = first;
+    for (at, next) in parts {
+        push(at, std::mem::replace(&mut look, next));
+    }
+    push(units.len(), look);
+    rich.finish()
+}
 
 /// The parts of a text, written with marks: `10^6`, `~~old~~ new`.
 #[derive(Default)]
@@ -129,6 +167,14 @@ pub(super) fn cells<'s>(sheet: &str, shared: &'s HashMap<usize, String>) -> Hash
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_a_text_have_the_looks_of_their_fonts() {
+        let (raised, struck) = (Look::of(0, 1), Look::of(8, 0));
+        assert_eq!(marked("ü·106 N", Look::default(), [(4, raised), (5, Look::default())]).as_deref(), Some("ü·10^6 N"));
+        assert_eq!(marked("old new", struck, [(3, Look::default()), (2, raised), (99, raised)]).as_deref(), Some("~~old~~ new"));
+        assert_eq!(marked("plain", Look::default(), [(2, Look::default())]), None);
+    }
 
     #[test]
     fn parts_of_a_cell_keep_their_position_and_strike() {

@@ -3,13 +3,15 @@
 use super::aside::{Aside, comment};
 use super::biff::{long, records, short, wide};
 use super::cells::Formats;
+use super::rich::{Look, marked};
+use super::xls_texts::{RichText, font, look, shared};
 use super::{Fill, NAME, Tab, text};
 use crate::model::Failure;
 use crate::prepare::documents::compound::Compound;
 use crate::prepare::documents::grid::Region;
 use crate::prepare::documents::number_format::{NumberFormat, code};
 use crate::prepare::documents::{codepage, verdict};
-use calamine::{Reader as _, SheetVisible, Xls, XlsError};
+use calamine::{Data, Reader as _, SheetVisible, Xls, XlsError};
 use encoding_rs::{Encoding, WINDOWS_1252};
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -35,14 +37,15 @@ pub(in crate::prepare::documents) fn with_sheets<T>(
     let main = Globals::read(&stream);
     with(&tabs, &mut |name, sheet| {
         let position = tabs.iter().position(|tab| tab.name == name).and_then(|at| main.sheets.get(at).copied());
-        let styles = position.map(|at| main.walk(&stream, at, sheet.aside.as_mut())).unwrap_or_default();
+        let Cells { styles, mut marked } = position.map(|at| main.walk(&stream, at, sheet.aside.as_mut())).unwrap_or_default();
         let range = book.worksheet_range(name).map_err(text)?;
         let (top, left) = range.start().unwrap_or((0, 0));
         for (row, column, value) in range.used_cells() {
             let far = |start: u32, steps: usize| start.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX));
             let position = (far(top, row), far(left, column));
             let style = styles.get(&position).copied().map(usize::from);
-            if !sheet.put(position, value, style, &main.formats) {
+            let text = marked.remove(&position).map(Data::String);
+            if !sheet.put(position, text.as_ref().unwrap_or(value), style, &main.formats) {
                 break;
             }
         }
@@ -58,26 +61,58 @@ struct Globals {
     /// Encoding of texts before Excel 97.
     encoding: &'static Encoding,
     is_old: bool,
+    /// The looks of fonts, and the font of each style.
+    fonts: Vec<Look>,
+    font_of: Vec<u16>,
+    shared: Vec<Option<RichText>>,
+}
+
+/// What the records of a sheet add to the values of its cells.
+#[derive(Default)]
+struct Cells {
+    styles: HashMap<(u32, u32), u16>,
+    /// Texts whose parts look different.
+    marked: HashMap<(u32, u32), String>,
 }
 
 impl Globals {
     fn read(stream: &[u8]) -> Self {
-        let mut main = Self { formats: Formats::default(), sheets: Vec::new(), encoding: WINDOWS_1252, is_old: false };
-        let (mut codes, mut styles) = (HashMap::new(), Vec::new());
+        let mut main = Self {
+            formats: Formats::default(),
+            sheets: Vec::new(),
+            encoding: WINDOWS_1252,
+            is_old: false,
+            fonts: Vec::new(),
+            font_of: Vec::new(),
+            shared: Vec::new(),
+        };
+        let (mut codes, mut styles, mut texts) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut last = 0;
         for (kind, body) in records(stream, 0) {
             match kind {
                 0x0809 => main.is_old = short(body, 0) < 0x0600,
                 0x0042 => main.encoding = codepage::of_number(short(body, 0).into()).unwrap_or(WINDOWS_1252),
                 0x0022 => main.formats.from_1904 = short(body, 0) == 1,
                 0x041E => drop(codes.insert(u32::from(short(body, 0)), main.string(body, 2))),
-                0x00E0 => styles.push(u32::from(short(body, 2))),
+                0x0031 => main.fonts.push(look(body)),
+                0x00E0 => {
+                    main.font_of.push(short(body, 0));
+                    styles.push(u32::from(short(body, 2)));
+                }
+                0x00FC => texts.push(body),
+                0x003C if last == 0x00FC => {
+                    texts.push(body);
+                    continue;
+                }
                 0x0085 => main.sheets.extend(usize::try_from(long(body, 0))),
                 0x000A => break,
                 _ => {}
             }
+            last = kind;
         }
+        main.shared = shared(&texts);
         let format = |number: u32| codes.get(&number).map(String::as_str).or_else(|| code(number)).unwrap_or_default();
-        // Struck text is not marked: a cell can be struck in part, which its style does not say.
+        main.formats.struck = main.font_of.iter().map(|number| font(&main.fonts, *number).struck).collect();
         main.formats.by_style = styles.into_iter().map(|number| NumberFormat::read(format(number))).collect();
         main
     }
@@ -95,9 +130,17 @@ impl Globals {
         self.encoding.decode_without_bom_handling(&bytes[..length.min(bytes.len())]).0.into_owned()
     }
 
-    /// Reads a sheet. Returns the style of each cell with a value.
-    fn walk(&self, stream: &[u8], at: usize, aside: Option<&mut Aside>) -> HashMap<(u32, u32), u16> {
-        let mut styles = HashMap::new();
+    /// Writes a text of a cell with marks, if its parts look different.
+    fn marked(&self, style: u16, RichText { text, runs }: &RichText) -> Option<String> {
+        let look = |number: u16| font(&self.fonts, number);
+        let first = self.font_of.get(usize::from(style)).copied().map(look).unwrap_or_default();
+        marked(text, first, runs.iter().map(|(at, number)| (*at, look(*number))))
+    }
+
+    /// Reads a sheet: the style of each cell with a value, and its marks.
+    fn walk(&self, stream: &[u8], at: usize, aside: Option<&mut Aside>) -> Cells {
+        let Cells { mut styles, mut marked } = Cells::default();
+        let wants_marks = aside.is_some();
         let mut unused = Aside::default();
         let aside = aside.unwrap_or(&mut unused);
         let mut boxes = Boxes::default();
@@ -112,6 +155,17 @@ impl Globals {
                 _ if depth > 1 => {}
                 0x0203 | 0x0204 | 0x0205 | 0x0006 | 0x0206 | 0x0406 | 0x027E | 0x00D6 | 0x00FD => {
                     styles.insert(position(), short(body, 4));
+                    let own;
+                    let text = match kind {
+                        0x00FD => usize::try_from(long(body, 6)).ok().and_then(|at| self.shared.get(at)?.as_ref()),
+                        0x00D6 if self.is_old => {
+                            own = self.rich(body);
+                            Some(&own)
+                        }
+                        _ => None,
+                    };
+                    let text = text.filter(|_| wants_marks).and_then(|text| self.marked(short(body, 4), text));
+                    marked.extend(text.map(|text| (position(), text)));
                 }
                 0x00BD => {
                     let (row, first) = position();
@@ -139,7 +193,16 @@ impl Globals {
             }
         }
         boxes.give(aside);
-        styles
+        Cells { styles, marked }
+    }
+
+    /// Reads a text with runs of two bytes behind it.
+    fn rich(&self, body: &[u8]) -> RichText {
+        let length = usize::from(short(body, 6));
+        let behind = body.get(8 + length..).unwrap_or_default().chunks_exact(1);
+        let bytes: Vec<u16> = behind.skip(1).map(|byte| byte[0].into()).collect();
+        let runs = bytes.chunks_exact(2).map(|run| (run[0].into(), run[1])).collect();
+        RichText { text: self.old(body.get(8..).unwrap_or_default(), length), runs }
     }
 }
 

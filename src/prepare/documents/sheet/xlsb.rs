@@ -3,6 +3,7 @@
 use super::aside::Aside;
 use super::biff::{compressed, double, long, parts, short, string};
 use super::cells::{Filled, Formats};
+use super::rich::{Look, marked};
 use super::{Fill, NAME, Tab};
 use crate::model::Failure;
 use crate::prepare::documents::archive::Archive;
@@ -44,11 +45,11 @@ pub(in crate::prepare::documents) fn with_sheets<T>(
             _ => {}
         }
     }
-    formats.by_style = styles(&archive.bytes("xl/styles.bin")?.unwrap_or_default());
-    let strings: Vec<String> = parts(&archive.bytes("xl/sharedStrings.bin")?.unwrap_or_default())
-        .filter(|(kind, _)| *kind == 0x13)
-        .map(|(_, body)| string(body.get(1..).unwrap_or_default()).0)
-        .collect();
+    let styles = Styles::read(&archive.bytes("xl/styles.bin")?.unwrap_or_default());
+    formats.struck = styles.font_of.iter().map(|font| styles.look(*font).struck).collect();
+    let texts = archive.bytes("xl/sharedStrings.bin")?.unwrap_or_default();
+    let strings: Vec<Text> = parts(&texts).filter(|(kind, _)| *kind == 0x13).map(|(_, body)| styles.text(body)).collect();
+    formats.by_style = styles.formats;
     with(&tabs, &mut |name, sheet| {
         let target = targets.get(name).ok_or("its part is missing")?;
         let part = archive.bytes(target).map_err(|failure| failure.message)?.ok_or("its part is missing")?;
@@ -60,25 +61,56 @@ pub(in crate::prepare::documents) fn with_sheets<T>(
     })
 }
 
-/// The number format of each style.
-fn styles(part: &[u8]) -> Vec<NumberFormat> {
-    let (mut codes, mut styles, mut in_cells) = (HashMap::new(), Vec::new(), false);
-    for (kind, body) in parts(part) {
-        match kind {
-            0x2C => drop(codes.insert(u32::from(short(body, 0)), string(body.get(2..).unwrap_or_default()).0)),
-            0x269 | 0x26A => in_cells = kind == 0x269,
-            0x2F if in_cells => {
-                let number = short(body, 2).into();
-                let own: Option<&str> = codes.get(&number).map(String::as_str);
-                styles.push(NumberFormat::read(own.or_else(|| code(number)).unwrap_or_default()));
-            }
-            _ => {}
-        }
-    }
-    styles
+/// The number format and the font of each style, and the looks of fonts.
+#[derive(Default)]
+struct Styles {
+    formats: Vec<NumberFormat>,
+    font_of: Vec<u16>,
+    fonts: Vec<Look>,
 }
 
-fn cells(part: &[u8], sheet: &mut Filled, strings: &[String], formats: &Formats) {
+impl Styles {
+    fn read(part: &[u8]) -> Self {
+        let (mut codes, mut styles, mut in_cells) = (HashMap::new(), Self::default(), false);
+        for (kind, body) in parts(part) {
+            match kind {
+                0x2C => drop(codes.insert(u32::from(short(body, 0)), string(body.get(2..).unwrap_or_default()).0)),
+                0x2B => styles.fonts.push(Look::of(short(body, 2), short(body, 6))),
+                0x269 | 0x26A => in_cells = kind == 0x269,
+                0x2F if in_cells => {
+                    let number = short(body, 2).into();
+                    let own: Option<&str> = codes.get(&number).map(String::as_str);
+                    styles.formats.push(NumberFormat::read(own.or_else(|| code(number)).unwrap_or_default()));
+                    styles.font_of.push(short(body, 4));
+                }
+                _ => {}
+            }
+        }
+        styles
+    }
+
+    fn look(&self, font: u16) -> Look {
+        self.fonts.get(usize::from(font)).copied().unwrap_or_default()
+    }
+
+    /// Reads a text, with marks if its parts look different.
+    fn text(&self, body: &[u8]) -> Text {
+        let (text, behind) = string(body.get(1..).unwrap_or_default());
+        let is_rich = body.first().is_some_and(|flags| flags & 1 != 0);
+        let count = if is_rich { (long(behind, 0) as usize).saturating_mul(4) } else { 0 };
+        let runs = behind.get(4..).unwrap_or_default();
+        let parts = runs[..count.min(runs.len())].chunks_exact(4).map(|run| (short(run, 0).into(), self.look(short(run, 2))));
+        Text { marked: marked(&text, Look::default(), parts), plain: text }
+    }
+}
+
+/// A text, and the same with marks if its parts look different.
+struct Text {
+    plain: String,
+    marked: Option<String>,
+}
+
+fn cells(part: &[u8], sheet: &mut Filled, strings: &[Text], formats: &Formats) {
     let (mut row, mut column) = (0, 0);
     for (kind, body) in parts(part) {
         // Short records have no column. They stand behind their neighbour.
@@ -114,7 +146,11 @@ fn cells(part: &[u8], sheet: &mut Filled, strings: &[String], formats: &Formats)
             4 | 10 => Data::Bool(value.first().is_some_and(|byte| *byte != 0)),
             5 | 9 => Data::Float(double(value, 0)),
             6 | 8 => Data::String(string(value).0),
-            7 => Data::String(usize::try_from(long(value, 0)).ok().and_then(|at| strings.get(at)).cloned().unwrap_or_default()),
+            7 => {
+                let text = strings.get(long(value, 0) as usize);
+                let marked = text.and_then(|text| text.marked.as_ref()).filter(|_| sheet.aside.is_some());
+                Data::String(marked.or(text.map(|text| &text.plain)).cloned().unwrap_or_default())
+            }
             62 => Data::String(string(value.get(1..).unwrap_or_default()).0),
             _ => continue,
         };

@@ -1,0 +1,119 @@
+//! Properties of paragraphs and letters in binary Word files, as far as lists and forms need them.
+
+use super::compound::Compound;
+use super::little_endian::{offset, short};
+
+/// Size of a property page.
+const PAGE: usize = 512;
+/// Codes of properties: the list, the level, the position of data, and whether these are of a form.
+const LIST: u16 = 0x460B;
+const LEVEL: u16 = 0x260A;
+const DATA: u16 = 0x6A03;
+const IS_FORM: u16 = 0x0806;
+
+/// The runs of text that have the same properties.
+struct Runs {
+    /// Offset of the position and length of the table of pages in a file's header.
+    pages: usize,
+    /// Size of the entry of a run in its page.
+    entry: usize,
+}
+
+const PARAGRAPHS: Runs = Runs { pages: 0x0102, entry: 13 };
+const LETTERS: Runs = Runs { pages: 0x00FA, entry: 1 };
+
+/// The stream with the text of a document, and its table stream.
+pub(super) fn streams(file: &mut Compound<'_>) -> (Vec<u8>, Vec<u8>) {
+    let document = file.stream("WordDocument").unwrap_or_default();
+    let is_first = document.get(0x0B).is_some_and(|flags| flags & 2 != 0);
+    let table = file.stream(if is_first { "1Table" } else { "0Table" }).unwrap_or_default();
+    (document, table)
+}
+
+/// The list (from 1) and the level of each paragraph that names a list, in the order of the file.
+pub(super) fn list_paragraphs(document: &[u8], table: &[u8]) -> Vec<(u16, usize)> {
+    let list = |(_, list): (usize, &[u8])| {
+        // The number of the style comes first.
+        let (mut number, mut level) = (0, 0);
+        for (code, operand) in properties(list.get(2..).unwrap_or_default()) {
+            match code {
+                LIST => number = short(operand, 0),
+                LEVEL => level = operand.first().copied().unwrap_or(0).into(),
+                _ => {}
+            }
+        }
+        // Lists that are switched off have other numbers.
+        (1..0x07FF).contains(&number).then_some((number, level))
+    };
+    PARAGRAPHS.all(document, table).into_iter().filter_map(list).collect()
+}
+
+/// The position of each field of a form in the document, and that of its data.
+pub(super) fn form_fields(document: &[u8], table: &[u8]) -> Vec<(usize, usize)> {
+    let field = |(at, list): (usize, &[u8])| {
+        let (mut data, mut is_form) = (None, false);
+        for (code, operand) in properties(list) {
+            match code {
+                DATA => data = Some(offset(operand, 0)),
+                IS_FORM => is_form = operand.first() == Some(&1),
+                _ => {}
+            }
+        }
+        data.filter(|_| is_form).map(|data| (at, data))
+    };
+    LETTERS.all(document, table).into_iter().filter_map(field).collect()
+}
+
+impl Runs {
+    /// The position of each run in the document, and its list of properties.
+    fn all<'d>(&self, document: &'d [u8], table: &[u8]) -> Vec<(usize, &'d [u8])> {
+        let (at, length) = (offset(document, self.pages), offset(document, self.pages + 4));
+        let entries = table.get(at..at.saturating_add(length)).unwrap_or_default();
+        // Each page has one entry.
+        let count = (entries.len().saturating_sub(4) / 8).min(document.len() / PAGE);
+        let pages = (0..count).map(|page| offset(entries, (count + 1 + page) * 4) & 0x003F_FFFF);
+        let mut runs = Vec::new();
+        for page in pages.filter_map(|page| document.get(page.checked_mul(PAGE)?..)?.get(..PAGE)) {
+            let count = usize::from(page[PAGE - 1]);
+            for run in 0..count {
+                let half = page.get((count + 1) * 4 + run * self.entry).map_or(0, |half| usize::from(*half));
+                if half > 0 {
+                    runs.push((offset(page, run * 4), self.list(page, half * 2)));
+                }
+            }
+        }
+        runs
+    }
+
+    /// The list of properties at an offset of a page.
+    fn list<'d>(&self, page: &'d [u8], offset: usize) -> &'d [u8] {
+        let size = |at: usize| page.get(at).map_or(0, |size| usize::from(*size));
+        let (from, length) = match size(offset) {
+            length if self.entry == 1 => (offset + 1, length),
+            0 => (offset + 2, size(offset + 1) * 2),
+            length => (offset + 1, length * 2 - 1),
+        };
+        page.get(from..(from + length).min(page.len())).unwrap_or_default()
+    }
+}
+
+/// The codes and operands of a list of properties.
+fn properties(mut rest: &[u8]) -> Vec<(u16, &[u8])> {
+    let mut found = Vec::new();
+    while rest.len() > 2 {
+        let code = short(rest, 0);
+        rest = &rest[2..];
+        let length = match code >> 13 {
+            0 | 1 => 1,
+            2 | 4 | 5 => 2,
+            3 => 4,
+            7 => 3,
+            _ if code == 0xD608 => usize::from(short(rest, 0)) + 1,
+            _ => rest.first().map_or(0, |size| usize::from(*size)) + 1,
+        };
+        let (operand, behind) = rest.split_at(length.min(rest.len()));
+        found.push((code, operand));
+        rest = behind;
+    }
+    found
+}
