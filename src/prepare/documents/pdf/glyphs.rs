@@ -10,6 +10,7 @@ use super::hyphens;
 use super::marks::Marks;
 use super::pieces::{Piece, Place, Style};
 use super::scan::Scan;
+use super::structure::Structure;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::BfString;
 use hayro::hayro_interpret::{
@@ -43,6 +44,7 @@ pub(super) fn scan<'a>(
     page: &'a Page<'a>,
     cache: &InterpreterCache<'a>,
     settings: &InterpreterSettings,
+    structure: &Structure,
     allowance: &mut u64,
 ) -> Result<Scan, Endless> {
     let (width, height) = page.render_dimensions();
@@ -58,7 +60,7 @@ pub(super) fn scan<'a>(
         drawn: None,
         run: 0,
         angle: 0.0,
-        marks: Marks::default(),
+        marks: Marks::new(structure.page(page.raw().obj_id())),
         canvas: Canvas::new(bounds),
         unsettled: None,
         allowance: *allowance,
@@ -80,7 +82,7 @@ pub(super) fn scan<'a>(
     }
 }
 
-struct Scanner {
+struct Scanner<'s> {
     scan: Scan,
     bounds: Rect,
     /// Start and place of the last glyph in its piece.
@@ -95,14 +97,14 @@ struct Scanner {
     run: usize,
     /// Angle of the last run.
     angle: f64,
-    marks: Marks,
+    marks: Marks<'s>,
     canvas: Canvas,
     /// Number of pieces before text that was drawn without ink, until other drawing follows.
     unsettled: Option<usize>,
     allowance: u64,
 }
 
-impl Scanner {
+impl Scanner<'_> {
     fn spend(&mut self, cost: u64) {
         if self.allowance < cost {
             resume_unwind(Box::new(Endless));
@@ -138,8 +140,9 @@ impl Scanner {
             return;
         }
         let right_to_left = self.scan.text[at..].chars().any(characters::is_right_to_left);
+        let cell = self.marks.cell();
         match self.scan.pieces.last_mut() {
-            Some(piece) if self.last.is_some() && !right_to_left && piece.is_continued(place, style) => {
+            Some(piece) if self.last.is_some() && !right_to_left && piece.cell == cell && piece.is_continued(place, style) => {
                 piece.text.end = self.scan.text.len();
                 piece.right = piece.right.max(place.right);
                 piece.glyphs += 1;
@@ -168,6 +171,7 @@ impl Scanner {
             glyphs: 1,
             unknown,
             ink: style.ink,
+            cell: self.marks.cell(),
             table: None,
         });
     }
@@ -236,7 +240,7 @@ fn is_white(paint: &Paint<'_>) -> bool {
     }
 }
 
-impl<'a> Device<'a> for Scanner {
+impl<'a> Device<'a> for Scanner<'_> {
     fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
         self.spend(run.glyphs().len() as u64);
         // Text that is filled and stroked is drawn twice.

@@ -30,6 +30,7 @@ mod row;
 mod scan;
 mod skew;
 mod strings;
+mod structure;
 mod tables;
 
 use super::{Attachment, Extract, ImageLimits, PrepareSettings, Reader, verdict};

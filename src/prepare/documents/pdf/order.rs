@@ -21,7 +21,9 @@ pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
     let mut texts = Vec::new();
     for group in skew::groups(&scan.pieces) {
         let ruling = scan.rules.levelled(group.angle);
-        let (tables, mut pieces) = tables::ruled(&group.pieces, &ruling, &scan.text);
+        let (mut tables, pieces) = tables::tagged(&group.pieces);
+        let (ruled, mut pieces) = tables::ruled(pieces, &ruling, &scan.text);
+        tables.extend(ruled);
         let places: Vec<Piece> = tables.iter().enumerate().filter_map(|(number, table)| place(number, table)).collect();
         pieces.extend(&places);
         let mut lines = Lines::new(&scan.text, &tables, &ruling, columns);
@@ -46,6 +48,7 @@ fn place(number: usize, table: &Table<'_>) -> Option<Piece> {
         spaced: true,
         right_to_left: false,
         table: Some(number),
+        cell: None,
         ..(*first).clone()
     })
 }

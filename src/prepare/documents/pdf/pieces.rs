@@ -4,9 +4,10 @@
 //! with x to the right and y down.
 
 use super::ink::Ink;
+use super::structure;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::WritingMode;
-use hayro::kurbo::{Affine, Point, Vec2};
+use hayro::kurbo::{Affine, Point, Rect, Vec2};
 use std::ops::Range;
 
 /// Units for each em: text size 1 is 1000 glyph units.
@@ -43,6 +44,8 @@ pub(super) struct Piece {
     pub(super) glyphs: u32,
     pub(super) unknown: u32,
     pub(super) ink: Ink,
+    /// The cell of a tagged table that has this piece.
+    pub(super) cell: Option<structure::Place>,
     /// Number of the table that this piece stands for.
     pub(super) table: Option<usize>,
 }
@@ -77,6 +80,11 @@ impl Piece {
 
     fn is_along(&self, style: &Style) -> bool {
         (self.angle - style.angle).abs() < 0.01
+    }
+
+    /// The area of its letters, after rotation to level.
+    pub(super) fn bounds(&self) -> Rect {
+        Rect::new(self.left, self.baseline - 0.8 * self.size, self.right, self.baseline + 0.2 * self.size)
     }
 
     /// The point in the middle of its letters, on the upright page.

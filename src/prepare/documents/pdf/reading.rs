@@ -4,6 +4,7 @@ use super::super::{Extract, ImageLimits, Page, PdfMode, PrepareSettings, verdict
 use super::glyphs::{self, Endless};
 use super::notes::Notes;
 use super::scan::Scan;
+use super::structure::Structure;
 use super::tables::Columns;
 use super::{READER, annotations, attachments, charset, damage, form, hyphens, order, page_image};
 use crate::model::{Failure, FailureCode};
@@ -61,13 +62,14 @@ impl<'a> Reading<'a> {
         let mode = self.settings.pdf.mode;
         let (texts, images) = (InterpreterCache::new(), RenderCache::new());
         let mut notes = Notes::new(self.pdf.pages().len(), mode);
+        let structure = catch_unwind(AssertUnwindSafe(|| Structure::read(self.pdf))).unwrap_or_default();
         let mut columns = Columns::default();
         let mut allowance = ALLOWANCE + ALLOWANCE_PER_PAGE * self.pdf.pages().len() as u64;
         let mut pages = Vec::with_capacity(self.pdf.pages().len());
         // The reason why the first page without its picture has none.
         let mut refusal = None;
         for (number, page) in (1..).zip(self.pdf.pages().iter()) {
-            let scan = catch_unwind(AssertUnwindSafe(|| glyphs::scan(page, &texts, &self.interpreter, &mut allowance)));
+            let scan = catch_unwind(AssertUnwindSafe(|| glyphs::scan(page, &texts, &self.interpreter, &structure, &mut allowance)));
             let Ok(scan) = scan else {
                 notes.damaged.push(number);
                 pages.push(Page::Text(String::new()));

@@ -102,6 +102,7 @@ impl Scan {
                     glyphs,
                     unknown: 0,
                     ink: Ink::plain(*place),
+                    cell: None,
                     table: None,
                 });
             }

@@ -3,9 +3,9 @@
 //! Rows with wide gaps form a zone. Strips without text divide the zone into columns.
 
 use super::super::row::Row;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Side};
 use super::rules::Ruling;
-use super::strips::{free, strips, without};
+use super::strips::{self, free, without};
 use super::{Columns, Line, Table, content, is_numeric, logical};
 use hayro::kurbo::Rect;
 use std::ops::Range;
@@ -22,6 +22,10 @@ const ENDS: usize = 3;
 const WORDS: usize = 3;
 /// Maximum space between words of a line that is no row, in ems.
 const PHRASE: f64 = 0.35;
+/// Divisor of the number of rows for those that may lie across columns.
+const FEW: usize = 5;
+/// Minimum number of words of a caption.
+const CAPTION: usize = 4;
 /// Share of the table's width that lines across it have.
 const ACROSS: f64 = 0.7;
 
@@ -36,10 +40,15 @@ pub(in super::super) fn tables<'p>(
     text: &str,
 ) -> Vec<(Range<usize>, Table<'p>)> {
     let mut found: Vec<(Range<usize>, Table<'p>)> = Vec::new();
-    for zone in zones(rows, text) {
+    for (zone, is_divided) in zones(rows, text).into_iter().flat_map(|zone| divided(rows, zone, text)) {
         let mut rest = zone.clone();
+        let side = match (beside, is_divided) {
+            (false, _) => Side::Alone,
+            (true, false) => Side::Beside,
+            (true, true) => Side::Within,
+        };
         while let Some((part, cut)) = part(rows, rest.clone(), text) {
-            if let Some((range, table)) = table(rows, &part, beside, ruling, columns, text) {
+            if let Some((range, table)) = table(rows, &part, side, ruling, columns, text) {
                 found.push((range, table));
             }
             rest = cut..zone.end;
@@ -103,7 +112,7 @@ fn part(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Option<(Range<usize
     // Other rows may have other strips, so each cut is judged again.
     loop {
         let part = &rows[first..end];
-        match narrowed(strips(&wide(part, text), text, size(part)), part, text) {
+        match narrowed(tolerant(&wide(part, text), text, size(part)), part, text) {
             Err(at) if at > 0 => end = first + at,
             _ => break,
         }
@@ -111,11 +120,73 @@ fn part(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Option<(Range<usize
     Some((zone.start..end, end))
 }
 
+/// Divides a zone into the rows that have the columns of its most divided rows, and the others.
+///
+/// Tells of each part whether it was divided from others.
+fn divided(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Vec<(Range<usize>, bool)> {
+    let wide = wide(&rows[zone.clone()], text);
+    let size = size(&rows[zone.clone()]);
+    let Some(strips) = finest(&wide, text, size).filter(|strips| strips.len() > strips::strips(&wide, text, size).len().max(1)) else {
+        return vec![(zone, false)];
+    };
+    let fits: Vec<bool> = rows[zone.clone()].iter().map(|row| without(&strips, row, size).is_some()).collect();
+    let is_row = |at: usize| fits[at] && is_wide(&rows[zone.start + at], text);
+    let Some(first) = (0..fits.len()).find(|at| is_row(*at)) else { return vec![(zone, false)] };
+    // One line across the columns may stand between rows.
+    let mut last = first;
+    for at in first..fits.len() {
+        match fits[at] {
+            true if is_row(at) => last = at,
+            false if at > first && !fits[at - 1] => break,
+            _ => {}
+        }
+    }
+    let (start, end) = (zone.start + first, zone.start + last + 1);
+    let mut parts = vec![(zone.start..start, true), (start..end, true)];
+    parts.retain(|(part, _)| !part.is_empty());
+    if end < zone.end {
+        parts.extend(divided(rows, end..zone.end, text));
+    }
+    parts
+}
+
+/// The strips between the columns of rows, of which a few may lie across.
+fn tolerant(rows: &[&Row<'_>], text: &str, size: f64) -> Vec<Range<f64>> {
+    let all = strips::strips(rows, text, size);
+    let Some(finest) = finest(rows, text, size).filter(|finest| finest.len() > all.len()) else { return all };
+    let fitting: Vec<&Row<'_>> = rows.iter().copied().filter(|row| without(&finest, row, size).is_some()).collect();
+    if (rows.len() - fitting.len()) * FEW > rows.len() {
+        return all;
+    }
+    let strips = strips::strips(&fitting, text, size);
+    if strips.len() > all.len() { strips } else { all }
+}
+
+/// The strips between the columns of those rows that have most wide gaps.
+fn finest(rows: &[&Row<'_>], text: &str, size: f64) -> Option<Vec<Range<f64>>> {
+    let gaps = |row: &Row<'_>| row.pieces.windows(2).filter(|pair| pair[1].left - pair[0].right >= WIDE * row.size).count();
+    let mut counts: Vec<usize> = rows.iter().map(|row| gaps(row)).collect();
+    counts.sort_unstable();
+    let most = *counts.get((counts.len() * 3 / 4).min(counts.len().saturating_sub(3)))?;
+    let rows: Vec<&Row<'_>> = rows.iter().copied().filter(|row| gaps(row) >= most).collect();
+    (most > 1 && rows.len() >= 3).then(|| strips::strips(&rows, text, size))
+}
+
 /// The strips without the words of lines that have no wide gap, or the first line across a strip.
 fn narrowed(mut strips: Vec<Range<f64>>, rows: &[Row<'_>], text: &str) -> Result<Vec<Range<f64>>, usize> {
     let size = size(rows);
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| !is_wide(row, text)) {
-        strips = without(&strips, row, size).ok_or(at)?;
+    let (mut across, mut behind) = (0, wide(rows, text).len());
+    for (at, row) in rows.iter().enumerate() {
+        if is_wide(row, text) {
+            behind -= 1;
+            continue;
+        }
+        match without(&strips, row, size) {
+            Some(rest) => strips = rest,
+            // A single line across the columns, such as a title of rows, does not end the table.
+            None if strips.len() > 1 && at > 1 && behind > 1 && across * FEW < at && is_wide(&rows[at + 1], text) => across += 1,
+            None => return Err(at),
+        }
     }
     Ok(strips)
 }
@@ -142,14 +213,14 @@ fn width(rows: &[Row<'_>]) -> (f64, f64) {
 fn table<'p>(
     all: &[Row<'p>],
     part: &Range<usize>,
-    beside: bool,
+    side: Side,
     ruling: &Ruling,
     columns: &mut Columns,
     text: &str,
 ) -> Option<(Range<usize>, Table<'p>)> {
     let wide = wide(&all[part.clone()], text);
     let size = size(&all[part.clone()]);
-    let own = strips(&wide, text, size);
+    let own = tolerant(&wide, text, size);
     let continued = columns.last.is_none().then(|| continued(&wide, &own, columns.before.as_deref()?)).flatten();
     let continues = continued.is_some();
     let strips = continued.unwrap_or_else(|| with_headers(own, &wide, text));
@@ -160,7 +231,9 @@ fn table<'p>(
     let strips = narrowed(strips, &all[range.clone()], text).ok()?;
     let separators = middles(&strips);
     let rows = &all[range.clone()];
-    let lines: Vec<Line<'_>> = rows.iter().map(|row| Line::of(row, &separators)).collect();
+    let divide =
+        |row: &Row<'p>| if without(&strips, row, size).is_some() { Line::of(row, &separators) } else { Line::across(row, &separators) };
+    let lines: Vec<Line<'_>> = rows.iter().map(divide).collect();
     let (left, right) = width(rows);
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
     let bounds = Rect::new(left, first.baseline - first.size, right, last.baseline);
@@ -171,7 +244,7 @@ fn table<'p>(
         .map(|rule| rule.at)
         .filter(|at| (bounds.y0 - 1.5 * size..bounds.y1 + 2.0 * size).contains(at))
         .collect();
-    if !(Evidence { lines: &lines, text, size, is_ruled: rules.len() >= 2, continues, beside }).is_table() {
+    if !(Evidence { lines: &lines, text, size, is_ruled: rules.len() >= 2, continues, side }).is_table() {
         return None;
     }
     columns.last = Some(strips);
@@ -220,9 +293,20 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let near = |at: usize| rows[at].baseline - rows[at - 1].baseline <= LEADING * rows[at].size;
     // A line of words between the first and the last column belongs to a cell of several lines.
     let inner = |at: usize| cells(at).is_some_and(|line| line.filled() == 1 && line.cells[0].is_empty());
+    let first = if is_caption(first, &cells, rows) { (first + 1..last).find(wide).unwrap_or(first) } else { first };
     let start = (part.start..first).rev().take_while(|at| fits(at) || inner(*at) && near(at + 1)).last().unwrap_or(first);
     let end = (last + 1..part.end).take_while(|at| fits(at) || inner(*at) && near(*at)).last().unwrap_or(last) + 1;
     start..end
+}
+
+/// Whether the first row is a line above the table.
+///
+/// It has a long text and few other cells, and the next row is farther away than the following ones.
+fn is_caption<'p>(first: usize, cells: &impl Fn(usize) -> Option<Line<'p>>, rows: &[Row<'p>]) -> bool {
+    let distance = |at: usize| rows.get(at + 1).map_or(0.0, |next| next.baseline - rows[at].baseline);
+    let next = (first + 2..first + 6).map(distance).fold(0.0, f64::max);
+    let is_sparse = cells(first).is_none_or(|line| line.filled() * 2 <= line.cells.len() && line.cells[0].len() >= CAPTION);
+    is_sparse && rows[first].pieces.len() >= CAPTION && distance(first) > 1.15 * next
 }
 
 /// Whether all words of a line are close, and some cells have several.

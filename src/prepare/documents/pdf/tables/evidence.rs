@@ -31,8 +31,16 @@ pub(super) struct Evidence<'l, 'p, 't> {
     pub(super) is_ruled: bool,
     /// Whether its columns are those of a table on the page before.
     pub(super) continues: bool,
-    /// Whether the lines may be those of columns of text side by side.
-    pub(super) beside: bool,
+    pub(super) side: Side,
+}
+
+/// Whether the lines may be those of columns of text side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Alone,
+    Beside,
+    /// They may, and the lines before or behind have other columns.
+    Within,
 }
 
 impl Evidence<'_, '_, '_> {
@@ -51,7 +59,8 @@ impl Evidence<'_, '_, '_> {
         }
         let numbers = (0..columns).filter(|column| self.is_number(*column)).count();
         let aligned = (0..columns).filter(|column| self.is_aligned(*column)).count();
-        if self.beside && (columns < 3 || numbers * 2 < columns || self.is_prose()) {
+        let most = if self.side == Side::Within { 0 } else { columns.div_ceil(2) - 1 };
+        if self.side != Side::Alone && (columns < 3 || numbers * 2 < columns || self.prose() > most) {
             return false;
         }
         let needed = match (columns, numbers) {
@@ -149,13 +158,18 @@ impl Evidence<'_, '_, '_> {
 
     /// Whether the columns are lines of prose.
     fn is_prose(&self) -> bool {
+        self.prose() * 2 >= self.lines[0].cells.len()
+    }
+
+    /// Number of columns that are lines of prose.
+    fn prose(&self) -> usize {
         let columns = self.lines[0].cells.len();
         let full = (0..columns).filter(|column| {
             let widths: Vec<f64> = self.lines.iter().filter_map(|line| Self::extent(line, *column)).map(|cell| cell.width()).collect();
             let widest = widths.iter().fold(0.0_f64, |widest, width| widest.max(*width));
             widths.iter().filter(|width| **width >= FULL * widest).count() * 10 >= widths.len() * 6 && widest > 12.0 * self.size
         });
-        full.count() * 2 >= columns
+        full.count()
     }
 
     /// Whether the lines were drawn one after the other.

@@ -31,8 +31,8 @@ const LINES: usize = 3;
 const LONG: usize = 400;
 
 /// Finds the tables, and returns them with the other pieces.
-pub(in super::super) fn tables<'p>(pieces: &'p [Piece], ruling: &Ruling, text: &str) -> (Vec<Table<'p>>, Vec<&'p Piece>) {
-    let mut rest: Vec<&Piece> = pieces.iter().collect();
+pub(in super::super) fn tables<'p>(pieces: Vec<&'p Piece>, ruling: &Ruling, text: &str) -> (Vec<Table<'p>>, Vec<&'p Piece>) {
+    let mut rest = pieces;
     let mut tables = Vec::new();
     if rest.iter().any(|piece| piece.right_to_left) {
         return (tables, rest);

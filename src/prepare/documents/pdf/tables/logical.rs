@@ -7,6 +7,10 @@ use super::{Line, content, is_numeric};
 const JUMP: f64 = 1.08;
 /// Maximum distance between lines of a cell, in ems.
 const LEADING: f64 = 1.7;
+/// Tolerance of the middle of cells, in ems.
+const CENTRED: f64 = 0.2;
+/// Maximum distance between a line and one halfway to the next line of another cell, in ems.
+const HALF: f64 = 0.85;
 
 /// The cells of a row, each with its pieces.
 pub(super) type Cells<'p> = Vec<Vec<&'p Piece>>;
@@ -71,20 +75,36 @@ fn fits(lines: &[Line<'_>], begins: &[bool], text: &str) -> bool {
         let row = &lines[at..end];
         let columns = row[0].cells.len();
         let lines_of = |column: usize| row.iter().filter(move |line| !line.cells[column].is_empty());
+        let is_centred = is_centred(row);
         let (mut used, mut shared) = (0, 0);
         for column in 0..columns {
             let filled = lines_of(column).count();
             used += usize::from(filled > 0);
             shared += usize::from(filled > 1);
             let numbers = lines_of(column).filter(|line| is_numeric(&content(&line.cells[column], text))).count();
-            if numbers > 1 && row.len() > 1 {
+            if numbers > 1 && row.len() > 1 && !is_centred {
                 return false;
             }
         }
-        if row.len() > 1 && (shared * 2 > used || shared == 0 && used < 2) {
+        if row.len() > 1 && !is_centred && (shared * 2 > used || shared == 0 && used < 2) {
             return false;
         }
         at = end;
     }
     true
+}
+
+/// Whether lines are cells of one row with a common middle, some with one line and some with two or more.
+fn is_centred(row: &[Line<'_>]) -> bool {
+    let middle = |column: usize| {
+        let mut baselines = row.iter().filter(|line| !line.cells[column].is_empty()).map(|line| line.baseline);
+        let first = baselines.next()?;
+        Some(f64::midpoint(first, baselines.next_back().unwrap_or(first)))
+    };
+    let Some(first) = row.first() else { return false };
+    let middles: Vec<f64> = (0..first.cells.len()).filter_map(middle).collect();
+    let own = middles.iter().filter(|middle| (*middle - middles[0]).abs() <= CENTRED * first.size).count();
+    // The middle of an even number of lines is between two of them.
+    let between = row.windows(2).all(|pair| pair[1].baseline - pair[0].baseline < HALF * first.size);
+    row.len() > 2 && own == middles.len() && middles.len() > 1 && between
 }

@@ -1,8 +1,9 @@
 //! Finds the tables of a page.
 //!
 //! Every row of a table has as many cells as the table has columns, so that an empty cell keeps its
-//! column. Tables are found by their lines (`lattice`), or by strips without text between aligned
-//! columns (`aligned`). Text that is not clearly a table stays text.
+//! column. Tables are found by the structure of the document (`tagged`), by their lines (`lattice`),
+//! or by strips without text between aligned columns (`aligned`). Text that is not clearly a table
+//! stays text.
 
 mod aligned;
 mod evidence;
@@ -10,16 +11,21 @@ mod lattice;
 mod logical;
 mod rules;
 mod strips;
+mod tagged;
 
 pub(super) use aligned::tables as aligned;
 pub(super) use lattice::tables as ruled;
 pub(super) use rules::{Rules, Ruling};
+pub(super) use tagged::tables as tagged;
 
 use super::characters::UNKNOWN;
 use super::pieces::Piece;
 use super::row::Row;
 use hayro::kurbo::Rect;
 use std::ops::Range;
+
+/// Maximum gap between words of a phrase, in ems.
+const PHRASE: f64 = 0.62;
 
 /// A table with the pieces of each cell.
 #[derive(Debug)]
@@ -59,6 +65,27 @@ impl<'p> Line<'p> {
         for piece in &row.pieces {
             let middle = f64::midpoint(piece.left, piece.right);
             cells[separators.partition_point(|at| *at < middle)].push(*piece);
+        }
+        Self { baseline: row.baseline, size: row.size, cells }
+    }
+
+    /// Divides a row with text across some of these positions. Such text belongs to its first cell.
+    fn across(row: &Row<'p>, separators: &[f64]) -> Self {
+        let cell = |at: f64| separators.partition_point(|separator| *separator < at);
+        let mut cells = vec![Vec::new(); separators.len() + 1];
+        let mut phrase = 0..0;
+        for at in 0..row.pieces.len() {
+            let piece = row.pieces[at];
+            if at == phrase.end {
+                let is_apart = |pair: &[&Piece]| pair[1].left - pair[0].right > PHRASE * row.size;
+                let length = row.pieces[at..].windows(2).position(is_apart).map_or(row.pieces.len() - at, |last| last + 1);
+                phrase = at..at + length;
+            }
+            let (first, last) = (row.pieces[phrase.start], row.pieces[phrase.end - 1]);
+            let middle = f64::midpoint(piece.left, piece.right);
+            let is_across = row.pieces[phrase.clone()].iter().any(|piece| cell(piece.left) < cell(piece.right));
+            let of_phrase = is_across && cell(first.left) < cell(last.right);
+            cells[cell(if of_phrase { first.left } else { middle })].push(piece);
         }
         Self { baseline: row.baseline, size: row.size, cells }
     }

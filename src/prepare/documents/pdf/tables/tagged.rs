@@ -1,0 +1,136 @@
+//! Tables of tagged documents, whose rows and cells the structure names.
+//!
+//! Browsers name no empty cells, so places on the page tell the columns. Cells without a common
+//! place across belong to different columns. A row with all cells tells how many there are.
+
+use super::super::pieces::Piece;
+use super::Table;
+use hayro::kurbo::Rect;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// Minimum share of neighbouring cells from left to right, and of rows from top to bottom.
+const ORDERED: f64 = 0.8;
+/// Maximum mean length of cells. Longer ones are columns of text.
+const LONG: usize = 200;
+
+/// A cell with its place across the page.
+#[derive(Debug)]
+struct Cell<'p> {
+    pieces: Vec<&'p Piece>,
+    across: Range<f64>,
+    spans: bool,
+}
+
+/// The rows of a table, by their number. Cells are in the order of the structure.
+type Rows<'p> = BTreeMap<u32, Vec<Cell<'p>>>;
+
+/// Finds the tables, and returns them with the other pieces.
+pub(in super::super) fn tables<'p>(pieces: &'p [Piece]) -> (Vec<Table<'p>>, Vec<&'p Piece>) {
+    let mut cells: BTreeMap<(usize, u32, u32), Vec<&Piece>> = BTreeMap::new();
+    for piece in pieces {
+        if let Some(place) = piece.cell {
+            cells.entry((place.table, place.row, place.column)).or_default().push(piece);
+        }
+    }
+    let mut found: BTreeMap<usize, Rows<'p>> = BTreeMap::new();
+    for ((table, row, _), pieces) in cells {
+        let left = pieces.iter().map(|piece| piece.left).fold(f64::INFINITY, f64::min);
+        let right = pieces.iter().map(|piece| piece.right).fold(f64::NEG_INFINITY, f64::max);
+        let spans = pieces.iter().any(|piece| piece.cell.is_some_and(|place| place.spans));
+        found.entry(table).or_default().entry(row).or_default().push(Cell { pieces, across: left..right, spans });
+    }
+    let mut tables = BTreeMap::new();
+    for (table, rows) in found {
+        if let Some(columns) = Some(&rows).filter(|rows| is_table(rows)).and_then(columns) {
+            tables.insert(table, written(rows, &columns));
+        }
+    }
+    let is_rest = |piece: &&Piece| piece.cell.is_none_or(|place| !tables.contains_key(&place.table));
+    let rest = pieces.iter().filter(is_rest).collect();
+    (tables.into_values().collect(), rest)
+}
+
+/// Whether the cells are in the order that the structure says.
+///
+/// Some programs make tables of pages, with text in columns or with one cell.
+fn is_table(rows: &Rows<'_>) -> bool {
+    let cells = || rows.values().flatten();
+    let pieces = || cells().flat_map(|cell| &cell.pieces);
+    let length: usize = pieces().map(|piece| piece.text.len() + 1).sum();
+    let beside = || rows.values().flat_map(|row| row.windows(2));
+    let ordered = beside().filter(|pair| pair[0].across.start < pair[1].across.start).count();
+    // A table in columns of text begins again at the top.
+    let top = |row: &Vec<Cell<'_>>| row.iter().flat_map(|cell| &cell.pieces).map(|piece| piece.baseline).fold(f64::INFINITY, f64::min);
+    let tops: Vec<f64> = rows.values().map(top).collect();
+    let down = tops.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    !pieces().any(|piece| piece.right_to_left)
+        && length < LONG * cells().count()
+        && beside().count() > 0
+        && ordered as f64 >= ORDERED * beside().count() as f64
+        && down as f64 >= ORDERED * tops.len().saturating_sub(1) as f64
+}
+
+/// The column of each strip of the page; `None` if the places do not tell it.
+fn columns(rows: &Rows<'_>) -> Option<Vec<(Range<f64>, usize)>> {
+    let strips = strips(rows);
+    let strip = |cell: &Cell<'_>| strips.partition_point(|strip| strip.end < cell.across.start);
+    let single = |row: &Vec<Cell<'_>>| row.iter().filter(|cell| !cell.spans).count();
+    let count = rows.values().map(single).max().filter(|count| *count > 1)?;
+    let mut columns: Vec<Option<usize>> = vec![None; strips.len()];
+    // Rows that have a cell in each strip, and their cells in strips without a column.
+    for row in rows.values().filter(|row| single(row) == count && row.len() == count) {
+        for (column, cell) in row.iter().enumerate() {
+            let known = columns.get_mut(strip(cell))?.get_or_insert(column);
+            if *known != column {
+                return None;
+            }
+        }
+    }
+    let used: Vec<BTreeSet<usize>> = rows.values().map(|row| row.iter().filter(|cell| !cell.spans).map(strip).collect()).collect();
+    // A strip without a cell of a whole row belongs to a neighbour, if only one has room in its rows.
+    for at in (0..strips.len()).rev().filter(|at| columns[*at].is_none()).collect::<Vec<_>>() {
+        let has_room = |column: &usize| {
+            let is_taken = |row: &BTreeSet<usize>| row.contains(&at) && row.iter().any(|other| columns[*other] == Some(*column));
+            !used.iter().any(is_taken)
+        };
+        let left = columns[..at].iter().rev().find_map(|column| *column);
+        let right = columns[at..].iter().find_map(|column| *column);
+        let mut candidates: Vec<usize> = [left, right].into_iter().flatten().filter(has_room).collect();
+        candidates.dedup();
+        let [column] = candidates[..] else { return None };
+        columns[at] = Some(column);
+    }
+    Some(strips.into_iter().zip(columns.into_iter().flatten()).collect())
+}
+
+/// Parts of the width with cells, from left to right.
+fn strips(rows: &Rows<'_>) -> Vec<Range<f64>> {
+    let mut places: Vec<Range<f64>> = rows.values().flatten().filter(|cell| !cell.spans).map(|cell| cell.across.clone()).collect();
+    places.sort_by(|a, b| a.start.total_cmp(&b.start));
+    let mut strips: Vec<Range<f64>> = Vec::new();
+    for place in places {
+        match strips.last_mut() {
+            Some(strip) if place.start < strip.end => strip.end = strip.end.max(place.end),
+            _ => strips.push(place),
+        }
+    }
+    strips
+}
+
+fn written<'p>(rows: Rows<'p>, columns: &[(Range<f64>, usize)]) -> Table<'p> {
+    let count = columns.iter().map(|(_, column)| column + 1).max().unwrap_or(0);
+    let pieces = || rows.values().flatten().flat_map(|cell| &cell.pieces);
+    let first = pieces().next().map_or(Rect::ZERO, |piece| piece.bounds());
+    let bounds = pieces().fold(first, |bounds, piece| bounds.union(piece.bounds()));
+    let mut written = Vec::new();
+    for row in rows.into_values() {
+        let mut cells = vec![Vec::new(); count];
+        for cell in row {
+            let strip = columns.partition_point(|(strip, _)| strip.end < cell.across.start).min(columns.len() - 1);
+            cells[columns[strip].1].extend(cell.pieces);
+        }
+        written.push(cells);
+    }
+    Table { rows: written, bounds }
+}
