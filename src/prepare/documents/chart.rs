@@ -94,7 +94,7 @@ pub(super) fn chart(text: &str) -> String {
             }
             chart.open(tag);
         }
-        Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+        Node::Close(name) => match xml::local(name) {
             "title" => in_title = false,
             "tx" | "cat" | "val" | "xVal" | "yVal" => chart.place = "",
             "v" => {

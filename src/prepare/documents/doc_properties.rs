@@ -1,13 +1,17 @@
-//! Properties of paragraphs and letters in binary Word files, as far as lists and forms need them.
+//! Properties of paragraphs and letters in binary Word files: lists, edges of cells, and forms.
 
 use super::compound::Compound;
 use super::little_endian::{offset, short};
 
 /// Size of a property page.
 const PAGE: usize = 512;
-/// Codes of properties: the list, the level, the position of data, and whether these are of a form.
+/// Codes of properties: the list and level of a paragraph; whether it ends a row, its depth, and the
+/// edges of cells; the position of data, and whether these are of a form.
 const LIST: u16 = 0x460B;
 const LEVEL: u16 = 0x260A;
+const ROW_END: u16 = 0x2417;
+const DEPTH: u16 = 0x6649;
+const EDGES: u16 = 0xD608;
 const DATA: u16 = 0x6A03;
 const IS_FORM: u16 = 0x0806;
 
@@ -46,6 +50,26 @@ pub(super) fn list_paragraphs(document: &[u8], table: &[u8]) -> Vec<(u16, usize)
         (1..0x07FF).contains(&number).then_some((number, level))
     };
     PARAGRAPHS.all(document, table).into_iter().filter_map(list).collect()
+}
+
+/// The right edges of the cells of each row of a table, in the order of the file.
+pub(super) fn table_rows(document: &[u8], table: &[u8]) -> Vec<Vec<i32>> {
+    let row = |(_, list): (usize, &[u8])| {
+        let (mut edges, mut is_end, mut depth) = (None, false, 1);
+        for (code, operand) in properties(list.get(2..).unwrap_or_default()) {
+            match code {
+                ROW_END => is_end = operand.first() == Some(&1),
+                DEPTH => depth = offset(operand, 0),
+                EDGES => {
+                    let count = operand.get(2).map_or(0, |count| usize::from(*count));
+                    edges = Some((1..=count).map(|at| short(operand, 3 + at * 2).cast_signed().into()).collect());
+                }
+                _ => {}
+            }
+        }
+        edges.filter(|_| is_end && depth == 1)
+    };
+    PARAGRAPHS.all(document, table).into_iter().filter_map(row).collect()
 }
 
 /// The position of each field of a form in the document, and that of its data.
@@ -108,7 +132,7 @@ fn properties(mut rest: &[u8]) -> Vec<(u16, &[u8])> {
             2 | 4 | 5 => 2,
             3 => 4,
             7 => 3,
-            _ if code == 0xD608 => usize::from(short(rest, 0)) + 1,
+            _ if code == EDGES => usize::from(short(rest, 0)) + 1,
             _ => rest.first().map_or(0, |size| usize::from(*size)) + 1,
         };
         let (operand, behind) = rest.split_at(length.min(rest.len()));

@@ -1,5 +1,6 @@
 //! DOC and PPT documents (Office up to 2003), read by `undoc`.
 
+use super::cell_edges::CellEdges;
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};
 use super::numbering::BinaryLists;
@@ -7,6 +8,7 @@ use super::ppt_tables::{self, SlideTable};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
 use super::{doc_forms, doc_properties};
 use crate::model::Failure;
+use std::collections::VecDeque;
 use undoc::model::RevisionType;
 use undoc::{Block, Document, Error, ListType, Paragraph, Section, Table};
 
@@ -47,6 +49,8 @@ struct Found {
     choices: Vec<String>,
     tables: Vec<SlideTable>,
     lists: BinaryLists,
+    /// The right edges of the cells of each row that is still to come.
+    rows: VecDeque<Vec<i32>>,
     /// Whether sections are slides.
     paged: bool,
     /// Whether the document has tracked deletions.
@@ -58,7 +62,7 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
         Error::Encrypted => verdict::encrypted(name),
         error => verdict::damaged(name, error),
     })?;
-    found.lists = lists(bytes, name, &document);
+    found.learn(bytes, name, &document);
     let sections: Vec<String> = document.sections.iter().map(|each| section(each, &mut found)).collect();
     let paged = found.paged;
     let pages: Vec<Page> = if paged { sections.into_iter().map(Page::Text).collect() } else { vec![Page::Text(sections.join("\n\n"))] };
@@ -74,21 +78,6 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
         notes.push(verdict::DELETIONS.to_owned());
     }
     verdict::readable(name, Extract { pages, paged, notes })
-}
-
-/// The lists of a Word document.
-fn lists(bytes: &[u8], name: &str, parsed: &Document) -> BinaryLists {
-    let mut levels = Vec::new();
-    for block in parsed.sections.iter().flat_map(|section| &section.content) {
-        match block {
-            Block::Paragraph(paragraph) => levels.extend(level(paragraph)),
-            Block::Table(table) => table_levels(table, &mut levels),
-            _ => {}
-        }
-    }
-    let Ok(mut file) = Compound::open(bytes, name) else { return BinaryLists::default() };
-    let (document, table) = doc_properties::streams(&mut file);
-    BinaryLists::read(&document, &table, &levels)
 }
 
 /// The level of a paragraph with a number or bullet.
@@ -137,6 +126,29 @@ fn section(section: &Section, found: &mut Found) -> String {
 }
 
 impl Found {
+    /// Reads the lists and tables of a Word document.
+    fn learn(&mut self, bytes: &[u8], name: &str, parsed: &Document) {
+        let (mut levels, mut rows) = (Vec::new(), Vec::new());
+        for block in parsed.sections.iter().flat_map(|section| &section.content) {
+            match block {
+                Block::Paragraph(paragraph) => levels.extend(level(paragraph)),
+                Block::Table(table) => {
+                    table_levels(table, &mut levels);
+                    rows.extend(table.rows.iter().map(|row| row.cells.len()));
+                }
+                _ => {}
+            }
+        }
+        let Ok(mut file) = Compound::open(bytes, name) else { return };
+        let (document, table) = doc_properties::streams(&mut file);
+        self.lists = BinaryLists::read(&document, &table, &levels);
+        let found = doc_properties::table_rows(&document, &table);
+        // Tables of headers and notes follow those of the text.
+        if found.len() >= rows.len() && found.iter().zip(&rows).all(|(edges, cells)| edges.len() == *cells) {
+            self.rows = found.into_iter().take(rows.len()).collect();
+        }
+    }
+
     /// The table that begins a sequence of blocks, and the number of its blocks.
     fn table(&self, blocks: &[Block]) -> Option<(&SlideTable, usize)> {
         let text = |block: &Block| match block {
@@ -207,11 +219,15 @@ impl Text<'_> {
     }
 
     fn table(&mut self, table: &Table) {
+        let count = table.rows.len().min(self.found.rows.len());
+        let rows: Vec<Vec<i32>> = self.found.rows.drain(..count).collect();
+        let edges = CellEdges::of(&rows);
         self.markdown.open_table();
-        for row in &table.rows {
+        for (at, row) in table.rows.iter().enumerate() {
             self.markdown.row();
-            for cell in &row.cells {
-                self.markdown.cell(cell.col_span as usize, cell.row_span as usize);
+            for (place, cell) in row.cells.iter().enumerate() {
+                let columns = rows.get(at).map_or(cell.col_span as usize, |row| edges.span(row, place));
+                self.markdown.cell(columns, cell.row_span as usize);
                 cell.content.iter().for_each(|each| self.paragraph(each));
                 cell.nested_tables.iter().for_each(|each| self.table(each));
             }

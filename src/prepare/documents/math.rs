@@ -2,6 +2,8 @@
 //!
 //! Models read this form well, and it never joins a number with its exponent or its denominator.
 
+use super::xml;
+
 /// Stands between factors without a sign, so that a product is not taken for one name.
 const TIMES: char = '\u{2062}';
 
@@ -169,7 +171,7 @@ impl MathMl {
         if self.open.len() >= DEPTH {
             return;
         }
-        let name = name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase();
+        let name = xml::local(name).to_ascii_lowercase();
         let annotation =
             matches!(&*name, "annotation" | "annotation-xml").then(|| attribute("encoding").is_some_and(|kind| kind.contains("tex")));
         let edge = |name: &str, usual: &str| attribute(name).unwrap_or_else(|| usual.to_owned());
@@ -194,7 +196,7 @@ impl MathMl {
 
     /// Closes an element. Returns the formula when it is complete.
     pub fn close(&mut self, name: &str) -> Option<String> {
-        let name = name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase();
+        let name = xml::local(name).to_ascii_lowercase();
         let at = self.open.iter().rposition(|element| element.name == name)?;
         let mut whole = None;
         while self.open.len() > at {

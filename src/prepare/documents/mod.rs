@@ -11,6 +11,7 @@
 mod archive;
 mod bounded;
 mod cards;
+mod cell_edges;
 mod chart;
 mod codepage;
 mod compound;

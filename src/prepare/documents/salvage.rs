@@ -22,12 +22,13 @@ struct File<'a> {
     small: Vec<u8>,
 }
 
-/// Copies all streams that can be read into a sound compound file.
+/// Copies all streams that can be read into a sound compound file; `None` if there are none.
 pub(super) fn salvaged(bytes: &[u8]) -> Option<Vec<u8>> {
     let file = File::open(bytes)?;
     let mut sound = cfb::CompoundFile::create_with_version(cfb::Version::V3, Cursor::new(Vec::new())).ok()?;
     let (mut open, mut seen) = (vec![(long(&file.directory, 0x4C), String::new())], HashSet::new());
     let mut left = bytes.len().saturating_mul(2);
+    let most = left;
     while let Some((entry, folder)) = open.pop() {
         let at = usize::try_from(entry).ok()?.checked_mul(128)?;
         let Some(entry_bytes) = file.directory.get(at..at + 128).filter(|_| seen.insert(entry)) else { continue };
@@ -45,7 +46,7 @@ pub(super) fn salvaged(bytes: &[u8]) -> Option<Vec<u8>> {
             _ => {}
         }
     }
-    sound.flush().ok()?;
+    sound.flush().ok().filter(|()| left < most)?;
     Some(sound.into_inner().into_inner())
 }
 

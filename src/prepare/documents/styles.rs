@@ -65,7 +65,7 @@ impl Styles {
                     _ => {}
                 }
             }
-            Node::Close(name) if name.rsplit(':').next() == Some("style") => {
+            Node::Close(name) if xml::local(name) == "style" => {
                 styles.insert(std::mem::take(&mut id), std::mem::take(&mut style));
             }
             _ => {}

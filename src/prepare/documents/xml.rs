@@ -39,6 +39,11 @@ pub(super) fn read(xml: &str, mut visit: impl FnMut(Node)) -> Result<(), quick_x
     }
 }
 
+/// The name without the prefix of its namespace.
+pub(super) fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}
+
 /// Reads the value of an attribute.
 pub(super) fn attribute(tag: &BytesStart, name: &str) -> Option<String> {
     let attribute = tag.try_get_attribute(name).ok()??;

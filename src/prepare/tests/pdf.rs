@@ -44,7 +44,7 @@ impl Document {
         let kids = (0..self.pages.len()).fold(String::new(), |kids, page| kids + &format!("{} 0 R ", PAGES + 2 * page));
         let side = self.image_side;
         let mut objects = vec![
-            (1, "<< /Type /Catalog /Pages 2 0 R >>".to_owned()),
+            (1, "<< /Type /Catalog /Pages 2 0 R /StructTreeRoot 20 0 R >>".to_owned()),
             (2, format!("<< /Type /Pages /Kids [{kids}] /Count {} /MediaBox [0 0 600 800] >>", self.pages.len())),
             (3, "<< /Font << /F 4 0 R /U 5 0 R /A 7 0 R >> /XObject << /X 9 0 R /Y 20 0 R >> >>".to_owned()),
             (4, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned()),
@@ -783,6 +783,67 @@ fn a_line_of_prose_above_a_table_is_no_row() {
     let page = prose + &drawn(&BANK, |column, _| [50.0, 110.0, 250.0, 330.0, 410.0][column]);
     let text = document(&[&page]).text();
     assert_eq!(text, format!("Statement of account 12345, sort code 01-02-03. Opening balance 1234.56\n\n{}", bank(&BANK)));
+}
+
+/// A document whose first page has marked content at these places, and whose structure has `kids`.
+fn tagged(content: &[(f64, f64, &str)], kids: &str) -> Document {
+    let mark = |(number, (x, y, text)): (usize, &(f64, f64, &str))| format!("/Span << /MCID {number} >> BDC {} EMC\n", at(*x, *y, text));
+    let page: String = content.iter().enumerate().map(mark).collect();
+    Document { objects: vec![format!("<< /K << /S /Document /Pg 100 0 R /K [{kids}] >> >>")], ..document(&[&page]) }
+}
+
+#[test]
+fn tagged_tables_have_the_columns_of_their_places() {
+    // Browsers leave empty cells out of the structure, and columns may be closer than a blank.
+    let content = [
+        (50.0, 700.0, "Text"),
+        (74.0, 700.0, "Debit"),
+        (99.0, 700.0, "Credit"),
+        (50.0, 686.0, "Rent"),
+        (81.0, 686.0, "900"),
+        (50.0, 672.0, "Pay"),
+        (111.0, 672.0, "250"),
+    ];
+    let row = |cells: &str| format!("<< /S /TR /K [{cells}] >>");
+    let cell = |number: usize| format!("<< /S /TD /K {number} >>");
+    let cells = |numbers: std::ops::Range<usize>| row(&numbers.map(cell).collect::<String>());
+    let table = |rows: &str| tagged(&content, &format!("<< /S /Table /K [{rows}] >>")).text();
+    let whole = cells(0..3);
+    let expected = "| Text | Debit | Credit |\n| --- | --- | --- |\n| Rent | 900 |  |\n| Pay |  | 250 |";
+    assert_eq!(table(&(whole + &cells(3..5) + &cells(5..7))), expected);
+    // A structure that contradicts the places says nothing.
+    let turned = row(&[2, 1, 0].map(cell).concat());
+    assert!(!table(&(turned + &row(&[4, 3].map(cell).concat()) + &cells(5..7))).contains("| 250"));
+    // Neither does one without a row that has all cells.
+    assert!(!table(&(cells(0..2) + &cells(3..5) + &cells(5..7))).contains("| Pay | 250"));
+}
+
+#[test]
+fn replacement_texts_of_elements_stand_for_all_their_content() {
+    let content = [(50.0, 700.0, "The e"), (73.0, 700.0, "@"), (83.0, 700.0, "#"), (90.0, 700.0, " way")];
+    let span = "<< /S /P /K [0 << /S /Span /ActualText (fficient) /K [1 << /Type /MCR /MCID 2 /Pg 100 0 R >>] >> 3] >>";
+    assert_eq!(tagged(&content, span).text(), "The efficient way");
+}
+
+#[test]
+fn totals_may_lie_across_columns() {
+    let total = at(110.0, 620.0, "Sum Dienstleistungsvertragsentgelte") + &at(410.0, 620.0, "2570.00");
+    let page = drawn(&BANK, |column, _| [50.0, 110.0, 250.0, 330.0, 410.0][column]) + &total;
+    let expected = bank(&BANK) + "\n|  | Sum Dienstleistungsvertragsentgelte |  |  | 2570.00 |";
+    assert_eq!(document(&[&page]).text(), expected);
+}
+
+#[test]
+fn cells_in_the_middle_of_their_row_belong_to_it() {
+    let mut page = at(50.0, 736.0, "Date") + &at(120.0, 736.0, "Number") + &at(220.0, 736.0, "Sum");
+    let mut expected = "| Date | Number | Sum |\n| --- | --- | --- |".to_owned();
+    for row in 1..6 {
+        let y = 736.0 - 32.0 * f64::from(row);
+        page += &(at(120.0, y + 6.0, "0664") + &at(50.0, y, &format!("0{row}.01.")) + &at(220.0, y, &format!("{row}.10")));
+        page += &at(120.0, y - 6.0, &format!("100000{row}"));
+        write!(expected, "\n| 0{row}.01. | 0664 100000{row} | {row}.10 |").unwrap();
+    }
+    assert_eq!(document(&[&page]).text(), expected);
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn books_are_read_chapter_by_chapter() {
 
 #[test]
 fn rtf_is_read_in_every_code_page() {
-    let cases: [(&[u8], &str); 11] = [
+    let cases: [(&[u8], &str); 12] = [
         (br"{\rtf1\ansi Hello {\b bo}ld.\par Next\tab tab\line below}", "Hello bold.\n\nNext tab\nbelow"),
         (br"{\rtf1\ansi\ansicpg1252 Gr\'f6\'dfe \u8364?5 \uc2\u26085xx\uc0\u26412 \{x\}}", "Größe €5 日本{x}"),
         (br"{\rtf1\ansicpg1251 \'cf\'f0\'e8}", "При"),
@@ -176,6 +176,10 @@ fn rtf_is_read_in_every_code_page() {
         (
             br"{\rtf1\trowd\cellx1\cellx2\pard\intbl A\cell B|C\cell\row\trowd\pard\intbl 1\cell\cell\row\pard end}",
             "| A | B\\|C |\n| --- | --- |\n| 1 |  |\n\nend",
+        ),
+        (
+            br"{\rtf1\trowd\cellx1000\cellx2000\cellx3000\pard\intbl A\cell B\cell C\cell\row\trowd\cellx2000\cellx3000\pard\intbl{\listtext\pard 1.\tab}D\cell E\cell\row}",
+            "| A | B | C |\n| --- | --- | --- |\n| 1. D |  | E |",
         ),
         (br"{\rtf1{\pict\pngblip 89504e47}{\*\shppict{\pict ff}}{\nonshppict{\pict ff}}{\upr{no}{\*\ud yes}}}", "yes"),
         (b"{\\rtf1 a\\bin3 }}}b\\~c\\_d\\-e", "ab c-de"),

@@ -6,7 +6,7 @@ use super::symbols;
 use crate::prepare::documents::markdown::{Markdown, Script};
 use crate::prepare::documents::omml::Omml;
 use crate::prepare::documents::styles;
-use crate::prepare::documents::xml::{Node, attribute, number};
+use crate::prepare::documents::xml::{self, Node, attribute, number};
 use quick_xml::events::BytesStart;
 
 /// One part of the document that is being read.
@@ -66,7 +66,7 @@ impl Word {
     pub(super) fn visit(&mut self, story: &mut Story, node: Node) {
         match node {
             Node::Open(tag) => self.open(story, tag),
-            Node::Close(name) => self.close(story, name.rsplit(':').next().unwrap_or(name)),
+            Node::Close(name) => self.close(story, xml::local(name)),
             Node::Text(text) => {
                 if story.skipping.is_some() {
                 } else if let Some(math) = &mut story.math {

@@ -78,7 +78,7 @@ impl Numbering {
                     _ => {}
                 }
             }
-            Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+            Node::Close(name) => match xml::local(name) {
                 "lvl" => {
                     let levels = list.as_mut().map_or(&mut definition.levels, |(_, list)| &mut list.levels);
                     levels.insert(at, std::mem::take(&mut level));

@@ -21,7 +21,8 @@ pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
     let mut texts = Vec::new();
     for group in skew::groups(&scan.pieces) {
         let ruling = scan.rules.levelled(group.angle);
-        let (mut tables, pieces) = tables::tagged(&group.pieces);
+        let (mut tables, pieces) = tables::tagged(&group.pieces, &scan.text);
+        let tagged = tables.len();
         let (ruled, mut pieces) = tables::ruled(pieces, &ruling, &scan.text);
         tables.extend(ruled);
         let places: Vec<Piece> = tables.iter().enumerate().filter_map(|(number, table)| place(number, table)).collect();
@@ -29,6 +30,7 @@ pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
         let mut lines = Lines::new(&scan.text, &tables, &ruling, columns);
         arrange(rows(pieces), 0, &mut lines);
         texts.push(lines.finish());
+        tables[..tagged].last().into_iter().for_each(|table| columns.learn(table));
     }
     texts.retain(|text| !text.is_empty());
     texts.join("\n\n")

@@ -39,7 +39,7 @@ impl Bullets {
                     }
                 }
             },
-            Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+            Node::Close(name) => match xml::local(name) {
                 "sp" => place = None,
                 "titleStyle" | "bodyStyle" | "otherStyle" => text = None,
                 name if level_of(name).is_some() => level = None,

@@ -60,7 +60,7 @@ impl Aside {
                 "mergeCell" => self.merged.extend(attribute(tag, "ref").and_then(|range| Region::read(&range))),
                 _ => {}
             },
-            Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+            Node::Close(name) => match xml::local(name) {
                 "c" => self.unsolved += usize::from(formula && !value),
                 "v" => in_value = false,
                 _ => {}
@@ -136,7 +136,7 @@ fn boxes(drawing: &str) -> Vec<String> {
             "t" => in_text = fallback == 0,
             _ => {}
         },
-        Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+        Node::Close(name) => match xml::local(name) {
             "Fallback" => fallback = fallback.saturating_sub(1),
             "t" => in_text = false,
             "p" => boxes.last_mut().into_iter().for_each(|text| text.push('\n')),

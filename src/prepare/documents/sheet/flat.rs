@@ -27,7 +27,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     let mut book = Book { left: Grid::MOST, ..Book::default() };
     xml::read(&encoding::decode(bytes).text, |node| match node {
         Node::Open(tag) => book.open(tag),
-        Node::Close(name) => book.close(name.rsplit(':').next().unwrap_or(name)),
+        Node::Close(name) => book.close(xml::local(name)),
         Node::Text(text) if book.in_data => book.text.push_str(text),
         Node::Text(text) if book.in_visible => book.hidden = text.contains("Hidden"),
         Node::Text(_) => {}

@@ -117,7 +117,7 @@ pub(super) fn shared(part: &str) -> HashMap<usize, String> {
         Node::Open(tag) => rich.open(tag),
         Node::Text(text) => rich.push(text),
         Node::Close(name) => {
-            let name = name.rsplit(':').next().unwrap_or_default();
+            let name = xml::local(name);
             rich.close(name);
             if name == "si" {
                 texts.extend(rich.finish().map(|text| (at, text)));
@@ -152,7 +152,7 @@ pub(super) fn cells<'s>(sheet: &str, shared: &'s HashMap<usize, String>) -> Hash
         },
         Node::Text(text) if in_value => value.push_str(text),
         Node::Text(text) => rich.push(text),
-        Node::Close(name) => match name.rsplit(':').next().unwrap_or_default() {
+        Node::Close(name) => match xml::local(name) {
             "v" if std::mem::take(&mut in_value) => {
                 let text = value.trim().parse().ok().and_then(|number: usize| shared.get(&number));
                 cells.extend(cell.zip(text.map(|text| Cow::Borrowed(&**text))));

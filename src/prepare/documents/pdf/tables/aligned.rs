@@ -40,18 +40,19 @@ pub(in super::super) fn tables<'p>(
     text: &str,
 ) -> Vec<(Range<usize>, Table<'p>)> {
     let mut found: Vec<(Range<usize>, Table<'p>)> = Vec::new();
-    for (zone, is_divided) in zones(rows, text).into_iter().flat_map(|zone| divided(rows, zone, text)) {
-        let mut rest = zone.clone();
-        let side = match (beside, is_divided) {
-            (false, _) => Side::Alone,
-            (true, false) => Side::Beside,
-            (true, true) => Side::Within,
-        };
+    let mut search = |zone: Range<usize>, side: Side| {
+        let (before, mut rest) = (found.len(), zone.clone());
         while let Some((part, cut)) = part(rows, rest.clone(), text) {
-            if let Some((range, table)) = table(rows, &part, side, ruling, columns, text) {
-                found.push((range, table));
-            }
+            found.extend(table(rows, &part, side, ruling, columns, text));
             rest = cut..zone.end;
+        }
+        found.len() > before
+    };
+    for zone in zones(rows, text) {
+        if !search(zone.clone(), if beside { Side::Beside } else { Side::Alone }) {
+            for part in divided(rows, zone, text) {
+                search(part, if beside { Side::Within } else { Side::Alone });
+            }
         }
     }
     found
@@ -122,16 +123,16 @@ fn part(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Option<(Range<usize
 
 /// Divides a zone into the rows that have the columns of its most divided rows, and the others.
 ///
-/// Tells of each part whether it was divided from others.
-fn divided(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Vec<(Range<usize>, bool)> {
+/// Returns nothing if there are none.
+fn divided(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Vec<Range<usize>> {
     let wide = wide(&rows[zone.clone()], text);
     let size = size(&rows[zone.clone()]);
     let Some(strips) = finest(&wide, text, size).filter(|strips| strips.len() > strips::strips(&wide, text, size).len().max(1)) else {
-        return vec![(zone, false)];
+        return Vec::new();
     };
     let fits: Vec<bool> = rows[zone.clone()].iter().map(|row| without(&strips, row, size).is_some()).collect();
     let is_row = |at: usize| fits[at] && is_wide(&rows[zone.start + at], text);
-    let Some(first) = (0..fits.len()).find(|at| is_row(*at)) else { return vec![(zone, false)] };
+    let Some(first) = (0..fits.len()).find(|at| is_row(*at)) else { return Vec::new() };
     // One line across the columns may stand between rows.
     let mut last = first;
     for at in first..fits.len() {
@@ -142,8 +143,8 @@ fn divided(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Vec<(Range<usize
         }
     }
     let (start, end) = (zone.start + first, zone.start + last + 1);
-    let mut parts = vec![(zone.start..start, true), (start..end, true)];
-    parts.retain(|(part, _)| !part.is_empty());
+    let mut parts = vec![zone.start..start, start..end];
+    parts.retain(|part| !part.is_empty());
     if end < zone.end {
         parts.extend(divided(rows, end..zone.end, text));
     }

@@ -48,6 +48,18 @@ impl Columns {
     pub(super) fn turn(&mut self) {
         self.before = self.last.take();
     }
+
+    /// Remembers the columns of a table, unless texts lie across them.
+    pub(super) fn learn(&mut self, table: &Table<'_>) {
+        let count = table.rows.first().map_or(0, Vec::len);
+        let pieces = |column: usize| table.rows.iter().flat_map(move |row| &row[column]);
+        let left = |column: usize| pieces(column).map(|piece| piece.left).fold(f64::INFINITY, f64::min);
+        let right = |column: usize| pieces(column).map(|piece| piece.right).fold(f64::NEG_INFINITY, f64::max);
+        let strips: Vec<Range<f64>> = (1..count).map(|column| right(column - 1)..left(column)).collect();
+        if strips.iter().all(|strip| strip.start < strip.end) {
+            self.last = Some(strips);
+        }
+    }
 }
 
 /// A line of text in a table, cell by cell.

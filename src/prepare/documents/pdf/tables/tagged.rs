@@ -4,7 +4,7 @@
 //! place across belong to different columns. A row with all cells tells how many there are.
 
 use super::super::pieces::Piece;
-use super::Table;
+use super::{Table, content, is_numeric};
 use hayro::kurbo::Rect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -26,7 +26,7 @@ struct Cell<'p> {
 type Rows<'p> = BTreeMap<u32, Vec<Cell<'p>>>;
 
 /// Finds the tables, and returns them with the other pieces.
-pub(in super::super) fn tables<'p>(pieces: &'p [Piece]) -> (Vec<Table<'p>>, Vec<&'p Piece>) {
+pub(in super::super) fn tables<'p>(pieces: &'p [Piece], text: &str) -> (Vec<Table<'p>>, Vec<&'p Piece>) {
     let mut cells: BTreeMap<(usize, u32, u32), Vec<&Piece>> = BTreeMap::new();
     for piece in pieces {
         if let Some(place) = piece.cell {
@@ -42,7 +42,7 @@ pub(in super::super) fn tables<'p>(pieces: &'p [Piece]) -> (Vec<Table<'p>>, Vec<
     }
     let mut tables = BTreeMap::new();
     for (table, rows) in found {
-        if let Some(columns) = Some(&rows).filter(|rows| is_table(rows)).and_then(columns) {
+        if let Some(columns) = Some(&rows).filter(|rows| is_table(rows)).and_then(|rows| columns(rows, text)) {
             tables.insert(table, written(rows, &columns));
         }
     }
@@ -72,7 +72,7 @@ fn is_table(rows: &Rows<'_>) -> bool {
 }
 
 /// The column of each strip of the page; `None` if the places do not tell it.
-fn columns(rows: &Rows<'_>) -> Option<Vec<(Range<f64>, usize)>> {
+fn columns(rows: &Rows<'_>, text: &str) -> Option<Vec<(Range<f64>, usize)>> {
     let strips = strips(rows);
     let strip = |cell: &Cell<'_>| strips.partition_point(|strip| strip.end < cell.across.start);
     let single = |row: &Vec<Cell<'_>>| row.iter().filter(|cell| !cell.spans).count();
@@ -101,7 +101,16 @@ fn columns(rows: &Rows<'_>) -> Option<Vec<(Range<f64>, usize)>> {
         let [column] = candidates[..] else { return None };
         columns[at] = Some(column);
     }
-    Some(strips.into_iter().zip(columns.into_iter().flatten()).collect())
+    let first = rows.values().next()?.iter().map(|cell| (strip(cell), is_numeric(&content(&cell.pieces, text))));
+    let headers: BTreeSet<usize> = first.filter(|(_, is_numeric)| !is_numeric).map(|(strip, _)| strip).collect();
+    let is_header = |strip: usize| headers.contains(&strip) && used[1..].iter().all(|row| !row.contains(&strip));
+    let of = |strip: usize| used.iter().filter(move |row| row.contains(&strip));
+    // Debits and credits never share a row. Only a header, or a part of the table beside the first
+    // one, has another strip for its column.
+    let is_same = |a: usize, b: usize| is_header(a) || is_header(b) || of(a).all(|a| of(b).all(|b| a.is_disjoint(b)));
+    let all = 0..strips.len();
+    let is_clear = all.clone().all(|a| all.clone().all(|b| a >= b || columns[a] != columns[b] || is_same(a, b)));
+    is_clear.then(|| strips.into_iter().zip(columns.into_iter().flatten()).collect())
 }
 
 /// Parts of the width with cells, from left to right.
