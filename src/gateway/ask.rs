@@ -34,6 +34,8 @@ pub struct Asked {
     pub body: Bytes,
     /// Whether a stored answer may be given, and the answer is stored.
     pub store: bool,
+    /// Whether there is room to keep an answer.
+    pub has_room: bool,
 }
 
 /// The part of a request that its place decides.
@@ -114,7 +116,7 @@ impl Gateway {
             && let Some(answer) = self.embed(&id, &asked.owner, &asked.body, &place, &relay).await
         {
             let whole = answer?;
-            if let (Some(key), 200..=299) = (key, whole.status) {
+            if let (Some(key), 200..=299, true) = (key, whole.status, asked.has_room) {
                 let answer = StoredAnswer { status: whole.status, body: whole.body.to_vec(), usage: whole.usage };
                 self.ledger.keep_answer(key, asked.owner, answer, None).await;
             }
@@ -146,10 +148,11 @@ impl Gateway {
         };
         let (ended, end) = oneshot::channel();
         let (owner, gateway, is_response) = (asked.owner, Arc::clone(self), asked.endpoint == RelayEndpoint::Responses);
+        let is_kept = (key.is_some() || keeps) && asked.has_room;
         // The task goes on when the client has gone: a request that was sent must be recorded.
         drop(self.tasks.spawn(async move {
             let reply = relay.send(&request, &record).await;
-            if let (true, RelayEnd::Response { status: status @ 200..=299, body, .. }) = (key.is_some() || keeps, &reply.end) {
+            if let (true, RelayEnd::Response { status: status @ 200..=299, body, .. }) = (is_kept, &reply.end) {
                 let answer = StoredAnswer { status: *status, body: body.to_vec(), usage: reply.usage };
                 let response = if is_response { id_of(body) } else { None };
                 let alone = || response.as_ref().map(|id| self::key(&owner, blake3::hash(id.as_bytes())));

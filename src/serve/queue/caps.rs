@@ -92,14 +92,18 @@ impl Queue {
         let Some(run) = get(&transaction, id)? else { return Ok(None) };
         let spent = run.totals.spent;
         let cap = match caps.room(&transaction, &run.owner, Some(id))? {
-            Room::Money(left, _) if wanted <= spent + left => wanted + part(spent + left - wanted),
-            Room::Unlimited => wanted + wanted,
-            Room::Money(..) | Room::Later | Room::None => return Ok(None),
+            Room::Money(left, _) if wanted <= spent + left => Some(wanted + part(spent + left - wanted)),
+            Room::Unlimited => Some(wanted + wanted),
+            Room::Money(..) | Room::Later | Room::None => None,
         };
-        let sql = "UPDATE runs SET reserved_pico_usd = ?2 WHERE id = ?1 AND state = 'running'";
-        transaction.execute(sql, params![id.as_str(), (cap - spent).pico()])?;
+        let (column, value) = match cap {
+            Some(cap) => ("reserved_pico_usd", cap - spent),
+            None => ("wanted_pico_usd", wanted),
+        };
+        let sql = format!("UPDATE runs SET {column} = ?2 WHERE id = ?1 AND state = 'running'");
+        transaction.execute(&sql, params![id.as_str(), value.pico()])?;
         transaction.commit()?;
-        Ok(Some(cap))
+        Ok(cap)
     }
 
     /// Whether a run gets more money if it waits, because others have reserved some under its caps.

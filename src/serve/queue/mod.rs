@@ -27,7 +27,7 @@ use std::time::Duration;
 /// Name of the file in the directory of the server.
 const FILE_NAME: &str = "queue.db";
 /// Version of the tables.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// Marks the file for SQLite tools ("docq" in ASCII).
 const APPLICATION_ID: i64 = 0x646f_6371;
 
@@ -110,10 +110,11 @@ impl Queue {
                 let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
                 write.execute_batch(&format!("BEGIN IMMEDIATE; {} {OUTBOX} {marks} COMMIT;", include_str!("schema.sql")))?;
             }
-            1 | 2 => {
-                let first = if version == 1 { [include_str!("from_1.sql"), OUTBOX].concat() } else { String::new() };
-                let changes = include_str!("from_2.sql");
-                write.execute_batch(&format!("BEGIN IMMEDIATE; {first} {changes} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+            1..VERSION => {
+                let changes =
+                    [(1, include_str!("from_1.sql")), (1, OUTBOX), (2, include_str!("from_2.sql")), (3, include_str!("from_3.sql"))];
+                let changes: String = changes.into_iter().filter(|(of, _)| *of >= version).map(|(_, sql)| sql).collect();
+                write.execute_batch(&format!("BEGIN IMMEDIATE; {changes} PRAGMA user_version = {VERSION}; COMMIT;"))?;
             }
             other => {
                 let shown = path.display();

@@ -15,7 +15,7 @@ pub const DEADLINE: &str = "the deadline has passed. Resume the run to go on wit
 
 /// Why a run waits for others before it begins.
 pub const WAITS: &str = "waits for money that others have reserved";
-/// Why a run waits that has used its share. It goes on when no other run has reserved money.
+/// Why a run waits that has used its share. It goes on when others have given back what it needs.
 pub const RAN_SHORT: &str = "has used its share, and waits for money that others have reserved";
 
 /// The first run of an owner at a priority.
@@ -47,7 +47,7 @@ impl Queue {
             let room = caps.room(&transaction, &owner, None)?;
             let (cap, share, reserved) = match room {
                 Room::Unlimited => (run.cap, None, None),
-                Room::Money(left, Shared::Yes) if waits_for(&run, left) => {
+                Room::Money(left, Shared::Yes) if waits_for(&transaction, &run, left)? => {
                     wait(&transaction, &id)?;
                     continue;
                 }
@@ -82,10 +82,16 @@ impl Queue {
     }
 }
 
-/// Whether a run waits until others have given money back. One that has stopped for lack of room does,
-/// too.
-fn waits_for(run: &QueuedRun, left: Money) -> bool {
-    run.message == RAN_SHORT || run.cap.is_some_and(|cap| run.totals.spent + left < cap)
+/// Whether a run waits until others have given money back: for its own cap, or for what it needed when
+/// it stopped for lack of room.
+fn waits_for(connection: &Connection, run: &QueuedRun, left: Money) -> rusqlite::Result<bool> {
+    let most = run.totals.spent + left;
+    if run.message != RAN_SHORT || run.cap.is_some_and(|cap| most < cap) {
+        return Ok(run.cap.is_some_and(|cap| most < cap));
+    }
+    let sql = "SELECT wanted_pico_usd FROM runs WHERE id = ?1";
+    let wanted: Option<u64> = connection.prepare_cached(sql)?.query_row([run.id.as_str()], |row| row.get(0))?;
+    Ok(wanted.is_none_or(|wanted| most < Money::from_pico(wanted)))
 }
 
 /// Says why a run waits.

@@ -21,6 +21,8 @@ CREATE TABLE runs (
     cap_pico_usd INTEGER,
     -- Money that the run may still spend while it is at work: its share of the caps of key and server.
     reserved_pico_usd INTEGER,
+    -- The cap that the run needed last, and did not get.
+    wanted_pico_usd INTEGER,
     -- Counts of the last state, from the run store.
     done INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,

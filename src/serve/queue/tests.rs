@@ -178,10 +178,12 @@ fn runs_that_wait_past_their_deadline_are_stopped() {
 
 #[test]
 fn a_queue_of_an_earlier_version_is_taken_over() {
-    let second = include_str!("schema.sql").replace("    skipped INTEGER NOT NULL DEFAULT 0,\n", "");
+    let third = include_str!("schema.sql").replace("    wanted_pico_usd INTEGER,\n", "");
+    let second = third.replace("    skipped INTEGER NOT NULL DEFAULT 0,\n", "");
     let first = second.replace("    deadline_ms INTEGER,\n", "").replace("    webhook TEXT,\n", "");
     takes_over(&format!("{first} PRAGMA user_version = 1;"));
     takes_over(&format!("{second} {OUTBOX} PRAGMA user_version = 2;"));
+    takes_over(&format!("{third} {OUTBOX} PRAGMA user_version = 3;"));
 }
 
 fn takes_over(tables: &str) {
@@ -215,6 +217,21 @@ fn a_run_waits_for_money_that_another_run_may_give_back() {
     assert!(queue.next(caps).unwrap().is_none());
     queue.end(&next_id(&queue, &third), State::Complete, "", &spent(0.1)).unwrap();
     assert_eq!(queue.next(caps).unwrap().map(|run| run.cap), Some(Some(Money::from_usd(0.12))));
+}
+
+#[test]
+fn a_run_that_ran_short_goes_on_as_soon_as_there_is_what_it_needs() {
+    let (_directory, queue) = queue();
+    let caps = Caps { server: Some(Money::from_usd(8.0)), owner: &|_| None, requests: &|_| (Money::ZERO, Money::from_usd(0.5)) };
+    let large = submit(&queue, "", 0, Some(6.0));
+    let short = submit(&queue, "", 0, None);
+    assert_eq!([queue.next(caps), queue.next(caps)].map(|run| run.unwrap().unwrap().id), [large.clone(), short.clone()]);
+    assert_eq!(queue.reserve_more(&short, Money::from_usd(2.0), caps).unwrap(), None);
+    queue.end(&short, State::Queued, RAN_SHORT, &spent(0.1)).unwrap();
+    assert!(queue.next(caps).unwrap().is_none(), "1.4 is left");
+    queue.end(&large, State::Complete, "", &spent(5.0)).unwrap();
+    // Requests have still reserved money, and always may.
+    assert_eq!(queue.next(caps).unwrap().map(|run| run.id), Some(short));
 }
 
 #[test]
