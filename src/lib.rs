@@ -19,8 +19,9 @@
 //! come [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`] and
 //! [`mod@write`]. [`progress`] watches a run, [`html_report`] shows it afterwards, and through
 //! [`control`] other terminals talk to it. [`serve`] runs jobs for clients over HTTP, and [`watch`]
-//! finds documents that arrive. The page `src/manual/architecture.md` leads from a behaviour to its
-//! file, and explains decisions that are not obvious.
+//! finds documents that arrive. [`shards`] divides a run between machines. The page
+//! `src/manual/architecture.md` leads from a behaviour to its file, and explains decisions that are
+//! not obvious.
 //!
 //! Modules may use those below them, and never those above or beside:
 //!
@@ -29,7 +30,7 @@
 //! | 0 | [`model`]; [`event`] and [`repair`], which may use it; [`manual`]; `failpoint`, for tests | std, serde, strsim, shell-words, jiff (as a type) |
 //! | beside 0 | [`system`] | std, tokio, rustix, tempfile |
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
-//! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`] | levels 0 and 1; side effects, one kind each |
+//! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`], [`shards`] | levels 0 and 1; side effects, one kind each |
 //! | 3 | [`engine`]; beside it [`html_report`] | levels 0 to 2 |
 //! | beside 3 | [`progress`] | [`event`], [`model`], [`system`] |
 //! | 4 | [`watch`], [`gateway`] | levels 0 to 3 |
@@ -59,6 +60,7 @@ pub mod remote;
 pub mod repair;
 pub mod serve;
 pub mod setup;
+pub mod shards;
 pub mod simulator;
 pub mod store;
 pub mod system;

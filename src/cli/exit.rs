@@ -25,9 +25,26 @@ pub enum Exit {
     Refused = 5,
     /// Another docmill is at work in the output directory.
     Busy = 6,
+    /// A shard cannot run with these arguments, settings or this account. It would fail again.
+    ShardUsage = 64,
+    /// A shard stopped early; start it again.
+    ShardStopped = 75,
+    /// Another attempt has claimed the shard. Do not start it again.
+    Fenced = 76,
 }
 
 impl Exit {
+    /// The exit code of a shard, which an engine obeys: 0 done, 64 never again, 75 later, 76 superseded.
+    /// After any other code the shard may be tried again.
+    pub(super) fn of_shard(self) -> Self {
+        match self {
+            Self::Ok | Self::FailedRows => Self::Ok,
+            Self::Usage | Self::Refused => Self::ShardUsage,
+            Self::StoppedEarly => Self::ShardStopped,
+            other => other,
+        }
+    }
+
     /// How a run ended.
     pub(super) fn of(outcome: &Outcome) -> Self {
         match &outcome.stop {

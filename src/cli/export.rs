@@ -5,6 +5,7 @@ mod database;
 use super::args::{ExportArgs, ExportFormat};
 use super::exit::{CliError, Exit};
 use super::settings::archive_with_origins;
+use super::start_run::run_failed;
 use super::{agreed, print, print_wrapped};
 use crate::config::{Config, Origin};
 use crate::engine::{Results, RowStream, RunError};
@@ -12,7 +13,7 @@ use crate::model::{JobColumns, counted};
 use crate::prepare::PrepareSettings;
 use crate::read::{real_path, versions};
 use crate::setup::{added_to, document_files, records};
-use crate::store::{Archive, RunLock, RunRecord, View, ViewReader};
+use crate::store::{Archive, FILE_NAME, RunLock, RunRecord, View, ViewReader};
 use crate::write::{DocumentFiles, FileForm, Format, OutputFile, OutputSettings, ResultFiles};
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
@@ -121,11 +122,21 @@ impl Source {
 }
 
 /// Refuses a directory inside the output directory, where each directory belongs to a job.
-fn check_outside(directory: &Path, output: &Path) -> Result<(), CliError> {
-    let is_inside = real_path(output).zip(real_path(directory)).is_some_and(|(output, directory)| directory.starts_with(output));
-    let (directory, output) = (directory.display(), output.display());
+fn check_outside(to: &Path, output: &Path) -> Result<(), CliError> {
+    let is_inside = real_path(output).zip(real_path(to)).is_some_and(|(output, to)| to.starts_with(output));
+    let (directory, output) = (to.display(), output.display());
     let advice = "Name a directory outside it. Without --to, the results there are updated.";
-    if is_inside { Err(CliError::usage(format!("--to {directory} is in the output directory {output}. {advice}"))) } else { Ok(()) }
+    if is_inside {
+        return Err(CliError::usage(format!("--to {directory} is in the output directory {output}. {advice}")));
+    }
+    let there = Path::new(to);
+    if there.exists() && !there.is_dir() {
+        return Err(CliError::usage(format!("--to {directory} is a file. Name a directory; each job gets one in it")));
+    }
+    if there.join(FILE_NAME).exists() {
+        return Err(CliError::usage(format!("--to {directory} is the output directory of other runs. Name another directory")));
+    }
+    Ok(())
 }
 
 /// Writes result files.
@@ -183,7 +194,7 @@ fn to_stdout(source: &Source, views: &[(String, View)], output: &OutputSettings)
 }
 
 fn failed(error: RunError) -> CliError {
-    CliError::internal(error)
+    run_failed(error)
 }
 
 impl ExportFormat {

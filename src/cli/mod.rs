@@ -25,6 +25,7 @@ mod runs;
 mod search;
 mod serve;
 mod settings;
+mod shards;
 mod signals;
 mod simulate;
 mod start_run;
@@ -45,7 +46,7 @@ use crate::model::did_you_mean;
 use crate::progress::{plain_lines, wrapped_for_stderr, wrapped_for_stdout};
 use crate::setup::SetupError;
 use crate::system::{keep_memory_private, make_new_files_private, survive_file_size_limit};
-use args::{Args, Command};
+use args::{Args, Command, ShardsCommand};
 use clap::{CommandFactory as _, Parser as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -76,9 +77,20 @@ pub fn main() -> ExitCode {
     };
     quiet_decoders();
     let result = match args.command {
-        Command::Run(run) => run::run(&run),
+        Command::Run(run) => match (&run.run, run.shard) {
+            (Some(place), Some(choice)) => shards::run(&run, place, choice),
+            _ => run::run(&run),
+        },
         Command::Watch(watch) => watch_run::watch(&watch),
-        Command::Status(status) => status::status(&status),
+        Command::Manifest(args) => shards::manifest(&args),
+        Command::Shards(args) => match args.command {
+            ShardsCommand::Plan(plan) => shards::plan(&plan),
+        },
+        Command::Merge(merge) => shards::merge(&merge),
+        Command::Status(status) => match &status.run {
+            Some(place) => shards::status(&status, place),
+            None => status::status(&status),
+        },
         Command::Vectors(args) => vectors::vectors(&args),
         Command::Search(search) => search::search(&search),
         Command::Export(export) => export::export(&export),

@@ -85,7 +85,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     }
 }
 
-fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
+pub(super) fn retry(asked: Option<&str>) -> Result<Retry, CliError> {
     match asked {
         None => Ok(Retry::Transient),
         Some("all") => Ok(Retry::All),

@@ -51,8 +51,8 @@ impl Assembled {
         let _listening = host.listen(&controls.stop, plan.llm.drain_s).map_err(CliError::internal)?;
         let asked_to_stop = controls.stop.clone();
         beside.spawn(async move {
-            stop.cancelled().await;
-            asked_to_stop.stop("stdout has no reader");
+            stop.stopped().await;
+            asked_to_stop.stop(stop.reason().unwrap_or_default());
         });
         let outcome = engine::run(plan, controls, Arc::clone(&host) as Arc<dyn Watcher>).await;
         // If another run holds the lock, the event log may belong to that run.

@@ -8,12 +8,13 @@ use crate::model::{counted, unknown_name};
 use crate::progress::{say, wrapped_for_stderr};
 use crate::setup::Environment;
 use crate::store::{Archive, EmbedRecord, StoredChunk, View};
+use crate::system::is_no_room;
 use crate::write::{
     Existing, OutputSettings, PostgresAddress, QdrantAddress, QdrantCollection, VectorChunk, VectorOrigin, VectorRow, VectorStore,
     VectorStoreError, VectorTable, VectorsFile,
 };
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use tokio::runtime::Runtime;
 
@@ -33,7 +34,7 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
         return Err(CliError::usage(why));
     };
     if !is_store(&args.target) {
-        return to_file(Path::new(&args.target), &archive, &view, &task, dimensions);
+        return to_file(Path::new(&args.target), args.replace, &archive, &view, &task, dimensions);
     }
     let origin = VectorOrigin {
         store: archive.identity().map_err(CliError::internal)?,
@@ -116,31 +117,59 @@ fn failed(error: &VectorStoreError) -> CliError {
     if error.is_permanent() { CliError::usage(error) } else { CliError { exit: Exit::StoppedEarly, message: error.to_string() } }
 }
 
-/// Refuses a path that is something else than a Parquet file.
-fn may_be_written(path: &Path) -> Result<(), CliError> {
+/// Refuses a path that is something else than a file of vectors.
+fn may_be_written(path: &Path, is_replaced: bool) -> Result<(), CliError> {
     let refused = |why: &str| Err(CliError::usage(format!("{}: {why}. Name a new file, such as vectors.parquet", path.display())));
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if path.as_os_str().is_empty() || path.as_os_str().to_string_lossy().ends_with('/') {
+        return refused("is no name of a file");
+    }
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if ["csv", "tsv", "json", "jsonl", "arrow", "xlsx", "txt", "db"].contains(&&*extension) {
+        return refused("vectors are written as Parquet");
+    }
     match path.symlink_metadata() {
         _ if path == Path::new("-") => refused("vectors do not go to standard output"),
         Err(_) if parent.is_some_and(|parent| !parent.is_dir()) => refused("the directory does not exist"),
         Err(_) => Ok(()),
         Ok(there) if !there.is_file() => refused("exists and is no file"),
         Ok(_) => {
-            let mut first = Vec::new();
-            let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut first));
-            if read.is_ok() && (first.is_empty() || first == b"PAR1") { Ok(()) } else { refused("exists and is no Parquet file") }
+            if is_replaced || is_of_vectors(path).map_err(|why| CliError::usage(format!("{}: {why}", path.display())))? {
+                return Ok(());
+            }
+            refused("exists and holds something else; --replace replaces it")
         }
     }
 }
 
-fn to_file(path: &Path, archive: &Archive, view: &View, task: &EmbedRecord, dimensions: usize) -> Result<Exit, CliError> {
-    may_be_written(path)?;
+/// Whether a file is empty, or a Parquet file whose description says that docmill wrote vectors.
+fn is_of_vectors(path: &Path) -> io::Result<bool> {
+    const MARK: &[u8] = b"docmill.task";
+    let (mut file, mut end) = (File::open(path)?, Vec::new());
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(1 << 20)))?;
+    file.take(1 << 20).read_to_end(&mut end)?;
+    Ok(size == 0 || (end.ends_with(b"PAR1") && end.windows(MARK.len()).any(|part| part == MARK)))
+}
+
+fn to_file(
+    path: &Path,
+    is_replaced: bool,
+    archive: &Archive,
+    view: &View,
+    task: &EmbedRecord,
+    dimensions: usize,
+) -> Result<Exit, CliError> {
+    may_be_written(path, is_replaced)?;
     let name = std::path::absolute(path).map_err(CliError::usage)?;
     let describe = |key: &str, value: &str| (format!("docmill.{key}"), value.to_owned());
     let version = env!("CARGO_PKG_VERSION");
     let metadata =
         vec![describe("version", version), describe("job", &task.job), describe("task", &task.task), describe("model", &task.model)];
-    let error = |e: io::Error| CliError::internal(format!("{}: cannot write it: {e}", path.display()));
+    let error = |e: io::Error| {
+        let exit = if is_no_room(&e) { Exit::StoppedEarly } else { Exit::Internal };
+        CliError { exit, message: format!("{}: cannot write it: {e}", path.display()) }
+    };
     let mut file = VectorsFile::begin(&name, dimensions, metadata).map_err(error)?;
     let mut rows: u64 = 0;
     let write = |chunk: StoredChunk<'_>| -> io::Result<()> {
@@ -183,6 +212,9 @@ pub(super) fn newest_vectors(archive: &Archive, (job, task): (Option<&str>, Opti
     }
     let known: Vec<&str> = names.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     Err(CliError::usage(match task {
+        _ if job.is_some_and(|job| !views.iter().any(|view| view.jobs.iter().any(|known| known.name == job))) => {
+            format!("{}: no run has the job {}", archive.path().display(), job.unwrap_or_default())
+        }
         Some(task) if !known.is_empty() => unknown_name("task", task, &known),
         _ => format!("{}: no vectors. Embed texts first: docmill run DIR --job embed", archive.path().display()),
     }))

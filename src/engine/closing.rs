@@ -7,7 +7,7 @@ use super::list::Findings;
 use super::meter::Meters;
 use super::summary::{End, now};
 use super::write::{JobResults, Results};
-use super::{Beside, Context, Outcome, Plan, RunError, Selection};
+use super::{Beside, Context, Outcome, Plan, RunError};
 use crate::ask::{BudgetReached, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::job::Job;
@@ -18,16 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// The stop reason of a run that was limited to a sample or a shard.
+/// The stop reason of a run that was limited to a sample.
 pub(super) fn sampled(plan: &Plan, meters: &Meters) -> Option<RunStop> {
     let documents = meters.documents()?;
-    let message = match plan.selection {
-        Selection::Shard(shard) => format!("the run was limited to {shard}"),
-        selection => {
-            let count = selection.size().filter(|count| *count < documents)?;
-            format!("the run was limited to {count} of {documents} documents")
-        }
-    };
+    let count = plan.selection.size().filter(|count| *count < documents)?;
+    let message = format!("the run was limited to {count} of {documents} documents");
     Some(RunStop { kind: StopKind::Sampled, message })
 }
 
@@ -294,6 +289,7 @@ async fn settle(plan: &Plan, store: &mut Store, database: &mut DatabaseWriter, i
         let mut rows = store.rows_of(listing)?;
         match database.settle(&job.name, &mut rows, store.run(), wait).await {
             Ok(_) => {}
+            Err(RunError::Database(error)) if error.is_permanent => return Ok(Some(format!("{error}. Mend that first"))),
             Err(RunError::Database(error)) => return Ok(Some(error.to_string())),
             Err(error) => return Err(error),
         }
@@ -302,6 +298,13 @@ async fn settle(plan: &Plan, store: &mut Store, database: &mut DatabaseWriter, i
         store.settle(digest)?;
     }
     Ok(None)
+}
+
+impl Plan {
+    /// The result columns of each job.
+    pub fn columns(&self) -> Vec<JobColumns> {
+        columns(self)
+    }
 }
 
 /// The result columns of each job.

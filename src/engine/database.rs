@@ -231,6 +231,11 @@ impl DatabaseWriter {
     /// if rows came since.
     pub async fn settled(&mut self) -> Result<Option<i64>, PostgresError> {
         self.session.connect().await?;
+        let changed = self.session.changed_tables().into_iter();
+        self.tell(
+            changed.map(|table| format!("postgres: somebody else has changed the table {table}, so its rows are written again")).collect(),
+        )
+        .await;
         Ok(self.session.progress().1)
     }
 

@@ -81,7 +81,7 @@ pub use pictures::pictures;
 pub use pipeline::run;
 pub use route::JobSet;
 pub use runtime_control::{LIVE_CHANGES, LiveSettings, Revised};
-pub use selection::{Sample, Selection, Shard};
+pub use selection::{Sample, Selection};
 pub use survey::{Changed, DocumentPlan, Survey, survey};
 pub use watcher::Watcher;
 pub use write::{JobResults, Results, RowStream};

@@ -13,9 +13,9 @@ impl Roots {
     ///
     /// An unreadable directory counts as one document, as in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
-        // The members of containers have no order of their own.
-        let walk = self.1.reads.then(|| self.walk().map(drop)).into_iter().flatten();
-        let inputs = if self.1.reads { &[][..] } else { &self.0[..] };
+        // Members of containers and listed documents have no order of their own.
+        let walk = (self.1.reads || self.2.is_some()).then(|| self.walk().map(drop)).into_iter().flatten();
+        let inputs = if self.1.reads || self.2.is_some() { &[][..] } else { &self.0[..] };
         walk.chain(inputs.iter().enumerate().flat_map(|(input, root)| match &root.kind {
             RootKind::Remote(..) => {
                 let mut walk = Elsewhere::of(self, input, false);

@@ -9,6 +9,7 @@ use super::path_names::{printable, real, unprintable};
 use super::record::{InputKind, InputRecord, is_made_up, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
 use super::settings::{Archives, Attachments, Grouping, InputSettings, Tables};
+use super::slice::Slice;
 use super::table::{Table, is_table_name, is_workbook_name};
 use crate::model::{Digest, Place, Stamp};
 use crate::remote::Address;
@@ -24,7 +25,7 @@ pub struct InputError(String);
 
 /// The checked inputs of a run. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Roots(pub(super) Arc<Vec<Root>>, pub(super) Arc<Containers>);
+pub struct Roots(pub(super) Arc<Vec<Root>>, pub(super) Arc<Containers>, pub(super) Option<Arc<Slice>>);
 
 #[derive(Debug)]
 pub(super) struct Root {
@@ -185,14 +186,14 @@ impl Roots {
         }
         let files = roots.iter().filter(|root| matches!(root.kind, RootKind::File)).map(|root| root.path.as_path());
         let containers = Containers::new(settings, environment, files).map_err(InputError)?;
-        Ok(Self(Arc::new(roots), Arc::new(containers)))
+        Ok(Self(Arc::new(roots), Arc::new(containers), None))
     }
 
     /// Standard input as the only input. `used` are the columns that templates use; `None`: all.
     pub fn of_lines(settings: &InputSettings, used: Option<Vec<String>>) -> Self {
         let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
         let kind = RootKind::Lines(Lines::new(settings, used));
-        Self(Arc::new(vec![Root { path: PathBuf::from("-"), prefix: STDIN.to_owned(), kind, record }]), Arc::default())
+        Self(Arc::new(vec![Root { path: PathBuf::from("-"), prefix: STDIN.to_owned(), kind, record }]), Arc::default(), None)
     }
 
     /// What makes documents of the lines of standard input, if that is the input.

@@ -21,14 +21,17 @@ impl Roots {
     pub fn walk(&self) -> Walk {
         // Lists and tables may repeat documents of other inputs, and lists repeat their own.
         let listed = |root: &Root| matches!(root.kind, RootKind::List(_)) || (self.0.len() > 1 && matches!(root.kind, RootKind::Table(_)));
-        let seen = self.0.iter().any(listed).then(HashSet::new);
+        let seen = (self.slice_len().is_none() && self.0.iter().any(listed)).then(HashSet::new);
+        let sliced = self.sliced();
+        // The slice has the members of containers already.
+        let roots = if sliced.is_some() { Self(Arc::clone(&self.0), Arc::default(), None) } else { self.clone() };
         Walk {
-            roots: self.clone(),
-            next_root: 0,
+            roots,
+            next_root: if sliced.is_some() { self.0.len() } else { 0 },
             root: 0,
             stack: Vec::new(),
             inside: None,
-            listed: None,
+            listed: sliced,
             index: 0,
             seen,
             anew: false,

@@ -13,16 +13,15 @@ use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
 use crate::ask::{Account, AccountError, LocalFiles, Provider};
 use crate::config::{Config, Origin};
-use crate::engine::{JobSet, LiveSettings, Plan, Selection};
+use crate::engine::{JobSet, LiveSettings, Plan, Selection, StopToken};
 use crate::model::{FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
-use crate::read::{Attachments, InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Tables};
+use crate::read::{Attachments, InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Slice, Tables};
 use crate::simulator::{AnswerPreview, Scenario, Simulator, is_simulated};
 use crate::store::Retry;
 use crate::write::{CopyTo, Existing, OutputSettings, PostgresAddress};
 use std::path::Path;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// Options of a run beside its settings.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +32,8 @@ pub struct RunOptions {
     pub skip_in_doubt: bool,
     /// The selected documents.
     pub selection: Selection,
+    /// A part of the input that was listed before, instead of the whole input.
+    pub slice: Option<Slice>,
     /// The source of its settings, if they may change during the run.
     pub live: Option<SettingsSource>,
     /// The server that answers.
@@ -59,8 +60,8 @@ pub enum Server {
 pub struct Assembled {
     /// The plan of the run.
     pub plan: Plan,
-    /// Stops the run, like a signal, when it is cancelled.
-    pub stop: CancellationToken,
+    /// Stops the run, like a signal.
+    pub stop: StopToken,
     /// The simulator, if it answers the calls.
     pub simulator: Option<Simulator>,
     /// Settings of progress reports.
@@ -146,6 +147,10 @@ pub async fn assemble(
     let settled =
         existing::settle(roots, open, &Results { output: &settings.output, jobs: &names, recipe, settings: &kept, guard: options.guard })?;
     let Settled { roots, beside, records, added_to, note } = settled;
+    let roots = match options.slice {
+        Some(slice) => roots.only(slice),
+        None => roots,
+    };
     let (replaces, is_file) = (!matches!(options.guard, Guard::Off) && options.selection == Selection::All, is_file(&settings.job));
     let replaced = if replaces { same_name::notes(&settings.output, &jobs, &settings.input.keep_columns, is_file) } else { Vec::new() };
     let (copy, database) = destinations(environment, config, &settings, (&roots, &names), &options.server)?;
@@ -191,7 +196,7 @@ pub async fn assemble(
         database,
     };
     let secrets = secret_variables(environment, config);
-    Ok(Assembled { plan, stop: CancellationToken::new(), simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
+    Ok(Assembled { plan, stop: StopToken::default(), simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
 }
 
 /// Opens the inputs of the settings, or standard input as a stream of lines.

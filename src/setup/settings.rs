@@ -10,6 +10,7 @@ use crate::prepare::{Apart, PrepareSettings};
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{Archives, Attachments, InputSettings, ReadSettings, text_file};
 use crate::remote::{Address, without_queries};
+use crate::shards::ShardSettings;
 use crate::store::StoreSettings;
 use crate::watch::WatchSettings;
 use crate::write::{Format, OutputSettings};
@@ -197,6 +198,8 @@ pub struct Settings {
     pub simulator: SimulatorSettings,
     /// `[watch]`.
     pub watch: WatchSettings,
+    /// `[shards]`.
+    pub shards: ShardSettings,
     /// All `[[alert]]` entries.
     pub alerts: Vec<AlertSettings>,
 }
@@ -246,6 +249,9 @@ impl Settings {
             "watch.on_result_jobs",
             "watch.on_result_s",
             "watch.on_result_attempts",
+            "shards.save_s",
+            "shards.save_answers",
+            "shards.fence_s",
         ];
         let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);
         for (key, value, _) in config.entries() {
@@ -326,6 +332,7 @@ impl Settings {
             report: config.section("report")?,
             simulator: config.section("simulator")?,
             watch: config.section("watch")?,
+            shards: config.section("shards")?,
             alerts,
         })
     }

@@ -15,9 +15,10 @@
 //!
 //! Tables, documented for SQL users (`schema/*.sql`): `runs`, `documents`, `answers`, `failures`,
 //! `attempts`, `rows`, `listing`, `files`, `samples`, `cancelled`, `vectors`, `passages`, `chunks`,
-//! `embed_tasks`, `pack_limits` and `secret`; `outbox` if rows are delivered. The
+//! `embed_tasks`, `pack_limits`, `absorbed` and `secret`; `outbox` if rows are delivered. The
 //! views `results_<job>` show the newest results of each job.
 
+mod absorb;
 mod answered;
 mod audit;
 mod cancelled;
@@ -44,6 +45,7 @@ mod records;
 mod requeue;
 mod run;
 mod schema;
+mod segment;
 mod settings;
 mod streaming;
 mod timeline;
@@ -53,6 +55,7 @@ mod view;
 mod views;
 mod writer;
 
+pub use absorb::{Absorbed, absorb, create};
 pub use answered::AnsweredContents;
 pub use audit::{Bookkeeping, Content};
 pub use catalog::{Catalog, Retry, RowState, Version};
@@ -74,6 +77,7 @@ pub use records::{
     Settlement,
 };
 pub use run::{EndedRun, NewRun, Store};
+pub use segment::{RunProgress, Segments};
 pub use settings::StoreSettings;
 pub use streaming::{CommittedRow, CommittedRows};
 pub use timeline::{Attempted, Pace, Request};

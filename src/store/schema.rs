@@ -17,7 +17,7 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 const APPLICATION_ID: i32 = 0x646f_636d;
 
 /// Entry N migrates a store from version N to N + 1. Entries are never changed, only added.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/9.sql"),
 ];
 
 /// Opens the writing connection, and migrates the tables to this version.
@@ -144,6 +145,12 @@ fn check_objects(connection: &Connection, version: usize, path: &Path) -> Result
             Err(error.advise("docmill leaves the store unchanged. Choose another output directory"))
         }
     }
+}
+
+/// Attaches another store, to read it under the name `other`.
+pub(super) fn attach(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let uri = format!("file:{}?mode=ro", percent_encode(path.as_os_str().as_encoded_bytes(), IN_PATH));
+    connection.execute("ATTACH ?1 AS other", [uri]).map(|_| ())
 }
 
 /// A connection that waits for other processes instead of failing at once.

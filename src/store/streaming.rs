@@ -67,7 +67,7 @@ impl CommittedRows {
 impl Store {
     /// A name that no other store has.
     pub fn identity(&self) -> Result<String, StoreError> {
-        identity(&self.writer).map_err(|e| self.error("cannot read its secret", e))
+        identity_of(&self.writer).map_err(|e| self.error("cannot read its secret", e))
     }
 
     /// A reader of this run's rows in the order of commits. `None` if rows must not become visible
@@ -108,12 +108,12 @@ impl Store {
 impl Archive {
     /// A name that no other store has.
     pub fn identity(&self) -> Result<String, StoreError> {
-        self.read("its secret", || identity(self.connection()))
+        self.read("its secret", || identity_of(self.connection()))
     }
 }
 
 /// The name is made from the secret, but does not tell it.
-fn identity(connection: &Connection) -> rusqlite::Result<String> {
+pub(super) fn identity_of(connection: &Connection) -> rusqlite::Result<String> {
     let secret: Vec<u8> = connection.query_row("SELECT fence FROM secret", (), |row| row.get(0))?;
     Ok(blake3::Hash::from(blake3::derive_key("docmill name of a run store", &secret)).to_hex()[..32].to_owned())
 }

@@ -165,21 +165,30 @@ fn answer(column: &Column) -> String {
     let value = value("answers", &column.name);
     match column.kind {
         // Columns of tables that the settings keep have no type.
-        ColumnType::Json => format!("ifnull({}, {value})", self::value("columns", &column.name)),
+        ColumnType::Json => {
+            let kept = self::value("columns", &column.name);
+            let json = as_json("columns", &column.name);
+            let exact = format!(
+                "CASE WHEN {} THEN {json} WHEN {} THEN {json} ELSE {kept} END",
+                is_huge("columns", &column.name),
+                has_nul(&json, &kept)
+            );
+            format!("ifnull({exact}, {value})")
+        }
         // SQLite would round larger integers.
-        ColumnType::Integer => format!("CASE WHEN {} THEN {} ELSE {value} END", is_huge(&column.name), as_json(&column.name)),
+        ColumnType::Integer => {
+            format!("CASE WHEN {} THEN {} ELSE {value} END", is_huge("answers", &column.name), as_json("answers", &column.name))
+        }
         ColumnType::Number => format!(
             "CASE WHEN typeof({value}) = 'integer' AND {value} BETWEEN -9007199254740992 AND 9007199254740992 THEN CAST({value} AS REAL) \
              WHEN {} THEN {} ELSE {value} END",
-            is_huge(&column.name),
-            as_json(&column.name)
+            is_huge("answers", &column.name),
+            as_json("answers", &column.name)
         ),
-        // SQLite would end the text at a NUL character.
-        ColumnType::String => format!(
-            "CASE WHEN instr(r.result, '\\u0000') AND instr({json}, '\\u0000') \
-             AND NOT instr({value}, '\\u0000') THEN {json} ELSE {value} END",
-            json = as_json(&column.name)
-        ),
+        ColumnType::String => {
+            let json = as_json("answers", &column.name);
+            format!("CASE WHEN {} THEN {json} ELSE {value} END", has_nul(&json, &value))
+        }
         _ => value,
     }
 }
@@ -192,22 +201,27 @@ fn value(object: &str, name: &str) -> String {
     }
 }
 
-/// Whether an answer is an integer that does not fit 64 bits.
-fn is_huge(name: &str) -> String {
-    match path("answers", name) {
-        Some(path) => format!("json_type(r.result, {path}) = 'integer' AND typeof({}) = 'real'", value("answers", name)),
+/// Whether a text has a NUL character, at which SQLite would end it.
+fn has_nul(json: &str, value: &str) -> String {
+    format!("instr(r.result, '\\u0000') AND instr({json}, '\\u0000') AND NOT instr({value}, '\\u0000')")
+}
+
+/// Whether a value is an integer that does not fit 64 bits.
+fn is_huge(object: &str, name: &str) -> String {
+    match path(object, name) {
+        Some(path) => format!("json_type(r.result, {path}) = 'integer' AND typeof({}) = 'real'", value(object, name)),
         None => "0".into(),
     }
 }
 
-/// The JSON text of an answer.
-fn as_json(name: &str) -> String {
-    match path("answers", name) {
+/// The JSON text of a value.
+fn as_json(object: &str, name: &str) -> String {
+    match path(object, name) {
         // Several paths result in a list, here with one element and a null.
         Some(path) => format!(
             "substr(json_extract(r.result, {path}, '$.docmill.none'), 2, length(json_extract(r.result, {path}, '$.docmill.none')) - 7)"
         ),
-        None => value("answers", name),
+        None => value(object, name),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writes finished rows to a stream, in the order of their lines or as they finish.
 
+use crate::engine::StopToken;
 use crate::model::{DocumentId, Row};
 use crate::store::{Archive, StoreError};
 use parking_lot::{Condvar, Mutex};
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Time between looks at whether the reader has gone.
 const LOOK: Duration = Duration::from_millis(100);
@@ -49,7 +49,7 @@ pub struct Emission {
     /// Whether the reader of the stream has gone.
     pub is_gone: fn() -> bool,
     /// Cancelled when the stream takes no more rows.
-    pub stop: CancellationToken,
+    pub stop: StopToken,
 }
 
 impl fmt::Debug for Emission {
@@ -110,7 +110,7 @@ impl Emitter {
             emitter.state.lock().closed = true;
             // Rows without a reader are not worth another request.
             if written.is_err() {
-                stop.cancel();
+                stop.stop("stdout has no reader");
             }
             emitter.changed.notify_all();
             written

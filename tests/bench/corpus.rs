@@ -57,7 +57,7 @@ pub fn corpus(directories: &[&str]) {
     }
 }
 
-fn files(path: &Path) -> Vec<PathBuf> {
+pub fn files(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_owned()];
     }

@@ -14,6 +14,7 @@ mod far_limits;
 mod formats;
 mod images;
 mod inputs;
+mod letters;
 mod limits;
 mod memory;
 mod million;
@@ -22,6 +23,7 @@ mod server;
 mod serving;
 mod sinks;
 mod straggler;
+mod suspects;
 mod tables;
 mod throughput;
 
@@ -70,6 +72,7 @@ fn main() {
         ["limits"] => limits::limits(),
         ["far-limits"] => far_limits::far_limits(),
         ["corpus", directories @ ..] => corpus::corpus(directories),
+        ["suspects", directories @ ..] => suspects::suspects(directories),
         ["tables"] => tables::tables(),
         ["rows"] => inputs::rows(1_000_000),
         ["rows", rows] => inputs::rows(rows.parse().unwrap()),

@@ -3,7 +3,7 @@
 use crate::support::sources::{Source, fail_on, sources};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 28] = [
+const LEVELS: [(&str, u32); 29] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -23,6 +23,7 @@ const LEVELS: [(&str, u32); 28] = [
     ("write", 2),
     ("control", 2),
     ("simulator", 2),
+    ("shards", 2),
     ("engine", 3),
     ("html_report", 3),
     ("progress", 3),

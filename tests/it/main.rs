@@ -73,6 +73,7 @@ mod schemas;
 mod secrets;
 mod serve;
 mod serve_network;
+mod shards;
 mod snapshots;
 mod speed;
 mod stopping;

@@ -16,6 +16,9 @@ pub(in crate::cli) struct StatusArgs {
     /// Follow the active run until it ends
     #[arg(long)]
     pub watch: bool,
+    /// A shared run: a directory or s3://BUCKET/PREFIX (gs, az)
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["watch", "output"])]
+    pub run: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -4,6 +4,7 @@ mod after;
 mod before;
 mod inner;
 mod number;
+mod shards;
 mod watch;
 
 pub(super) use after::{
@@ -11,10 +12,12 @@ pub(super) use after::{
 };
 pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TrustArgs, TuneArgs};
 pub(super) use inner::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs, UnpackArgs};
+pub(super) use shards::{ManifestArgs, MergeArgs, ShardsArgs, ShardsCommand, ShardsPlanArgs};
 pub(super) use watch::WatchArgs;
 
 use crate::engine::{READ_DOCUMENTS, Sample, Selection};
 use crate::read::{READ_SHEET, READ_TABLE, UNPACK};
+use crate::shards::ShardChoice;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -42,6 +45,12 @@ pub(super) enum Command {
     Tune(TuneArgs),
     /// Show what a run would send for a document
     Inspect(InspectArgs),
+    /// List the documents of a run on many machines, and freeze the list
+    Manifest(ManifestArgs),
+    /// Divide a run into shards for many machines
+    Shards(ShardsArgs),
+    /// Put the results of all shards together, in order
+    Merge(MergeArgs),
     /// Show what is done, failed, pending and in doubt, and the command to continue
     Status(StatusArgs),
     /// Find the passages nearest to a text, in documents that a job has embedded
@@ -111,6 +120,9 @@ Exit codes:
   4    stopped early (signal, full disk, server out of reach); run the same command again
   5    refused by the provider (key, model, credit)
   6    another docmill is at work in the output directory; wait until it ends
+  64   with --shard: wrong settings or refused; do not start it again
+  75   with --shard: stopped early; start it again later
+  76   with --shard: another attempt has claimed the shard
   130  ended at once by a second Ctrl-C
   143  ended at once by a second SIGTERM")]
 pub(super) struct RunArgs {
@@ -127,6 +139,13 @@ pub(super) struct RunArgs {
     pub retry_failed: Option<String>,
     #[command(flatten)]
     pub conduct: ConductArgs,
+    /// Run one shard of this shared run: a directory or s3://BUCKET/PREFIX (gs, az)
+    #[arg(long, value_name = "RUN", requires = "shard", conflicts_with_all = ["output", "limit", "sample", "add", "replace"])]
+    pub run: Option<String>,
+    /// The shard, such as 3/24 (counted from 0), or auto: the number of the task in Kubernetes, Slurm or
+    /// AWS Batch, or DOCMILL_SHARD
+    #[arg(long, value_name = "N/COUNT|auto", requires = "run")]
+    pub shard: Option<ShardChoice>,
 }
 
 /// How a run goes on after failures, and what it tells.

@@ -37,6 +37,8 @@ impl WatchArgs {
             stream: false,
             retry_failed: None,
             conduct: self.conduct.clone(),
+            run: None,
+            shard: None,
         }
     }
 }

@@ -49,7 +49,8 @@ impl From<tokio_postgres::Error> for PostgresError {
 /// Whether an error lasts: wrong names, rights or types. Others pass, such as a full disk, a restart,
 /// a timeout or a lock.
 fn is_permanent(code: &SqlState) -> bool {
-    ["28", "3D", "3F", "42", "22", "23", "0A"].iter().any(|class| code.code().starts_with(class)) && *code != SqlState::UNIQUE_VIOLATION
+    ["28", "3D", "3F", "42", "22", "23", "0A", "54"].iter().any(|class| code.code().starts_with(class))
+        && *code != SqlState::UNIQUE_VIOLATION
 }
 
 /// A message with its causes.

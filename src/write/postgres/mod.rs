@@ -20,6 +20,7 @@
 
 mod address;
 mod error;
+mod ownership;
 mod session;
 mod settling;
 mod table;

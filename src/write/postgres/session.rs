@@ -121,6 +121,13 @@ impl PostgresSession {
         self.with(async |open| open.put(rows, streamed).await).await
     }
 
+    /// Tables that somebody else has changed since their results were complete. All their rows are
+    /// written again.
+    pub fn changed_tables(&self) -> Vec<String> {
+        let tables = self.open.iter().flat_map(|open| &open.tables).filter(|table| table.was_changed);
+        tables.map(|table| table.name.replace('"', "")).collect()
+    }
+
     /// Runs `work` on the connection. An error ends the connection.
     pub(super) async fn with<T>(&mut self, work: impl AsyncFnOnce(&mut Open) -> Result<T, PostgresError>) -> Result<T, PostgresError> {
         let Some(mut open) = self.open.take() else {

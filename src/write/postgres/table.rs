@@ -2,6 +2,7 @@
 
 use super::address::PostgresAddress;
 use super::error::PostgresError;
+use super::ownership::{elsewhere, literal, lock, owner_of, quoted, states};
 use super::types::{Misfit, Type, key, shortened};
 use crate::model::{Column, ColumnType, JobColumns, Row, Totals};
 use serde_json::Value;
@@ -12,6 +13,8 @@ use tokio_postgres::{Client, Statement};
 const DIGEST: &str = "docmill_digest";
 /// The table with the state of all tables of a schema.
 const TABLES: &str = "docmill_tables";
+/// The most columns of a table.
+const MOST_COLUMNS: usize = 1600;
 /// Columns that every PostgreSQL table has.
 const OF_SYSTEM: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
@@ -35,6 +38,8 @@ pub(super) struct Table {
     pub streamed: i64,
     /// The run after which the table had all results, unless rows came since.
     pub run: Option<i64>,
+    /// Whether somebody else has changed the table since.
+    pub was_changed: bool,
     pub copy: Option<Statement>,
 }
 
@@ -57,15 +62,28 @@ impl Table {
     ) -> Result<Self, PostgresError> {
         let (schema, own) = address.table_in(client, &job.name).await?;
         let (name, tables) = (format!("{}.{}", quoted(&schema), quoted(&own)), format!("{}.{TABLES}", quoted(&schema)));
-        lock(client, &name).await?;
+        let columns = columns(job);
+        if columns.len() > MOST_COLUMNS {
+            let why =
+                format!("the results of {} have {} columns, and a table of PostgreSQL at most {MOST_COLUMNS}", job.name, columns.len());
+            return Err(PostgresError::permanent(why + ". Ask for fewer fields, or nest them in objects"));
+        }
+        if let Err(busy) = lock(client, &name).await {
+            // A run that waits for the lock would learn too late that it must not write there.
+            let others = format!("SELECT store FROM {tables} WHERE name = $1");
+            let owner = client.query_opt(&others, &[&own]).await.ok().flatten().map(|row| row.get::<_, String>(0));
+            let is_other = owner.is_some_and(|owner| owner != owner_of(store, &job.name));
+            return Err(if is_other && !address.may_replace { elsewhere(&name.replace('"', "")) } else { busy });
+        }
         let mut table = Self {
             job: job.name.clone(),
-            columns: columns(job),
+            columns,
             retired: Vec::new(),
             stage: format!("pg_temp.docmill_stage_{at}"),
             signature: signature(job),
             streamed: 0,
             run: None,
+            was_changed: false,
             copy: None,
             name,
             tables,
@@ -80,14 +98,14 @@ impl Table {
     }
 
     async fn define(&mut self, client: &Client, store: &str, (may_replace, rewrite): (bool, bool)) -> Result<(), PostgresError> {
-        let sql = format!("SELECT store, columns, streamed, run FROM {} WHERE name = $1", self.tables);
+        let sql = format!("SELECT store, columns, streamed, run, checksum FROM {} WHERE name = $1", self.tables);
         let state = client.query_opt(&sql, &[&self.own]).await?;
         let sql = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
         let there: BTreeMap<String, String> =
             client.query(sql, &[&self.name]).await?.into_iter().map(|row| (row.get(0), row.get(1))).collect();
         let name = self.name.replace('"', "");
-        let owner = format!("{store} {}", self.job);
+        let owner = owner_of(store, &self.job);
         let owned_by = |owner: &str| state.as_ref().is_some_and(|state| state.get::<_, &str>(0) == owner);
         // Earlier versions noted the store alone.
         let is_ours = owned_by(&owner) || owned_by(store);
@@ -96,21 +114,27 @@ impl Table {
                 let why = "exists, and docmill has not made it. Choose another name with output.postgres_table, or drop the table";
                 return Err(PostgresError::permanent(format!("table {name} {why}")));
             }
-            Some(_) if !is_ours && !there.is_empty() && !may_replace => {
-                let why = "has the results of another job or output directory. Choose another name with output.postgres_table (it may contain \
-                    {job} and {dir}), or drop the table, or replace its rows with --replace";
+            Some(state) if !there.is_empty() && state.get::<_, &str>(0).contains('/') => {
+                let why = "holds vectors. Choose another name with output.postgres_table, or drop the table";
                 return Err(PostgresError::permanent(format!("table {name} {why}")));
             }
+            Some(_) if !is_ours && !there.is_empty() && !may_replace => return Err(elsewhere(&name)),
             _ => {}
         }
         if there.is_empty() {
             client.batch_execute(&self.creation()).await?;
         } else {
             self.extend(client, &there).await?;
-            if rewrite {
+            if let (true, Some(state)) = (is_ours, &state) {
+                let (run, before): (Option<i64>, Option<String>) = (state.get(3), state.get(4));
+                let checked = async || Ok::<_, PostgresError>(client.query_one(&format!("SELECT {}", self.checksum()), &[]).await?.get(0));
+                self.was_changed = run.is_some() && before.is_some() && before != checked().await?;
+                if !(rewrite || self.was_changed) {
+                    (self.streamed, self.run) = (state.get(2), run);
+                }
+            }
+            if rewrite || self.was_changed {
                 client.batch_execute(&self.forget_digests()).await?;
-            } else if let (true, Some(state)) = (is_ours, &state) {
-                (self.streamed, self.run) = (state.get(2), state.get(3));
             }
             let own: BTreeSet<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
             let known: Vec<String> = state.map(|state| state.get(1)).unwrap_or_default();
@@ -279,31 +303,20 @@ impl Table {
     /// The statement that notes how far the table has come.
     pub fn note(&self, streamed: Option<i64>, run: Option<i64>) -> String {
         let streamed = streamed.map(|id| format!("streamed = {id}, ")).unwrap_or_default();
-        let run = run.map_or_else(|| "NULL".to_owned(), |run| run.to_string());
-        format!("UPDATE {} SET {streamed}run = {run}, updated = now() WHERE name = {};", self.tables, literal(&self.own))
+        let (run, checksum) = run.map_or(("NULL".to_owned(), "NULL".to_owned()), |run| (run.to_string(), self.checksum()));
+        format!(
+            "UPDATE {} SET {streamed}run = {run}, checksum = {checksum}, updated = now() WHERE name = {};",
+            self.tables,
+            literal(&self.own)
+        )
     }
-}
 
-/// The statement that creates the table of states. Another user may have created it.
-pub(super) fn states(tables: &str) -> String {
-    format!(
-        "DO $states$ BEGIN IF to_regclass({}) IS NULL THEN
-            CREATE TABLE IF NOT EXISTS {tables} (name text PRIMARY KEY, store text NOT NULL, columns text[] NOT NULL,
-                streamed bigint NOT NULL DEFAULT 0, run bigint, updated timestamptz NOT NULL DEFAULT now());
-            COMMENT ON TABLE {tables} IS 'Tables that docmill writes, and how far they have come.';
-         END IF; END $states$",
-        literal(tables)
-    )
-}
-
-/// Takes the lock of a table for this session.
-pub(super) async fn lock(client: &Client, name: &str) -> Result<(), PostgresError> {
-    let digest = blake3::hash(format!("docmill table {name}").as_bytes());
-    let key = digest.as_bytes().first_chunk().map_or(0, |first| i64::from_le_bytes(*first));
-    if client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await?.get(0) {
-        return Ok(());
+    /// A sum over the contents of all rows, in any order. It shows whether somebody else has changed
+    /// them.
+    fn checksum(&self) -> String {
+        let columns = self.column_names();
+        format!("(SELECT coalesce(sum(hashtextextended(ROW({columns})::text, 0)::numeric), 0)::text FROM {})", self.name)
     }
-    Err(PostgresError::transient(format!("another docmill writes to table {}", name.replace('"', ""))))
 }
 
 fn columns(job: &JobColumns) -> Vec<TableColumn> {
@@ -362,12 +375,4 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _infallible = write!(text, "{byte:02x}");
         text
     })
-}
-
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

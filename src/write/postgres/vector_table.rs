@@ -5,8 +5,9 @@
 
 use super::address::PostgresAddress;
 use super::error::PostgresError;
+use super::ownership::{literal, lock, quoted, states};
 use super::session::connected;
-use super::table::{hex, literal, lock, quoted, states};
+use super::table::hex;
 use super::tls::Tls;
 use super::types::{escaped, key, without_nul};
 use crate::write::vector_chunk::{VectorChunk, VectorOrigin};
@@ -70,6 +71,11 @@ impl VectorTable {
         let is_ours = owner.as_ref().is_some_and(|owner| owner.get::<_, &str>(0) == origin.id());
         let is_replaced = is_ours && address.may_replace && there.as_ref().is_some_and(|there| !wanted.ends_with(there));
         if there.is_some() && (!is_ours || is_replaced) {
+            let has_results = owner.as_ref().is_some_and(|owner| !owner.get::<_, &str>(0).contains('/'));
+            if has_results {
+                let why = "has results of a job. Choose another name with --table, or drop the table";
+                return Err(PostgresError::permanent(format!("table {plain} {why}")));
+            }
             if owner.is_none() || !address.may_replace {
                 let what = if owner.is_none() { "exists, and docmill has not made it" } else { "has other results of docmill" };
                 let how = if owner.is_none() { "" } else { ", or replace it with --replace" };

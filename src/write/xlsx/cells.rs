@@ -28,6 +28,8 @@ pub(super) enum Style {
 const EPOCH: i32 = 25_569;
 /// 1900-03-01, in days since 1970. Spreadsheets count earlier days wrong.
 const FIRST_DAY: i32 = -25_508;
+/// The serial number after 31 December 9999, the last day.
+const AFTER_LAST_DAY: f64 = 2_958_466.0;
 /// Spreadsheets keep 15 digits of a number.
 const MAX_WHOLE: u64 = 999_999_999_999_999;
 /// The largest number of spreadsheets.
@@ -142,7 +144,9 @@ fn moment(text: &str, kind: &ColumnType) -> Option<(f64, Style)> {
         ColumnType::Time => moment::time(text).filter(|clock| clock.is_exact).map(|clock| (days(clock.micros), Style::Time)),
         ColumnType::DateTime => {
             let clock = moment::date_time(text).filter(|clock| clock.is_exact && clock.micros >= first);
-            clock.map(|clock| (days(clock.micros) + f64::from(EPOCH), Style::DateTime))
+            let days = clock.map(|clock| days(clock.micros) + f64::from(EPOCH));
+            // The last microseconds would round to a day that spreadsheets do not have.
+            days.filter(|days| *days < AFTER_LAST_DAY).map(|days| (days, Style::DateTime))
         }
         _ => None,
     }
@@ -177,6 +181,7 @@ mod tests {
             (json!("2026-11-29T12:00"), ColumnType::DateTime, number("46355.5", " s=\"4\"")),
             (json!("2026-11-29T12:00Z"), ColumnType::DateTime, number("46355.5", " s=\"4\"")),
             (json!("2026-11-29T12:00+01:00"), ColumnType::DateTime, text("2026-11-29T12:00+01:00")),
+            (json!("9999-12-31T23:59:59.999999Z"), ColumnType::DateTime, text("9999-12-31T23:59:59.999999Z")),
             (json!("06:00"), ColumnType::Time, number("0.25", " s=\"5\"")),
             (json!(["a", "b"]), ColumnType::Json, text("a; b")),
             (json!([["a"]]), ColumnType::Json, text("[[&quot;a&quot;]]")),

@@ -1,0 +1,114 @@
+//! Keeps the answers of an attempt safe while it runs, and stops it when another attempt takes over.
+
+use crate::engine::StopToken;
+use crate::shards::{Attempt, Heartbeat, ShardSettings, SharedRun, StorageError};
+use crate::store::{RunProgress, Segments, StoreError};
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
+
+/// What an attempt keeps on the shared storage.
+pub(super) struct Keeper<'s> {
+    pub attempt: Attempt<'s, SharedRun>,
+    pub segments: Segments,
+    /// Local directory of the attempt.
+    pub directory: PathBuf,
+    pub documents: u64,
+    /// Requests that were in flight when earlier attempts were lost.
+    pub in_doubt: u64,
+    /// The last progress that a heartbeat told, and when.
+    pub progress: (RunProgress, Timestamp),
+    pub settings: ShardSettings,
+}
+
+/// Answers could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeeperError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot read a segment back: {0}")]
+    Segment(std::io::Error),
+}
+
+impl Keeper<'_> {
+    /// Saves segments and heartbeats until `over`. Stops the run if another attempt has claimed the
+    /// shard, and returns whether it did.
+    ///
+    /// A storage that is away for a while delays segments; the answers stay here meanwhile.
+    pub async fn keep(&mut self, stop: &StopToken, over: &CancellationToken) -> bool {
+        let (mut beats, mut saved, mut is_fenced) = (interval(self.settings.fence()), Instant::now(), false);
+        loop {
+            tokio::select! {
+                _ = beats.tick() => {}
+                () = over.cancelled() => return is_fenced,
+            }
+            match self.attempt.is_fenced().await {
+                Ok(true) if !is_fenced => {
+                    is_fenced = true;
+                    stop.stop("another attempt has claimed the shard");
+                }
+                Ok(_) => {}
+                Err(error) => tell(&error),
+            }
+            let is_due = saved.elapsed() >= self.settings.save();
+            match self.beat().await {
+                Ok(news) if is_due || news >= self.settings.save_answers => match self.save().await {
+                    Ok(()) => saved = Instant::now(),
+                    Err(error) => tell(&error),
+                },
+                Ok(_) => {}
+                Err(error) => tell(&error),
+            }
+        }
+    }
+
+    /// Saves the answers since the segment before.
+    pub async fn save(&mut self) -> Result<(), KeeperError> {
+        let path = self.directory.join("segment.db");
+        // A failed upload leaves the file, and its answers are still to be saved.
+        if !path.exists() {
+            let (segments, to) = (&mut self.segments, path.clone());
+            let made = tokio::task::block_in_place(|| segments.next(&to))?;
+            if made == 0 {
+                return remove(&path);
+            }
+        }
+        let content = tokio::fs::read(&path).await.map_err(KeeperError::Segment)?;
+        self.attempt.save(Bytes::from(content)).await?;
+        remove(&path)
+    }
+
+    /// Replaces the heartbeat. Returns the number of answers since the newest segment.
+    async fn beat(&mut self) -> Result<u64, KeeperError> {
+        let now = Timestamp::now();
+        let progress = tokio::task::block_in_place(|| self.segments.progress())?;
+        if progress.rows != self.progress.0.rows || progress.news != self.progress.0.news {
+            self.progress = (progress, now);
+        }
+        let heartbeat = Heartbeat {
+            attempt: self.attempt.number(),
+            at_ms: now.as_millisecond(),
+            progress_ms: self.progress.1.as_millisecond(),
+            documents: self.documents,
+            done: progress.rows,
+            failed: progress.failed,
+            in_flight: progress.in_flight,
+            in_doubt: self.in_doubt,
+            usd: progress.cost.map(|cost| cost.pico() as f64 / 1e12),
+        };
+        self.attempt.beat(&heartbeat).await?;
+        Ok(progress.news)
+    }
+}
+
+fn remove(path: &Path) -> Result<(), KeeperError> {
+    std::fs::remove_file(path).map_err(KeeperError::Segment)
+}
+
+fn tell(error: &dyn std::fmt::Display) {
+    crate::progress::complain(&format!("cannot keep answers on the shared storage: {error}. docmill tries again"));
+}

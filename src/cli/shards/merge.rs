@@ -1,0 +1,111 @@
+//! `docmill merge`: the results of all shards, in order.
+
+use super::super::args::MergeArgs;
+use super::super::exit::{CliError, Exit};
+use super::super::settings::output_flag;
+use super::super::{print, print_wrapped, settings};
+use super::{failed, open, part, planned};
+use crate::engine::Results;
+use crate::model::{Money, Totals, counted};
+use crate::setup::Environment;
+use crate::shards::{Bill, Commit, ShardPlan, SharedRun, committed};
+use crate::store::RunLock;
+use crate::system::make_directory;
+use crate::write::ResultFiles;
+use serde::Serialize;
+
+/// The summary beside merged results.
+#[derive(Serialize)]
+struct Merged<'m> {
+    docmill_version: &'static str,
+    run: &'m str,
+    job: &'m str,
+    shards: usize,
+    missing_shards: &'m [usize],
+    #[serde(flatten)]
+    totals: &'m Totals,
+    bill: Bill,
+}
+
+pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
+    let environment = Environment::of_process();
+    let shared = open(&args.run, &environment)?;
+    let (_, settings) = settings::load(&args.settings, output_flag(args.output.as_deref()))?;
+    let output = settings.output;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    runtime.block_on(async {
+        let (_, plan) = planned(&shared).await?;
+        let (commits, missing) = commits(&shared, &plan).await?;
+        if !missing.is_empty() && !args.allow_missing {
+            let first: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
+            let more = if missing.len() > 10 { ", ..." } else { "" };
+            return Err(CliError {
+                exit: Exit::StoppedEarly,
+                message: format!(
+                    "{} of {} are not committed: {}{more}. Run them, or merge the others with --allow-missing",
+                    counted(missing.len() as u64, "shard"),
+                    plan.shards.len(),
+                    first.join(", ")
+                ),
+            });
+        }
+        make_directory(&output.dir).map_err(|why| CliError::usage(format!("{}: {why}", output.dir.display())))?;
+        let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
+        let mut results = Results::new(plan.jobs.clone(), output.clone());
+        let mut bill = Bill { pico_usd: Some(0), ..Bill::default() };
+        let temporary = tempfile::tempdir_in(&output.dir).map_err(CliError::internal)?;
+        let local = temporary.path().join("part");
+        for (_, commit) in &commits {
+            bill.add(commit.bill);
+            for part in &commit.parts {
+                shared.download(&part.key, &local).await.map_err(failed)?;
+                tokio::task::block_in_place(|| part::read(part, &local, |row| results.push(row))).map_err(CliError::internal)?;
+            }
+        }
+        let results = results.publish(true).map_err(CliError::internal)?;
+        for (job, made) in &results {
+            let merged = Merged {
+                docmill_version: env!("CARGO_PKG_VERSION"),
+                run: &plan.run,
+                job,
+                shards: plan.shards.len(),
+                missing_shards: &missing,
+                totals: &made.totals,
+                bill,
+            };
+            ResultFiles::write_summary(&output, job, &merged).map_err(CliError::internal)?;
+            print(&format!("{job}: {} of {}", counted(made.totals.tally.rows(), "row"), counted(commits.len() as u64, "shard")))?;
+            for file in &made.files {
+                print(&format!("  {}", output.dir.join(&file.path).display()))?;
+            }
+            made.notes.iter().try_for_each(|note| print_wrapped(&format!("  note: {note}"), 8))?;
+        }
+        print_wrapped(&format!("bill  {}", described(&bill)), 6)?;
+        Ok(if missing.is_empty() { Exit::Ok } else { Exit::StoppedEarly })
+    })
+}
+
+/// All commits in order, and the shards without one.
+async fn commits(shared: &SharedRun, plan: &ShardPlan) -> Result<(Vec<(usize, Commit)>, Vec<usize>), CliError> {
+    let (mut commits, mut missing) = (Vec::new(), Vec::new());
+    for number in 0..plan.shards.len() {
+        match committed(shared, u32::try_from(number).unwrap_or(u32::MAX)).await.map_err(failed)? {
+            Some(commit) if commit.run != plan.run => {
+                return Err(CliError::internal(format!("{shared}: shard {number} belongs to run {}, not {}", commit.run, plan.run)));
+            }
+            Some(commit) => commits.push((number, commit)),
+            None => missing.push(number),
+        }
+    }
+    Ok((commits, missing))
+}
+
+fn described(bill: &Bill) -> String {
+    let cost = bill.cost().map_or_else(|| "unknown cost".to_owned(), |cost: Money| format!("cost {cost}"));
+    let doubt = if bill.in_doubt == 0 {
+        String::new()
+    } else {
+        format!("; up to {} more were lost with their machines", counted(bill.in_doubt, "request"))
+    };
+    format!("{}, {} tokens in, {} out, {cost}{doubt}", counted(bill.requests, "request"), bill.input_tokens, bill.output_tokens)
+}

@@ -1,0 +1,41 @@
+//! Commands of shared runs: manifest, plan of shards, shards, merge, status.
+
+mod keeper;
+mod merge;
+mod part;
+mod plan;
+mod run;
+mod status;
+
+pub(super) use merge::merge;
+pub(super) use plan::{manifest, plan};
+pub(super) use run::run;
+pub(super) use status::status;
+
+use super::exit::CliError;
+use crate::setup::Environment;
+use crate::shards::{Manifest, ShardPlan, SharedRun};
+use std::fmt::Display;
+
+/// Opens the storage of a run.
+fn open(place: &str, environment: &Environment) -> Result<SharedRun, CliError> {
+    let variables: Vec<(String, String)> = environment.variables.clone().into_iter().collect();
+    SharedRun::open(place, &variables).map_err(|error| CliError::usage(format!("--run {error}")))
+}
+
+/// The manifest and the plan of a shared run.
+async fn planned(shared: &SharedRun) -> Result<(Manifest, ShardPlan), CliError> {
+    let nothing =
+        |what: &str, command: &str| CliError::usage(format!("{shared} has no {what}. Make it with `docmill {command} --run {shared}`"));
+    let manifest = Manifest::read(shared).await.map_err(failed)?.ok_or_else(|| nothing("manifest", "manifest INPUT"))?;
+    let plan = ShardPlan::read(shared).await.map_err(failed)?.ok_or_else(|| nothing("plan of shards", "shards plan"))?;
+    if plan.manifest != manifest.digest {
+        return Err(CliError::usage(format!("{shared}: the plan belongs to another manifest. Plan in another place")));
+    }
+    Ok((manifest, plan))
+}
+
+/// The storage failed. Another attempt may succeed.
+fn failed(error: impl Display) -> CliError {
+    CliError::internal(error)
+}

@@ -1,0 +1,85 @@
+//! The part of a shard: its rows with their places in the whole input.
+
+use crate::engine::RunError;
+use crate::model::{Digest, Row};
+use crate::shards::{Part, StorageError};
+use crate::store::{StoredRow, ViewReader};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
+use std::path::Path;
+
+/// A line of a part: place in the input, document, and the row without them.
+type Line<'l> = (u64, Cow<'l, str>, &'l RawValue);
+
+/// Writes bytes to a file and hashes them.
+struct Hashing {
+    file: BufWriter<File>,
+    hash: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes the rows of a job to `path`. The first document of the shard is at `from`.
+pub(super) fn write(rows: &ViewReader, job: &str, from: u64, path: &Path) -> Result<Part, RunError> {
+    let failed = |source| RunError::Output { directory: path.display().to_string(), source };
+    let file = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut to = Hashing { file, hash: blake3::Hasher::new(), bytes: 0 };
+    let mut part = Part { job: job.to_owned(), key: String::new(), rows: 0, failed: 0, bytes: 0, digest: String::new() };
+    rows.read_from(0, true, |StoredRow { position, document, job: of, text }| {
+        if of != job {
+            return Ok(());
+        }
+        let row = Row::read(position, document, text).map_err(|e| RunError::Internal(format!("the row of {document}: {e}")))?;
+        let raw: &RawValue = serde_json::from_str(text).map_err(|e| RunError::Internal(format!("the row of {document}: {e}")))?;
+        let line: Line<'_> = (from + position, Cow::Borrowed(document), raw);
+        serde_json::to_writer(&mut to, &line).map_err(io::Error::from).and_then(|()| to.write_all(b"\n")).map_err(failed)?;
+        part.rows += 1;
+        part.failed += u64::from(row.failure.is_some());
+        Ok::<_, RunError>(())
+    })?;
+    to.flush().map_err(failed)?;
+    to.file.get_ref().sync_all().map_err(failed)?;
+    Ok(Part { bytes: to.bytes, digest: Digest(*to.hash.finalize().as_bytes()).to_string(), ..part })
+}
+
+/// Reads the rows of a part in order. Fails if the file is not the part that was committed.
+pub(super) fn read(part: &Part, path: &Path, mut each: impl FnMut(StoredRow<'_>) -> Result<(), RunError>) -> Result<(), RunError> {
+    let failed = |source| RunError::Output { directory: path.display().to_string(), source };
+    let wrong = |why: String| RunError::Internal(format!("{}: {why}. The object has changed since it was committed", part.key));
+    let hash = File::open(path).and_then(|file| {
+        let mut hash = blake3::Hasher::new();
+        io::copy(&mut BufReader::new(file), &mut hash).map(|_| hash.finalize())
+    });
+    let digest = Digest(*hash.map_err(failed)?.as_bytes()).to_string();
+    if digest != part.digest {
+        return Err(wrong(format!("its digest is {digest} instead of {}", part.digest)));
+    }
+    let (mut file, mut line, mut rows) = (BufReader::new(File::open(path).map_err(failed)?), String::new(), 0);
+    while file.read_line(&mut line).map_err(failed)? > 0 {
+        let (position, document, text): Line<'_> = serde_json::from_str(&line).map_err(|why| wrong(why.to_string()))?;
+        each(StoredRow { position, document: &document, job: &part.job, text: text.get() })?;
+        rows += 1;
+        line.clear();
+    }
+    if rows == part.rows { Ok(()) } else { Err(wrong(format!("it has {rows} of {} rows", part.rows))) }
+}
+
+impl From<StorageError> for RunError {
+    fn from(error: StorageError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

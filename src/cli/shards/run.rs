@@ -1,0 +1,209 @@
+//! `docmill run --run RUN --shard N`: one attempt at one shard.
+
+use super::super::args::RunArgs;
+use super::super::exit::{CliError, Exit};
+use super::super::run::{all_flags, retry, style};
+use super::super::{print, settings};
+use super::keeper::{Keeper, KeeperError};
+use super::{failed, open, part, planned};
+use crate::engine::Plan;
+use crate::model::{JobColumns, Money, counted};
+use crate::progress::{Style, say};
+use crate::read::Slice;
+use crate::setup::{Assembled, Environment, RunOptions, Settings, assemble};
+use crate::shards::{
+    Attempt, Bill, Claim, Commit, Manifest, Part, ShardChoice, ShardPlan, ShardRange, ShardSettings, SharedRun, heartbeat,
+};
+use crate::store::{Archive, FILE_NAME, Requests, RunLock, RunProgress, Segments, absorb, create};
+use crate::system::make_directory;
+use crate::write::Format;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
+
+/// The recipe of a plan, as shared plans record it.
+pub(super) fn recipe(plan: &Plan) -> String {
+    format!("{:016x}", plan.recipe)
+}
+
+/// The columns of the jobs.
+pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
+    plan.columns()
+}
+
+/// Runs one shard. Engines act on the exit code.
+pub(in crate::cli) fn run(args: &RunArgs, place: &str, choice: ShardChoice) -> Result<Exit, CliError> {
+    let environment = Environment::of_process();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let done = runtime.block_on(async {
+        let shared = open(place, &environment)?;
+        shared.check().await.map_err(failed)?;
+        let (manifest, plan) = planned(&shared).await?;
+        let variables: Vec<(String, String)> = environment.variables.clone().into_iter().collect();
+        let shards = u32::try_from(plan.shards.len()).unwrap_or(u32::MAX);
+        let number = choice.number(&variables, shards).map_err(CliError::usage)?;
+        let shard = Shard { shared: &shared, plan: &plan, number, range: plan.shards[number as usize] };
+        shard.run(args, &environment, &manifest).await
+    });
+    // A read that hangs, such as on a lost network disk, must not hold the program up.
+    runtime.shutdown_background();
+    done.map_err(|error| CliError { exit: error.exit.of_shard(), ..error }).map(Exit::of_shard)
+}
+
+/// A shard of a plan.
+struct Shard<'s> {
+    shared: &'s SharedRun,
+    plan: &'s ShardPlan,
+    number: u32,
+    range: ShardRange,
+}
+
+impl Shard<'_> {
+    async fn run(&self, args: &RunArgs, environment: &Environment, manifest: &Manifest) -> Result<Exit, CliError> {
+        let (config, mut settings) = settings::load(&args.what.settings, all_flags(args))?;
+        let scratch = settings.shards.directory(&self.plan.run, self.number);
+        make_directory(&scratch).map_err(|why| CliError::internal(format!("{}: {why}", scratch.display())))?;
+        let own = tempfile::Builder::new().prefix("attempt-").tempdir_in(&scratch).map_err(CliError::internal)?.keep();
+        confine(&mut settings, &own);
+        let shard_settings = settings.shards.clone();
+        let listed = manifest.range(self.shared, self.range.from, self.range.to).await.map_err(failed)?;
+        let documents = listed.into_iter().map(|document| (document.stamp(), document.name)).map(|(stamp, name)| (name, stamp)).collect();
+        let options = RunOptions {
+            retry: retry(args.retry_failed.as_deref())?,
+            slice: Some(Slice { from: self.range.from, documents }),
+            ..RunOptions::default()
+        };
+        let assembled = assemble(environment, &config, settings, options).await?;
+        if recipe(&assembled.plan) != self.plan.recipe {
+            let why = "has another job, model or preparation than this machine, so its rows would not fit together";
+            return Err(CliError::usage(format!("the plan in {} {why}. Use the settings and the job file of the plan", self.shared)));
+        }
+        // Nothing was claimed so far, so a machine with wrong settings disturbs nobody.
+        let who = format!("{} process {}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
+        let mut attempt = match Attempt::claim(self.shared, self.number, &who).await.map_err(failed)? {
+            Claim::Committed(commit) => {
+                print(&format!("shard {}: attempt {} has committed it already", self.number, commit.attempt))?;
+                return Ok(Exit::Ok);
+            }
+            Claim::Mine(attempt) => attempt,
+        };
+        self.take_over(&mut attempt, &own, &scratch).await?;
+        let style = style(args.conduct.progress, args.conduct.quiet);
+        self.ask(assembled, attempt, (&own, &scratch), (style, shard_settings)).await
+    }
+
+    /// Takes over the answers of earlier attempts, from the storage and from this machine.
+    async fn take_over(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, scratch: &Path) -> Result<(), CliError> {
+        let lock = RunLock::acquire(own).map_err(|error| CliError::lock(&error))?;
+        create(own, &lock).map_err(CliError::internal)?;
+        let mut answers = 0;
+        for key in attempt.others().await.map_err(failed)? {
+            let segment = own.join("other.db");
+            self.shared.download(&key, &segment).await.map_err(failed)?;
+            answers += tokio::task::block_in_place(|| absorb(own, &segment, &lock)).map_err(CliError::internal)?.answers;
+            std::fs::remove_file(&segment).map_err(CliError::internal)?;
+            attempt.took_over(key);
+        }
+        for dead in dead_attempts(scratch, own) {
+            // An attempt that still works holds its lock. Its answers come by its segments.
+            let Ok(_dead) = RunLock::acquire(&dead) else { continue };
+            let store = dead.join(FILE_NAME);
+            if store.exists() && Archive::open(&dead).is_ok_and(|archive| archive.is_some()) {
+                answers += tokio::task::block_in_place(|| absorb(own, &store, &lock)).map_err(CliError::internal)?.answers;
+            }
+        }
+        if answers > 0 {
+            say(&format!(
+                "shard {}, attempt {}: {} of earlier attempts are kept",
+                self.number,
+                attempt.number(),
+                counted(answers, "answer")
+            ));
+        }
+        Ok(())
+    }
+
+    /// Asks what is not answered, and commits the shard.
+    async fn ask(
+        &self,
+        assembled: Assembled,
+        attempt: Attempt<'_, SharedRun>,
+        (own, scratch): (&Path, &Path),
+        (style, settings): (Style, ShardSettings),
+    ) -> Result<Exit, CliError> {
+        let (stop, over, documents) = (assembled.stop.clone(), CancellationToken::new(), self.range.documents());
+        let before = heartbeat(self.shared, self.number).await.map_err(failed)?;
+        let in_doubt = before.map_or(0, |before| before.in_flight + before.in_doubt);
+        let segments = Segments::after(own).map_err(CliError::internal)?;
+        let progress = (RunProgress::default(), Timestamp::now());
+        let mut keeper = Keeper { attempt, segments, directory: own.to_owned(), documents, in_doubt, progress, settings };
+        let (outcome, is_fenced) = {
+            let running = async {
+                let outcome = assembled.run(style).await;
+                over.cancel();
+                outcome
+            };
+            tokio::join!(running, keeper.keep(&stop, &over))
+        };
+        // Also what came after the last segment, and what an attempt that is to stop has paid.
+        keeper.save().await.map_err(kept)?;
+        let outcome = outcome?;
+        if is_fenced {
+            return Err(CliError { exit: Exit::Fenced, message: format!("shard {}: another attempt has claimed it", self.number) });
+        }
+        let exit = Exit::of(&outcome);
+        if let Some(stop) = &outcome.stop {
+            return Err(CliError { exit, message: format!("shard {}: {}. Start it again to continue", self.number, stop.message) });
+        }
+        let commit = self.commit(keeper, own).await?;
+        print(&format!("shard {}: committed by attempt {}", self.number, commit.attempt))?;
+        for dead in dead_attempts(scratch, Path::new("")) {
+            // What cannot be removed only takes room.
+            let _room = std::fs::remove_dir_all(dead);
+        }
+        Ok(exit)
+    }
+
+    async fn commit(&self, keeper: Keeper<'_>, own: &Path) -> Result<Commit, CliError> {
+        let archive = Archive::open(own).map_err(CliError::internal)?.ok_or_else(|| CliError::internal("the run store has disappeared"))?;
+        let view =
+            archive.view(None, true).map_err(CliError::internal)?.ok_or_else(|| CliError::internal("the run is not in its store"))?;
+        let mut parts = Vec::new();
+        for job in &self.plan.jobs {
+            let file = own.join(format!("part-{}", job.name));
+            let rows = archive.rows(&view).map_err(CliError::internal)?;
+            let part = tokio::task::block_in_place(|| part::write(&rows, &job.name, self.range.from, &file)).map_err(CliError::internal)?;
+            let key = keeper.attempt.part(&job.name);
+            self.shared.upload(&key, &file).await.map_err(failed)?;
+            parts.push(Part { key, ..part });
+        }
+        let sum = archive.ledger(Requests::All).map_err(CliError::internal)?;
+        let bill = Bill {
+            requests: sum.requests,
+            input_tokens: sum.tokens.input(),
+            output_tokens: sum.tokens.output,
+            pico_usd: sum.cost.exact().map(Money::pico),
+            in_doubt: keeper.in_doubt,
+        };
+        let commit = Commit { attempt: 0, run: self.plan.run.clone(), parts, bill, segments: Vec::new() };
+        keeper.attempt.commit(commit).await.map_err(failed)
+    }
+}
+
+/// Lets a run write only where the attempt keeps its files.
+fn confine(settings: &mut Settings, own: &Path) {
+    settings.output.dir = own.to_owned();
+    settings.output.formats = vec![Format::Jsonl];
+    settings.output.copy_to.clear();
+    settings.output.postgres.clear();
+}
+
+/// Local directories of other attempts.
+fn dead_attempts(scratch: &Path, own: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(scratch).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.is_dir() && path != own).collect()
+}
+
+fn kept(error: KeeperError) -> CliError {
+    CliError::internal(error)
+}

@@ -1,0 +1,162 @@
+//! A run on many machines: shards, whatever dies, give the results of one machine.
+
+use crate::order::ECHO;
+use crate::support::{ModelServer, Workspace, dice};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const DOCUMENTS: usize = 240;
+const SHARDS: usize = 24;
+
+/// A workspace with numbered documents of different sizes.
+fn workspace(server: &ModelServer) -> Workspace {
+    let workspace = Workspace::new().against(server).set("llm.concurrency", 4).set("shards.save_s", 1).set("shards.fence_s", 1);
+    let workspace = workspace.set("shards.scratch", "scratch").set("store.group", 1);
+    workspace.write("job.toml", ECHO);
+    for n in 0..DOCUMENTS {
+        let more = "More words.\n".repeat((dice(1, "size", u32::try_from(n).unwrap()) % 40) as usize);
+        workspace.doc(format!("{}/d{n:04}.txt", n % 7), format!("This is docid:{n} and nothing else.\n{more}"));
+    }
+    workspace
+}
+
+fn plan(workspace: &Workspace) {
+    let listed = workspace.start_with(["manifest", "docs", "--job", "job.toml", "--run", "shared"]).finish().exits(0);
+    assert!(listed.stdout.contains(&format!("{DOCUMENTS} documents")), "{}", listed.stdout);
+    let plan = ["shards", "plan", "docs", "--job", "job.toml", "--run", "shared", "--shards", "24"];
+    assert!(workspace.start_with(plan).finish().exits(0).stdout.contains("24 shards"));
+    // The same again changes nothing. Another number of shards is another plan.
+    workspace.start_with(plan).finish().exits(0);
+    let other = ["shards", "plan", "docs", "--job", "job.toml", "--run", "shared", "--shards", "7"];
+    workspace.start_with(other).finish().exits(2).says(&["another plan exists"]);
+}
+
+fn shard(number: usize) -> Vec<String> {
+    let number = format!("{number}/{SHARDS}");
+    ["run", "docs", "--job", "job.toml", "--run", "shared", "--shard", &number, "--quiet"].map(str::to_owned).to_vec()
+}
+
+/// Rows without what depends on time.
+fn rows(workspace: &Workspace, output: &str) -> Vec<Value> {
+    fn without_times(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for name in ["seconds", "request_id", "attempts", "maybe_billed"] {
+                    fields.remove(name);
+                }
+                fields.values_mut().for_each(without_times);
+            }
+            Value::Array(items) => items.iter_mut().for_each(without_times),
+            _ => {}
+        }
+    }
+    let file = std::fs::read_to_string(workspace.path(format!("{output}/echo/results.jsonl"))).unwrap();
+    let mut rows: Vec<Value> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    rows.iter_mut().for_each(without_times);
+    rows
+}
+
+#[test]
+fn killed_shards_merge_to_the_results_of_one_machine() {
+    let server = ModelServer::script().latency(|_| std::time::Duration::from_millis(40)).start();
+    let workspace = workspace(&server);
+    workspace.run(["--job", "job.toml", "--output", "single"]).exits(0);
+    let single = server.requests();
+    plan(&workspace);
+    workspace.start_with(["merge", "--run", "shared", "--output", "merged"]).finish().exits(4).says(&["24 shards of 24 are not committed"]);
+    let (mut kills, mut attempts) = (0_usize, BTreeMap::<usize, u32>::new());
+    let mut open: Vec<usize> = (0..SHARDS).collect();
+    while !open.is_empty() {
+        // Three at a time, as `xargs -P3` does.
+        let batch: Vec<usize> = open.iter().copied().take(3).collect();
+        let running: Vec<_> =
+            batch.iter().map(|number| (*number, workspace.start_with(shard(*number).iter().map(String::as_str)))).collect();
+        for (number, mut process) in running {
+            let tried = attempts.entry(number).or_default();
+            *tried += 1;
+            let draw = dice(7, &number.to_string(), *tried);
+            if *tried <= 3 && draw % 4 < 3 {
+                // Killed after some requests, at any step of its work.
+                let before = server.requests() + (draw % 9) as usize;
+                while server.requests() < before && !process.is_over() {
+                    std::thread::yield_now();
+                }
+                if !process.is_over() {
+                    process.signal("KILL");
+                    kills += 1;
+                }
+                if draw % 3 == 0 {
+                    // The machine is lost, with its disk.
+                    drop(process.end());
+                    std::fs::remove_dir_all(workspace.path("scratch")).ok();
+                    continue;
+                }
+            }
+            if process.end().is_ok_and(|done| done.code == 0) {
+                open.retain(|open| *open != number);
+            }
+        }
+    }
+    assert!(kills > 10, "{kills} kills");
+    let again = workspace.start_with(shard(3).iter().map(String::as_str)).finish().exits(0);
+    assert!(again.stdout.contains("has committed it already"), "{}", again.stdout);
+    let merged = workspace.start_with(["merge", "--run", "shared", "--output", "merged"]).finish().exits(0);
+    assert!(merged.stdout.contains("240 rows of 24 shards"), "{}", merged.stdout);
+    assert_eq!(rows(&workspace, "merged"), rows(&workspace, "single"));
+    let status = workspace.start_with(["status", "--run", "shared", "--json"]).finish().exits(0);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!((&status["committed"], &status["rows"]), (&SHARDS.into(), &DOCUMENTS.into()));
+    // A lost machine costs its calls in flight and those of the last second, which is the whole shard here.
+    let paid = server.requests() - single;
+    let bound = DOCUMENTS + kills * 10;
+    assert!((DOCUMENTS..=bound).contains(&paid), "{paid} requests, {kills} kills");
+}
+
+#[test]
+fn a_second_attempt_fences_the_first_and_a_wrong_machine_disturbs_nobody() {
+    let gate = Arc::new(AtomicBool::new(false));
+    let is_open = Arc::clone(&gate);
+    let server = ModelServer::script().hold(move |ask, _| ask.docid.as_deref() == Some("7") && !is_open.load(Ordering::SeqCst)).start();
+    let workspace = workspace(&server);
+    plan(&workspace);
+    let of_seven = (0..SHARDS).find(|number| {
+        let plan: Value = serde_json::from_slice(&std::fs::read(workspace.path("shared/plan.json")).unwrap()).unwrap();
+        let names: Vec<String> =
+            std::fs::read_to_string(workspace.path("shared/manifest/000000.jsonl")).unwrap().lines().map(str::to_owned).collect();
+        let range = &plan["shards"][*number];
+        let (from, to) = (range["from"].as_u64().unwrap() as usize, range["to"].as_u64().unwrap() as usize);
+        names[from..to].iter().any(|line| line.contains("d0007.txt"))
+    });
+    let own = shard(of_seven.unwrap());
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let first = workspace.start_with(own.iter().copied().filter(|arg| *arg != "--quiet"));
+    let claims = |number: u32| format!("shared/shards/{:06}/claim-{number:04}", of_seven.unwrap());
+    first.wait_until_there_is(&claims(1));
+    // A machine with another job is refused before it claims anything.
+    workspace.write("other.toml", ECHO.replace("Say which", "Tell which"));
+    let wrong: Vec<&str> = own.iter().map(|arg| if *arg == "job.toml" { "other.toml" } else { arg }).collect();
+    workspace.start_with(wrong).finish().exits(64).says(&["has another job, model or preparation"]);
+    assert!(!workspace.path(claims(2)).exists());
+    let second = workspace.start_with(own.iter().copied());
+    second.wait_until_there_is(&claims(2));
+    first.wait_until_it_says("stopping: calls in flight have");
+    gate.store(true, Ordering::SeqCst);
+    first.finish().exits(76).says(&["another attempt has claimed it"]);
+    second.finish().exits(0);
+    let missing = workspace.start_with(["merge", "--run", "shared", "--output", "merged", "--allow-missing"]).finish().exits(4);
+    assert!(missing.stdout.contains("rows of 1 shard"), "{}", missing.stdout);
+}
+
+#[test]
+fn the_number_of_a_shard_comes_from_the_engine() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    plan(&workspace);
+    let auto = ["run", "docs", "--job", "job.toml", "--run", "shared", "--shard", "auto", "--quiet"];
+    workspace.start_with(auto).finish().exits(64).says(&["JOB_COMPLETION_INDEX"]);
+    let done = workspace.clone().env("JOB_COMPLETION_INDEX", "5").start_with(auto).finish().exits(0);
+    assert!(done.stdout.contains("shard 5: committed by attempt 1"), "{}", done.stdout);
+    workspace.clone().env("SLURM_ARRAY_TASK_ID", "99").start_with(auto).finish().exits(64).says(&["the last is 23"]);
+}
