@@ -8,7 +8,7 @@ use super::lines::{Lines, STDIN};
 use super::path_names::{printable, real, unprintable};
 use super::record::{InputKind, InputRecord, is_made_up, joined, path_of, prefix_beside, rest_of};
 use super::remote::Remote;
-use super::settings::{Archives, Attachments, Grouping, InputSettings, Tables};
+use super::settings::{Grouping, InputSettings, Tables};
 use super::slice::Slice;
 use super::table::{Table, is_table_name, is_workbook_name};
 use crate::model::{Digest, Place, Stamp};
@@ -85,13 +85,7 @@ impl Roots {
         }
         let single = before.is_empty() && settings.paths.len() + settings.rows.len() + usize::from(!settings.files_from.is_empty()) == 1;
         let output = real(output);
-        if settings.group != Grouping::None && (settings.attachments == Attachments::Read || settings.archives == Archives::Read) {
-            return Err(InputError(
-                "input.group makes one document of several files, and input.attachments and input.archives make several documents of \
-                one. Set only one of them"
-                    .into(),
-            ));
-        }
+        check_containers(settings)?;
         let mut roots = Vec::new();
         let mut canonical: Vec<(PathBuf, &str)> = Vec::new();
         let has_rows = |given: &&String| {
@@ -99,20 +93,13 @@ impl Roots {
         };
         for given in settings.paths.iter().filter(|given| !has_rows(given)) {
             if let Some(address) = Address::parse(given) {
-                if settings.group != Grouping::None {
-                    return Err(InputError(format!("input {given}: input.group works in local directories only. Copy the files")));
-                }
                 if settings.tables == Tables::Rows && is_table_name(given.split(['?', '#']).next().unwrap_or_default()) {
                     return Err(InputError(format!(
                         "input {given}: rows of tables are read from local files only. Copy the table, or read it as one document \
                         (input.tables = \"document\")"
                     )));
                 }
-                if settings.attachments == Attachments::Read || settings.archives == Archives::Read {
-                    return Err(InputError(format!(
-                        "input {given}: input.attachments and input.archives read local files only. Copy the files to this machine"
-                    )));
-                }
+                check_remote(settings, given)?;
                 let root =
                     Root::open_remote(address, settings, environment, single, before).map_err(|e| InputError(format!("input {e}")))?;
                 if let Some(other) = roots.iter().find(|other| root.overlaps(other)) {
@@ -332,6 +319,27 @@ impl Roots {
             filter.takes(&root.path, path.strip_prefix(&root.path).ok()?).then_some(Place::File(path))
         })
     }
+}
+
+/// Checks that a file is not divided and joined with others at once.
+fn check_containers(settings: &InputSettings) -> Result<(), InputError> {
+    if settings.group == Grouping::None || !settings.divides_files() {
+        return Ok(());
+    }
+    let why = "input.group makes one document of several files, and input.attachments and input.archives make several documents of one";
+    Err(InputError(format!("{why}. Set only one of them")))
+}
+
+/// Checks that an input which is not on this machine can be read with these settings.
+fn check_remote(settings: &InputSettings, given: &str) -> Result<(), InputError> {
+    if settings.group != Grouping::None {
+        return Err(InputError(format!("input {given}: input.group works in local directories only. Copy the files")));
+    }
+    if settings.divides_files() {
+        let why = "input.attachments and input.archives read local files only. Copy the files to this machine";
+        return Err(InputError(format!("input {given}: {why}")));
+    }
+    Ok(())
 }
 
 pub(super) fn is_missing(path: &Path) -> bool {

@@ -155,6 +155,11 @@ impl InputSettings {
         Columns { text: named(&self.text_column), id: named(&self.id_column), keep: self.keep_columns.clone(), used }
     }
 
+    /// Whether files in directories may be several documents.
+    pub(super) fn divides_files(&self) -> bool {
+        self.attachments == Attachments::Read || self.archives == Archives::Read
+    }
+
     /// The rules that select files of a directory. `None` if their outcome depends on the time.
     pub(super) fn rules(&self) -> Option<String> {
         let ages = [&self.newer_than, &self.older_than].iter().any(|time| !time.is_empty());

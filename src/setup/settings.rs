@@ -204,6 +204,20 @@ pub struct Settings {
     pub alerts: Vec<AlertSettings>,
 }
 
+/// Settings that have one of some values.
+const CHOICES: [(&str, &[&str]); 10] = [
+    ("llm.limits.slow_start", &["auto", "on", "off"]),
+    ("prepare.pdf.mode", &["auto", "text", "pages"]),
+    ("output.mode", &["private", "umask"]),
+    ("output.existing", &["ask", "add", "replace"]),
+    ("input.tables", &["ask", "document", "rows"]),
+    ("input.follow_links", &["inside", "never", "all"]),
+    ("input.on_empty", &["fail", "skip"]),
+    ("input.group", &["none", "directory", "stem"]),
+    ("input.attachments", &["list", "read"]),
+    ("input.archives", &["named", "read", "refuse"]),
+];
+
 impl Settings {
     /// Resolves relative paths in the working directory.
     fn locate(&mut self, environment: &Environment) {
@@ -272,18 +286,7 @@ impl Settings {
                 problems.push(config.problem(key, "must be an amount of US dollars from 0 to 1000000"));
             }
         }
-        for (key, choices) in [
-            ("llm.limits.slow_start", &["auto", "on", "off"][..]),
-            ("prepare.pdf.mode", &["auto", "text", "pages"]),
-            ("output.mode", &["private", "umask"]),
-            ("output.existing", &["ask", "add", "replace"]),
-            ("input.tables", &["ask", "document", "rows"]),
-            ("input.follow_links", &["inside", "never", "all"]),
-            ("input.on_empty", &["fail", "skip"]),
-            ("input.group", &["none", "directory", "stem"]),
-            ("input.attachments", &["list", "read"]),
-            ("input.archives", &["named", "read", "refuse"]),
-        ] {
+        for (key, choices) in CHOICES {
             let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
             if !choices.contains(&value) {
                 problems.push(config.problem(key, format!("unknown value \"{value}\"; expected one of {}", choices.join(", "))));

@@ -5,6 +5,7 @@ use crate::order::ECHO;
 use crate::support::{ModelServer, Workspace, jpeg};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -29,13 +30,15 @@ fn mail(text: &str, files: &[(&str, &str, Vec<u8>)]) -> Vec<u8> {
         } else {
             ("base64", STANDARD.encode(content))
         };
-        mail.push_str(&format!(
+        write!(
+            mail,
             "--=={}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\
             Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n{body}\r\n",
             files.len()
-        ));
+        )
+        .unwrap();
     }
-    mail.push_str(&format!("--=={}--\r\n", files.len()));
+    write!(mail, "--=={}--\r\n", files.len()).unwrap();
     mail.into_bytes()
 }
 

@@ -4,6 +4,7 @@
 //! it looks like the path of a document below the container.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// Maximum characters of a name.
@@ -56,13 +57,13 @@ pub(super) fn is_of_system(name: &str) -> bool {
     name.split('/').any(|part| part == "__MACOSX" || part.starts_with("._"))
 }
 
-/// The bytes of a name as text. Bytes that are not UTF-8 become `\xHH`.
+/// The bytes of a name as text. Bytes that are not UTF-8 become `_xHH`.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let mut name = String::new();
     for chunk in bytes.utf8_chunks() {
         name.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            name.push_str(&format!("_x{byte:02X}"));
+            let _infallible = write!(name, "_x{byte:02X}");
         }
     }
     name

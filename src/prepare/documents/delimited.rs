@@ -41,8 +41,11 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
         return Err(Failure::new(FailureCode::Undecodable, message));
     }
     let decoded = encoding::decode(bytes);
-    let notes = decoded.notes();
+    let mut notes = decoded.notes();
     let (stated, text) = stated_separator(&decoded.text);
+    if !quotes_close(text) {
+        notes.push("a quotation mark is not closed; quotation marks are sent as they are".to_owned());
+    }
     let text = match stated.or_else(|| separator(text)) {
         Some(separator) => as_table(text, separator).unwrap_or_else(|| text.to_owned()),
         None => text.to_owned(),
@@ -60,8 +63,18 @@ fn stated_separator(text: &str) -> (Option<u8>, &str) {
     }
 }
 
+/// Whether quotation marks come in pairs. A single one would join all rows behind it.
+fn quotes_close(text: &str) -> bool {
+    text.bytes().filter(|byte| *byte == b'"').count().is_multiple_of(2)
+}
+
 fn rows(text: &str, separator: u8) -> impl Iterator<Item = Vec<String>> {
-    let reader = csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .quoting(quotes_close(text))
+        .from_reader(text.as_bytes());
     let cell = |cell: &str| cell.trim().to_owned();
     reader.into_records().map_while(Result::ok).map(move |row| row.iter().map(cell).collect())
 }
@@ -108,7 +121,9 @@ fn as_table(text: &str, separator: u8) -> Option<String> {
     if width < 2 || rows.len() < 2 {
         return None;
     }
-    rows.iter_mut().for_each(|row| row.resize(width, String::new()));
+    for row in &mut rows {
+        row.resize(width, String::new());
+    }
     let table = table::written(&rows);
     Some(if before.is_empty() { table } else { format!("{}\n\n{table}", before.join("\n")) })
 }
@@ -141,6 +156,11 @@ mod tests {
         let table =
             "| date | debit | credit |\n| --- | --- | --- |\n| 2026-01-01 |  | 2500.00 |\n| 2026-01-02 | 10 |  |\n| a b | x\\|y |  |";
         assert_eq!(read_text(text), table);
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_not_closed_joins_no_rows() {
+        assert_eq!(read_text("a,b\n1,5\" disk\n2,3\n"), "| a | b |\n| --- | --- |\n| 1 | 5\" disk |\n| 2 | 3 |");
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn sections_are_headings_and_comments_and_commands_are_left_out() {
     let source = r#"\documentclass[12pt]{article}
 \usepackage[utf8]{inputenc} % a comment
 \newcommand{\firm}{Acme \& Co}
-\newcommand{\pair}[2]{(#1, #2)}
+\newcommand{\pair}[2]{(\small#1, #2)}
 \title{On \emph{Things}}
 \author{Ann Lee \and Bo \'Alvarez}
 \begin{document}

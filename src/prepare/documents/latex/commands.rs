@@ -109,7 +109,7 @@ impl Writer {
                     behind.trim_start()
                 }
                 "\n" => {
-                    if self.out.ends_with('\n') || self.out.is_empty() {
+                    if self.out.is_empty() || self.out.ends_with('\n') || self.out.ends_with("- ") {
                         behind
                     } else {
                         self.put("\n", behind.trim_start_matches([' ', '\t']))
@@ -255,11 +255,11 @@ impl Writer {
                 self.footnotes.push(text);
                 let _infallible = write!(self.out, "[^{}]", self.footnotes.len());
             }
-            "url" | "path" | "nolinkurl" => self.out.push_str(&content.replace("\\", "")),
+            "url" | "path" | "nolinkurl" => self.out.push_str(&content.replace('\\', "")),
             "href" => {
                 let Some((text, behind)) = group(behind) else { return self.put(content, behind) };
                 let text = self.inline(text);
-                let _infallible = write!(self.out, "[{text}]({})", content.replace("\\", ""));
+                let _infallible = write!(self.out, "[{text}]({})", content.replace('\\', ""));
                 return behind;
             }
             "caption" => {

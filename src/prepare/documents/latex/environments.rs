@@ -48,7 +48,7 @@ impl Writer {
         let plain = own.trim_end_matches('*');
         if FORMULAS.contains(&own) || FORMULAS.contains(&plain) {
             self.line();
-            let _infallible = write!(self.out, "\\begin{{{own}}}{content}\\end{{{own}}}\n");
+            let _infallible = writeln!(self.out, "\\begin{{{own}}}{content}\\end{{{own}}}");
             return rest;
         }
         if VERBATIM.contains(&own) {
@@ -120,7 +120,9 @@ impl Writer {
             rows.push(written);
         }
         let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-        rows.iter_mut().for_each(|row| row.resize(width, String::new()));
+        for row in &mut rows {
+            row.resize(width, String::new());
+        }
         self.paragraph();
         self.out.push_str(&table::written(&rows));
         self.paragraph();

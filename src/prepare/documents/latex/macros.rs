@@ -101,7 +101,7 @@ impl Macro {
                     value
                 }
             };
-            body = body.replace(&format!("#{number}"), value);
+            body = filled(&body, &format!("#{number}"), value);
             if body.len() > LONGEST * 10 {
                 return None;
             }
@@ -111,6 +111,21 @@ impl Macro {
         }
         Some((body, rest))
     }
+}
+
+/// A body with the value of an argument. A space ends the name of a command before it.
+fn filled(body: &str, argument: &str, value: &str) -> String {
+    let mut parts = body.split(argument);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let letters = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
+        if letters < text.len() && text[..letters].ends_with('\\') && value.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            text.push(' ');
+        }
+        text.push_str(value);
+        text.push_str(part);
+    }
+    text
 }
 
 /// `{\x}[1][default]{body}` or `\x{body}`.

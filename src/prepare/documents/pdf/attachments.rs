@@ -31,7 +31,7 @@ fn files(pdf: &Pdf, with_contents: bool) -> Files {
         files.all(page.raw().get::<Array<'_>>(b"AF").as_ref());
         for annotation in page.raw().get::<Array<'_>>(b"Annots").iter().flat_map(Array::iter::<Dict<'_>>) {
             if annotation.get::<Name<'_>>(b"Subtype").is_some_and(|kind| kind.as_str() == "FileAttachment") {
-                files.add(annotation.get::<Dict<'_>>(b"FS"), None);
+                files.add(annotation.get::<Dict<'_>>(b"FS").as_ref(), None);
             }
         }
     }
@@ -52,7 +52,7 @@ impl Files {
         if let Some(names) = node.get::<Array<'_>>(b"Names") {
             let mut entries = names.iter::<Object<'_>>();
             while let (Some(name), Some(file)) = (entries.next(), entries.next()) {
-                self.add(file.into_dict(), words(&name));
+                self.add(file.into_dict().as_ref(), words(&name));
             }
         }
         for kid in node.get::<Array<'_>>(b"Kids").iter().flat_map(Array::iter::<Dict<'_>>) {
@@ -66,17 +66,17 @@ impl Files {
 
     fn all(&mut self, files: Option<&Array<'_>>) {
         for file in files.into_iter().flat_map(Array::iter::<Dict<'_>>).take(MOST) {
-            self.add(Some(file), None);
+            self.add(Some(&file), None);
         }
     }
 
-    fn add(&mut self, file: Option<Dict<'_>>, name: Option<String>) {
+    fn add(&mut self, file: Option<&Dict<'_>>, name: Option<String>) {
         let text = |file: &Dict<'_>| [&b"UF"[..], b"F"].into_iter().find_map(|key| words(&file.get::<Object<'_>>(key)?));
-        let own = file.as_ref().and_then(text);
+        let own = file.and_then(text);
         let Some(name) = own.or(name).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) else { return };
         if self.with_contents
             && self.contents.len() < MOST
-            && let Some(content) = file.as_ref().and_then(content)
+            && let Some(content) = file.and_then(content)
             // Several lists may name one file.
             && !self.contents.iter().any(|other| other.name == name && other.content == content)
         {
