@@ -56,9 +56,9 @@ impl<'a> Compound<'a> {
         repaired.map_or(Cow::Borrowed(bytes), Cow::Owned)
     }
 
-    /// Adds a note if docmill repaired the file.
-    pub fn noted(mut extract: Extract, sound: &Cow<'_, [u8]>) -> Extract {
-        if matches!(sound, Cow::Owned(_)) {
+    /// Adds a note to the extract of sound bytes if they are not the `original` ones.
+    pub fn noted(mut extract: Extract, sound: &[u8], original: &[u8]) -> Extract {
+        if !std::ptr::eq(sound, original) {
             extract.notes.push("the tables of the file are damaged; docmill repaired them, and text may be missing".to_owned());
         }
         extract

@@ -85,7 +85,8 @@ fn mark(document: &mut [u8], at: usize, number: usize) -> bool {
     let mark = format!("{RESULT}{OPEN}{number:0DIGITS$}{CLOSE}");
     // Characters have one byte or two.
     [1, 2].into_iter().any(|width| {
-        let bytes = |text: &str| -> Vec<u8> { text.chars().flat_map(|c| [c as u32 as u8, 0].into_iter().take(width)).collect() };
+        let unit = |c: char| [u8::try_from(u32::from(c)).unwrap_or(b'?'), 0].into_iter().take(width);
+        let bytes = |text: &str| -> Vec<u8> { text.chars().flat_map(unit).collect() };
         let from = at.saturating_sub(NEAR * width);
         let before = document.get(from..at).unwrap_or_default();
         let found = CODES.iter().find_map(|code| before.windows(code.len() * width).rposition(|window| window == bytes(code)));

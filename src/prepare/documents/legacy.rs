@@ -28,10 +28,10 @@ fn is_ppt(bytes: &[u8], extension: &str) -> bool {
 
 fn read_doc(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let sound = Compound::sound(bytes);
-    let (bytes, choices) = doc_forms::with_marks(&sound);
-    let document = undoc::doc::DocParser::from_bytes(bytes).and_then(|mut parser| parser.parse());
+    let (marked, choices) = doc_forms::with_marks(&sound);
+    let document = undoc::doc::DocParser::from_bytes(marked).and_then(|mut parser| parser.parse());
     let found = Found { choices, ..Found::default() };
-    extract(DOC_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound))
+    extract(DOC_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound, bytes))
 }
 
 fn read_ppt(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
@@ -39,7 +39,7 @@ fn read_ppt(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
     let document = undoc::ppt::PptParser::from_bytes(sound.to_vec()).and_then(|mut parser| parser.parse());
     let stream = Compound::open(&sound, PPT_NAME)?.stream("PowerPoint Document").unwrap_or_default();
     let found = Found { tables: ppt_tables::tables(&stream), paged: true, ..Found::default() };
-    extract(PPT_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound))
+    extract(PPT_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound, bytes))
 }
 
 /// What undoc does not read.

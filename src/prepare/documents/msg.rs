@@ -57,7 +57,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     mail.attached(&attachments);
     notes.extend(mail.notes());
     let extract = verdict::readable(NAME, Extract { pages: vec![Page::Text(mail.text.trim().to_owned())], paged: false, notes })?;
-    Ok(Compound::noted(extract, &sound))
+    Ok(Compound::noted(extract, &sound, bytes))
 }
 
 /// The attached files. Attached Outlook items have no form of their own.

@@ -52,6 +52,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
 struct Page {
     markdown: Markdown,
     groups: Vec<Group>,

@@ -81,7 +81,7 @@ fn read_xlsb(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Resul
 fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let sound = Compound::sound(bytes);
     let extract = xls(&sound, |sheets, fill| workbook(&sound, sheets, fill))?;
-    Ok(Compound::noted(extract, &sound))
+    Ok(Compound::noted(extract, &sound, bytes))
 }
 
 fn text(error: impl Display) -> String {

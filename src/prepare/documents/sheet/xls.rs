@@ -64,7 +64,7 @@ struct Globals {
     /// The looks of fonts, and the font of each style.
     fonts: Vec<Look>,
     font_of: Vec<u16>,
-    shared: Vec<Option<RichText>>,
+    shared: Vec<RichText>,
 }
 
 /// What the records of a sheet add to the values of its cells.
@@ -157,7 +157,9 @@ impl Globals {
                     styles.insert(position(), short(body, 4));
                     let own;
                     let text = match kind {
-                        0x00FD => usize::try_from(long(body, 6)).ok().and_then(|at| self.shared.get(at)?.as_ref()),
+                        0x00FD => {
+                            usize::try_from(long(body, 6)).ok().and_then(|at| self.shared.get(at)).filter(|text| !text.runs.is_empty())
+                        }
                         0x00D6 if self.is_old => {
                             own = self.rich(body);
                             Some(&own)

@@ -26,8 +26,8 @@ pub(super) fn runs(bytes: &[u8]) -> Vec<(usize, u16)> {
     bytes.chunks_exact(4).map(|run| (super::biff::short(run, 0).into(), super::biff::short(run, 2))).collect()
 }
 
-/// Reads the table of shared texts from its records. Texts without runs are `None`.
-pub(super) fn shared(records: &[&[u8]]) -> Vec<Option<RichText>> {
+/// Reads the table of shared texts from its records. Texts without runs are empty.
+pub(super) fn shared(records: &[&[u8]]) -> Vec<RichText> {
     let mut reader = Records { records, at: 8 };
     std::iter::from_fn(|| reader.text()).collect()
 }
@@ -64,7 +64,7 @@ impl Records<'_> {
         Some(self.bytes(bytes)?.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte)))
     }
 
-    fn text(&mut self) -> Option<Option<RichText>> {
+    fn text(&mut self) -> Option<RichText> {
         let mut left = self.number(2)?;
         let mut flags = self.number(1)?;
         let count = if flags & 8 != 0 { self.number(2)? } else { 0 };
@@ -87,7 +87,7 @@ impl Records<'_> {
         }
         let runs = runs(&self.bytes(count * 4)?);
         self.bytes(extra)?;
-        Some((!runs.is_empty()).then_some(RichText { text, runs }))
+        Some(if runs.is_empty() { RichText::default() } else { RichText { text, runs } })
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
         let third = [&[1, 0][..], &[2, 0, 1], &[b'x', 0]].concat();
         let fourth = [&[0][..], b"y"].concat();
         let texts = shared(&[&first, &second, &third, &fourth]);
-        let texts: Vec<_> = texts.iter().map(|text| text.as_ref().map(|text| (&*text.text, text.runs.clone()))).collect();
-        assert_eq!(texts, [None, Some(("106β", vec![(2, 1)])), None]);
+        let texts: Vec<_> = texts.iter().map(|text| (&*text.text, text.runs.clone())).collect();
+        assert_eq!(texts, [("", vec![]), ("106β", vec![(2, 1)]), ("", vec![])]);
     }
 }

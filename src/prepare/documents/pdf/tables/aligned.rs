@@ -2,6 +2,7 @@
 //!
 //! Rows with wide gaps form a zone. Strips without text divide the zone into columns.
 
+use super::super::pieces::Piece;
 use super::super::row::Row;
 use super::evidence::{Evidence, Side};
 use super::rules::Ruling;
@@ -24,6 +25,8 @@ const WORDS: usize = 3;
 const PHRASE: f64 = 0.35;
 /// Divisor of the number of rows for those that may lie across columns.
 const FEW: usize = 5;
+/// Minimum number of rows with most cells, in a part of a zone.
+const FULL: usize = 3;
 /// Minimum number of words of a caption.
 const CAPTION: usize = 4;
 /// Share of the table's width that lines across it have.
@@ -40,18 +43,24 @@ pub(in super::super) fn tables<'p>(
     text: &str,
 ) -> Vec<(Range<usize>, Table<'p>)> {
     let mut found: Vec<(Range<usize>, Table<'p>)> = Vec::new();
-    let mut search = |zone: Range<usize>, side: Side| {
+    // Parts of a zone must have rows with all cells. Drawings have few.
+    let is_full = |row: &Vec<Vec<&Piece>>| row.iter().filter(|cell| !cell.is_empty()).count() * 5 >= row.len() * 4;
+    let mut search = |zone: Range<usize>, side: Side, full: usize| {
         let (before, mut rest) = (found.len(), zone.clone());
         while let Some((part, cut)) = part(rows, rest.clone(), text) {
-            found.extend(table(rows, &part, side, ruling, columns, text));
+            let last = columns.last.clone();
+            match table(rows, &part, side, ruling, columns, text) {
+                Some((_, table)) if table.rows.iter().filter(|row| is_full(row)).count() < full => columns.last = last,
+                table => found.extend(table),
+            }
             rest = cut..zone.end;
         }
         found.len() > before
     };
     for zone in zones(rows, text) {
-        if !search(zone.clone(), if beside { Side::Beside } else { Side::Alone }) {
+        if !search(zone.clone(), if beside { Side::Beside } else { Side::Alone }, 0) {
             for part in divided(rows, zone, text) {
-                search(part, if beside { Side::Within } else { Side::Alone });
+                search(part, if beside { Side::Within } else { Side::Alone }, FULL);
             }
         }
     }
