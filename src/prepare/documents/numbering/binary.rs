@@ -205,8 +205,9 @@ mod tests {
         table.extend([0; 8].into_iter().chain([2, 0, 0, 0]));
         let mut document = vec![0; 3 * 512];
         let mut put = |at: usize, value: usize| document[at..at + 4].copy_from_slice(&u32::try_from(value).unwrap().to_le_bytes());
-        [(LISTS, 0), (LISTS + 4, uses), (USES, uses), (USES + 4, pages - uses), (0x102, pages), (0x106, 12)]
-            .map(|(at, value)| put(at, value));
+        for (at, value) in [(LISTS, 0), (LISTS + 4, uses), (USES, uses), (USES + 4, pages - uses), (0x102, pages), (0x106, 12)] {
+            put(at, value);
+        }
         let page = &mut document[1024..];
         page[511] = u8::try_from(paragraphs.len()).unwrap();
         for (at, (list, level)) in paragraphs.iter().enumerate() {

@@ -25,7 +25,7 @@ const WORDS: usize = 3;
 const PHRASE: f64 = 0.35;
 /// Divisor of the number of rows for those that may lie across columns.
 const FEW: usize = 5;
-/// Minimum number of rows with most cells, in a part of a zone.
+/// Minimum number of rows with most cells, in a part of a zone, or if others lie across.
 const FULL: usize = 3;
 /// Minimum number of words of a caption.
 const CAPTION: usize = 4;
@@ -169,7 +169,8 @@ fn tolerant(rows: &[&Row<'_>], text: &str, size: f64) -> Vec<Range<f64>> {
         return all;
     }
     let strips = strips::strips(&fitting, text, size);
-    if strips.len() > all.len() { strips } else { all }
+    let filled = |row: &&&Row<'_>| Line::of(row, &middles(&strips)).filled() * 5 > strips.len() * 4;
+    if strips.len() > all.len() && fitting.iter().filter(filled).count() >= FULL { strips } else { all }
 }
 
 /// The strips between the columns of those rows that have most wide gaps.
