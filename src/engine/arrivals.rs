@@ -130,8 +130,8 @@ impl Following {
     }
 
     /// Notes documents that disappeared.
-    pub fn note_gone(&self, documents: &[DocumentId]) {
-        self.gone.lock().extend(documents);
+    pub fn note_gone(&self, documents: &[(DocumentId, String)]) {
+        self.gone.lock().extend(documents.iter().map(|(document, _)| *document));
     }
 
     /// Whether a document has disappeared before, and is back.

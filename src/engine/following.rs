@@ -149,7 +149,7 @@ impl Publisher {
             let mut results = Results::new(columns(plan), plan.output.clone());
             let gone = self.rows.read(|name| self.following.arrivals.keeps(name), |row| results.push(row))?;
             self.following.note_gone(&gone);
-            if !gone.is_empty() && self.store.unlist(gone).is_err() {
+            if !gone.is_empty() && self.store.vanished(gone).is_err() {
                 return Ok(());
             }
             let files = results.publish(true)?.into_values().flat_map(|job| job.files).collect();

@@ -123,12 +123,13 @@ impl NewestRows {
         Ok(Self { path: path.to_owned(), connection: open_to_read(path)?, run, recipe, order })
     }
 
-    /// Calls `each` with the newest row of each name that `keeps`. Returns the other documents.
+    /// Calls `each` with the newest row of each name that `keeps`. Returns the other documents
+    /// with their names.
     pub fn read<E: From<StoreError>>(
         &self,
         keeps: impl Fn(&str) -> bool,
         mut each: impl FnMut(StoredRow<'_>) -> Result<(), E>,
-    ) -> Result<Vec<DocumentId>, E> {
+    ) -> Result<Vec<(DocumentId, String)>, E> {
         let error = |e| StoreError::new(&self.path, "cannot read rows", e);
         // One snapshot: the active run commits meanwhile.
         let snapshot = self.connection.unchecked_transaction().map_err(error)?;
@@ -139,7 +140,7 @@ impl NewestRows {
             let name = row.get_ref(0).and_then(|name| Ok(name.as_str()?)).map_err(error)?;
             let document = row.get(1).map_err(error)?;
             if !keeps(name) {
-                gone.push(DocumentId(document));
+                gone.push((DocumentId(document), name.to_owned()));
                 continue;
             }
             let Some((job, text)) = row_of(&snapshot, self.recipe, document).map_err(error)? else { continue };

@@ -34,7 +34,7 @@ pub(super) enum Command {
     /// Does nothing, after all earlier commands.
     Barrier(oneshot::Sender<()>),
     /// Documents that no longer belong to the results.
-    Unlisted(Vec<DocumentId>),
+    Vanished(Vec<(DocumentId, String)>),
     Sample {
         elapsed_ms: i64,
         sample: String,
@@ -265,10 +265,11 @@ impl StoreWatcher {
         commands.blocking_send(Command::Published(files)).map_err(|_| WriterGone)
     }
 
-    /// Drops documents from the listing of the active run. Blocks.
-    pub fn unlist(&self, documents: Vec<DocumentId>) -> Result<(), WriterGone> {
+    /// Drops documents from the listing of the active run, unless they have another name by now.
+    /// Blocks.
+    pub fn vanished(&self, documents: Vec<(DocumentId, String)>) -> Result<(), WriterGone> {
         let commands = self.records.upgrade().ok_or(WriterGone)?;
-        commands.blocking_send(Command::Unlisted(documents)).map_err(|_| WriterGone)
+        commands.blocking_send(Command::Vanished(documents)).map_err(|_| WriterGone)
     }
 
     /// Cancels a document. Returns once that is durable.

@@ -27,8 +27,14 @@ pub(super) fn replace_older(t: &Transaction<'_>, run: Run, document: DocumentId,
     if run.delivers { outbox::add(t, document, is_known) } else { Ok(()) }
 }
 
+/// Drops a document from the listing whose file `name` has vanished. A renamed one stays.
+pub(super) fn vanished(t: &Transaction<'_>, run: Run, document: DocumentId, name: &str) -> Result<()> {
+    let has_name = t.prepare_cached("SELECT 1 FROM documents WHERE id = ?1 AND name = ?2")?.exists((document.0, name))?;
+    if has_name { unlist(t, run, document) } else { Ok(()) }
+}
+
 /// Drops a document from the listing.
-pub(super) fn unlist(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
+fn unlist(t: &Transaction<'_>, run: Run, document: DocumentId) -> Result<()> {
     let sql = "DELETE FROM listing WHERE run = ?1 AND position = (SELECT position FROM temp.places WHERE document = ?2)";
     t.prepare_cached(sql)?.execute((run.id, document.0))?;
     t.prepare_cached("DELETE FROM temp.places WHERE document = ?1")?.execute([document.0])?;

@@ -492,3 +492,26 @@ async fn a_store_that_is_truncated_or_ends_in_zeros_is_refused() {
         assert!(error.contains("damaged") && error.contains("Nothing was sent"), "zeros: {zeros}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_document_that_is_renamed_while_its_old_name_vanishes_is_delivered_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::begin_run(dir.path(), &NewRun { follows: true, delivers: true, ..new_run(1) }).unwrap();
+    store.begin_following(None, ResultOrder::Name).unwrap();
+    let outbox = store.outbox().unwrap();
+    let (handle, thread) = writer(store);
+    handle.list_read(read(0, record(1, "a.txt"))).await.unwrap();
+    handle.save_row(row(1, None)).await.unwrap();
+    let renamed = DocumentRecord { name: "b.txt".into(), ..record(1, "a.txt") };
+    handle.list_read(ReadDocument { renamed: true, ..read(1, renamed) }).await.unwrap();
+    // The publisher looked for a.txt before the rename. A scan finds b.txt afterwards.
+    let late = handle.clone();
+    let late = tokio::task::spawn_blocking(move || {
+        late.watcher().vanished(vec![(DocumentId(1), "a.txt".into())])?;
+        late.list(vec![(2, DocumentId(1))])
+    });
+    late.await.unwrap().unwrap();
+    drop(finish(handle, thread));
+    let delivered: Vec<String> = outbox.after(0).unwrap().into_iter().map(|entry| entry.document).collect();
+    assert_eq!(delivered, ["a.txt", "b.txt"]);
+}

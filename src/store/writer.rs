@@ -171,7 +171,7 @@ fn execute(t: &Transaction<'_>, run: Run, command: &Command) -> rusqlite::Result
         Command::Requeued { name, all, .. } => requeue::mark(t, name, *all)?,
         Command::Delivered(entry) => outbox::remove(t, *entry)?,
         Command::Barrier(_) => {}
-        Command::Unlisted(documents) => documents.iter().try_for_each(|document| places::unlist(t, run, *document))?,
+        Command::Vanished(documents) => documents.iter().try_for_each(|(document, name)| places::vanished(t, run, *document, name))?,
         Command::Published(files) => publish_all(t, run.id, files)?,
         Command::Cancelled(document, _) => cancelled::cancel(t, document)?,
         Command::PackLimit(limit) => vectors::remember_limit(t, limit)?,
