@@ -71,6 +71,7 @@ impl End {
             stages.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)).map_or_else(String::new, |stage| stage.stage.clone().into_owned());
         RunFigures {
             documents: meters.documents().unwrap_or(seen.read + seen.up_to_date),
+            uncounted: meters.documents().is_none(),
             left_out: self.findings.left_out,
             up_to_date: seen.up_to_date,
             calls_reused: seen.reused,

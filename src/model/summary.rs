@@ -121,6 +121,9 @@ impl LedgerSum {
 pub struct RunFigures {
     /// Number of documents found.
     pub documents: u64,
+    /// Whether the run stopped before it had found all documents.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
     /// Files passed over.
     pub left_out: LeftOut,
     /// Number of documents that were up to date.

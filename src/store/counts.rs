@@ -95,7 +95,10 @@ impl Archive {
     /// Number of documents that an incomplete run counted. It comes from the run's figures or its
     /// last sample.
     fn documents_counted(&self, run: &RunRecord) -> Result<Option<u64>, StoreError> {
-        let documents = |text: &str| serde_json::from_str::<Value>(text).ok()?["documents"].as_u64();
+        let documents = |text: &str| {
+            let figures = serde_json::from_str::<Value>(text).ok()?;
+            figures["documents"].as_u64().filter(|_| figures["uncounted"] != true)
+        };
         if let Some(documents) = run.figures.as_deref().and_then(documents) {
             return Ok(Some(documents));
         }
