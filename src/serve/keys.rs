@@ -60,6 +60,9 @@ struct Key {
     hash: String,
     #[serde(default)]
     role: Role,
+    /// Name of the key whose runs it sees, for keys that may only read.
+    #[serde(default)]
+    of: Option<String>,
     #[serde(default)]
     max_usd: Option<f64>,
     #[serde(default)]
@@ -83,7 +86,7 @@ pub enum Role {
 /// The sender of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
-    /// Name of the key, which owns the runs; empty on a server without keys.
+    /// Name of the key that owns the runs; empty on a server without keys.
     pub name: String,
     /// What the key allows.
     pub role: Role,
@@ -112,6 +115,10 @@ impl Keys {
             }
             if key.max_usd.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
                 return Err(error(format!("key {}: max_usd must be a positive amount of US dollars", key.name)));
+            }
+            let is_known = |of: &String| *of != key.name && keys.key.iter().any(|other| other.name == *of);
+            if key.of.as_ref().is_some_and(|of| key.role != Role::Read || !is_known(of)) {
+                return Err(error(format!("key {}: of is for keys with role = \"read\", and names another key", key.name)));
             }
         }
         Ok(keys)
@@ -147,7 +154,8 @@ impl Keys {
         // Comparing with a hash takes constant time.
         let matching = |key: &&Key| blake3::Hash::from_hex(&key.hash).is_ok_and(|own| own == hash);
         let key = self.key.iter().find(matching).ok_or_else(|| Problem::unauthorized("the key is not valid for this server"))?;
-        Ok(Caller { name: key.name.clone(), role: key.role, max_usd: key.max_usd.map(Money::from_usd), jobs: key.jobs.clone() })
+        let name = key.of.clone().unwrap_or_else(|| key.name.clone());
+        Ok(Caller { name, role: key.role, max_usd: key.max_usd.map(Money::from_usd), jobs: key.jobs.clone() })
     }
 
     /// The webhook secrets of all keys, as written, by name.
@@ -175,7 +183,7 @@ impl Caller {
     pub fn check_may_run(&self) -> Result<(), Problem> {
         match self.role {
             Role::Run => Ok(()),
-            Role::Read => Err(Problem::forbidden(format!("key {} may only read. Use a key with the role \"run\"", self.name))),
+            Role::Read => Err(Problem::forbidden("the key may only read. Use a key with the role \"run\"")),
         }
     }
 
