@@ -8,7 +8,7 @@ use super::print;
 use super::settings::archive_or_comparisons;
 use crate::ask::larger_cap;
 use crate::event::line;
-use crate::html_report::advice;
+use crate::html_report::{advice, for_clients, is_of_server};
 use crate::model::{FailureCode, LedgerSum, Money, RowStatus, Tally, command_in, counted};
 use crate::progress::{plain, wrapped_for_stdout};
 use crate::store::{Archive, Doubt, Holder, Requests, Retry, RunCounts, RunLock, RunRecord, StoreError};
@@ -128,12 +128,19 @@ impl<'s> Status<'s> {
             (Some(Holder { process, doing }), None) if doing.is_empty() => format!("running (process {process})"),
             (Some(Holder { process, doing }), None) => format!("running (process {process}): {doing}"),
             (None, None) => "did not end: it was killed or interrupted twice, or the machine went down".to_owned(),
-            (_, Some(early @ ("stopped" | "sample"))) => match self.run.stopped.as_deref().unwrap_or_default() {
-                why if why.starts_with(early) => why.to_owned(),
+            (_, Some(early @ ("stopped" | "sample"))) => match self.stopped() {
+                why if why.starts_with(early) => why,
                 why => format!("{early}: {why}"),
             },
+            (_, Some("complete")) if self.counted.pending() > 0 => "ended before all documents had a row".to_owned(),
             (_, Some(outcome)) => outcome.to_owned(),
         }
+    }
+
+    /// Why the run stopped.
+    fn stopped(&self) -> String {
+        let why = self.run.stopped.as_deref().unwrap_or_default();
+        if is_of_server(&self.run.command) { for_clients(why) } else { why.to_owned() }
     }
 
     fn text(&self) -> String {
@@ -221,17 +228,35 @@ impl<'s> Status<'s> {
                 line("", if skips { SKIPS } else { RESENDS });
             }
         }
+        if let Some(next) = self.next_of_server() {
+            line(GO_ON, &next);
+        }
         out
+    }
+
+    /// Whether anything is left to do, and no run does it.
+    fn is_left(&self) -> bool {
+        let outcome = self.run.outcome.as_deref();
+        let done = matches!(outcome, Some("complete" | "sample")) && self.counted.pending() == 0 && self.counted.counts.again == 0;
+        !done && self.at_work.is_none() && !self.run.command.is_empty()
+    }
+
+    /// How to continue a run of a server, if anything is left to do.
+    fn next_of_server(&self) -> Option<String> {
+        if !self.is_left() || !is_of_server(&self.run.command) {
+            return None;
+        }
+        let id = Path::new(&self.store).parent()?.file_name()?.to_string_lossy();
+        let cap = self.run.stopped.as_deref().and_then(larger_cap);
+        let body = cap.map_or_else(String::new, |cap| format!(" with {{\"max_usd\": {cap}}}"));
+        Some(format!("POST /api/runs/{id}/resume{body}, or Resume on the page of the server"))
     }
 
     /// The command to continue, if anything is left to do.
     fn next(&self) -> Option<String> {
-        let again = self.counted.counts.again > 0;
-        let outcome = self.run.outcome.as_deref();
-        let done = matches!(outcome, Some("complete" | "sample")) && self.counted.pending() == 0 && !again;
-        let command = (!done && self.at_work.is_none() && !self.run.command.is_empty()).then(|| self.run.command.clone())?;
+        let command = Some(self.run.command.clone()).filter(|command| self.is_left() && !is_of_server(command))?;
         // A command that has run all the documents that it selects would do nothing.
-        let command = if outcome == Some("sample") { of_all(&command)? } else { command };
+        let command = if self.run.outcome.as_deref() == Some("sample") { of_all(&command)? } else { command };
         // With the same cap the command would send nothing.
         let cap = self.run.stopped.as_deref().and_then(larger_cap);
         Some(cap.map_or_else(|| command.clone(), |cap| with_cap(&command, cap)))

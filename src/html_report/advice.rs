@@ -1,6 +1,7 @@
-//! What people can do about a failure, and the command that asks again.
+//! What people can do about a failure or a stop, and the command that asks again.
 
-use crate::model::FailureCode;
+use crate::ask::larger_cap;
+use crate::model::{FailureCode, subcommand};
 
 /// What to do about documents with a failure code.
 pub fn advice(code: FailureCode) -> &'static str {
@@ -10,7 +11,7 @@ pub fn advice(code: FailureCode) -> &'static str {
         FailureCode::Empty => "Give the document content, or exclude it. The next run notices the change and asks again.",
         FailureCode::TooLarge => "Raise read.max_file_mb, or split the file.",
         FailureCode::Undecodable => {
-            "Export or download the file again: it is damaged, or its name ending is wrong. The next run notices the change."
+            "Export, download or send it again: it is damaged, or its name ending is wrong. The next run notices the change."
         }
         FailureCode::Encrypted => "Save a copy without a password. The next run notices the change.",
         FailureCode::NoText => "The pages are pictures. Switch on images of pages, or run OCR over the file first.",
@@ -45,15 +46,39 @@ pub fn repeat(command: &str, code: FailureCode) -> Option<String> {
     let kept = command.split(' ').filter(|word| !word.starts_with("--retry-failed"));
     let kept = kept.collect::<Vec<_>>().join(" ");
     match code {
-        code if kept.is_empty() || !code.may_pass() => None,
+        code if kept.is_empty() || is_of_server(command) || !code.may_pass() => None,
         code if code.is_transient() => Some(kept),
         code => Some(format!("{kept} --retry-failed={code}")),
+    }
+}
+
+/// Whether a run belongs to a server. Its command starts the server, and does not continue the run.
+pub fn is_of_server(command: &str) -> bool {
+    subcommand(command) == Some("serve")
+}
+
+/// Why a run stopped, in the words of the API instead of those of the command line.
+pub fn for_clients(message: &str) -> String {
+    match (message.split_once(" To continue, "), larger_cap(message)) {
+        (Some((why, _)), Some(cap)) => format!("{why} To continue, resume the run with a larger cap, such as {{\"max_usd\": {cap}}}"),
+        _ => message.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_of_a_server_goes_on_by_its_api() {
+        let command = "docmill serve --config a.toml";
+        assert!(is_of_server(command) && is_of_server(&format!("DOCMILL_LLM__MODEL=m {command}")));
+        assert!(!is_of_server("docmill run serve") && !is_of_server(""));
+        assert_eq!(repeat(command, FailureCode::RateLimited), None);
+        let reached = "the cap is reached. To continue, run the same command with a larger cap, such as --max-usd 2.4 (the rest costs $1)";
+        assert_eq!(for_clients(reached), "the cap is reached. To continue, resume the run with a larger cap, such as {\"max_usd\": 2.4}");
+        assert_eq!(for_clients("interrupted"), "interrupted");
+    }
 
     #[test]
     fn each_code_has_advice_and_permanent_failures_are_named_in_the_command() {

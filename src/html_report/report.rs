@@ -1,6 +1,7 @@
 //! Gathers the figures of the page from the store.
 
 use super::activity::{Activity, Stretch, TaskUse, Totals};
+use super::advice::{for_clients, is_of_server};
 use super::chart::Chart;
 use super::charts::{distributions, over_time};
 use super::distribution::Spread;
@@ -270,7 +271,7 @@ fn head(archive: &Archive, run: &RunRecord, at_work: bool) -> Result<RunHead, St
         started: run.started.clone(),
         ended: run.ended.clone(),
         outcome,
-        stopped: run.stopped.clone(),
+        stopped: run.stopped.as_ref().map(|why| if is_of_server(&run.command) { for_clients(why) } else { why.clone() }),
         jobs: run.jobs.iter().map(|job| job.name.clone()).collect(),
         simulated: provider == "simulated",
         provider,

@@ -11,6 +11,11 @@ pub fn command_in(directory: &Path, name: &str) -> String {
     format!("docmill {name} --output {}", shell_words::quote(&shown))
 }
 
+/// The name of the command in a command line of docmill, after settings in the environment.
+pub fn subcommand(command: &str) -> Option<&str> {
+    command.split(' ').skip_while(|word| *word != "docmill").nth(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,7 +32,7 @@ pub use call::{Call, CallKey, MessagePart, VectorForm, Want};
 pub use causes::{causes, with_causes};
 pub use checked::{Checked, Repair, Unfit};
 pub use column::{Column, ColumnType, JobColumns};
-pub use command::command_in;
+pub use command::{command_in, subcommand};
 pub use counted::counted;
 pub use document::{ContainerMember, Digest, Document, DocumentId, GROUP_EXTENSION, Kind, Place, Stamp, TableRow, UNNAMED_ROW};
 pub use failure::{Failure, FailureCode};

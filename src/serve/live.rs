@@ -43,6 +43,12 @@ struct Log {
     latest: VecDeque<Arc<str>>,
 }
 
+impl Log {
+    fn knows(&self, position: Position) -> bool {
+        position.run == self.run && position.event <= self.events
+    }
+}
+
 /// A position among the events of a run: the run's number in its store, and the event's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -124,10 +130,15 @@ impl Live {
         self.log.lock().run
     }
 
+    /// Whether a position is among the events of this run, so that the missed ones can be counted.
+    pub fn knows(&self, position: Position) -> bool {
+        self.log.lock().knows(position)
+    }
+
     /// The events after a position. An unknown position means all that are kept.
     pub fn after(&self, position: Option<Position>) -> Next {
         let log = self.log.lock();
-        let from = position.filter(|at| at.run == log.run && at.event <= log.events).map_or(0, |at| at.event);
+        let from = position.filter(|at| log.knows(*at)).map_or(0, |at| at.event);
         let first = log.events - log.latest.len() as u64;
         let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let events = log.latest.iter().skip(skip).cloned().collect();
@@ -197,8 +208,10 @@ mod tests {
         assert_eq!(live.after(Some(all.position)).events.len(), 0);
         // Ids of another run, of the future and of no run mean everything.
         for id in ["6.2", "7.99"] {
-            assert_eq!(live.after(Position::parse(id)).events.len(), 4, "{id}");
+            let position = Position::parse(id);
+            assert_eq!((live.after(position).events.len(), live.knows(position.unwrap())), (4, false), "{id}");
         }
+        assert!(live.knows(all.position));
         assert_eq!(Position::parse("x.1"), None);
     }
 

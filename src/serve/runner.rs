@@ -10,9 +10,10 @@ use crate::ask::{Allowance, StopKind, larger_cap};
 use crate::config::Config;
 use crate::control::ControlServer;
 use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
+use crate::html_report;
 use crate::read::{Grouping, InputSettings, Tables};
 use crate::setup::{Assembled, Environment, Flag, RunOptions, Server, Settings, assemble};
-use crate::store::{Archive, Requests};
+use crate::store::{Archive, Requests, RunCounts, RunRecord, StoreError};
 use futures::FutureExt as _;
 use jiff::{Timestamp, Zoned};
 use std::panic::AssertUnwindSafe;
@@ -125,8 +126,7 @@ fn for_clients(message: &str, outer: Option<&str>) -> String {
             let why = why.replace(" (budget.max_usd)", &format!(" is what {outer} leaves. It"));
             format!("{why} To continue, raise {outer}, then resume the run")
         }
-        (Some((why, _)), Some(cap), None) => format!("{why} To continue, resume the run with a larger cap, such as {{\"max_usd\": {cap}}}"),
-        _ => message.to_owned(),
+        _ => html_report::for_clients(message),
     }
 }
 
@@ -302,7 +302,7 @@ pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
     let mut totals = Totals { requests: ledger.requests, spent: ledger.counted, unpriced: ledger.cost.unpriced_calls, ..Totals::default() };
     let runs = archive.runs()?;
     if let Some(last) = runs.last() {
-        let counted = archive.run_counts(&runs, last)?;
+        let counted = count(&archive, &runs, last)?;
         let tally = counted.counts.all();
         totals.done = tally.rows();
         totals.failed = tally.failures.values().sum();
@@ -310,4 +310,25 @@ pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
         totals.pending = counted.counted.then(|| counted.pending());
     }
     Ok(totals)
+}
+
+/// Counts the documents of the last work on a run.
+///
+/// It may have stopped before it had listed all documents. They are the same ones as before, so an
+/// earlier listing that is longer counts.
+fn count(archive: &Archive, runs: &[RunRecord], last: &RunRecord) -> Result<RunCounts, StoreError> {
+    let mut best = archive.run_counts(runs, last)?;
+    let rows = |counted: &RunCounts| counted.counts.all().rows();
+    for run in runs.iter().rev().filter(|run| run.recipe == last.recipe) {
+        let earlier = archive.run_counts(runs, run)?;
+        let (documents, counted) = (best.documents.max(earlier.documents), best.counted || earlier.counted);
+        if rows(&earlier) > rows(&best) {
+            best = earlier;
+        }
+        best = RunCounts { documents, counted, ..best };
+        if run.documents.is_some() {
+            break;
+        }
+    }
+    Ok(best)
 }

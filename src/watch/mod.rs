@@ -29,5 +29,6 @@ mod writers;
 pub use emitter::{Emission, EmitError, Emitter};
 pub use inbox::Inbox;
 pub use on_result::OnResult;
+pub use pending::is_temporary;
 pub use settings::WatchSettings;
 pub use stdin::LineSource;

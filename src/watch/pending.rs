@@ -149,8 +149,8 @@ pub(super) fn is_old(stamp: Stamp, stillness: Stillness) -> bool {
     stillness.is_own_clock && stamp.changed_ns > 0 && now.saturating_sub(stamp.changed_ns) >= settle
 }
 
-/// Whether a name is that of an unfinished file.
-pub(super) fn is_temporary(path: &Path) -> bool {
+/// Whether a name is that of an unfinished file, which `docmill watch` leaves alone.
+pub fn is_temporary(path: &Path) -> bool {
     const ENDINGS: [&str; 6] = [".part", ".partial", ".tmp", ".crdownload", ".filepart", ".download"];
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     let lower = name.to_ascii_lowercase();

@@ -78,11 +78,20 @@ fn a_killed_server_goes_on_where_it_was_and_pays_nothing_twice() {
     let id = serving.submit("echo", &borrowed(&texts));
     let waits = serving.submit("echo", &[("z.txt", "docid:900")]);
     server.wait_until("20 calls are answered", |ledger| ledger.requests() >= 24);
+    serving.wait(&id, "at work", |run| run["documents"]["done"].as_u64() >= Some(20));
+    // A client that connects now gets the numbers of now.
+    let first = serving.events(&id, None, |events| events.iter().any(|event| event.name == "run"));
+    let at_work = first.iter().find(|event| event.name == "run").unwrap();
+    assert!(at_work.data["documents"]["done"].as_u64() >= Some(20) && at_work.data["requests"].as_u64() >= Some(20), "{at_work:?}");
+    let last = first.iter().rev().find_map(|event| event.id.clone());
     serving.process.signal("KILL");
     drop(serving);
-    open.store(true, Ordering::SeqCst);
 
     let serving = Serving::start(&workspace);
+    serving.wait(&id, "at work again", |run| run["state"] == "running" && run["progress"].is_object());
+    let again = serving.events(&id, last.as_deref(), |events| events.iter().any(|event| event.id.is_some()));
+    assert!(again.iter().any(|event| event.name == "missed" && event.data.is_null()), "{again:?}");
+    open.store(true, Ordering::SeqCst);
     serving.wait_for(&id, "complete");
     serving.wait_for(&waits, "complete");
     assert_eq!(rows(&serving, &id).len(), 30);
@@ -213,6 +222,11 @@ fn a_run_at_its_cap_goes_on_with_a_larger_one() {
     let message = stopped["message"].as_str().unwrap();
     assert!(message.contains("resume the run with a larger cap") && !message.contains("--max-usd"), "{message}");
     serving.post(&format!("/api/runs/{id}/resume"), &json!({"max_usd": -1})).is(422);
+    let spent = stopped["cost_usd"].as_f64().unwrap();
+    let refused = serving.post(&format!("/api/runs/{id}/resume"), &json!({"max_usd": spent / 2.0})).is(422);
+    assert!(refused.text.contains("the run has spent"), "{}", refused.text);
+    let status = workspace.docmill(["status", "--output", &format!("server/runs/{id}")]).exits(0).stdout;
+    assert!(status.contains(&format!("POST /api/runs/{id}/resume with {{\"max_usd\": ")) && !status.contains("--max-usd"), "{status}");
     serving.post(&format!("/api/runs/{id}/resume"), &json!({"max_usd": 1000})).is(200);
     assert_eq!(serving.wait_for(id, "complete")["max_usd"], 1000.0);
 }
@@ -356,6 +370,12 @@ fn keys_separate_clients_and_other_sites_are_refused() {
     }
     serving.delete(&format!("/api/runs/{id}")).is(404);
     assert_eq!(serving.get("/api/runs").json()["runs"], json!([]));
+    // A key that may only read sees the runs of another one.
+    let file = workspace_file(&workspace, "keys.toml").replace("name = \"theirs\"", "name = \"theirs\"\nrole = \"read\"\nof = \"ours\"");
+    workspace.write("keys.toml", file);
+    serving.process.signal("HUP");
+    serving.until("it sees the run", || (serving.get("/api/runs").json()["runs"][0]["id"] == id).then_some(()));
+    serving.post(&format!("/api/runs/{id}/requeue"), &json!({"documents": ["a.txt"]})).is(403);
     serving.with_header("authorization", "Bearer dmk_wrong").get("/api/runs").is(401);
 }
 

@@ -92,8 +92,13 @@ fn a_stop_tells_of_files_that_were_not_ready() {
     (&file).write_all(b"docid:half").unwrap();
     put(&workspace, "a.txt", "docid:a");
     wait_for_rows(&workspace, &run, &[("a.txt", "a")]);
+    // Watch leaves unfinished files alone, and so does the check of the results.
+    workspace.doc("up.part", "docid:b");
+    workspace.doc("t~", "docid:b");
     stop(run).says(&["1 file was not ready yet"]);
     drop(file);
+    std::fs::remove_file(workspace.path("docs/slow.txt")).unwrap();
+    workspace.docmill(["verify"]).exits(0);
     assert_eq!(server.requests(), 1);
 }
 

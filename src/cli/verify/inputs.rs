@@ -3,12 +3,13 @@
 use super::Receipt;
 use crate::cli::exit::CliError;
 use crate::cli::print;
-use crate::model::{Digest, Place};
+use crate::model::{Digest, Place, subcommand};
 use crate::prepare::is_archive_name;
 use crate::progress::plain;
 use crate::read::{InputKind, InputRecord, Roots};
 use crate::setup::{self, inputs_of};
 use crate::store::{Archive, Content, RunRecord, View};
+use crate::watch::is_temporary;
 use crate::write::Hashed;
 use std::fs::File;
 use std::io;
@@ -109,7 +110,8 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
     let unread = if unread > 0 { format!(", {unread} not compared (empty or unreadable when they were read)") } else { String::new() };
     let text = format!("{same} inputs are unchanged, {} changed, {} gone{unread}", changed.count, gone.count);
     // Documents that an incomplete run has not reached are pending, and not new.
-    let new = if view.complete { new_names(archive, view, &all)? } else { Names::default() };
+    let was_watched = runs.iter().any(|run| run.id == view.run && subcommand(&run.command) == Some("watch"));
+    let new = if view.complete { new_names(archive, view, &all, was_watched)? } else { Names::default() };
     if gone.count + changed.count + new.count == 0 {
         return Receipt::right(&text);
     }
@@ -124,11 +126,14 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
     Ok(())
 }
 
-/// Inputs that the listing of a view does not have.
-fn new_names(archive: &Archive, view: &View, all: &[Roots]) -> Result<Names, CliError> {
+/// Inputs that the listing of a view does not have. `docmill watch` leaves unfinished files alone.
+fn new_names(archive: &Archive, view: &View, all: &[Roots], was_watched: bool) -> Result<Names, CliError> {
     let mut catalog = archive.catalog(None).map_err(CliError::internal)?;
     let mut new = Names::default();
     for (document, _) in all.iter().flat_map(Roots::walk) {
+        if was_watched && matches!(&document.place, Place::File(path) if is_temporary(path)) {
+            continue;
+        }
         // A row of a delivery may have the name of an earlier or later delivery in the results.
         let mut is_listed = all.len() > 1 && document.row().is_some();
         for version in catalog.versions(&document.name).map_err(CliError::internal)? {

@@ -137,6 +137,12 @@ pub async fn resume(
     if cap.is_some() && live.is_some() {
         return Err(Problem::conflict("the run is at work. Pause it first, to change its cap"));
     }
+    let spent = run.totals.spent;
+    if let Some(cap) = cap.filter(|cap| *cap <= spent) {
+        return Err(Problem::invalid(format!(
+            "max_usd: the cap of {cap} includes what was spent, and the run has spent {spent}. Choose a larger cap"
+        )));
+    }
     if run.state == RunState::Complete {
         return Err(Problem::conflict("the run is complete. Requeue documents to ask again"));
     }

@@ -46,8 +46,8 @@ pub async fn events(
     let changed = app.changed.subscribe();
     let id = find(&app, &caller, &id).await?.id;
     let position = headers.get("last-event-id").and_then(|id| Position::parse(id.to_str().ok()?));
-    // The facts of a run are kept while it is at work.
-    let has_missed = position.is_some() && app.live(&id).is_none();
+    // The facts of a run are kept while it is at work, and by the same process.
+    let has_missed = position.is_some_and(|position| app.live(&id).is_none_or(|live| !live.knows(position)));
     let follower =
         Follower { app, caller, id, position, changed, live: None, run: None, shown: None, counters: String::new(), has_ended: false };
     let events =
@@ -86,7 +86,7 @@ impl Follower {
             let run = match self.run.take() {
                 Some(run) => run,
                 // A removed run ends its streams.
-                None => Run::of(&self.app, find(&self.app, &self.caller, self.id.as_str()).await.ok()?),
+                None => Run::with_progress(&self.app, find(&self.app, &self.caller, self.id.as_str()).await.ok()?),
             };
             if self.live.is_none() {
                 self.live = self.app.live(&self.id);

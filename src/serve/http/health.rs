@@ -1,9 +1,11 @@
 //! Health and metrics of the server.
 
+use super::runs::spent_since;
 use crate::model::Money;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
+use crate::serve::queue::{Filter, State as RunState};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -34,7 +36,10 @@ pub async fn metrics(State(app): State<Arc<App>>, Extension(caller): Extension<C
     let (counts, runs, requests) = app
         .blocking(move |app| {
             let requests = app.gateway.money().of(Some(&caller.name));
-            Ok((app.queue.counts(&caller.name)?, app.queue.money(Some(&caller.name))?, (requests.spent, requests.reserved)))
+            let (spent, reserved) = app.queue.money(Some(&caller.name))?;
+            let at_work = Filter { state: Some(RunState::Running), before: None, limit: u32::MAX };
+            let since: Money = app.queue.list(&caller.name, &at_work)?.iter().map(|run| spent_since(app, &run.id)).sum();
+            Ok((app.queue.counts(&caller.name)?, (spent + since, reserved - since), (requests.spent, requests.reserved)))
         })
         .await?;
     let mut text = String::new();
@@ -50,6 +55,6 @@ pub async fn metrics(State(app): State<Arc<App>>, Extension(caller): Extension<C
     let mut spent = [("runs", usd(runs.0)), ("requests", usd(requests.0))].into_iter();
     family("docmill_spent_usd", "US dollars that runs and requests of this key have spent.", "by", &mut spent);
     let mut reserved = [("runs", usd(runs.1)), ("requests", usd(requests.1))].into_iter();
-    family("docmill_reserved_usd", "US dollars that they have reserved.", "by", &mut reserved);
+    family("docmill_reserved_usd", "US dollars that they have reserved under caps of this key and the server.", "by", &mut reserved);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -124,8 +124,7 @@ impl Run {
 
     /// A run with its progress, if it is at work.
     pub fn with_progress(app: &App, run: QueuedRun) -> Self {
-        let live = app.live(&run.id);
-        let progress: Option<Value> = live.and_then(|live| serde_json::from_str(&live.counters.borrow()).ok());
+        let progress = progress(app, &run.id);
         let counters = progress.as_ref().and_then(|progress| Snapshot::deserialize(progress).ok());
         let run = Self::of(app, run);
         let run = if let Some(counters) = counters { run.at_work(&counters) } else { run };
@@ -150,6 +149,17 @@ impl Run {
             ..self
         }
     }
+}
+
+/// The newest counters of a run at work.
+fn progress(app: &App, id: &RunId) -> Option<Value> {
+    app.live(id).and_then(|live| serde_json::from_str(&live.counters.borrow()).ok())
+}
+
+/// Money that a run has spent since it last began. The queue does not know it yet.
+pub fn spent_since(app: &App, id: &RunId) -> Money {
+    let counters = progress(app, id).and_then(|progress| Snapshot::deserialize(progress).ok());
+    counters.map_or(Money::ZERO, |counters| counters.cost.usd)
 }
 
 /// Why a run waits without a reason of its own; empty if it does not wait.

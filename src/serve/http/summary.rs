@@ -2,12 +2,13 @@
 
 use super::find;
 use crate::html_report::Failures;
+use crate::model::Money;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
 use crate::serve::queue::RunId;
 use crate::serve::thumbnails::ImageDocument;
-use crate::store::Archive;
+use crate::store::{Archive, Requests};
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
@@ -31,6 +32,19 @@ pub struct Summary {
     stages_s: Option<f64>,
     /// Documents that failed so far, by code, most frequent first.
     failures: Vec<FailedDocuments>,
+    /// Requests that got no response, so that it is unknown whether they are billed; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maybe_billed: Option<MaybeBilled>,
+}
+
+/// Requests that got no response, so that it is unknown whether they are billed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MaybeBilled {
+    /// How many. Requests in flight count.
+    requests: u64,
+    /// Their maximum cost in US dollars, which `cost_usd` of the run includes; absent if it is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_most_usd: Option<f64>,
 }
 
 /// Documents that failed with the same code.
@@ -84,7 +98,10 @@ fn of(app: &App, id: &RunId) -> Result<Summary, Problem> {
     let parsed = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
     let figures = parsed(last.figures.as_deref());
     let sample = parsed(archive.samples(last.id)?.last().map(|(_, sample)| sample.as_str()));
+    let ledger = archive.ledger(Requests::All)?;
+    let at_most_usd = ledger.maybe_billed_at_most_usd.map(Money::usd);
     Ok(Summary {
+        maybe_billed: (ledger.maybe_billed > 0).then_some(MaybeBilled { requests: ledger.maybe_billed, at_most_usd }),
         limited_by: figures["bottleneck"]["sentence"].as_str().map(ToOwned::to_owned),
         stages_s: sample["elapsed_s"].as_f64(),
         stages: sample["stages"].as_array().cloned().unwrap_or_default(),

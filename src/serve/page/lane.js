@@ -1,7 +1,7 @@
 // One run on the page: its state, figures, calls and rows, as they change.
 
 import { draw, measure, overlap } from "./calls.js";
-import { busy, byId, call, costSoFar, documentsOf, dollars, element, figure, hasEnded, hasKey, json, ONE_BY_ONE, percent, plural, save, seconds, stateOf, wait, worded } from "./server.js";
+import { amount, busy, byId, call, documentsOf, dollars, element, figure, hasEnded, hasKey, json, ONE_BY_ONE, percent, plural, save, seconds, spentSoFar, stateOf, wait, worded } from "./server.js";
 
 /// Rows on a page.
 const ROWS = 50;
@@ -91,7 +91,7 @@ export class Lane {
     if (name === "run") {
       this.run = JSON.parse(data);
       // The counters begin again when the run goes on.
-      if (this.run.state !== "running") this.progress = null;
+      this.progress = this.run.progress ?? null;
     }
     if (name === "progress") this.progress = JSON.parse(data);
     return true;
@@ -189,15 +189,15 @@ export class Lane {
   showFigures() {
     const { run, progress } = this;
     const documents = documentsOf(run, progress);
+    const spent = spentSoFar(run, progress);
     const bar = this.part("progress");
     bar.max = Math.max(documents.all ?? documents.rows, 1);
     bar.value = documents.rows;
     const lines = [
       ["Documents", documents.text],
       ["Failed", `${progress?.failed ?? run.documents.failed}`],
-      // The run has what came before, and its counters what came since.
-      ["Requests", `${run.requests + (progress?.requests ?? 0)}`],
-      ["Cost", cost(costSoFar(run, progress), run.max_usd)],
+      ["Requests", `${spent.requests}`],
+      ["Cost", cost(spent, run.max_usd, this.hasEnded() ? this.summary?.maybe_billed : null)],
     ];
     const part = this.calls.size < CALLS ? "" : ` (the first ${plural(this.calls.size, "call")})`;
     const sentences = [
@@ -212,14 +212,9 @@ export class Lane {
   showActions() {
     const { run } = this;
     const post = (path) => () => json(`/api/runs/${this.id}/${path}`, { method: "POST" });
-    const again = (path) => async () => {
-      await post(path)();
-      // The stream of an ended run is over.
-      window.dispatchEvent(new HashChangeEvent("hashchange"));
-    };
     const actions = [];
     if (!this.hasEnded()) actions.push(["Cancel", post("cancel")], run.held ? ["Resume", post("resume")] : ["Pause", post("pause")]);
-    else if (run.state !== "complete") actions.push(["Resume", again("resume")]);
+    else if (run.state !== "complete") actions.push(["Resume", () => this.resume()]);
     actions.push(...["csv", "jsonl"].map((format) => [`Results as ${format.toUpperCase()}`, () => save(`/api/runs/${this.id}/results?format=${format}`, `results.${format}`)]));
     const report = `/api/runs/${this.id}/report`;
     if (hasKey()) actions.push(["Save the report", () => save(report, "report.html")]);
@@ -236,13 +231,34 @@ export class Lane {
     this.part(".actions").replaceChildren(...buttons);
   }
 
-  /// Removes the run when the user has said so twice.
-  async remove() {
-    const box = this.part("dialog");
+  /// Resumes an ended run. One that has reached its cap needs a larger one.
+  async resume() {
+    const larger = this.run.message.match(/\{"max_usd": ([\d.]+)\}/)?.[1];
+    const options = { method: "POST" };
+    if (larger) {
+      const field = this.part(".cap input");
+      field.value = larger;
+      if (await this.answer(".cap") !== "resume") return;
+      options.body = JSON.stringify({ max_usd: amount(field.value) });
+      options.headers = { "content-type": "application/json" };
+    }
+    await json(`/api/runs/${this.id}/resume`, options);
+    // The stream of an ended run is over.
+    window.dispatchEvent(new HashChangeEvent("hashchange"));
+  }
+
+  /// Shows a dialog, and waits for the value of the button that closes it.
+  async answer(dialog) {
+    const box = this.part(dialog);
     box.returnValue = "";
     box.showModal();
     await new Promise((closed) => box.addEventListener("close", closed, { once: true }));
-    if (box.returnValue !== "remove") return;
+    return box.returnValue;
+  }
+
+  /// Removes the run when the user has said so twice.
+  async remove() {
+    if (await this.answer(".removal") !== "remove") return;
     await call(`/api/runs/${this.id}`, { method: "DELETE" });
     location.hash = "runs";
   }
@@ -353,10 +369,14 @@ export class Lane {
   }
 }
 
-/// Money spent, what has no known price, and the cap.
-function cost(bill, cap) {
+/// Money spent, what has no known price, what may not be billed, and the cap.
+function cost(bill, cap, uncertain) {
   const parts = [dollars(bill.usd)];
   if (bill.unpriced_calls > 0) parts.push(`and ${plural(bill.unpriced_calls, "request")} without a known price`);
+  if (uncertain) {
+    const most = uncertain.at_most_usd ? `, at most ${dollars(uncertain.at_most_usd)} of it` : "";
+    parts.push(`(${plural(uncertain.requests, "request")} without a response may not be billed${most})`);
+  }
   if (cap) parts.push(`(cap ${dollars(cap)})`);
   return parts.join(" ");
 }

@@ -1,6 +1,6 @@
 // The form of a new run: documents, job, estimate, and how to run.
 
-import { attempt, busy, byId, call, dollars, element, json, ONE_BY_ONE, plural, range, seconds, wait, worded } from "./server.js";
+import { amount, attempt, busy, byId, call, dollars, element, json, ONE_BY_ONE, plural, range, seconds, wait, worded } from "./server.js";
 
 /// Documents to try the server with, which are part of the program.
 const SAMPLES = [
@@ -28,6 +28,7 @@ const form = { files: [], jobs: [], edits: {}, change: 0 };
 
 const how = () => document.querySelector("input[name=how]:checked").value;
 const texts = () => byId("text").value.split(/\n\s*\n/).map((text) => text.trim()).filter((text) => text !== "");
+const isEmpty = () => texts().length === 0 && form.files.length === 0;
 const bytes = () => form.files.reduce((sum, file) => sum + file.size, byId("text").value.length);
 
 // ---- Documents
@@ -88,7 +89,7 @@ export async function showForm() {
   form.jobs = jobs;
   const simulated = provider === "simulated";
   byId("model").textContent = simulated
-    ? "This server uses the built-in simulator: its answers are invented, and cost nothing."
+    ? "This server uses the built-in simulator: its answers are invented. Costs are calculated, and no provider bills them."
     : `This server asks ${provider}${model ? `, ${model}` : ""}. Runs cost money.`;
   byId("flex-label").hidden = simulated;
   const chosen = byId("job").value;
@@ -141,9 +142,8 @@ function submission({ settings = {}, label = "" } = {}) {
   const job = chosenJob();
   if (job && job.name in form.edits) run.job_file = form.edits[job.name];
   else if (job) run.job = job.name;
-  const cap = byId("max-usd").value.trim().replace(",", ".");
-  // The server says what is wrong with an amount.
-  if (cap !== "") run.max_usd = Number.isFinite(Number(cap)) ? Number(cap) : cap;
+  const cap = byId("max-usd").value;
+  if (cap.trim() !== "") run.max_usd = amount(cap);
   if (byId("flex").checked) run.lane = "flex";
   const body = new FormData();
   body.append("run", JSON.stringify(run));
@@ -156,11 +156,9 @@ async function changed() {
   keep();
   form.estimated?.abort();
   const change = (form.change += 1);
-  const isEmpty = texts().length === 0 && form.files.length === 0;
-  byId("run").disabled = isEmpty;
-  byId("estimate").hidden = isEmpty || bytes() <= ESTIMATED_BYTES;
+  byId("estimate").hidden = isEmpty() || bytes() <= ESTIMATED_BYTES;
   byId("estimated").replaceChildren();
-  if (isEmpty || bytes() > ESTIMATED_BYTES) return;
+  if (isEmpty() || bytes() > ESTIMATED_BYTES) return;
   await wait(STILL);
   if (change === form.change) await attempt(estimate);
 }
@@ -208,6 +206,7 @@ function showEstimate(made) {
 // ---- Run
 
 async function submit() {
+  if (isEmpty()) throw new Error("There is no document yet. Choose files or samples, or type a text.");
   const kind = how();
   const start = async (settings, label) => (await json("/api/runs", submission({ settings, label }))).id;
   const ids = [];

@@ -2,7 +2,7 @@
 
 import { comparison } from "./calls.js";
 import { Lane } from "./lane.js";
-import { attempt, byId, costSoFar, documentsOf, dollars, element, hasEnded, json, stateOf, wait, worded } from "./server.js";
+import { attempt, byId, documentsOf, dollars, element, hasEnded, json, spentSoFar, stateOf, wait, worded } from "./server.js";
 
 /// Runs on a page of the list.
 const RUNS = 50;
@@ -43,7 +43,7 @@ function line(run) {
   const { documents, progress } = run;
   const state = element("td", stateOf(run), { class: run.state === "complete" ? "good" : hasEnded(run) ? "bad" : "" });
   if (run.state === "queued" && run.message) state.append(element("div", worded(run.message), { class: "why" }));
-  const cells = [documentsOf(run, progress).text, `${progress?.failed ?? documents.failed}`, dollars(costSoFar(run, progress).usd)];
+  const cells = [documentsOf(run, progress).text, `${progress?.failed ?? documents.failed}`, dollars(spentSoFar(run, progress).usd)];
   row.append(name, element("td", job), state, ...cells.map((text) => element("td", text)));
   return row;
 }

@@ -24,6 +24,7 @@ const ADVICE = [
   [/exclude it with input\.exclude/, "leave it out"],
   [/ Check input\.paths and input\.exclude/, ""],
   [/, without --in-doubt skip/, ""],
+  [/\{"max_usd": ([\d.]+)\}/, "$$$1"],
 ];
 
 /// A message of the server in words of this page.
@@ -96,10 +97,17 @@ export function wait(ms, signal) {
 }
 
 const isKnown = (value) => value !== null && value !== undefined;
-export const dollars = (usd) => (!isKnown(usd) ? "unknown" : usd === 0 ? "$0" : `$${usd < 1 ? Number(usd.toPrecision(2)) : usd.toFixed(2)}`);
+export const dollars = (usd) => (!isKnown(usd) ? "unknown" : usd === 0 ? "$0" : `$${usd < 0.1 ? Number(usd.toPrecision(2)) : usd.toFixed(2)}`);
 export const seconds = (s) => (!isKnown(s) ? "unknown" : `${s < 10 ? s.toFixed(1) : Math.round(s)} s`);
 export const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 export const percent = (share) => `${Math.round(share * 100)} %`;
+
+/// An amount of money that someone has typed.
+export function amount(text) {
+  const usd = Number(text.trim().replace(",", "."));
+  if (text.trim() === "" || !Number.isFinite(usd)) throw new Error(`${text}: type an amount in US dollars, such as 0.50.`);
+  return usd;
+}
 
 /// The lower and upper ends of a range, or its only value.
 export function range(ends, show) {
@@ -111,11 +119,15 @@ export function range(ends, show) {
 /// Label of a run that sends one call at a time.
 export const ONE_BY_ONE = "one after another";
 
-/// Cost of a run until now: before it last began, and since.
-export const costSoFar = (run, progress) => ({
-  usd: run.cost_usd + (progress?.cost?.usd ?? 0),
-  unpriced_calls: run.unpriced_requests + (progress?.cost?.unpriced_calls ?? 0),
-});
+/// Requests and cost of a run until now. The run has those until it was read, and `progress` may be later.
+export function spentSoFar(run, progress) {
+  const since = (of) => of(progress ?? run.progress) - of(run.progress);
+  return {
+    requests: run.requests + since((counters) => counters?.requests ?? 0),
+    usd: run.cost_usd + since((counters) => counters?.cost?.usd ?? 0),
+    unpriced_calls: run.unpriced_requests + since((counters) => counters?.cost?.unpriced_calls ?? 0),
+  };
+}
 
 /// Documents of a run: those with a row, all if they were counted, and a text for both.
 export function documentsOf(run, progress) {
