@@ -72,6 +72,7 @@ mod sandbox;
 mod schemas;
 mod secrets;
 mod serve;
+mod serve_kills;
 mod serve_network;
 mod shards;
 mod snapshots;
