@@ -144,7 +144,7 @@ impl Run {
         Self {
             documents,
             requests: self.requests + counters.requests,
-            cost_usd: self.cost_usd + counters.cost.usd.usd(),
+            cost_usd: (Money::from_usd(self.cost_usd) + counters.cost.usd).usd(),
             unpriced_requests: self.unpriced_requests + counters.cost.unpriced_calls,
             ..self
         }
