@@ -26,6 +26,7 @@ mod search;
 mod serve;
 mod settings;
 mod shards;
+mod shell;
 mod signals;
 mod simulate;
 mod start_run;
@@ -115,6 +116,8 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Trust(trust) => trust::trust(&trust),
         Command::Serve(serve) => serve::serve(&serve),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Simulate(simulate) => simulate::simulate(&simulate),
         Command::ReadDocuments(read) => read_documents::read_documents(&read),
         Command::ReadSheet(read) => read_documents::read_sheet(&read),

@@ -75,6 +75,7 @@ mod serve;
 mod serve_kills;
 mod serve_network;
 mod shards;
+mod shells;
 mod snapshots;
 mod speed;
 mod stopping;

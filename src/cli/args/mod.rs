@@ -5,6 +5,7 @@ mod before;
 mod inner;
 mod number;
 mod shards;
+mod shell;
 mod watch;
 
 pub(super) use after::{
@@ -13,6 +14,7 @@ pub(super) use after::{
 pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TrustArgs, TuneArgs};
 pub(super) use inner::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs, UnpackArgs};
 pub(super) use shards::{ManifestArgs, MergeArgs, ShardsArgs, ShardsCommand, ShardsPlanArgs};
+pub(super) use shell::{CompletionsArgs, ManArgs};
 pub(super) use watch::WatchArgs;
 
 use crate::engine::{READ_DOCUMENTS, Sample, Selection};
@@ -94,6 +96,10 @@ pub(super) enum Command {
     Trust(TrustArgs),
     /// Serve a queue of runs to clients: submit, follow, fetch results
     Serve(ServeArgs),
+    /// Print the script that completes docmill's commands in a shell
+    Completions(CompletionsArgs),
+    /// Write pages for man into a directory
+    Man(ManArgs),
     /// Run the built-in model server alone
     Simulate(SimulateArgs),
     /// Read documents for another docmill process
