@@ -5,6 +5,9 @@ use super::slice::Slice;
 use crate::model::{Document, Failure, FailureCode, Place};
 use std::sync::Arc;
 
+/// Documents with their places.
+type Sliced = Box<dyn Iterator<Item = (String, Place, Option<Failure>)> + Send>;
+
 impl Roots {
     /// The same inputs, of which only these documents are read. Nothing is listed, except tables and
     /// containers, which are read up to the last document.
@@ -14,7 +17,7 @@ impl Roots {
     }
 
     /// The documents of the slice; `None` if all documents are walked.
-    pub(super) fn sliced(&self) -> Option<Box<dyn Iterator<Item = (String, Place, Option<Failure>)> + Send>> {
+    pub(super) fn sliced(&self) -> Option<Sliced> {
         let slice = Arc::clone(self.2.as_ref()?);
         let whole = Self(Arc::clone(&self.0), Arc::clone(&self.1), None);
         if whole.has_rows() || whole.1.reads {

@@ -14,7 +14,7 @@ use super::{Environment, SetupError, prices, tables};
 use crate::ask::{Account, AccountError, LocalFiles, Provider};
 use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection, StopToken};
-use crate::model::{FailureCode, Row};
+use crate::model::{AccountLimit, FailureCode, Row};
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{Attachments, InputEnvironment, InputError, InputRecord, OnEmpty, Roots, Slice, Tables};
 use crate::simulator::{AnswerPreview, Scenario, Simulator, is_simulated};
@@ -105,17 +105,7 @@ pub async fn assemble(
         settings.report.traces.clear();
     }
     let table = prices::in_force(config, &settings)?;
-    let declared_limits = match (&options.server, provider) {
-        (Server::Configured | Server::Offline, Some(Provider::Simulated)) => scenario(&settings.simulator)?.limits(),
-        _ => Vec::new(),
-    };
-    let simulated = match (&options.server, provider) {
-        (Server::Rehearsal(_), _) => None,
-        (_, Some(Provider::Simulated)) => Some(scenario(&settings.simulator)?),
-        // `docmill simulate`, with an unknown scenario.
-        _ => is_simulated(&settings.llm.model).then(Scenario::default),
-    };
-    let simulated = simulated.map(|scenario| Arc::new(AnswerPreview::new(&scenario)));
+    let (declared_limits, simulated) = simulation(&options.server, provider, &settings)?;
     let key = |name: &str| match options.server {
         Server::Configured => environment.key(name),
         // The key identifies the account whose limits are known.
@@ -197,6 +187,25 @@ pub async fn assemble(
     };
     let secrets = secret_variables(environment, config);
     Ok(Assembled { plan, stop: StopToken::default(), simulator, report: settings.report, alerts: settings.alerts, secrets, doubts })
+}
+
+/// The limits and the answers of the simulator, if it answers.
+fn simulation(
+    server: &Server,
+    provider: Option<Provider>,
+    settings: &Settings,
+) -> Result<(Vec<AccountLimit>, Option<Arc<AnswerPreview>>), SetupError> {
+    let declared_limits = match (server, provider) {
+        (Server::Configured | Server::Offline, Some(Provider::Simulated)) => scenario(&settings.simulator)?.limits(),
+        _ => Vec::new(),
+    };
+    let simulated = match (server, provider) {
+        (Server::Rehearsal(_), _) => None,
+        (_, Some(Provider::Simulated)) => Some(scenario(&settings.simulator)?),
+        // `docmill simulate`, with an unknown scenario.
+        _ => is_simulated(&settings.llm.model).then(Scenario::default),
+    };
+    Ok((declared_limits, simulated.map(|scenario| Arc::new(AnswerPreview::new(&scenario)))))
 }
 
 /// Opens the inputs of the settings, or standard input as a stream of lines.

@@ -16,8 +16,8 @@ const DOCUMENTS: u8 = 12;
 /// Answers of a segment.
 const SAVE: usize = 3;
 /// Calls between checks for a newer claim.
-const FENCE: u8 = 2;
-const MOST_ATTEMPTS: usize = 6;
+const FENCE: usize = 2;
+const MOST_ATTEMPTS: u32 = 6;
 
 /// A world with one storage and one provider.
 struct World {
@@ -91,6 +91,8 @@ enum End {
     Fenced,
 }
 
+type Working = Pin<Box<dyn Future<Output = Result<End, StorageError>>>>;
+
 /// One attempt, as the worker of the command line makes it.
 async fn work(storage: Simulated) -> Result<End, StorageError> {
     let mut attempt = match Attempt::claim(&storage, 0, "test").await? {
@@ -104,7 +106,7 @@ async fn work(storage: Simulated) -> Result<End, StorageError> {
     }
     let mut unsaved = Vec::new();
     for document in (0..DOCUMENTS).filter(|document| !answers.contains(document)).collect::<Vec<_>>() {
-        if unsaved.len() as u8 % FENCE == 0 && attempt.is_fenced().await? {
+        if unsaved.len().is_multiple_of(FENCE) && attempt.is_fenced().await? {
             attempt.save(unsaved.into()).await?;
             return Ok(End::Fenced);
         }
@@ -133,7 +135,7 @@ fn history(seed: u64) {
     };
     let storage = world(false, BTreeMap::new(), [0; DOCUMENTS as usize]);
     let mut context = Context::from_waker(Waker::noop());
-    let mut active: Vec<Pin<Box<dyn Future<Output = Result<End, StorageError>>>>> = Vec::new();
+    let mut active: Vec<Working> = Vec::new();
     let (mut begun, mut commits) = (0, Vec::new());
     while begun < MOST_ATTEMPTS || !active.is_empty() {
         // An engine starts another attempt when it believes that the earlier ones are dead.
@@ -170,7 +172,7 @@ fn history(seed: u64) {
     assert_eq!(part, (0..DOCUMENTS).collect::<Vec<_>>(), "seed {seed}: rows");
     let paid: u32 = storage.0.paid.lock().iter().sum();
     // An attempt pays twice at most what it has not saved, and what it sends before it sees a newer claim.
-    let bound = u32::from(DOCUMENTS) + MOST_ATTEMPTS as u32 * (SAVE as u32 + u32::from(FENCE));
+    let bound = u32::from(DOCUMENTS) + MOST_ATTEMPTS * u32::try_from(SAVE + FENCE).unwrap();
     assert!((DOCUMENTS.into()..=bound).contains(&paid), "seed {seed}: {paid} paid");
 }
 

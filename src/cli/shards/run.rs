@@ -43,7 +43,7 @@ pub(in crate::cli) fn run(args: &RunArgs, place: &str, choice: ShardChoice) -> R
         let shards = u32::try_from(plan.shards.len()).unwrap_or(u32::MAX);
         let number = choice.number(&variables, shards).map_err(CliError::usage)?;
         let shard = Shard { shared: &shared, plan: &plan, number, range: plan.shards[number as usize] };
-        shard.run(args, &environment, &manifest).await
+        Box::pin(shard.run(args, &environment, &manifest)).await
     });
     // A read that hangs, such as on a lost network disk, must not hold the program up.
     runtime.shutdown_background();
@@ -89,7 +89,7 @@ impl Shard<'_> {
         };
         self.take_over(&mut attempt, &own, &scratch).await?;
         let style = style(args.conduct.progress, args.conduct.quiet);
-        self.ask(assembled, attempt, (&own, &scratch), (style, shard_settings)).await
+        Box::pin(self.ask(assembled, attempt, (&own, &scratch), (style, shard_settings))).await
     }
 
     /// Takes over the answers of earlier attempts, from the storage and from this machine.
@@ -192,7 +192,7 @@ impl Shard<'_> {
 
 /// Lets a run write only where the attempt keeps its files.
 fn confine(settings: &mut Settings, own: &Path) {
-    settings.output.dir = own.to_owned();
+    own.clone_into(&mut settings.output.dir);
     settings.output.formats = vec![Format::Jsonl];
     settings.output.copy_to.clear();
     settings.output.postgres.clear();

@@ -46,7 +46,8 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
         if !silent.is_empty() {
             print(&format!("        silent for {SILENT_S} s: {silent_shards}"))?;
         }
-        let next = if done as usize == plan.shards.len() { format!("docmill merge --run {shared}") } else { format!("{} left", counted(plan.shards.len() as u64 - done, "shard")) };
+        let shards = plan.shards.len() as u64;
+        let next = if done == shards { format!("docmill merge --run {shared}") } else { format!("{} left", counted(shards - done, "shard")) };
         print(&format!("  next  {next}"))?;
         Ok(Exit::Ok)
     })
