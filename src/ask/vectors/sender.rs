@@ -86,8 +86,12 @@ impl<L: VectorLedger> PackSender for Packs<L> {
         // Near the cap, the size of a pack depends on the cost of the one before.
         let groups: Vec<Group> = self.0.groups.lock().keys().cloned().collect();
         let is_tight = || groups.iter().any(|group| self.affordable(group) / FULL < places as u64);
-        // One more waits for a permit, ready to be sent while the response before it is read.
-        if is_settled && !is_tight() { places + 1 } else { 1 }
+        if is_settled && !is_tight() { places } else { 1 }
+    }
+
+    fn ahead(&self) -> usize {
+        // Packs near the cap, and those that show what the server takes, are sent one at a time.
+        usize::from(self.max_in_flight() == self.0.relay.places())
     }
 
     fn max_partial(&self) -> usize {

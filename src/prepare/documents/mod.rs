@@ -34,6 +34,7 @@ mod notebook;
 mod number_format;
 mod numbering;
 mod odf;
+mod odf_file;
 mod odf_looks;
 mod ods;
 mod omml;

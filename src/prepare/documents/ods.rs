@@ -11,7 +11,7 @@ use super::number_format::{general, is_inexact};
 use super::odf_looks::{Look, look};
 use super::sheet::{self, Filled};
 use super::xml::{self, Node, attribute, number};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, archive, encoding, odf, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, archive, encoding, odf_file, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
 use std::collections::{HashMap, HashSet};
@@ -29,11 +29,11 @@ const REPEATED: u32 = 100;
 const REPEATED_CELLS: u32 = 1000;
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
-    archive::has_type(bytes, |text| odf::is_type(text, "spreadsheet"), matches!(extension, "ods" | "ots"))
+    archive::has_type(bytes, |text| odf_file::is_type(text, "spreadsheet"), matches!(extension, "ods" | "ots"))
 }
 
 fn is_fods(bytes: &[u8], _: &str) -> bool {
-    odf::is_flat(bytes, "spreadsheet")
+    odf_file::is_flat(bytes, "spreadsheet")
 }
 
 fn read_flat(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
@@ -64,7 +64,7 @@ fn hides_digits(text: &str, value: f64) -> bool {
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut book = Book { left: Grid::MOST, ..Book::default() };
     let archive = walk(bytes, settings.document_mb, &mut book)?;
-    book.notes.extend(odf::left_out(&archive, book.pictures));
+    book.notes.extend(odf_file::left_out(&archive, book.pictures));
     verdict::readable(NAME, Extract { pages: vec![Page::Text(book.parts.join("\n\n"))], paged: false, notes: book.notes })
 }
 
@@ -76,7 +76,7 @@ pub(super) fn sheets(bytes: &[u8], megabytes: u64, most: usize) -> Result<Vec<(S
 }
 
 fn walk<'b>(bytes: &'b [u8], megabytes: u64, book: &mut Book) -> Result<archive::Archive<'b>, Failure> {
-    let mut archive = odf::open(bytes, NAME, megabytes)?;
+    let mut archive = odf_file::open(bytes, NAME, megabytes)?;
     book.read(&archive.needed("content.xml")?)?;
     Ok(archive)
 }
