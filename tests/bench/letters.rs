@@ -22,7 +22,9 @@ impl Letters {
     pub fn learn(&mut self, text: &str) {
         let Some((script, shares)) = shares(text) else { return };
         let (sum, texts) = self.0.entry(script).or_default();
-        shares.iter().for_each(|(pair, share)| *sum.entry(*pair).or_default() += share);
+        for (pair, share) in &shares {
+            *sum.entry(*pair).or_default() += share;
+        }
         texts.push(shares);
     }
 
@@ -61,7 +63,9 @@ fn shares(text: &str) -> Option<(&'static str, Pairs)> {
         }
         before = letter;
     }
-    pairs.values_mut().for_each(|count| *count /= total);
+    for count in pairs.values_mut() {
+        *count /= total;
+    }
     let most = scripts.into_iter().max_by_key(|(_, count)| *count)?.0;
     (total >= FEWEST).then_some((most, pairs))
 }

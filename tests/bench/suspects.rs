@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A file that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Files that take longer, or more memory, are named.
 const SLOW: Duration = Duration::from_secs(10);
 const LARGE_MB: f64 = 1024.0;
@@ -70,13 +70,17 @@ pub fn suspects(directories: &[&str]) {
     }
     for (kind, reads) in kinds {
         let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
-        reads.iter().for_each(|read| *ends.entry(&read.end).or_default() += 1);
+        for read in &reads {
+            *ends.entry(&read.end).or_default() += 1;
+        }
         let slowest = reads.iter().map(|read| read.wall).max().unwrap_or_default();
         let peak = reads.iter().map(|read| read.peak_mb).fold(0.0, f64::max);
         println!("{kind:>8} {:>6} files, {ends:?}, at most {:.1} s and {peak:.0} MB", reads.len(), slowest.as_secs_f64());
     }
     let mut letters = Letters::default();
-    reads.iter().for_each(|read| letters.learn(&read.text));
+    for read in &reads {
+        letters.learn(&read.text);
+    }
     let mut suspects = 0;
     for read in &reads {
         for why in doubts(read).into_iter().chain(letters.doubt(&read.text)) {

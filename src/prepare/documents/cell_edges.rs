@@ -34,7 +34,7 @@ mod tests {
     fn cells_span_the_columns_between_their_edges() {
         let rows = [vec![1000, 2000, 3000], vec![2010, 3000], vec![1000, 3005]];
         let edges = CellEdges::of(&rows);
-        let spans = |row: &Vec<i32>| (0..row.len() + 1).map(|cell| edges.span(row, cell)).collect::<Vec<_>>();
+        let spans = |row: &Vec<i32>| (0..=row.len()).map(|cell| edges.span(row, cell)).collect::<Vec<_>>();
         assert_eq!(rows.iter().map(spans).collect::<Vec<_>>(), [vec![1, 1, 1, 1], vec![2, 1, 1], vec![1, 2, 1]]);
     }
 }
