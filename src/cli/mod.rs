@@ -73,7 +73,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // clap returns help and version as errors too. A closed pipe is ignored.
             let _closed = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+            let is_shard = std::env::args_os().any(|arg| arg.to_string_lossy().starts_with("--shard"));
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            return if is_shard { exit.of_shard().into() } else { exit.into() };
         }
     };
     quiet_decoders();

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 const ENV_PREFIX: &str = "DOCMILL_";
 
 /// Variables with the prefix that are no settings.
-const NO_SETTINGS: [&str; 1] = ["DOCMILL_TRUST"];
+const NO_SETTINGS: [&str; 3] = ["DOCMILL_TRUST", "DOCMILL_SHARD", "DOCMILL_SHARDS"];
 
 /// One source of settings.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
 //! Reads a part of the input that was listed before, in place of a walk.
 
-use super::roots::Roots;
+use super::path_names::unprintable;
+use super::roots::{Root, RootKind, Roots};
 use super::slice::Slice;
-use crate::model::{Document, Failure, FailureCode, Place};
+use crate::model::{Failure, FailureCode, Place};
 use std::sync::Arc;
 
 /// Documents with their places.
@@ -20,36 +21,50 @@ impl Roots {
     pub(super) fn sliced(&self) -> Option<Sliced> {
         let slice = Arc::clone(self.2.as_ref()?);
         let whole = Self(Arc::clone(&self.0), Arc::clone(&self.1), None);
-        if whole.has_rows() || whole.1.reads {
-            // Rows and members of containers have no place of their own.
-            let (from, to) = (slice.from, slice.from + slice.documents.len() as u64);
-            let walk =
-                whole.walk().skip_while(move |(document, _)| document.index < from).take_while(move |(document, _)| document.index < to);
-            return Some(Box::new(walk.map(move |(document, failure)| {
-                let Document { index, name, place } = document;
-                let listed = usize::try_from(index - from).ok().and_then(|at| slice.documents.get(at));
-                let moved = listed.is_none_or(|(listed, _)| *listed != name);
-                (name, place, if moved { Some(vanished("the table has changed since it was listed")) } else { failure })
-            })));
-        }
+        let mut walk = (whole.has_rows() || whole.1.reads).then(|| {
+            let from = slice.from;
+            whole.walk().skip_while(move |(document, _)| document.index < from).peekable()
+        });
         let mut at = 0;
         Some(Box::new(std::iter::from_fn(move || {
             let (name, stamp) = slice.documents.get(at)?;
             at += 1;
-            Some(match whole.locate(name) {
-                Some(Place::Object { input, key, listed }) => (name.clone(), Place::Object { input, key, listed: listed.or(*stamp) }, None),
-                Some(place) => (name.clone(), place, None),
-                None => (name.clone(), Place::File(name.into()), Some(vanished("no input has a document of this name"))),
-            })
+            let gone = |why| (name.clone(), Place::File(name.into()), Some(Failure::new(FailureCode::Vanished, why)));
+            let (place, failure) = match &mut walk {
+                // Rows and members of containers have no place of their own.
+                Some(walk) => match walk.next_if(|(document, _)| document.name == *name) {
+                    Some((document, failure)) => (document.place, failure),
+                    None => return Some(gone("the input has other documents here than when it was listed".to_owned())),
+                },
+                None => match whole.locate(name).or_else(|| whole.place_of(name)) {
+                    Some(Place::Object { input, key, listed }) => (Place::Object { input, key, listed: listed.or(*stamp) }, None),
+                    Some(place) => (place, None),
+                    None => return Some(gone("no input has a document of this name".to_owned())),
+                },
+            };
+            // Copies of a file may have other times.
+            let size = whole.stamp_of(&place).map(|stamp| stamp.size);
+            if let (Some(now), Some(before)) = (size, stamp.map(|stamp| stamp.size))
+                && now != before
+            {
+                return Some(gone(format!("the document has changed since it was listed: {now} bytes instead of {before}")));
+            }
+            Some((name.clone(), place, failure))
         })))
+    }
+
+    /// The place of a file below a directory, whatever the rules of the directory say now.
+    fn place_of(&self, name: &str) -> Option<Place> {
+        let path = |root: &Root| {
+            let relative = if root.prefix.is_empty() { name } else { name.strip_prefix(&root.prefix)?.strip_prefix('/')? };
+            let path = root.path.join(unprintable(relative).unwrap_or_else(|| relative.into()));
+            (matches!(root.kind, RootKind::Directory(_)) && path.is_file()).then_some(Place::File(path))
+        };
+        self.0.iter().find_map(path)
     }
 
     /// Number of documents of the slice.
     pub(super) fn slice_len(&self) -> Option<usize> {
         self.2.as_ref().map(|slice| slice.documents.len())
     }
-}
-
-fn vanished(why: &str) -> Failure {
-    Failure::new(FailureCode::Vanished, why)
 }

@@ -45,7 +45,10 @@ pub struct Heartbeat {
     pub failed: u64,
     /// Requests in flight.
     pub in_flight: u64,
-    /// Requests that were in flight when earlier attempts were lost.
+    /// Requests that no segment contains, in flight or not.
+    #[serde(default)]
+    pub unsaved: u64,
+    /// Requests that were in flight or unsaved when earlier attempts were lost.
     #[serde(default)]
     pub in_doubt: u64,
     /// Cost so far in dollars; `None` if a price is unknown.
@@ -83,9 +86,9 @@ impl<'s, S: Storage> Attempt<'s, S> {
 
     /// Segments of other attempts that this one has not taken over yet, in order.
     pub async fn others(&self) -> Result<Vec<String>, StorageError> {
-        let directory = names::shard(self.shard);
-        let listed = self.storage.list(&directory).await?.into_iter().filter(|name| names::is_segment(name));
-        Ok(listed.map(|name| format!("{directory}/{name}")).filter(|key| !self.known.contains(key)).collect())
+        let mut others = segments(self.storage, self.shard).await?;
+        others.retain(|key| !self.known.contains(key));
+        Ok(others)
     }
 
     /// Records that the answers of a segment are here.
@@ -126,6 +129,13 @@ impl<'s, S: Storage> Attempt<'s, S> {
         }
         committed(self.storage, self.shard).await?.ok_or_else(|| StorageError::new(&key, "the commit has disappeared"))
     }
+}
+
+/// The segments of all attempts at a shard, in order.
+pub async fn segments(storage: &impl Storage, shard: u32) -> Result<Vec<String>, StorageError> {
+    let directory = names::shard(shard);
+    let listed = storage.list(&directory).await?.into_iter().filter(|name| names::is_segment(name));
+    Ok(listed.map(|name| format!("{directory}/{name}")).collect())
 }
 
 /// The commit of a shard.

@@ -1,6 +1,6 @@
 //! The commit of a shard, and its bill.
 
-use crate::model::Money;
+use crate::model::{LedgerSum, Money};
 use serde::{Deserialize, Serialize};
 
 /// What an attempt has committed. Readers trust only the parts that it names.
@@ -51,6 +51,17 @@ pub struct Bill {
 }
 
 impl Bill {
+    /// The bill of a ledger, with requests that were lost beside it.
+    pub fn of(sum: &LedgerSum, lost: u64) -> Self {
+        Self {
+            requests: sum.requests,
+            input_tokens: sum.tokens.input(),
+            output_tokens: sum.tokens.output,
+            pico_usd: sum.cost.exact().map(Money::pico),
+            in_doubt: lost + sum.maybe_billed,
+        }
+    }
+
     /// Adds another bill.
     pub fn add(&mut self, other: Self) {
         self.requests += other.requests;

@@ -1,11 +1,14 @@
 //! A directory as storage, local or on a network disk.
 
+use super::names::PLAN;
 use super::storage::{Storage, StorageError};
 use bytes::Bytes;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::NamedTempFile;
 
 /// Start of the names of files that are being written.
@@ -15,12 +18,20 @@ const UNFINISHED: &str = ".docmill-";
 #[derive(Debug, Clone)]
 pub struct Directory {
     root: PathBuf,
+    /// Whether the plan must be there before anything is written. A directory whose disk was taken away
+    /// would otherwise be made again, empty.
+    is_planned: Arc<AtomicBool>,
 }
 
 impl Directory {
     /// The storage below `root`, which may not exist yet.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), is_planned: Arc::default() }
+    }
+
+    /// From now on, nothing is written unless the plan is there.
+    pub fn planned(&self) {
+        self.is_planned.store(true, Ordering::Relaxed);
     }
 
     /// Copies a file into the storage. Replaces an object of an attempt that has died.
@@ -51,7 +62,14 @@ impl Directory {
         key: &str,
         work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let path = self.root.join(key);
+        let (path, plan) = (self.root.join(key), self.root.join(PLAN));
+        let is_planned = self.is_planned.load(Ordering::Relaxed);
+        let work = move |path: &Path| {
+            if is_planned && !plan.exists() {
+                return Err(io::Error::new(ErrorKind::NotFound, "the shared run has disappeared; its disk may have been unmounted"));
+            }
+            work(path)
+        };
         let (shown, done) = (path.clone(), tokio::task::spawn_blocking(move || work(&path)).await);
         done.map_err(io::Error::other).flatten().map_err(|why| StorageError::new(shown.display(), why))
     }

@@ -37,7 +37,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Attempt, Claim, Heartbeat, committed, heartbeat};
+pub use attempt::{Attempt, Claim, Heartbeat, committed, heartbeat, segments};
 pub use commit::{Bill, Commit, Part};
 pub use index::{ShardChoice, ShardError};
 pub use manifest::{Listed, Manifest, ManifestWriter};

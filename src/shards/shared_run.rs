@@ -8,6 +8,9 @@ use bytes::Bytes;
 use std::fmt;
 use std::path::Path;
 
+/// Number of probes before a storage is refused.
+const PROBES: usize = 3;
+
 /// The storage of a shared run: a directory, or a prefix of an object store.
 #[derive(Debug)]
 pub enum SharedRun {
@@ -32,13 +35,26 @@ impl SharedRun {
     /// Checks that the storage creates an object only once. Some servers ignore that condition, and
     /// two attempts could then commit.
     pub async fn check(&self) -> Result<(), StorageError> {
-        let key = format!("probe/{:016x}", fastrand::u64(..));
-        let (first, second) = (self.create(&key, Bytes::from_static(b"1")).await?, self.create(&key, Bytes::from_static(b"2")).await?);
-        self.remove(&key).await?;
-        if first && !second {
-            return Ok(());
+        for _ in 0..PROBES {
+            let key = format!("probe/{:016x}", fastrand::u64(..));
+            let (one, two) = (Bytes::from_static(b"1"), Bytes::from_static(b"2"));
+            self.create(&key, one.clone()).await?;
+            let again = self.create(&key, two).await?;
+            let there = self.get(&key).await?;
+            self.remove(&key).await?;
+            // After a lost response, a client may find its own object.
+            if !again && there == Some(one) {
+                return Ok(());
+            }
         }
         Err(StorageError::new(self, "the storage replaces objects that should be created once. Use another storage"))
+    }
+
+    /// The plan of the run is there. It must stay there while anything is written.
+    pub fn planned(&self) {
+        if let Self::Directory(directory) = self {
+            directory.planned();
+        }
     }
 
     /// Creates an object from a file, without holding it in memory.

@@ -58,12 +58,18 @@ fn copy(here: &Connection, from: &Path, origin: &str) -> rusqlite::Result<Absorb
             WHERE NOT EXISTS (SELECT 1 FROM main.documents d WHERE d.name = o.name AND d.digest = o.digest);
          INSERT INTO temp.place SELECT o.id, d.id FROM other.documents o JOIN main.documents d ON d.name = o.name AND d.digest = o.digest;",
     )?;
+    // The other store may have taken attempts over itself, also from here.
     t.execute(
-        "CREATE TEMP TABLE fresh AS SELECT o.id FROM other.attempts o
-            WHERE o.outcome IS NOT NULL AND NOT EXISTS (SELECT 1 FROM main.absorbed a WHERE a.store = ?1 AND a.attempt = o.id)",
+        "CREATE TEMP TABLE fresh AS SELECT o.id, ifnull(a.store, ?1) AS store, ifnull(a.attempt, o.id) AS attempt
+            FROM other.attempts o LEFT JOIN other.absorbed a ON a.id = o.id WHERE o.outcome IS NOT NULL",
         [origin],
     )?;
-    t.execute("INSERT INTO main.absorbed SELECT ?1, id FROM temp.fresh", [origin])?;
+    t.execute(
+        "DELETE FROM temp.fresh WHERE store = ?1
+            OR EXISTS (SELECT 1 FROM main.absorbed a WHERE a.store = fresh.store AND a.attempt = fresh.attempt)",
+        [identity_of(&t)?],
+    )?;
+    t.execute("INSERT INTO main.absorbed SELECT store, attempt, id + ?1 FROM temp.fresh", [attempts])?;
     t.execute(
         "INSERT INTO main.runs (id, started, ended, docmill_version, settings, command, recipe, jobs, outcome, stopped)
             SELECT id + ?1, started, ifnull(ended, started), docmill_version, settings, command, recipe, jobs, 'stopped', 'taken over from another store'

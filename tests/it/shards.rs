@@ -108,6 +108,14 @@ fn killed_shards_merge_to_the_results_of_one_machine() {
     let status = workspace.start_with(["status", "--run", "shared", "--json"]).finish().exits(0);
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!((&status["committed"], &status["rows"]), (&SHARDS.into(), &DOCUMENTS.into()));
+    // The bill has every request, but those of machines that were lost.
+    let summary: Value = serde_json::from_slice(&std::fs::read(workspace.path("merged/echo/summary.json")).unwrap()).unwrap();
+    let (billed, lost) = (summary["bill"]["requests"].as_u64().unwrap(), summary["bill"]["in_doubt"].as_u64().unwrap());
+    let counted = (server.requests() - single) as u64;
+    assert!(
+        billed <= counted && counted <= billed + lost + u64::try_from(kills).unwrap() * 10,
+        "{billed} billed, {lost} lost, {counted} sent"
+    );
     // A lost machine costs its calls in flight and those of the last second, which is the whole shard here.
     let paid = server.requests() - single;
     let bound = DOCUMENTS + kills * 10;
@@ -145,8 +153,59 @@ fn a_second_attempt_fences_the_first_and_a_wrong_machine_disturbs_nobody() {
     gate.store(true, Ordering::SeqCst);
     first.finish().exits(76).says(&["another attempt has claimed it"]);
     second.finish().exits(0);
+    // What the first attempt had paid for is in the bill too.
+    let sent = server.requests() as u64;
     let missing = workspace.start_with(["merge", "--run", "shared", "--output", "merged", "--allow-missing"]).finish().exits(4);
     assert!(missing.stdout.contains("rows of 1 shard"), "{}", missing.stdout);
+    let summary: Value = serde_json::from_slice(&std::fs::read(workspace.path("merged/echo/summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["bill"]["requests"], sent);
+}
+
+#[test]
+fn kills_that_keep_the_disk_are_billed_once() {
+    let server = ModelServer::script().latency(|_| std::time::Duration::from_millis(60)).start();
+    let workspace = workspace(&server).set("llm.concurrency", 1);
+    plan(&workspace);
+    let own = shard(2);
+    for kill in 0..4 {
+        let process = workspace.start_with(own.iter().map(String::as_str));
+        let before = server.requests() + 2;
+        while server.requests() < before {
+            std::thread::yield_now();
+        }
+        process.signal("KILL");
+        assert!(process.end().is_err(), "kill {kill}");
+    }
+    workspace.start_with(own.iter().map(String::as_str)).finish().exits(0);
+    workspace.start_with(["merge", "--run", "shared", "--output", "merged", "--allow-missing"]).finish().exits(4);
+    let summary: Value = serde_json::from_slice(&std::fs::read(workspace.path("merged/echo/summary.json")).unwrap()).unwrap();
+    let billed = summary["bill"]["requests"].as_u64().unwrap();
+    // A request in flight at a kill has no end, so it may be missing.
+    assert!(
+        (10..=server.requests() as u64).contains(&billed) && billed + 4 >= server.requests() as u64,
+        "{billed} of {}",
+        server.requests()
+    );
+}
+
+#[test]
+fn a_machine_without_the_input_commits_nothing() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    plan(&workspace);
+    let own = shard(0);
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    std::fs::create_dir(workspace.path("away")).unwrap();
+    std::fs::rename(workspace.path("docs/0"), workspace.path("away/0")).unwrap();
+    workspace.start_with(own.iter().copied()).finish().exits(1).says(&["does not find", "--accept-failed vanished"]);
+    std::fs::rename(workspace.path("away/0"), workspace.path("docs/0")).unwrap();
+    // Rules of a directory do not change what was listed.
+    let strict = workspace.clone().set("input.exclude", "[\"**/d0*.txt\"]");
+    strict.start_with(own.iter().copied()).finish().exits(0);
+    // Without its plan, a shared run has disappeared.
+    std::fs::rename(workspace.path("shared"), workspace.path("gone")).unwrap();
+    let next = shard(1);
+    workspace.start_with(next.iter().map(String::as_str)).finish().exits(64).says(&["has no manifest"]);
 }
 
 #[test]
@@ -158,5 +217,8 @@ fn the_number_of_a_shard_comes_from_the_engine() {
     workspace.start_with(auto).finish().exits(64).says(&["JOB_COMPLETION_INDEX"]);
     let done = workspace.clone().env("JOB_COMPLETION_INDEX", "5").start_with(auto).finish().exits(0);
     assert!(done.stdout.contains("shard 5: committed by attempt 1"), "{}", done.stdout);
+    let done = workspace.clone().env("DOCMILL_SHARD", "6").start_with(auto).finish().exits(0);
+    assert!(done.stdout.contains("shard 6: committed"), "{}", done.stdout);
+    workspace.start_with(["run", "docs", "--run", "shared", "--shard", "24/24"]).finish().exits(64).says(&["the last is 23"]);
     workspace.clone().env("SLURM_ARRAY_TASK_ID", "99").start_with(auto).finish().exits(64).says(&["the last is 23"]);
 }

@@ -6,8 +6,12 @@ use crate::store::{RunProgress, Segments, StoreError};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
+
+/// Time between looks at the run.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What an attempt keeps on the shared storage.
 pub(super) struct Keeper<'s> {
@@ -40,30 +44,41 @@ impl Keeper<'_> {
     ///
     /// A storage that is away for a while delays segments; the answers stay here meanwhile.
     pub async fn keep(&mut self, stop: &StopToken, over: &CancellationToken) -> bool {
-        let (mut beats, mut saved, mut is_fenced) = (interval(self.settings.fence()), Instant::now(), false);
+        let (mut looks, mut saved, mut beaten, mut is_fenced) = (interval(LOOK), Instant::now(), None::<Instant>, false);
         loop {
             tokio::select! {
-                _ = beats.tick() => {}
+                _ = looks.tick() => {}
                 () = over.cancelled() => return is_fenced,
             }
-            match self.attempt.is_fenced().await {
-                Ok(true) if !is_fenced => {
-                    is_fenced = true;
-                    stop.stop("another attempt has claimed the shard");
+            let done = async {
+                let progress = self.look()?;
+                if saved.elapsed() >= self.settings.save() || progress.news >= self.settings.save_answers {
+                    self.save().await?;
+                    saved = Instant::now();
                 }
-                Ok(_) => {}
-                Err(error) => tell(&error),
-            }
-            let is_due = saved.elapsed() >= self.settings.save();
-            match self.beat().await {
-                Ok(news) if is_due || news >= self.settings.save_answers => match self.save().await {
-                    Ok(()) => saved = Instant::now(),
-                    Err(error) => tell(&error),
-                },
-                Ok(_) => {}
-                Err(error) => tell(&error),
+                if beaten.is_none_or(|beaten| beaten.elapsed() >= self.settings.fence()) {
+                    if !is_fenced && self.attempt.is_fenced().await? {
+                        is_fenced = true;
+                        stop.stop("another attempt has claimed the shard");
+                    }
+                    self.beat().await?;
+                    beaten = Some(Instant::now());
+                }
+                Ok::<(), KeeperError>(())
+            };
+            if let Err(error) = done.await {
+                tell(&error);
             }
         }
+    }
+
+    /// How far the run has come.
+    fn look(&mut self) -> Result<RunProgress, KeeperError> {
+        let progress = tokio::task::block_in_place(|| self.segments.progress())?;
+        if progress.rows != self.progress.0.rows || progress.news != self.progress.0.news {
+            self.progress = (progress, Timestamp::now());
+        }
+        Ok(progress)
     }
 
     /// Saves the answers since the segment before.
@@ -82,26 +97,22 @@ impl Keeper<'_> {
         remove(&path)
     }
 
-    /// Replaces the heartbeat. Returns the number of answers since the newest segment.
-    async fn beat(&mut self) -> Result<u64, KeeperError> {
-        let now = Timestamp::now();
-        let progress = tokio::task::block_in_place(|| self.segments.progress())?;
-        if progress.rows != self.progress.0.rows || progress.news != self.progress.0.news {
-            self.progress = (progress, now);
-        }
+    /// Replaces the heartbeat.
+    pub async fn beat(&mut self) -> Result<(), KeeperError> {
+        let progress = self.look()?;
         let heartbeat = Heartbeat {
             attempt: self.attempt.number(),
-            at_ms: now.as_millisecond(),
+            at_ms: Timestamp::now().as_millisecond(),
             progress_ms: self.progress.1.as_millisecond(),
             documents: self.documents,
             done: progress.rows,
             failed: progress.failed,
             in_flight: progress.in_flight,
+            unsaved: progress.news.max(progress.in_flight),
             in_doubt: self.in_doubt,
             usd: progress.cost.map(|cost| cost.pico() as f64 / 1e12),
         };
-        self.attempt.beat(&heartbeat).await?;
-        Ok(progress.news)
+        Ok(self.attempt.beat(&heartbeat).await?)
     }
 }
 

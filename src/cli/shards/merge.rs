@@ -8,11 +8,12 @@ use super::{failed, open, part, planned};
 use crate::engine::Results;
 use crate::model::{Money, Totals, counted};
 use crate::setup::Environment;
-use crate::shards::{Bill, Commit, ShardPlan, SharedRun, committed};
-use crate::store::RunLock;
+use crate::shards::{Bill, Commit, ShardPlan, SharedRun, committed, segments};
+use crate::store::{Archive, FILE_NAME, Requests, RunLock, absorb, create};
 use crate::system::make_directory;
 use crate::write::ResultFiles;
 use serde::Serialize;
+use std::path::Path;
 
 /// The summary beside merged results.
 #[derive(Serialize)]
@@ -49,14 +50,22 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
                 ),
             });
         }
+        if output.dir.join(FILE_NAME).exists() {
+            let message = format!("{} is the output directory of other runs. Name another with --output", output.dir.display());
+            return Err(CliError::usage(message));
+        }
+        if commits.is_empty() {
+            return Err(CliError { exit: Exit::StoppedEarly, message: "no shard is committed, so there is nothing to merge".to_owned() });
+        }
         make_directory(&output.dir).map_err(|why| CliError::usage(format!("{}: {why}", output.dir.display())))?;
         let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
         let mut results = Results::new(plan.jobs.clone(), output.clone());
         let mut bill = Bill { pico_usd: Some(0), ..Bill::default() };
         let temporary = tempfile::tempdir_in(&output.dir).map_err(CliError::internal)?;
         let local = temporary.path().join("part");
-        for (_, commit) in &commits {
+        for (number, commit) in &commits {
             bill.add(commit.bill);
+            bill.add(late(&shared, (*number, commit), temporary.path()).await?);
             for part in &commit.parts {
                 shared.download(&part.key, &local).await.map_err(failed)?;
                 tokio::task::block_in_place(|| part::read(part, &local, |row| results.push(row))).map_err(CliError::internal)?;
@@ -85,6 +94,30 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     })
 }
 
+/// The bill of attempts that saved what they had paid for after another one had committed.
+async fn late(shared: &SharedRun, (number, commit): (usize, &Commit), directory: &Path) -> Result<Bill, CliError> {
+    let mut bill = Bill { pico_usd: Some(0), ..Bill::default() };
+    let number = u32::try_from(number).unwrap_or(u32::MAX);
+    let segments = segments(shared, number).await.map_err(failed)?;
+    let late: Vec<String> = segments.into_iter().filter(|key| !commit.segments.contains(key)).collect();
+    if late.is_empty() {
+        return Ok(bill);
+    }
+    let own = tempfile::tempdir_in(directory).map_err(CliError::internal)?;
+    let lock = RunLock::acquire(own.path()).map_err(|error| CliError::lock(&error))?;
+    create(own.path(), &lock).map_err(CliError::internal)?;
+    for key in late {
+        let segment = own.path().join("late.db");
+        shared.download(&key, &segment).await.map_err(failed)?;
+        absorb(own.path(), &segment, &lock).map_err(CliError::internal)?;
+        std::fs::remove_file(&segment).map_err(CliError::internal)?;
+    }
+    let archive = Archive::open(own.path()).map_err(CliError::internal)?.ok_or_else(|| CliError::internal("no store of late segments"))?;
+    let sum = archive.ledger(Requests::All).map_err(CliError::internal)?;
+    bill.add(Bill::of(&sum, 0));
+    Ok(bill)
+}
+
 /// All commits in order, and the shards without one.
 async fn commits(shared: &SharedRun, plan: &ShardPlan) -> Result<(Vec<(usize, Commit)>, Vec<usize>), CliError> {
     let (mut commits, mut missing) = (Vec::new(), Vec::new());
@@ -105,7 +138,7 @@ fn described(bill: &Bill) -> String {
     let doubt = if bill.in_doubt == 0 {
         String::new()
     } else {
-        format!("; up to {} more were lost with their machines", counted(bill.in_doubt, "request"))
+        format!("; about {} more may have been lost with their machines", counted(bill.in_doubt, "request"))
     };
     format!("{}, {} tokens in, {} out, {cost}{doubt}", counted(bill.requests, "request"), bill.input_tokens, bill.output_tokens)
 }

@@ -25,13 +25,17 @@ fn open(place: &str, environment: &Environment) -> Result<SharedRun, CliError> {
 
 /// The manifest and the plan of a shared run.
 async fn planned(shared: &SharedRun) -> Result<(Manifest, ShardPlan), CliError> {
-    let nothing =
-        |what: &str, command: &str| CliError::usage(format!("{shared} has no {what}. Make it with `docmill {command} --run {shared}`"));
-    let manifest = Manifest::read(shared).await.map_err(failed)?.ok_or_else(|| nothing("manifest", "manifest INPUT"))?;
+    let nothing = |what: &str, command: &str| {
+        CliError::usage(format!(
+            "{shared} has no {what}. Make it with `docmill {command} INPUT --run {shared}`, with the job and settings of the run"
+        ))
+    };
+    let manifest = Manifest::read(shared).await.map_err(failed)?.ok_or_else(|| nothing("manifest", "manifest"))?;
     let plan = ShardPlan::read(shared).await.map_err(failed)?.ok_or_else(|| nothing("plan of shards", "shards plan"))?;
     if plan.manifest != manifest.digest {
         return Err(CliError::usage(format!("{shared}: the plan belongs to another manifest. Plan in another place")));
     }
+    shared.planned();
     Ok((manifest, plan))
 }
 

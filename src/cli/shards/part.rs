@@ -1,7 +1,7 @@
 //! The part of a shard: its rows with their places in the whole input.
 
 use crate::engine::RunError;
-use crate::model::{Digest, Row};
+use crate::model::{Digest, FailureCode, Row};
 use crate::shards::{Part, StorageError};
 use crate::store::{StoredRow, ViewReader};
 use serde_json::value::RawValue;
@@ -33,12 +33,13 @@ impl Write for Hashing {
     }
 }
 
-/// Writes the rows of a job to `path`. The first document of the shard is at `from`.
-pub(super) fn write(rows: &ViewReader, job: &str, from: u64, path: &Path) -> Result<Part, RunError> {
+/// Writes the rows of a job to `path`. Returns also how many documents were not found. The first document of the shard is at `from`.
+pub(super) fn write(rows: &ViewReader, job: &str, from: u64, path: &Path) -> Result<(Part, u64), RunError> {
     let failed = |source| RunError::Output { directory: path.display().to_string(), source };
     let file = BufWriter::new(File::create(path).map_err(failed)?);
     let mut to = Hashing { file, hash: blake3::Hasher::new(), bytes: 0 };
     let mut part = Part { job: job.to_owned(), key: String::new(), rows: 0, failed: 0, bytes: 0, digest: String::new() };
+    let mut vanished = 0;
     rows.read_from(0, true, |StoredRow { position, document, job: of, text }| {
         if of != job {
             return Ok(());
@@ -49,11 +50,13 @@ pub(super) fn write(rows: &ViewReader, job: &str, from: u64, path: &Path) -> Res
         serde_json::to_writer(&mut to, &line).map_err(io::Error::from).and_then(|()| to.write_all(b"\n")).map_err(failed)?;
         part.rows += 1;
         part.failed += u64::from(row.failure.is_some());
+        vanished += u64::from(row.failure.is_some_and(|failure| failure.code == FailureCode::Vanished));
         Ok::<_, RunError>(())
     })?;
     to.flush().map_err(failed)?;
     to.file.get_ref().sync_all().map_err(failed)?;
-    Ok(Part { bytes: to.bytes, digest: Digest(*to.hash.finalize().as_bytes()).to_string(), ..part })
+    let part = Part { bytes: to.bytes, digest: Digest(*to.hash.finalize().as_bytes()).to_string(), ..part };
+    Ok((part, vanished))
 }
 
 /// Reads the rows of a part in order. Fails if the file is not the part that was committed.

@@ -27,7 +27,7 @@ pub(in crate::cli) fn manifest(args: &ManifestArgs) -> Result<Exit, CliError> {
         let plan = assemble(&environment, &config, settings, options).await?.plan;
         let manifest = list(&shared, plan.roots).await?;
         print(&format!("manifest    {}, {} MB, in {shared}", counted(manifest.documents, "document"), manifest.bytes.div_ceil(1_000_000)))?;
-        print(&format!("      next  docmill shards plan --run {shared} (with the same job and settings)"))?;
+        print(&format!("      next  docmill shards plan INPUT --run {shared} (with the same input, job and settings)"))?;
         Ok(Exit::Ok)
     })
 }
@@ -85,8 +85,13 @@ pub(in crate::cli) fn plan(args: &ShardsPlanArgs) -> Result<Exit, CliError> {
         let (shards, documents) = (frozen.shards.len() as u64, manifest.documents);
         let largest = frozen.shards.iter().map(|range| range.documents()).max().unwrap_or_default();
         print(&format!("shards      {} of at most {} in {shared}", counted(shards, "shard"), counted(largest, "document")))?;
+        if args.shards.is_some_and(|wanted| u64::from(wanted) > shards) {
+            print(&format!("      note  a shard has at least one document, so there are only {shards}"))?;
+        }
         print_wrapped(&format!("machines    {}", verdict(&plan, documents)), 12)?;
-        print(&format!("      next  docmill run --run {shared} --shard 0/{shards} (each shard, on any machine; then docmill merge)"))?;
+        print(&format!(
+            "      next  docmill run INPUT --run {shared} --shard 0/{shards} (each shard, on any machine; then docmill merge)"
+        ))?;
         Ok(Exit::Ok)
     })
 }

@@ -7,7 +7,7 @@ use super::super::{print, settings};
 use super::keeper::{Keeper, KeeperError};
 use super::{failed, open, part, planned};
 use crate::engine::Plan;
-use crate::model::{JobColumns, Money, counted};
+use crate::model::{FailureCode, JobColumns, counted};
 use crate::progress::{Style, say};
 use crate::read::Slice;
 use crate::setup::{Assembled, Environment, RunOptions, Settings, assemble};
@@ -87,29 +87,28 @@ impl Shard<'_> {
             }
             Claim::Mine(attempt) => attempt,
         };
-        self.take_over(&mut attempt, &own, &scratch).await?;
+        let before = heartbeat(self.shared, self.number).await.map_err(failed)?;
+        let is_here = self.take_over(&mut attempt, &own, &scratch).await?;
+        // What a machine had not saved is lost with it.
+        let in_doubt = before.map_or(0, |before| before.in_doubt + if is_here { before.in_flight } else { before.unsaved });
         let style = style(args.conduct.progress, args.conduct.quiet);
-        Box::pin(self.ask(assembled, attempt, (&own, &scratch), (style, shard_settings))).await
+        Box::pin(self.ask(assembled, attempt, (&own, &scratch), (style, shard_settings, in_doubt))).await
     }
 
-    /// Takes over the answers of earlier attempts, from the storage and from this machine.
-    async fn take_over(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, scratch: &Path) -> Result<(), CliError> {
+    /// Takes over the answers of earlier attempts, from the storage and from this machine. Returns whether
+    /// one of them was on this machine.
+    async fn take_over(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, scratch: &Path) -> Result<bool, CliError> {
         let lock = RunLock::acquire(own).map_err(|error| CliError::lock(&error))?;
         create(own, &lock).map_err(CliError::internal)?;
-        let mut answers = 0;
-        for key in attempt.others().await.map_err(failed)? {
-            let segment = own.join("other.db");
-            self.shared.download(&key, &segment).await.map_err(failed)?;
-            answers += tokio::task::block_in_place(|| absorb(own, &segment, &lock)).map_err(CliError::internal)?.answers;
-            std::fs::remove_file(&segment).map_err(CliError::internal)?;
-            attempt.took_over(key);
-        }
+        let (mut answers, mut is_here) = (0, false);
+        answers += self.fold(attempt, own, &lock).await?;
         for dead in dead_attempts(scratch, own) {
             // An attempt that still works holds its lock. Its answers come by its segments.
             let Ok(_dead) = RunLock::acquire(&dead) else { continue };
             let store = dead.join(FILE_NAME);
             if store.exists() && Archive::open(&dead).is_ok_and(|archive| archive.is_some()) {
                 answers += tokio::task::block_in_place(|| absorb(own, &store, &lock)).map_err(CliError::internal)?.answers;
+                is_here = true;
             }
         }
         if answers > 0 {
@@ -120,7 +119,20 @@ impl Shard<'_> {
                 counted(answers, "answer")
             ));
         }
-        Ok(())
+        Ok(is_here)
+    }
+
+    /// Takes over new segments of other attempts. Returns the number of answers.
+    async fn fold(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, lock: &RunLock) -> Result<u64, CliError> {
+        let mut answers = 0;
+        for key in attempt.others().await.map_err(failed)? {
+            let segment = own.join("other.db");
+            self.shared.download(&key, &segment).await.map_err(failed)?;
+            answers += tokio::task::block_in_place(|| absorb(own, &segment, lock)).map_err(CliError::internal)?.answers;
+            std::fs::remove_file(&segment).map_err(CliError::internal)?;
+            attempt.took_over(key);
+        }
+        Ok(answers)
     }
 
     /// Asks what is not answered, and commits the shard.
@@ -129,11 +141,10 @@ impl Shard<'_> {
         assembled: Assembled,
         attempt: Attempt<'_, SharedRun>,
         (own, scratch): (&Path, &Path),
-        (style, settings): (Style, ShardSettings),
+        (style, settings, in_doubt): (Style, ShardSettings, u64),
     ) -> Result<Exit, CliError> {
+        let accepted = assembled.plan.accepted.clone();
         let (stop, over, documents) = (assembled.stop.clone(), CancellationToken::new(), self.range.documents());
-        let before = heartbeat(self.shared, self.number).await.map_err(failed)?;
-        let in_doubt = before.map_or(0, |before| before.in_flight + before.in_doubt);
         let segments = Segments::after(own).map_err(CliError::internal)?;
         let progress = (RunProgress::default(), Timestamp::now());
         let mut keeper = Keeper { attempt, segments, directory: own.to_owned(), documents, in_doubt, progress, settings };
@@ -147,15 +158,18 @@ impl Shard<'_> {
         };
         // Also what came after the last segment, and what an attempt that is to stop has paid.
         keeper.save().await.map_err(kept)?;
+        keeper.beat().await.map_err(kept)?;
+        let accepts_vanished = accepted.contains(&FailureCode::Vanished);
         let outcome = outcome?;
         if is_fenced {
             return Err(CliError { exit: Exit::Fenced, message: format!("shard {}: another attempt has claimed it", self.number) });
         }
         let exit = Exit::of(&outcome);
         if let Some(stop) = &outcome.stop {
-            return Err(CliError { exit, message: format!("shard {}: {}. Start it again to continue", self.number, stop.message) });
+            let next = if exit == Exit::StoppedEarly { ". Start the shard again to continue" } else { "" };
+            return Err(CliError { exit, message: format!("shard {}: {}{next}", self.number, stop.message) });
         }
-        let commit = self.commit(keeper, own).await?;
+        let commit = self.commit(keeper, own, accepts_vanished).await?;
         print(&format!("shard {}: committed by attempt {}", self.number, commit.attempt))?;
         for dead in dead_attempts(scratch, Path::new("")) {
             // What cannot be removed only takes room.
@@ -164,27 +178,33 @@ impl Shard<'_> {
         Ok(exit)
     }
 
-    async fn commit(&self, keeper: Keeper<'_>, own: &Path) -> Result<Commit, CliError> {
+    async fn commit(&self, mut keeper: Keeper<'_>, own: &Path, accepts_vanished: bool) -> Result<Commit, CliError> {
         let archive = Archive::open(own).map_err(CliError::internal)?.ok_or_else(|| CliError::internal("the run store has disappeared"))?;
         let view =
             archive.view(None, true).map_err(CliError::internal)?.ok_or_else(|| CliError::internal("the run is not in its store"))?;
+        // Attempts that were fenced have saved what they had paid for meanwhile.
+        let lock = RunLock::acquire(own).map_err(|error| CliError::lock(&error))?;
+        self.fold(&mut keeper.attempt, own, &lock).await?;
         let mut parts = Vec::new();
         for job in &self.plan.jobs {
             let file = own.join(format!("part-{}", job.name));
             let rows = archive.rows(&view).map_err(CliError::internal)?;
-            let part = tokio::task::block_in_place(|| part::write(&rows, &job.name, self.range.from, &file)).map_err(CliError::internal)?;
+            let (part, vanished) =
+                tokio::task::block_in_place(|| part::write(&rows, &job.name, self.range.from, &file)).map_err(CliError::internal)?;
+            if vanished > 0 && !accepts_vanished {
+                return Err(CliError::internal(format!(
+                    "shard {}: this machine does not find {} of the manifest as they were. Start the shard on a machine with the whole \
+                        input, or accept that with --accept-failed vanished",
+                    self.number,
+                    counted(vanished, "document")
+                )));
+            }
             let key = keeper.attempt.part(&job.name);
             self.shared.upload(&key, &file).await.map_err(failed)?;
             parts.push(Part { key, ..part });
         }
         let sum = archive.ledger(Requests::All).map_err(CliError::internal)?;
-        let bill = Bill {
-            requests: sum.requests,
-            input_tokens: sum.tokens.input(),
-            output_tokens: sum.tokens.output,
-            pico_usd: sum.cost.exact().map(Money::pico),
-            in_doubt: keeper.in_doubt,
-        };
+        let bill = Bill::of(&sum, keeper.in_doubt);
         let commit = Commit { attempt: 0, run: self.plan.run.clone(), parts, bill, segments: Vec::new() };
         keeper.attempt.commit(commit).await.map_err(failed)
     }
