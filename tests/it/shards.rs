@@ -87,7 +87,7 @@ fn killed_shards_merge_to_the_results_of_one_machine() {
                     process.signal("KILL");
                     kills += 1;
                 }
-                if draw % 3 == 0 {
+                if draw.is_multiple_of(3) {
                     // The machine is lost, with its disk.
                     drop(process.end());
                     std::fs::remove_dir_all(workspace.path("scratch")).ok();
@@ -134,7 +134,7 @@ fn a_second_attempt_fences_the_first_and_a_wrong_machine_disturbs_nobody() {
         let names: Vec<String> =
             std::fs::read_to_string(workspace.path("shared/manifest/000000.jsonl")).unwrap().lines().map(str::to_owned).collect();
         let range = &plan["shards"][*number];
-        let (from, to) = (range["from"].as_u64().unwrap() as usize, range["to"].as_u64().unwrap() as usize);
+        let [from, to] = ["from", "to"].map(|end| usize::try_from(range[end].as_u64().unwrap()).unwrap());
         names[from..to].iter().any(|line| line.contains("d0007.txt"))
     });
     let own = shard(of_seven.unwrap());
