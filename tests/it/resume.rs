@@ -444,7 +444,10 @@ fn an_undecodable_image_is_up_to_date_until_it_changes() {
     assert_eq!(run.csv("material-single").column("failure_code"), ["undecodable"]);
     workspace.run(["--job", "material-single"]).exits(3).says(&["up to date  1 document: 1 failed"]);
     let status = workspace.docmill(["status"]).exits(0).stdout;
-    assert!(status.contains("1 undecodable: Export or download") && status.contains("The next run notices the change"), "{status}");
+    assert!(
+        status.contains("1 undecodable: Export, download or send it again") && status.contains("The next run notices the change"),
+        "{status}"
+    );
     workspace.doc("a.jpg", png(1));
     workspace.run(["--job", "material-single"]).exits(0);
     assert_eq!(server.requests(), 1);

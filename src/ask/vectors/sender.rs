@@ -89,11 +89,6 @@ impl<L: VectorLedger> PackSender for Packs<L> {
         if is_settled && !is_tight() { places } else { 1 }
     }
 
-    fn ahead(&self) -> usize {
-        // Packs near the cap, and those that show what the server takes, are sent one at a time.
-        usize::from(self.max_in_flight() == self.0.relay.places())
-    }
-
     fn max_partial(&self) -> usize {
         1
     }

@@ -10,8 +10,9 @@ const browser = await launch();
 try {
   const window = await Window.open(browser, server);
   await window.read("#model", "simulator");
-  assert.equal(await window.page.$eval("#run", (button) => button.disabled), true);
   await window.look("empty");
+  await window.page.click("#run");
+  await window.read("#problem", "There is no document yet");
 
   // Dropped files, typed texts and samples are documents of one run, and the estimate comes by itself.
   await window.drop([HOSTILE, ["empty.txt", ""], ["broken.png", Buffer.from("\x89PNG\r\n\x1a\nnothing", "latin1")]]);
