@@ -96,7 +96,7 @@ fn read(path: PathBuf) -> Read {
     let saved = tempfile::tempdir().unwrap();
     let started = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_docmill"))
-        .args(["inspect", "--job", "text", "--save"])
+        .args(["inspect", "--job", "auto", "--save"])
         .arg(saved.path())
         .arg(std::path::absolute(&path).unwrap())
         .current_dir(saved.path())
@@ -136,7 +136,9 @@ fn failure_code(said: &str) -> Option<String> {
 fn wait(child: &mut Child) -> (Option<i32>, f64) {
     let (started, id, mut peak_mb) = (Instant::now(), child.id(), 0.0_f64);
     loop {
-        let readers = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        // Each thread has its own children.
+        let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+        let readers: String = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok()).collect();
         for process in readers.split_whitespace().chain([id.to_string().as_str()]) {
             peak_mb = peak_mb.max(high_water_mark(Path::new(&format!("/proc/{process}/status"))));
         }
