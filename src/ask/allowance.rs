@@ -34,8 +34,8 @@ impl Allowance {
         self.granted.send_modify(|granted| *granted = Granted { cap: granted.cap.max(cap), refused: None });
     }
 
-    /// Refuses a cap. The request waits until others of the run have ended and it needs less. If there
-    /// are none, the run stops.
+    /// Refuses a cap. The request waits until others of the run have ended and it needs less. Without
+    /// other requests, the run stops.
     pub fn refuse(&self, cap: Money) {
         self.granted.send_modify(|granted| granted.refused = Some(cap));
     }

@@ -2,7 +2,7 @@
 
 use super::args::InspectArgs;
 use super::exit::{CliError, Exit};
-use super::{print, settings};
+use super::{print, runtime, settings};
 use crate::ask::{Account, request_preview};
 use crate::engine::{Inspected, Inspection, inspect as inspect_document};
 use crate::model::{ContentBlock, Document, Facts, GROUP_EXTENSION, Nearest, Place, Want, counted};
@@ -52,7 +52,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
         },
     };
     let (limits, longest) = (account.images(&account.model), account.prices.longest(&account.model));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     let inspected = inspect_document(document, &jobs, (&settings.prepare, &limits), (&account, longest));
     match runtime.block_on(inspected) {
         Ok(inspected) => {

@@ -52,6 +52,7 @@ use clap::{CommandFactory as _, Parser as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::LazyLock;
+use tokio::runtime::Runtime;
 
 /// The user's permission mask. The first access makes new files of the process private.
 static USERS_MASK: LazyLock<u32> = LazyLock::new(make_new_files_private);
@@ -170,6 +171,11 @@ fn quiet_decoders() {
             loud(panic);
         }
     }));
+}
+
+/// The runtime of a command.
+fn runtime() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)
 }
 
 /// Writes text or JSON to stdout. Escapes what terminals would obey. Ignores a closed pipe (such as

@@ -6,7 +6,7 @@ use super::args::{PlanArgs, Progress, WhatArgs};
 use super::exit::{CliError, Exit};
 use super::flags::flags;
 use super::start_run::run_failed;
-use super::{agreed, print, print_wrapped, prompt, settings};
+use super::{agreed, print, print_wrapped, prompt, runtime, settings};
 use crate::ask::{StopKind, Tier, Used};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Selection, Survey, predict, survey};
 use crate::insight::Interval;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(super) const ASK_FROM_USD: f64 = 1.0;
 
 pub(super) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         if let Some(documents) = args.pilot {
             more_than_once(&args.what)?;

@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::flags::flags;
 use super::plan::{Report, more_than_once};
 use super::start_run::run_failed;
-use super::{print, settings, tables};
+use super::{print, runtime, settings, tables};
 use crate::ask::StopKind;
 use crate::engine::{History, Plan, Sample};
 use crate::model::{Money, RowStatus, RunFigures};
@@ -24,7 +24,7 @@ pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
         return Err(CliError::usage(format!("--speed {}: expected a number from 0.001 to 1000", args.speed)));
     }
     more_than_once(&args.what)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(rehearsed(args))
 }
 

@@ -3,6 +3,7 @@
 use super::args::ReportArgs;
 use super::exit::{CliError, Exit};
 use super::print;
+use super::runtime;
 use super::settings::archive;
 use crate::html_report::{self, FILE_NAME, PageError, Report, Subject, Thumbnails};
 use crate::model::command_in;
@@ -48,7 +49,7 @@ fn made(archive: &Archive, report: &Report, directory: &Path, settings: &Prepare
     let run = runs.iter().find(|run| run.id == report.run.id);
     let roots = run.and_then(|run| local_inputs(run, &Environment::of_process(), directory));
     let Some(roots) = roots else { return Ok(Thumbnails::default()) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(thumbnails(archive, report.view, &roots, settings)).map_err(CliError::internal)
 }
 

@@ -4,7 +4,7 @@ use super::args::{InDoubt, Progress, RunArgs};
 use super::exit::{CliError, Exit};
 use super::flags::{flags, list};
 use super::next::{Done, has_all, next, to_mend};
-use super::{prompt, settings};
+use super::{prompt, runtime, settings};
 use crate::ask::StopKind;
 use crate::model::{FailureCode, command_in, counted};
 use crate::progress::{Style, say, wrapped_for_stderr};
@@ -24,7 +24,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     };
     let style = style(args.conduct.progress, args.conduct.quiet);
     let output = settings.output.dir.clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     let done = runtime.block_on(async {
         let assembled = assemble(&Environment::of_process(), &config, settings, options).await?;
         let (command, accepted) = (assembled.plan.command.clone(), assembled.plan.accepted.clone());

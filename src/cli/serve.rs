@@ -3,7 +3,7 @@
 use super::args::ServeArgs;
 use super::exit::{CliError, Exit};
 use super::signals::{Signal, Signals};
-use super::{print, settings};
+use super::{print, runtime, settings};
 use crate::progress::say;
 use crate::serve::{KeyFile, Keys, RunDefaults, ServeSettings, Server, Tls};
 use crate::setup::Environment;
@@ -25,7 +25,6 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         return new_key(&serve, &environment, name);
     }
     let listener = opened_port().map_err(|error| CliError::usage(format!("the socket of the service manager cannot be used: {error}")))?;
-    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal);
     let (runs, runtime) = (runtime()?, runtime()?);
     let source = settings::source(&args.settings, flags);
     let defaults = RunDefaults { source, environment, job: loaded.job.r#use, runtime: runs.handle().clone(), listener };

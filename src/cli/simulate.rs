@@ -3,12 +3,13 @@
 use super::args::SimulateArgs;
 use super::exit::{CliError, Exit};
 use super::print;
+use super::runtime;
 use crate::setup::scenario_file;
 use crate::simulator::{Scenario, Simulator};
 
 pub(super) fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     let scenario = scenario(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let simulator = Simulator::start(scenario, args.port).await.map_err(|error| match error.kind() {
             std::io::ErrorKind::InvalidInput => CliError::usage(format!("scenario: {error}")),

@@ -7,7 +7,7 @@
 use super::args::TuneArgs;
 use super::exit::{CliError, Exit};
 use super::flags::flags;
-use super::{print, prompt, settings};
+use super::{print, prompt, runtime, settings};
 use crate::engine::{Sample, Selection};
 use crate::model::{Change, Limit, RunFigures, counted};
 use crate::progress::Style;
@@ -33,7 +33,7 @@ impl Round {
 }
 
 pub(super) fn tune(args: &TuneArgs) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     let mut rounds: Vec<Round> = Vec::new();
     let mut changes: Vec<Change> = Vec::new();
     for seed in 0..args.rounds {

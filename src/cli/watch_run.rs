@@ -3,7 +3,7 @@
 use super::args::{InDoubt, WatchArgs};
 use super::exit::{CliError, Exit};
 use super::run::{all_flags, style};
-use super::{prompt, settings, stdout_is_closed};
+use super::{prompt, runtime, settings, stdout_is_closed};
 use crate::config::{Config, Origin};
 use crate::engine::{Arrivals, Deliver, Outcome};
 use crate::progress::Style;
@@ -52,7 +52,7 @@ pub(super) fn watch(args: &WatchArgs) -> Result<Exit, CliError> {
         ..RunOptions::default()
     };
     let style = style(args.conduct.progress, args.conduct.quiet);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     let done = runtime.block_on(async {
         let watch = settings.watch.clone();
         let mut assembled = assemble(&Environment::of_process(), &config, settings, options).await?;

@@ -37,7 +37,7 @@ pub(super) fn deferred(meters: &Meters) -> Option<RunStop> {
 pub(super) fn reopen(breaker: &Breaker, plan: &Plan, store: &Store, written: Results) -> Result<Results, RunError> {
     let Some(calls) = breaker.tripped() else { return Ok(written) };
     store.reopen(&calls)?;
-    let mut results = Results::new(columns(plan), plan.output.clone());
+    let mut results = Results::new(plan.columns(), plan.output.clone());
     store.rows(&plan.retry)?.read_from(0, true, |row| results.push(row))?;
     Ok(results)
 }
@@ -51,7 +51,7 @@ pub(super) fn with_earlier_rows(plan: &Plan, store: &Store, written: Results, co
     if store.keep_rows(after, |name, digest, stamp| plan.roots.seem_to_hold(name, digest, stamp))? == 0 {
         return Ok(written);
     }
-    let mut results = Results::new(columns(plan), plan.output.clone());
+    let mut results = Results::new(plan.columns(), plan.output.clone());
     store.rows_of(store.run())?.read_from(0, true, |row| results.push(row))?;
     Ok(results)
 }
@@ -97,7 +97,7 @@ pub(super) fn publish(
         Some(listing) if is_current(plan, store, listing)? => BTreeMap::new(),
         Some(listing) => {
             // No document had work to do, but result files are missing or incomplete.
-            let mut results = Results::new(columns(plan), plan.output.clone());
+            let mut results = Results::new(plan.columns(), plan.output.clone());
             store.rows_of(listing)?.read_from(0, true, |row| results.push(row))?;
             results.publish(true)?
         }
@@ -163,7 +163,7 @@ fn publish_beside(
             return Ok(BTreeMap::new());
         }
     }
-    let mut results = Results::new(columns(plan), plan.output.clone());
+    let mut results = Results::new(plan.columns(), plan.output.clone());
     store.rows_of(listing)?.read_from(0, true, |row| results.push(row))?;
     let results = results.publish(true)?;
     let files: Vec<_> = results.values().flat_map(|job| job.files.clone()).collect();
@@ -303,17 +303,10 @@ async fn settle(plan: &Plan, store: &mut Store, database: &mut DatabaseWriter, i
 impl Plan {
     /// The result columns of each job.
     pub fn columns(&self) -> Vec<JobColumns> {
-        columns(self)
+        // Tables do not say what they hold.
+        let kept = || self.keep_columns.iter().map(|name| Column::new(name, ColumnType::Json));
+        let columns = |job: &Job| kept().chain(job.csv_columns().iter().cloned()).collect();
+        let jobs = self.jobs.iter();
+        jobs.map(|job| JobColumns { name: job.name.clone(), digest: Some(job.digest().to_string()), columns: columns(job) }).collect()
     }
-}
-
-/// The result columns of each job.
-pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
-    // Tables do not say what they hold.
-    let kept = || plan.keep_columns.iter().map(|name| Column::new(name, ColumnType::Json));
-    let columns = |job: &Job| kept().chain(job.csv_columns().iter().cloned()).collect();
-    plan.jobs
-        .iter()
-        .map(|job| JobColumns { name: job.name.clone(), digest: Some(job.digest().to_string()), columns: columns(job) })
-        .collect()
 }

@@ -5,7 +5,6 @@
 
 use super::arrivals::{Arrival, Fate, Following};
 use super::breaker::Breaker;
-use super::closing::columns;
 use super::list::{Findings, Found};
 use super::write::{JobResults, Results};
 use super::{Context, Plan, RunError};
@@ -130,7 +129,7 @@ impl Publisher {
     pub fn publish(self, plan: &Plan, commits: &Receiver<()>) -> Result<Results, RunError> {
         // Later results would fail too, so the run stops before it pays for more.
         self.follow(plan, commits).inspect_err(|_| self.context.stop.cancel())?;
-        Ok(Results::new(columns(plan), plan.output.clone()))
+        Ok(Results::new(plan.columns(), plan.output.clone()))
     }
 
     fn follow(&self, plan: &Plan, commits: &Receiver<()>) -> Result<(), RunError> {
@@ -146,7 +145,7 @@ impl Publisher {
                 continue;
             }
             let _working = self.context.meters.write.working();
-            let mut results = Results::new(columns(plan), plan.output.clone());
+            let mut results = Results::new(plan.columns(), plan.output.clone());
             let gone = self.rows.read(|name| self.following.arrivals.keeps(name), |row| results.push(row))?;
             self.following.note_gone(&gone);
             if !gone.is_empty() && self.store.vanished(gone).is_err() {
@@ -176,7 +175,7 @@ pub(super) fn publish_arrived(
     let arrivals = &following.arrivals;
     store.end_following(arrivals.order(), |name| arrivals.keeps(name))?;
     (findings.changed, findings.listing) = (true, Some(store.run()));
-    let mut results = Results::new(columns(plan), plan.output.clone());
+    let mut results = Results::new(plan.columns(), plan.output.clone());
     store.rows_of(store.run())?.read_from(0, true, |row| results.push(row))?;
     let results = results.publish(true)?;
     let files: Vec<_> = results.values().flat_map(|job| job.files.clone()).collect();

@@ -4,7 +4,6 @@ use super::active::ActiveDocuments;
 use super::arrivals::{Arrivals, Following};
 use super::ask::DocumentProcessor;
 use super::breaker::Breaker;
-use super::closing::columns;
 use super::database::DatabaseWriter;
 use super::delivery::Delivery;
 use super::known_vectors::KnownVectors;
@@ -67,7 +66,7 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, RunError> {
     let following = plan.arrivals.as_ref().map(follow).transpose()?;
     let outbox = (plan.deliver.is_some() || plan.journal).then(|| store.outbox()).transpose()?;
     let database = plan.database.as_ref().map(|address| {
-        let session = PostgresSession::new(address.clone(), columns(plan), store.identity()?)?;
+        let session = PostgresSession::new(address.clone(), plan.columns(), store.identity()?)?;
         Ok::<_, RunError>((session, store.committed_rows()?))
     });
     let database = database.transpose()?;
@@ -103,7 +102,7 @@ fn new_run(plan: &Plan, started: &str) -> NewRun {
         settings: plan.settings.clone(),
         command: plan.command.clone(),
         recipe: plan.recipe,
-        jobs: columns(plan),
+        jobs: plan.columns(),
         share: plan.llm.share_identical_calls,
         follows: plan.arrivals.is_some(),
         delivers: plan.deliver.is_some() || plan.journal,

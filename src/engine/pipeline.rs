@@ -21,7 +21,7 @@
 use super::active::ActiveDocuments;
 use super::ask::ask;
 use super::breaker::Breaker;
-use super::closing::{close, columns, deferred, publish, reopen, sampled, with_earlier_rows};
+use super::closing::{close, deferred, publish, reopen, sampled, with_earlier_rows};
 use super::conductor::Conductor;
 use super::document_identity::Register;
 use super::following::{Follower, Publisher, publish_arrived};
@@ -172,7 +172,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         store: handle_watcher,
         context: context.clone(),
     });
-    let writer = RowWriter { rows, results: Results::new(columns(&plan), plan.output.clone()), context: context.clone() };
+    let writer = RowWriter { rows, results: Results::new(plan.columns(), plan.output.clone()), context: context.clone() };
 
     let (finished, mut beside, money) = (CancellationToken::new(), JoinSet::new(), Arc::clone(&governor));
     let drain = Duration::from_secs(plan.llm.drain_s);

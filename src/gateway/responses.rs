@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension as _;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// The id of a response; `None` if the body is none.
+/// The id of a response; `None` if the body is not a response.
 pub(super) fn id_of(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Response {

@@ -1,6 +1,6 @@
 //! Containers: files that hold documents.
 //!
-//! An archive is read like a directory: its files are documents, and it is none itself. A mail or a
+//! An archive is read like a directory: its files are documents, and the archive is not. A mail or a
 //! PDF document stays a document, and the files attached to it come after it. A confined process
 //! lists the members ([`super::unpacker`]). Their contents go to a temporary file when the first of
 //! them is read ([`super::spool`]).

@@ -36,7 +36,7 @@ pub struct Part {
 }
 
 /// Requests and money.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bill {
     /// HTTP requests.
     pub requests: u64,
@@ -51,6 +51,9 @@ pub struct Bill {
 }
 
 impl Bill {
+    /// The bill of nothing.
+    pub const ZERO: Self = Self { requests: 0, input_tokens: 0, output_tokens: 0, pico_usd: Some(0), in_doubt: 0 };
+
     /// The bill of a ledger, with requests that were lost beside it.
     pub fn of(sum: &LedgerSum, lost: u64) -> Self {
         Self {

@@ -41,7 +41,7 @@ pub use attempt::{Attempt, Claim, Heartbeat, committed, heartbeat, segments};
 pub use commit::{Bill, Commit, Part};
 pub use index::{ShardChoice, ShardError};
 pub use manifest::{Listed, Manifest, ManifestWriter};
-pub use plan::{ShardPlan, ShardRange};
+pub use plan::{MOST_SHARDS, ShardPlan, ShardRange};
 pub use settings::ShardSettings;
 pub use shared_run::SharedRun;
 pub use storage::{Storage, StorageError};

@@ -122,7 +122,7 @@ async fn work(storage: Simulated) -> Result<End, StorageError> {
     let key = attempt.part("job");
     storage.create(&key, answers.into_iter().collect()).await?;
     let part = Part { job: "job".to_owned(), key, rows: DOCUMENTS.into(), failed: 0, bytes: 0, digest: String::new() };
-    let commit = Commit { attempt: 0, run: "run".to_owned(), parts: vec![part], bill: Bill::default(), segments: Vec::new() };
+    let commit = Commit { attempt: 0, run: "run".to_owned(), parts: vec![part], bill: Bill::ZERO, segments: Vec::new() };
     attempt.commit(commit).await.map(End::Committed)
 }
 

@@ -8,24 +8,15 @@ use super::lock::RunLock;
 use super::schema::{self, attach};
 use super::streaming::identity_of;
 use super::{FILE_NAME, StoreError};
-use crate::model::Money;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::Path;
 
-/// What came from another store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Absorbed {
-    /// Answers that were not here.
-    pub answers: u64,
-    /// Requests that were not in the ledger here.
-    pub requests: u64,
-    /// Their cost; `None` if a price is unknown.
-    pub cost: Option<Money>,
-}
+/// Why a run of another store seems to have stopped here.
+const TAKEN_OVER: &str = "taken over from another store";
 
 /// Takes the answers of the store at `from` over into the store in `directory`. The caller holds the
-/// lock of `directory`, which `_lock` proves.
-pub fn absorb(directory: &Path, from: &Path, _lock: &RunLock) -> Result<Absorbed, StoreError> {
+/// lock of `directory`, which `_lock` proves. Returns the number of answers that were not here.
+pub fn absorb(directory: &Path, from: &Path, _lock: &RunLock) -> Result<u64, StoreError> {
     // Checks that docmill made the other store, and that it has this version.
     let origin = {
         let other = schema::open_to_read(from)?;
@@ -47,7 +38,7 @@ fn origin(store: &Connection) -> rusqlite::Result<String> {
     if is_segment { store.query_row("SELECT store FROM origin", (), |row| row.get(0)) } else { identity_of(store) }
 }
 
-fn copy(here: &Connection, from: &Path, origin: &str) -> rusqlite::Result<Absorbed> {
+fn copy(here: &Connection, from: &Path, origin: &str) -> rusqlite::Result<u64> {
     attach(here, from)?;
     let t = here.unchecked_transaction()?;
     let next = |table: &str| t.query_row(&format!("SELECT ifnull(max(id), 0) FROM main.{table}"), (), |row| row.get::<_, i64>(0));
@@ -72,11 +63,11 @@ fn copy(here: &Connection, from: &Path, origin: &str) -> rusqlite::Result<Absorb
     t.execute("INSERT INTO main.absorbed SELECT store, attempt, id + ?1 FROM temp.fresh", [attempts])?;
     t.execute(
         "INSERT INTO main.runs (id, started, ended, docmill_version, settings, command, recipe, jobs, outcome, stopped)
-            SELECT id + ?1, started, ifnull(ended, started), docmill_version, settings, command, recipe, jobs, 'stopped', 'taken over from another store'
+            SELECT id + ?1, started, ifnull(ended, started), docmill_version, settings, command, recipe, jobs, 'stopped', ?2
             FROM other.runs",
-        [runs],
+        (runs, TAKEN_OVER),
     )?;
-    let requests = t.execute(
+    t.execute(
         "INSERT INTO main.attempts (id, request, run, document, call_key, call, attempt, sent_ms, at_most_pico_usd, ended_ms, outcome,
                 uncached_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, pico_usd, queued_ms, first_byte_ms)
             SELECT o.id + ?1, o.request + ?1, o.run + ?2, p.id, call_key, call, attempt, sent_ms, at_most_pico_usd, ended_ms, outcome,
@@ -103,17 +94,13 @@ fn copy(here: &Connection, from: &Path, origin: &str) -> rusqlite::Result<Absorb
          INSERT OR IGNORE INTO main.passages SELECT v.id, s.text FROM other.passages s JOIN other.vectors o ON o.id = s.vector
             JOIN main.vectors v ON v.call_key = o.call_key;",
     )?;
-    let cost: Option<u64> = t.query_row(
-        "SELECT CASE WHEN count(*) = count(pico_usd) THEN ifnull(sum(pico_usd), 0) END FROM main.attempts WHERE id > ?1",
-        [attempts],
-        |row| row.get(0),
+    t.execute(
+        "DELETE FROM main.runs WHERE stopped = ?1 AND id NOT IN (SELECT run FROM main.attempts)
+            AND id NOT IN (SELECT run FROM main.answers) AND id NOT IN (SELECT run FROM main.failures)",
+        [TAKEN_OVER],
     )?;
-    t.execute_batch(
-        "DELETE FROM main.runs WHERE stopped = 'taken over from another store' AND id NOT IN (SELECT run FROM main.attempts)
-            AND id NOT IN (SELECT run FROM main.answers) AND id NOT IN (SELECT run FROM main.failures);
-         DROP TABLE temp.place; DROP TABLE temp.fresh;",
-    )?;
+    t.execute_batch("DROP TABLE temp.place; DROP TABLE temp.fresh;")?;
     t.commit()?;
     here.execute_batch("DETACH other")?;
-    Ok(Absorbed { answers: answers as u64, requests: requests as u64, cost: cost.map(Money::from_pico) })
+    Ok(answers as u64)
 }

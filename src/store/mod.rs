@@ -55,7 +55,7 @@ mod view;
 mod views;
 mod writer;
 
-pub use absorb::{Absorbed, absorb, create};
+pub use absorb::{absorb, create};
 pub use answered::AnsweredContents;
 pub use audit::{Bookkeeping, Content};
 pub use catalog::{Catalog, Retry, RowState, Version};

@@ -24,6 +24,14 @@ pub struct Segments {
     in_flight: BTreeSet<i64>,
 }
 
+/// A new segment.
+struct Filled {
+    /// Number of its attempts.
+    made: u64,
+    last: i64,
+    in_flight: BTreeSet<i64>,
+}
+
 /// How far the run of a store has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunProgress {
@@ -68,14 +76,18 @@ impl Segments {
     /// Writes the next segment to `path`, which must not exist. Returns the number of attempts in it.
     pub fn next(&mut self, path: &Path) -> Result<u64, StoreError> {
         let segment = schema::open(path)?;
-        let made = self.fill(&segment).map_err(|e| StoreError::new(path, "cannot write a segment", e))?;
-        // One file without a log, which can be sent.
-        let close = || segment.pragma_update(None, "journal_mode", "DELETE");
-        close().map_err(|e| StoreError::new(path, "cannot write a segment", e))?;
-        Ok(made)
+        let fill = || {
+            let filled = self.fill(&segment)?;
+            // One file without a log, which can be sent.
+            segment.pragma_update(None, "journal_mode", "DELETE")?;
+            Ok(filled)
+        };
+        let filled = fill().map_err(|e: rusqlite::Error| StoreError::new(path, "cannot write a segment", e))?;
+        (self.last, self.in_flight) = (filled.last, filled.in_flight);
+        Ok(filled.made)
     }
 
-    fn fill(&mut self, segment: &Connection) -> rusqlite::Result<u64> {
+    fn fill(&self, segment: &Connection) -> rusqlite::Result<Filled> {
         attach(segment, &self.store)?;
         let t = segment.unchecked_transaction()?;
         let before: Vec<i64> = self.in_flight.iter().copied().collect();
@@ -104,8 +116,7 @@ impl Segments {
         )?;
         t.commit()?;
         segment.execute_batch("DETACH other")?;
-        (self.last, self.in_flight) = (last, in_flight);
-        Ok(made as u64)
+        Ok(Filled { made: made as u64, last, in_flight })
     }
 }
 

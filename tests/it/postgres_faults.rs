@@ -95,6 +95,9 @@ fn two_runs_into_one_table_do_not_mix() {
     let second = workspace(&server, &database, ECHO);
     documents(&second, 10..15);
     // The second learns at once that the table is not its own, although the first holds its lock.
+    while server.requests() < 10 {
+        std::thread::yield_now();
+    }
     let requests = server.requests();
     second.run(["--job", "job.toml"]).exits(2).says(&["has the results of another job or output directory"]);
     assert_eq!(server.requests(), requests);

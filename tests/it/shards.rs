@@ -65,7 +65,7 @@ fn killed_shards_merge_to_the_results_of_one_machine() {
     workspace.run(["--job", "job.toml", "--output", "single"]).exits(0);
     let single = server.requests();
     plan(&workspace);
-    workspace.start_with(["merge", "--run", "shared", "--output", "merged"]).finish().exits(4).says(&["24 shards of 24 are not committed"]);
+    workspace.start_with(["merge", "--run", "shared", "--output", "merged"]).finish().exits(4).says(&["not committed: 24 of 24 shards"]);
     let (mut kills, mut attempts) = (0_usize, BTreeMap::<usize, u32>::new());
     let mut open: Vec<usize> = (0..SHARDS).collect();
     while !open.is_empty() {

@@ -1,6 +1,7 @@
 //! Arguments of commands for runs on many machines.
 
 use super::{SettingsArgs, WhatArgs};
+use crate::shards::MOST_SHARDS;
 use clap::{Args as ClapArgs, Subcommand};
 
 #[derive(Debug, ClapArgs)]
@@ -32,7 +33,7 @@ pub(in crate::cli) struct ShardsPlanArgs {
     #[arg(long, value_name = "RUN")]
     pub run: String,
     /// Number of shards, at most 10000 [default: one for 500 documents]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS)))]
     pub shards: Option<u32>,
 }
 

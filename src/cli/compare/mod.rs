@@ -18,6 +18,7 @@ use super::args::{CompareArgs, Progress};
 use super::exit::{CliError, Exit};
 use super::flags::flags;
 use super::run::style;
+use super::runtime;
 use super::settings;
 use super::tables;
 use crate::ask::StopKind;
@@ -40,7 +41,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<Exit, CliError> {
             times. Save the input in a file.",
         ));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let args = &CompareArgs { what: tables::answered(&args.what, &settings)?, ..args.clone() };
         if args.sequential { Box::pin(sequential::compare(args)).await } else { Box::pin(variants::compare(args)).await }

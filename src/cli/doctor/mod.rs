@@ -7,6 +7,7 @@ mod provider;
 use super::args::DoctorArgs;
 use super::exit::{CliError, Exit};
 use super::print;
+use super::runtime;
 use super::settings::output_flag;
 use crate::model::counted;
 use crate::progress::plain;
@@ -61,7 +62,7 @@ impl Finding {
 }
 
 pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     let findings = runtime.block_on(findings(args));
     let count = |status| findings.iter().filter(|finding| finding.status == status).count() as u64;
     let (warnings, problems) = (count(Status::Warning), count(Status::Problem));

@@ -50,12 +50,8 @@ impl Keeper<'_> {
                 _ = looks.tick() => {}
                 () = over.cancelled() => return is_fenced,
             }
-            let done = async {
-                let progress = self.look()?;
-                if saved.elapsed() >= self.settings.save() || progress.news >= self.settings.save_answers {
-                    self.save().await?;
-                    saved = Instant::now();
-                }
+            // A segment that cannot be saved must not hide a newer claim.
+            let fenced = async {
                 if beaten.is_none_or(|beaten| beaten.elapsed() >= self.settings.fence()) {
                     if !is_fenced && self.attempt.is_fenced().await? {
                         is_fenced = true;
@@ -64,11 +60,18 @@ impl Keeper<'_> {
                     self.beat().await?;
                     beaten = Some(Instant::now());
                 }
-                Ok::<(), KeeperError>(())
+                Ok(())
             };
-            if let Err(error) = done.await {
-                tell(&error);
-            }
+            fenced.await.unwrap_or_else(tell);
+            let kept = async {
+                let progress = self.look()?;
+                if saved.elapsed() >= self.settings.save() || progress.news >= self.settings.save_answers {
+                    self.save().await?;
+                    saved = Instant::now();
+                }
+                Ok(())
+            };
+            kept.await.unwrap_or_else(tell);
         }
     }
 
@@ -87,9 +90,14 @@ impl Keeper<'_> {
         // A failed upload leaves the file, and its answers are still to be saved.
         if !path.exists() {
             let (segments, to) = (&mut self.segments, path.clone());
-            let made = tokio::task::block_in_place(|| segments.next(&to))?;
-            if made == 0 {
-                return remove(&path);
+            match tokio::task::block_in_place(|| segments.next(&to)) {
+                Ok(0) => return remove(&path),
+                Ok(_) => {}
+                Err(error) => {
+                    // The next segment has its answers. Without a file there is nothing to remove.
+                    let _nothing_there = remove(&path);
+                    return Err(error.into());
+                }
             }
         }
         let content = tokio::fs::read(&path).await.map_err(KeeperError::Segment)?;
@@ -120,6 +128,7 @@ fn remove(path: &Path) -> Result<(), KeeperError> {
     std::fs::remove_file(path).map_err(KeeperError::Segment)
 }
 
-fn tell(error: &dyn std::fmt::Display) {
+#[expect(clippy::needless_pass_by_value, reason = "for results")]
+fn tell(error: KeeperError) {
     crate::progress::complain(&format!("cannot keep answers on the shared storage: {error}. docmill tries again"));
 }

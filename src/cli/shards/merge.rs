@@ -3,7 +3,7 @@
 use super::super::args::MergeArgs;
 use super::super::exit::{CliError, Exit};
 use super::super::settings::output_flag;
-use super::super::{print, print_wrapped, settings};
+use super::super::{print, print_wrapped, runtime, settings};
 use super::{failed, open, part, planned};
 use crate::engine::Results;
 use crate::model::{Money, Totals, counted};
@@ -23,6 +23,9 @@ struct Merged<'m> {
     job: &'m str,
     shards: usize,
     missing_shards: &'m [usize],
+    /// Why the results are not complete; absent if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<String>,
     #[serde(flatten)]
     totals: &'m Totals,
     bill: Bill,
@@ -33,22 +36,19 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     let shared = open(&args.run, &environment)?;
     let (_, settings) = settings::load(&args.settings, output_flag(args.output.as_deref()))?;
     let output = settings.output;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let (_, plan) = planned(&shared).await?;
         let (commits, missing) = commits(&shared, &plan).await?;
         if !missing.is_empty() && !args.allow_missing {
             let first: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
             let more = if missing.len() > 10 { ", ..." } else { "" };
-            return Err(CliError {
-                exit: Exit::StoppedEarly,
-                message: format!(
-                    "{} of {} are not committed: {}{more}. Run them, or merge the others with --allow-missing",
-                    counted(missing.len() as u64, "shard"),
-                    plan.shards.len(),
-                    first.join(", ")
-                ),
-            });
+            let (count, all, first) = (missing.len(), plan.shards.len(), first.join(", "));
+            let message = format!(
+                "not committed: {count} of {} ({first}{more}). Run them, or merge the others with --allow-missing",
+                counted(all as u64, "shard")
+            );
+            return Err(CliError { exit: Exit::StoppedEarly, message });
         }
         if output.dir.join(FILE_NAME).exists() {
             let message = format!("{} is the output directory of other runs. Name another with --output", output.dir.display());
@@ -60,7 +60,7 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
         make_directory(&output.dir).map_err(|why| CliError::usage(format!("{}: {why}", output.dir.display())))?;
         let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
         let mut results = Results::new(plan.jobs.clone(), output.clone());
-        let mut bill = Bill { pico_usd: Some(0), ..Bill::default() };
+        let mut bill = Bill::ZERO;
         let temporary = tempfile::tempdir_in(&output.dir).map_err(CliError::internal)?;
         let local = temporary.path().join("part");
         for (number, commit) in &commits {
@@ -79,6 +79,7 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
                 job,
                 shards: plan.shards.len(),
                 missing_shards: &missing,
+                stopped: (!missing.is_empty()).then(|| format!("{} missing", counted(missing.len() as u64, "shard"))),
                 totals: &made.totals,
                 bill,
             };
@@ -96,12 +97,11 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
 
 /// The bill of attempts that saved what they had paid for after another one had committed.
 async fn late(shared: &SharedRun, (number, commit): (usize, &Commit), directory: &Path) -> Result<Bill, CliError> {
-    let mut bill = Bill { pico_usd: Some(0), ..Bill::default() };
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     let segments = segments(shared, number).await.map_err(failed)?;
     let late: Vec<String> = segments.into_iter().filter(|key| !commit.segments.contains(key)).collect();
     if late.is_empty() {
-        return Ok(bill);
+        return Ok(Bill::ZERO);
     }
     let own = tempfile::tempdir_in(directory).map_err(CliError::internal)?;
     let lock = RunLock::acquire(own.path()).map_err(|error| CliError::lock(&error))?;
@@ -114,8 +114,7 @@ async fn late(shared: &SharedRun, (number, commit): (usize, &Commit), directory:
     }
     let archive = Archive::open(own.path()).map_err(CliError::internal)?.ok_or_else(|| CliError::internal("no store of late segments"))?;
     let sum = archive.ledger(Requests::All).map_err(CliError::internal)?;
-    bill.add(Bill::of(&sum, 0));
-    Ok(bill)
+    Ok(Bill::of(&sum, 0))
 }
 
 /// All commits in order, and the shards without one.

@@ -1,9 +1,10 @@
 //! The part of a shard: its rows with their places in the whole input.
 
 use crate::engine::RunError;
-use crate::model::{Digest, FailureCode, Row};
+use crate::model::{FailureCode, Row};
 use crate::shards::{Part, StorageError};
 use crate::store::{StoredRow, ViewReader};
+use crate::write::Hashed;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fs::File;
@@ -13,31 +14,12 @@ use std::path::Path;
 /// A line of a part: place in the input, document, and the row without them.
 type Line<'l> = (u64, Cow<'l, str>, &'l RawValue);
 
-/// Writes bytes to a file and hashes them.
-struct Hashing {
-    file: BufWriter<File>,
-    hash: blake3::Hasher,
-    bytes: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-/// Writes the rows of a job to `path`. Returns also how many documents were not found. The first document of the shard is at `from`.
+/// Writes the rows of a job to `path`. The first document of the shard is at `from`. Returns also how
+/// many documents were not found.
 pub(super) fn write(rows: &ViewReader, job: &str, from: u64, path: &Path) -> Result<(Part, u64), RunError> {
     let failed = |source| RunError::Output { directory: path.display().to_string(), source };
     let file = BufWriter::new(File::create(path).map_err(failed)?);
-    let mut to = Hashing { file, hash: blake3::Hasher::new(), bytes: 0 };
+    let mut to = Hashed::new(file);
     let mut part = Part { job: job.to_owned(), key: String::new(), rows: 0, failed: 0, bytes: 0, digest: String::new() };
     let mut vanished = 0;
     rows.read_from(0, true, |StoredRow { position, document, job: of, text }| {
@@ -54,20 +36,17 @@ pub(super) fn write(rows: &ViewReader, job: &str, from: u64, path: &Path) -> Res
         Ok::<_, RunError>(())
     })?;
     to.flush().map_err(failed)?;
-    to.file.get_ref().sync_all().map_err(failed)?;
-    let part = Part { bytes: to.bytes, digest: Digest(*to.hash.finalize().as_bytes()).to_string(), ..part };
-    Ok((part, vanished))
+    to.get_ref().get_ref().sync_all().map_err(failed)?;
+    let (_, bytes, digest) = to.finish();
+    Ok((Part { bytes, digest: digest.to_string(), ..part }, vanished))
 }
 
 /// Reads the rows of a part in order. Fails if the file is not the part that was committed.
 pub(super) fn read(part: &Part, path: &Path, mut each: impl FnMut(StoredRow<'_>) -> Result<(), RunError>) -> Result<(), RunError> {
     let failed = |source| RunError::Output { directory: path.display().to_string(), source };
     let wrong = |why: String| RunError::Internal(format!("{}: {why}. The object has changed since it was committed", part.key));
-    let hash = File::open(path).and_then(|file| {
-        let mut hash = blake3::Hasher::new();
-        io::copy(&mut BufReader::new(file), &mut hash).map(|_| hash.finalize())
-    });
-    let digest = Digest(*hash.map_err(failed)?.as_bytes()).to_string();
+    let (_, digest) = File::open(path).and_then(Hashed::file).map_err(failed)?;
+    let digest = digest.to_string();
     if digest != part.digest {
         return Err(wrong(format!("its digest is {digest} instead of {}", part.digest)));
     }

@@ -3,7 +3,7 @@
 use super::super::args::{ManifestArgs, ShardsPlanArgs};
 use super::super::exit::{CliError, Exit};
 use super::super::flags::flags;
-use super::super::{print, print_wrapped, settings};
+use super::super::{print, print_wrapped, runtime, settings};
 use super::{failed, open};
 use crate::model::counted;
 use crate::read::Roots;
@@ -20,7 +20,7 @@ pub(in crate::cli) fn manifest(args: &ManifestArgs) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
     let shared = open(&args.run, &environment)?;
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         shared.check().await.map_err(failed)?;
         let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
@@ -60,7 +60,7 @@ pub(in crate::cli) fn plan(args: &ShardsPlanArgs) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
     let shared = open(&args.run, &environment)?;
     let (config, settings) = settings::load(&args.what.settings, flags(&args.what))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
         let plan = assemble(&environment, &config, settings, options).await?.plan;
@@ -78,7 +78,7 @@ pub(in crate::cli) fn plan(args: &ShardsPlanArgs) -> Result<Exit, CliError> {
             docmill: env!("CARGO_PKG_VERSION").to_owned(),
             manifest: manifest.digest.clone(),
             recipe: super::run::recipe(&plan),
-            jobs: super::run::columns(&plan),
+            jobs: plan.columns(),
             shards,
         };
         let frozen = frozen.record(&shared).await.map_err(|why| CliError::usage(format!("{shared}: {why}")))?;

@@ -3,11 +3,11 @@
 use super::super::args::RunArgs;
 use super::super::exit::{CliError, Exit};
 use super::super::run::{all_flags, retry, style};
-use super::super::{print, settings};
+use super::super::{print, runtime, settings};
 use super::keeper::{Keeper, KeeperError};
 use super::{failed, open, part, planned};
 use crate::engine::Plan;
-use crate::model::{FailureCode, JobColumns, counted};
+use crate::model::{FailureCode, counted};
 use crate::progress::{Style, say};
 use crate::read::Slice;
 use crate::setup::{Assembled, Environment, RunOptions, Settings, assemble};
@@ -26,15 +26,10 @@ pub(super) fn recipe(plan: &Plan) -> String {
     format!("{:016x}", plan.recipe)
 }
 
-/// The columns of the jobs.
-pub(super) fn columns(plan: &Plan) -> Vec<JobColumns> {
-    plan.columns()
-}
-
 /// Runs one shard. Engines act on the exit code.
 pub(in crate::cli) fn run(args: &RunArgs, place: &str, choice: ShardChoice) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     let done = runtime.block_on(async {
         let shared = open(place, &environment)?;
         shared.check().await.map_err(failed)?;
@@ -63,11 +58,17 @@ impl Shard<'_> {
         let (config, mut settings) = settings::load(&args.what.settings, all_flags(args))?;
         let scratch = settings.shards.directory(&self.plan.run, self.number);
         make_directory(&scratch).map_err(|why| CliError::internal(format!("{}: {why}", scratch.display())))?;
-        let own = tempfile::Builder::new().prefix("attempt-").tempdir_in(&scratch).map_err(CliError::internal)?.keep();
-        confine(&mut settings, &own);
+        let own = tempfile::Builder::new().prefix("attempt-").tempdir_in(&scratch).map_err(CliError::internal)?;
+        confine(&mut settings, own.path());
         let shard_settings = settings.shards.clone();
         let listed = manifest.range(self.shared, self.range.from, self.range.to).await.map_err(failed)?;
-        let documents = listed.into_iter().map(|document| (document.stamp(), document.name)).map(|(stamp, name)| (name, stamp)).collect();
+        let documents = listed
+            .into_iter()
+            .map(|document| {
+                let stamp = document.stamp();
+                (document.name, stamp)
+            })
+            .collect();
         let options = RunOptions {
             retry: retry(args.retry_failed.as_deref())?,
             slice: Some(Slice { from: self.range.from, documents }),
@@ -78,7 +79,7 @@ impl Shard<'_> {
             let why = "has another job, model or preparation than this machine, so its rows would not fit together";
             return Err(CliError::usage(format!("the plan in {} {why}. Use the settings and the job file of the plan", self.shared)));
         }
-        // Nothing was claimed so far, so a machine with wrong settings disturbs nobody.
+        // A machine with wrong settings ends before it claims the shard and fences another attempt.
         let who = format!("{} process {}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
         let mut attempt = match Attempt::claim(self.shared, self.number, &who).await.map_err(failed)? {
             Claim::Committed(commit) => {
@@ -87,6 +88,7 @@ impl Shard<'_> {
             }
             Claim::Mine(attempt) => attempt,
         };
+        let own = own.keep();
         let before = heartbeat(self.shared, self.number).await.map_err(failed)?;
         let is_here = self.take_over(&mut attempt, &own, &scratch).await?;
         // What a machine had not saved is lost with it.
@@ -100,14 +102,11 @@ impl Shard<'_> {
     async fn take_over(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, scratch: &Path) -> Result<bool, CliError> {
         let lock = RunLock::acquire(own).map_err(|error| CliError::lock(&error))?;
         create(own, &lock).map_err(CliError::internal)?;
-        let (mut answers, mut is_here) = (0, false);
-        answers += self.fold(attempt, own, &lock).await?;
-        for dead in dead_attempts(scratch, own) {
-            // An attempt that still works holds its lock. Its answers come by its segments.
-            let Ok(_dead) = RunLock::acquire(&dead) else { continue };
+        let (mut answers, mut is_here) = (self.fold(attempt, own, &lock).await?, false);
+        for (dead, _lock) in dead_attempts(scratch, own) {
             let store = dead.join(FILE_NAME);
-            if store.exists() && Archive::open(&dead).is_ok_and(|archive| archive.is_some()) {
-                answers += tokio::task::block_in_place(|| absorb(own, &store, &lock)).map_err(CliError::internal)?.answers;
+            if Archive::open(&dead).is_ok_and(|archive| archive.is_some()) {
+                answers += tokio::task::block_in_place(|| absorb(own, &store, &lock)).map_err(CliError::internal)?;
                 is_here = true;
             }
         }
@@ -128,7 +127,7 @@ impl Shard<'_> {
         for key in attempt.others().await.map_err(failed)? {
             let segment = own.join("other.db");
             self.shared.download(&key, &segment).await.map_err(failed)?;
-            answers += tokio::task::block_in_place(|| absorb(own, &segment, lock)).map_err(CliError::internal)?.answers;
+            answers += tokio::task::block_in_place(|| absorb(own, &segment, lock)).map_err(CliError::internal)?;
             std::fs::remove_file(&segment).map_err(CliError::internal)?;
             attempt.took_over(key);
         }
@@ -171,9 +170,10 @@ impl Shard<'_> {
         }
         let commit = self.commit(keeper, own, accepts_vanished).await?;
         print(&format!("shard {}: committed by attempt {}", self.number, commit.attempt))?;
-        for dead in dead_attempts(scratch, Path::new("")) {
+        let dead = dead_attempts(scratch, own).into_iter().map(|(dead, _lock)| dead);
+        for done in dead.chain([own.to_owned()]) {
             // What cannot be removed only takes room.
-            let _room = std::fs::remove_dir_all(dead);
+            let _room = std::fs::remove_dir_all(done);
         }
         Ok(exit)
     }
@@ -218,10 +218,12 @@ fn confine(settings: &mut Settings, own: &Path) {
     settings.output.postgres.clear();
 }
 
-/// Local directories of other attempts.
-fn dead_attempts(scratch: &Path, own: &Path) -> Vec<PathBuf> {
+/// Local directories of attempts that have ended, with their locks. An attempt that still works holds
+/// its lock; its answers come by its segments.
+fn dead_attempts(scratch: &Path, own: &Path) -> Vec<(PathBuf, RunLock)> {
     let entries = std::fs::read_dir(scratch).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.is_dir() && path != own).collect()
+    let others = entries.filter(|path| path.is_dir() && path != own);
+    others.filter_map(|path| RunLock::acquire(&path).ok().map(|lock| (path, lock))).collect()
 }
 
 fn kept(error: KeeperError) -> CliError {

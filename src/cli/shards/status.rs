@@ -3,6 +3,7 @@
 use super::super::args::StatusArgs;
 use super::super::exit::{CliError, Exit};
 use super::super::print;
+use super::super::runtime;
 use super::{failed, open, planned};
 use crate::model::counted;
 use crate::setup::Environment;
@@ -16,9 +17,10 @@ const SILENT_S: i64 = 60;
 pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
     let shared = open(place, &environment)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::internal)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let (manifest, plan) = planned(&shared).await?;
+        let shards = plan.shards.len() as u64;
         let (mut done, mut rows, mut active, mut silent, mut open, mut failed_rows) = (0_u64, 0, 0_u64, Vec::new(), 0_u64, 0);
         for number in 0..u32::try_from(plan.shards.len()).unwrap_or(u32::MAX) {
             if let Some(commit) = committed(&shared, number).await.map_err(failed)? {
@@ -34,7 +36,7 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
             }
         }
         if args.json {
-            let state = json!({ "run": plan.run, "documents": manifest.documents, "rows": rows, "failed_rows": failed_rows, "shards": plan.shards.len(),
+            let state = json!({ "run": plan.run, "documents": manifest.documents, "rows": rows, "failed_rows": failed_rows, "shards": shards,
                 "committed": done, "active": active, "silent": silent, "open": open });
             print(&state.to_string())?;
             return Ok(Exit::Ok);
@@ -42,11 +44,10 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
         let silent_shards = silent.iter().take(10).map(ToString::to_string).collect::<Vec<_>>().join(", ");
         print(&format!("   run  {} in {shared}", plan.run))?;
         print(&format!("  rows  {rows} of {}, {failed_rows} failed", manifest.documents))?;
-        print(&format!("shards  {}: {done} committed, {active} active, {open} not begun, {} silent", plan.shards.len(), silent.len()))?;
+        print(&format!("shards  {}: {done} committed, {active} active, {open} not begun, {} silent", shards, silent.len()))?;
         if !silent.is_empty() {
             print(&format!("        silent for {SILENT_S} s: {silent_shards}"))?;
         }
-        let shards = plan.shards.len() as u64;
         let next = if done == shards { format!("docmill merge --run {shared}") } else { format!("{} left", counted(shards - done, "shard")) };
         print(&format!("  next  {next}"))?;
         Ok(Exit::Ok)

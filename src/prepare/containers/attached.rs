@@ -12,7 +12,7 @@ pub(super) fn may_have(extension: &str) -> bool {
     matches!(extension, "eml" | "mbox" | "mbx" | "msg" | "pdf" | "")
 }
 
-/// Whether an attached file is a document of its own.
+/// Whether an attached file becomes a separate document.
 fn is_apart(name: &str, content: &[u8], apart: Apart) -> bool {
     if !apart.attachments || content.is_empty() {
         return false;

@@ -32,7 +32,7 @@ pub fn extension_of(name: &str) -> String {
     if is_tar { format!("tar.{extension}") } else { extension }
 }
 
-/// A name without what could mislead: `..`, drives, backslashes, and characters that nobody sees.
+/// A name without what could mislead: `..`, drives, backslashes, and invisible characters.
 pub(super) fn clean(name: &str) -> String {
     let mut parts: Vec<&str> = name.split(['/', '\\']).filter(|part| !matches!(part.trim(), "" | "." | "..")).collect();
     if let Some(first) = parts.first_mut()

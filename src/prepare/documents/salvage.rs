@@ -22,7 +22,7 @@ struct File<'a> {
     small: Vec<u8>,
 }
 
-/// Copies all streams that can be read into a sound compound file; `None` if there are none.
+/// Copies all streams that can be read into a sound compound file; `None` if no stream can be read.
 pub(super) fn salvaged(bytes: &[u8]) -> Option<Vec<u8>> {
     let file = File::open(bytes)?;
     let mut sound = cfb::CompoundFile::create_with_version(cfb::Version::V3, Cursor::new(Vec::new())).ok()?;

@@ -20,6 +20,11 @@ pub(super) fn owner_of(store: &str, job: &str) -> String {
     format!("{store} {job}")
 }
 
+/// Whether a table belongs to a job of a store. Earlier versions noted the store alone.
+pub(super) fn is_owner(owner: &str, store: &str, job: &str) -> bool {
+    owner == owner_of(store, job) || owner == store
+}
+
 pub(super) fn elsewhere(table: &str) -> PostgresError {
     PostgresError::permanent(format!(
         "table {table} has the results of another job or output directory. Choose another name with output.postgres_table (it may contain \

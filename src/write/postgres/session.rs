@@ -121,10 +121,14 @@ impl PostgresSession {
         self.with(async |open| open.put(rows, streamed).await).await
     }
 
-    /// Tables that somebody else has changed since their results were complete. All their rows are
-    /// written again.
-    pub fn changed_tables(&self) -> Vec<String> {
-        let tables = self.open.iter().flat_map(|open| &open.tables).filter(|table| table.was_changed);
+    /// Tables that somebody else has changed since their results were complete, each once. All their
+    /// rows are written again.
+    pub fn changed_tables(&mut self) -> Vec<String> {
+        let tables = self
+            .open
+            .iter_mut()
+            .flat_map(|open| &mut open.tables)
+            .filter_map(|table| std::mem::take(&mut table.was_changed).then_some(table));
         tables.map(|table| table.name.replace('"', "")).collect()
     }
 

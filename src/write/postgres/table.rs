@@ -2,7 +2,7 @@
 
 use super::address::PostgresAddress;
 use super::error::PostgresError;
-use super::ownership::{elsewhere, literal, lock, owner_of, quoted, states};
+use super::ownership::{elsewhere, is_owner, literal, lock, owner_of, quoted, states};
 use super::types::{Misfit, Type, key, shortened};
 use crate::model::{Column, ColumnType, JobColumns, Row, Totals};
 use serde_json::Value;
@@ -72,7 +72,7 @@ impl Table {
             // A run that waits for the lock would learn too late that it must not write there.
             let others = format!("SELECT store FROM {tables} WHERE name = $1");
             let owner = client.query_opt(&others, &[&own]).await.ok().flatten().map(|row| row.get::<_, String>(0));
-            let is_other = owner.is_some_and(|owner| owner != owner_of(store, &job.name));
+            let is_other = owner.is_some_and(|owner| !is_owner(&owner, store, &job.name));
             return Err(if is_other && !address.may_replace { elsewhere(&name.replace('"', "")) } else { busy });
         }
         let mut table = Self {
@@ -105,10 +105,7 @@ impl Table {
         let there: BTreeMap<String, String> =
             client.query(sql, &[&self.name]).await?.into_iter().map(|row| (row.get(0), row.get(1))).collect();
         let name = self.name.replace('"', "");
-        let owner = owner_of(store, &self.job);
-        let owned_by = |owner: &str| state.as_ref().is_some_and(|state| state.get::<_, &str>(0) == owner);
-        // Earlier versions noted the store alone.
-        let is_ours = owned_by(&owner) || owned_by(store);
+        let is_ours = state.as_ref().is_some_and(|state| is_owner(state.get(0), store, &self.job));
         match &state {
             None if !there.is_empty() => {
                 let why = "exists, and docmill has not made it. Choose another name with output.postgres_table, or drop the table";
@@ -147,7 +144,7 @@ impl Table {
                 SET store = excluded.store, columns = excluded.columns, streamed = excluded.streamed, run = excluded.run",
             self.tables
         );
-        client.execute(&sql, &[&self.own, &owner, &names, &self.streamed, &self.run]).await?;
+        client.execute(&sql, &[&self.own, &owner_of(store, &self.job), &names, &self.streamed, &self.run]).await?;
         Ok(())
     }
 

@@ -132,7 +132,7 @@ fn part(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Option<(Range<usize
 
 /// Divides a zone into the rows that have the columns of its most divided rows, and the others.
 ///
-/// Returns nothing if there are none.
+/// Returns nothing if no row has these columns.
 fn divided(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Vec<Range<usize>> {
     let wide = wide(&rows[zone.clone()], text);
     let size = size(&rows[zone.clone()]);
