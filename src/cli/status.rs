@@ -254,7 +254,10 @@ impl<'s> Status<'s> {
 
     /// The command to continue, if anything is left to do.
     fn next(&self) -> Option<String> {
-        let command = Some(self.run.command.clone()).filter(|command| self.is_left() && !is_of_server(command))?;
+        if !self.is_left() || is_of_server(&self.run.command) {
+            return None;
+        }
+        let command = self.run.command.clone();
         // A command that has run all the documents that it selects would do nothing.
         let command = if self.run.outcome.as_deref() == Some("sample") { of_all(&command)? } else { command };
         // With the same cap the command would send nothing.

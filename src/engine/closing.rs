@@ -289,7 +289,7 @@ async fn settle(plan: &Plan, store: &mut Store, database: &mut DatabaseWriter, i
         let mut rows = store.rows_of(listing)?;
         match database.settle(&job.name, &mut rows, store.run(), wait).await {
             Ok(_) => {}
-            Err(RunError::Database(error)) if error.is_permanent => return Ok(Some(format!("{error}. Mend that first"))),
+            Err(RunError::Database(error)) if error.is_permanent => return Ok(Some(format!("{error}. Fix the cause first"))),
             Err(RunError::Database(error)) => return Ok(Some(error.to_string())),
             Err(error) => return Err(error),
         }

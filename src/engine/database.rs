@@ -233,7 +233,9 @@ impl DatabaseWriter {
         self.session.connect().await?;
         let changed = self.session.changed_tables().into_iter();
         self.tell(
-            changed.map(|table| format!("postgres: somebody else has changed the table {table}, so its rows are written again")).collect(),
+            changed
+                .map(|table| format!("postgres: another client has changed the table {table}, so docmill writes its rows again"))
+                .collect(),
         )
         .await;
         Ok(self.session.progress().1)
@@ -255,7 +257,8 @@ impl DatabaseWriter {
         self.last = None;
         let wait = self.waiting.map_or(FIRST_WAIT, |(wait, _)| (wait * 2).min(LONGEST_WAIT));
         if self.waiting.is_none() {
-            let what_next = if error.is_permanent { "docmill tries again, but somebody must mend that" } else { "docmill tries again" };
+            let what_next =
+                if error.is_permanent { "docmill tries again, but you must fix the cause first" } else { "docmill tries again" };
             self.tell(vec![format!("{error}. Rows wait in the run store, and {what_next}")]).await;
         }
         self.waiting = Some((wait, Instant::now() + wait));

@@ -158,6 +158,9 @@ impl RuntimeControl {
         let settings = self.settings.clone().ok_or("the settings of this run cannot be changed while it is running")?;
         // Reading files blocks.
         let revised = tokio::task::spawn_blocking(move || revise(&*settings)).await.map_err(|e| e.to_string())??;
+        if self.governor.has_allowance() && revised.changes.iter().any(|(key, ..)| key == "budget.max_usd") {
+            return Err("the server grants the money of this run. Change its cap with POST /api/runs/ID/resume".to_owned());
+        }
         let before =
             if revised.max_cost.is_some() && !self.governor.knows_earlier_runs() { Some(self.spent_before().await?) } else { None };
         self.governor.set_concurrency(revised.concurrency);

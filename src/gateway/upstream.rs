@@ -104,7 +104,7 @@ impl Relays {
 
     /// Creates the account. If that is impossible, says why.
     pub async fn connect(&self) {
-        let _said = self.connected().await;
+        let _reported = self.connected().await;
     }
 
     /// Maximum requests in flight for a model.
@@ -112,7 +112,7 @@ impl Relays {
         Ok(self.connected().await?.upstream.llm.concurrency)
     }
 
-    /// The same, if there was a request.
+    /// The same, if the account exists.
     pub fn known_concurrency(&self) -> Option<usize> {
         Some(self.connected.get()?.upstream.llm.concurrency)
     }

@@ -54,7 +54,7 @@ pub fn repeat(command: &str, code: FailureCode) -> Option<String> {
 
 /// Whether a run belongs to a server. Its command starts the server, and does not continue the run.
 pub fn is_of_server(command: &str) -> bool {
-    subcommand(command) == Some("serve")
+    subcommand(command).as_deref() == Some("serve")
 }
 
 /// Why a run stopped, in the words of the API instead of those of the command line.

@@ -12,8 +12,9 @@ pub fn command_in(directory: &Path, name: &str) -> String {
 }
 
 /// The name of the command in a command line of docmill, after settings in the environment.
-pub fn subcommand(command: &str) -> Option<&str> {
-    command.split(' ').skip_while(|word| *word != "docmill").nth(1)
+pub fn subcommand(command: &str) -> Option<String> {
+    let words = shell_words::split(command).ok()?;
+    words.into_iter().skip_while(|word| word != "docmill").skip(1).find(|word| !word.starts_with('-'))
 }
 
 #[cfg(test)]

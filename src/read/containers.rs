@@ -144,7 +144,10 @@ impl Containers {
                 let below = relative.join(&name);
                 (filter, filter.excludes(root, &below), below)
             }
-            (None, Some(filter)) => (filter, filter.excludes(Path::new(""), Path::new(&name)), PathBuf::from(&name)),
+            (None, Some(filter)) => {
+                let below = Path::new(listed.member.container.file_name().unwrap_or_default()).join(&name);
+                (filter, filter.excludes_by_pattern(&below), below)
+            }
             (None, None) => return None,
         };
         // Who selects mails wants their attachments.

@@ -13,10 +13,12 @@ impl Roots {
     ///
     /// An unreadable directory counts as one document, as in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
-        // Members of containers and listed documents have no order of their own.
-        let walk = (self.1.reads || self.2.is_some()).then(|| self.walk().map(drop)).into_iter().flatten();
-        let inputs = if self.1.reads || self.2.is_some() { &[][..] } else { &self.0[..] };
-        walk.chain(inputs.iter().enumerate().flat_map(|(input, root)| match &root.kind {
+        // Only a walk knows the members of containers.
+        let divides = self.2.is_none() && self.1.reads;
+        let listed = std::iter::repeat_n((), self.slice_len().unwrap_or(0));
+        let walk = divides.then(|| self.walk().map(drop)).into_iter().flatten();
+        let inputs = if divides || self.2.is_some() { &[][..] } else { &self.0[..] };
+        listed.chain(walk).chain(inputs.iter().enumerate().flat_map(|(input, root)| match &root.kind {
             RootKind::Remote(..) => {
                 let mut walk = Elsewhere::of(self, input, false);
                 Box::new(std::iter::from_fn(move || walk.next(&mut LeftOut::default()).map(drop)))

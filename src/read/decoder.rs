@@ -47,14 +47,20 @@ pub(super) struct Decoder {
     notes: Option<String>,
 }
 
+/// The command that runs a hidden command of this program.
+fn command(args: &[String]) -> io::Result<Command> {
+    let mut command = Command::new(this_program()?);
+    command.args(args).env_clear();
+    if let Some(failpoints) = failpoint::inherited() {
+        command.env(failpoint::VARIABLE, failpoints);
+    }
+    Ok(command)
+}
+
 impl Decoder {
     /// Starts the process that decodes `file`. `args` are a hidden command of this program.
     pub fn start(format: Format, args: &[String], file: File) -> io::Result<Self> {
-        let mut command = Command::new(this_program()?);
-        command.args(args).env_clear();
-        if let Some(failpoints) = failpoint::inherited() {
-            command.env(failpoint::VARIABLE, failpoints);
-        }
+        let command = command(args)?;
         let patience = Duration::from_secs(format.seconds) * PATIENCE;
         Self::spawn(command, format, patience, file)
     }
@@ -67,11 +73,7 @@ impl Decoder {
 
     /// Starts a process that answers requests. `args` are a hidden command of this program.
     pub fn serving(format: Format, args: &[String]) -> io::Result<(Self, ChildStdin)> {
-        let mut command = Command::new(this_program()?);
-        command.args(args).env_clear();
-        if let Some(failpoints) = failpoint::inherited() {
-            command.env(failpoint::VARIABLE, failpoints);
-        }
+        let command = command(args)?;
         let patience = Duration::from_secs(format.seconds) * PATIENCE;
         let mut decoder = Self::spawn(command, format, patience, Stdio::piped())?;
         let requests = decoder.child.stdin.take().ok_or_else(|| io::Error::other("the process has no pipes"))?;

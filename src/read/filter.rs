@@ -121,9 +121,14 @@ impl Filter {
         self.matches(relative) && !self.ignores(root, relative, false)
     }
 
+    /// Whether a pattern of the settings excludes what is at `relative`.
+    pub fn excludes_by_pattern(&self, relative: &Path) -> bool {
+        self.exclude.is_match(relative)
+    }
+
     /// Whether patterns exclude what is at `relative` below `root`. Patterns to include do not count.
     pub fn excludes(&self, root: &Path, relative: &Path) -> bool {
-        self.exclude.is_match(relative) || self.ignores(root, relative, false)
+        self.excludes_by_pattern(relative) || self.ignores(root, relative, false)
     }
 
     /// Whether patterns include what is at `relative`.
@@ -218,7 +223,7 @@ fn time(key: &str, written: &str, now: &Zoned) -> Result<Option<SystemTime>, Str
 
 /// Whether the walk always skips this file. This covers hidden files, leftovers of desktops and
 /// editors, and the run store.
-pub(super) fn is_hidden(name: &[u8]) -> bool {
+pub fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(b".") || name.starts_with(b"~$") || matches!(name, b"Thumbs.db" | b"desktop.ini") || name.starts_with(STORE.as_bytes())
 }
 

@@ -3,7 +3,7 @@
 use super::file::open_at_once;
 use super::stamp::stamp;
 use super::unpacker::{Members as Frames, Unpacker, archive_format};
-use crate::model::{ContainerMember, Failure, FailureCode, Stamp};
+use crate::model::{ContainerMember, Digest, Failure, FailureCode, Stamp};
 use crate::prepare::{Ending, Frame, Member};
 use std::collections::HashSet;
 use std::io;
@@ -42,10 +42,15 @@ impl Members {
         }
         let container_stamp = stamp(&metadata);
         let request = unpacker.request(path, archives, None);
-        let frames = unpacker.unpack(file, path, &request)?;
+        let (frames, ending) = match unpacker.unpack(file, path, &request) {
+            Ok(frames) => (frames, None),
+            Err(error) => (Frames::Nothing, Some(unlisted(path, &error))),
+        };
         let container = path.to_owned();
-        let mut members = Self { frames, container, container_stamp, archives, next: None, number: 0, seen: HashSet::new(), ending: None };
-        members.advance();
+        let mut members = Self { frames, container, container_stamp, archives, next: None, number: 0, seen: HashSet::new(), ending };
+        if members.ending.is_none() {
+            members.advance();
+        }
         Ok(members)
     }
 
@@ -72,9 +77,7 @@ impl Members {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let failure = Failure::new(FailureCode::PrepareLimit, format!("cannot list the files in it: {error}"));
-                    let is_archive = archive_format(&self.container).is_some();
-                    self.ending = Some(Ending { is_archive, links: 0, special: 0, trouble: Some(failure) });
+                    self.ending = Some(unlisted(&self.container, &error));
                     break None;
                 }
             }
@@ -110,10 +113,15 @@ impl Iterator for Members {
             let listed = self.listed(member);
             self.number += 1;
             self.advance();
-            let hash = *blake3::hash(listed.member.name.as_bytes()).as_bytes().first_chunk::<8>()?;
-            if self.seen.insert(u64::from_le_bytes(hash)) {
+            if self.seen.insert(Digest::of(listed.member.name.as_bytes()).short()) {
                 return Some(listed);
             }
         }
     }
+}
+
+/// The ending of a container whose members cannot be listed.
+fn unlisted(path: &Path, error: &io::Error) -> Ending {
+    let failure = Failure::new(FailureCode::PrepareLimit, format!("cannot list the files in it: {error}"));
+    Ending { is_archive: archive_format(path).is_some(), links: 0, special: 0, trouble: Some(failure) }
 }

@@ -45,6 +45,7 @@ pub use decode_table::decode_table;
 pub use decoder::{READ_TABLE, this_program};
 pub use environment::InputEnvironment;
 pub use file::Opened;
+pub use filter::is_hidden;
 pub use lines::{Line, Lines};
 pub use links::FollowLinks;
 pub use path_names::real as real_path;

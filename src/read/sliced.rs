@@ -4,6 +4,7 @@ use super::path_names::unprintable;
 use super::roots::{Root, RootKind, Roots};
 use super::slice::Slice;
 use crate::model::{Failure, FailureCode, Place};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Documents with their places.
@@ -21,9 +22,10 @@ impl Roots {
     pub(super) fn sliced(&self) -> Option<Sliced> {
         let slice = Arc::clone(self.2.as_ref()?);
         let whole = Self(Arc::clone(&self.0), Arc::clone(&self.1), None);
+        // Only a walk finds rows and members of containers.
         let mut walk = (whole.has_rows() || whole.1.reads).then(|| {
-            let from = slice.from;
-            whole.walk().skip_while(move |(document, _)| document.index < from).peekable()
+            let wanted: HashSet<String> = slice.documents.iter().map(|(name, _)| name.clone()).collect();
+            whole.walk().filter(move |(document, _)| wanted.contains(&document.name)).peekable()
         });
         let mut at = 0;
         Some(Box::new(std::iter::from_fn(move || {
@@ -31,7 +33,6 @@ impl Roots {
             at += 1;
             let gone = |why| (name.clone(), Place::File(name.into()), Some(Failure::new(FailureCode::Vanished, why)));
             let (place, failure) = match &mut walk {
-                // Rows and members of containers have no place of their own.
                 Some(walk) => match walk.next_if(|(document, _)| document.name == *name) {
                     Some((document, failure)) => (document.place, failure),
                     None => return Some(gone("the input has other documents here than when it was listed".to_owned())),

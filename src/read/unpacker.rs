@@ -87,7 +87,8 @@ impl Unpacker {
             return Ok(Members::Archive(Box::new(BufReader::with_capacity(1 << 16, decoder))));
         }
         if file.metadata()?.len() > LARGEST {
-            return Ok(Members::Nothing);
+            let what = format!("it has more than {} MB. Save its attachments, or exclude it", LARGEST / 1_000_000);
+            return Err(io::Error::other(what));
         }
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut io::Read::take(file, LARGEST), &mut bytes)?;

@@ -116,9 +116,10 @@ impl Keys {
             if key.max_usd.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
                 return Err(error(format!("key {}: max_usd must be a positive amount of US dollars", key.name)));
             }
-            let is_known = |of: &String| *of != key.name && keys.key.iter().any(|other| other.name == *of);
-            if key.of.as_ref().is_some_and(|of| key.role != Role::Read || !is_known(of)) {
-                return Err(error(format!("key {}: of is for keys with role = \"read\", and names another key", key.name)));
+            let is_owner = |of: &String| keys.key.iter().any(|other| other.name == *of && other.role == Role::Run);
+            if key.of.as_ref().is_some_and(|of| key.role != Role::Read || !is_owner(of)) {
+                let why = "of is for keys with role = \"read\", and names a key with role = \"run\"";
+                return Err(error(format!("key {}: {why}", key.name)));
             }
         }
         Ok(keys)

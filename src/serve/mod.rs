@@ -197,11 +197,12 @@ impl Server {
         let Self { app, listener, tls, _lock } = self;
         // Caps need the money that was spent before the server was killed, so nothing comes earlier.
         runner::correct_totals(&app).await;
-        // The server starts all the same: its page and earlier results need no account.
-        app.gateway.connect().await;
         let router = http::router(&app);
         let over = CancellationToken::new();
         let mut beside = JoinSet::new();
+        // The page and earlier results need no account, so the server does not wait for it.
+        let gateway = Arc::clone(&app.gateway);
+        beside.spawn(async move { gateway.connect().await });
         beside.spawn(retention::keep_within_limits(Arc::clone(&app)));
         beside.spawn(webhooks::deliver(Arc::clone(&app)));
         beside.spawn(requests::wake_runs(Arc::clone(&app)));

@@ -13,8 +13,8 @@ const PAUSE: Duration = Duration::from_mins(10);
 
 /// How long an ended run or a file stays, whatever its size, so that its client can fetch it.
 const KEPT: Duration = Duration::from_mins(2);
-/// The same in milliseconds.
-const KEPT_MS: u64 = 120_000;
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 
 /// Removes ended runs that are too old, or that exceed the size limit, until it is dropped.
 pub async fn keep_within_limits(app: Arc<App>) {
@@ -35,7 +35,7 @@ pub async fn keep_within_limits(app: Arc<App>) {
 /// Removes old batches, files and records of requests, and files whose lifetime is over.
 async fn remove_old_requests(app: &App) -> Result<(), ApiError> {
     let days = i64::try_from(app.settings.retention_days).unwrap_or(i64::MAX);
-    let before = if days == 0 { i64::MIN } else { Timestamp::now().as_millisecond().saturating_sub(days.saturating_mul(86_400_000)) };
+    let before = if days == 0 { i64::MIN } else { Timestamp::now().as_millisecond().saturating_sub(days.saturating_mul(DAY_MS)) };
     app.gateway.remove_before(before).await
 }
 
@@ -53,11 +53,11 @@ async fn remove_excess(app: &Arc<App>) -> Result<(), Problem> {
     }
     let (mut old, mut size) = app.blocking(move |app| look(app, most > 0)).await?;
     let now = Timestamp::now().as_millisecond();
-    let age = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(86_400_000);
+    let age = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_MS);
     old.sort_by_key(|(ms, _)| *ms);
     for (ms, old) in old {
         let is_old = days > 0 && now - ms > age;
-        let is_excess = most > 0 && size > most && now.abs_diff(ms) > KEPT_MS;
+        let is_excess = most > 0 && size > most && u128::from(now.abs_diff(ms)) > KEPT.as_millis();
         match old {
             _ if !is_old && !is_excess => break,
             Old::Run(id) => {

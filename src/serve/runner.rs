@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::queue::{DEADLINE, QueuedRun, RAN_SHORT, State, Totals};
 use super::submission::Submission;
 use crate::ask::{Allowance, StopKind, larger_cap};
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::control::ControlServer;
 use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
 use crate::html_report;
@@ -91,6 +91,10 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
                 Err(problem) => Ended { state: State::Failed, message: problem.detail },
             }
         }
+        Ok(Err(RunError::Database(error))) => {
+            crate::progress::complain(&error.to_string());
+            Ended { state: State::Failed, message: "the server cannot use its database. Its log has the reason".to_owned() }
+        }
         Ok(Err(error)) => {
             let advice = error.no_room().map(|advice| format!(". {advice}")).unwrap_or_default();
             Ended { state: State::Failed, message: format!("{error}{advice}") }
@@ -100,9 +104,16 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
 }
 
 fn how_it_ended(outcome: &Outcome, limit: &Limit) -> Ended {
-    let copied = outcome.not_copied.clone().or_else(|| outcome.not_in_database.clone());
     match &outcome.stop {
-        None => Ended { state: State::Complete, message: copied.unwrap_or_default() },
+        None => match &outcome.not_in_database {
+            None => Ended { state: State::Complete, message: String::new() },
+            Some(why) => {
+                // Its address is not for clients.
+                crate::progress::complain(why);
+                let message = "the database does not have all rows. The log of the server has the reason. Resume the run to write them";
+                Ended { state: State::Stopped, message: message.to_owned() }
+            }
+        },
         Some(stop) if stop.kind == StopKind::Requested && stop.message == CANCELLED => {
             Ended { state: State::Cancelled, message: stop.message.clone() }
         }
@@ -225,22 +236,27 @@ async fn prepare(
     let (run, submission, input) = (run.clone(), submission.clone(), input.clone());
     app.blocking(move |app| {
         let environment = Environment { now: Zoned::now(), ..app.environment.clone() };
-        let (_, chosen) = source.load(&environment)?;
-        source.flags.extend(forced(app, &run, &submission, (&input, &chosen.input)));
+        let (before, chosen) = source.load(&environment)?;
+        let filters = FILTERS.iter().any(|key| before.origin(key) != Origin::Default);
+        source.flags.extend(forced(app, &run, &submission, (&input, &chosen.input, filters)));
         let (config, settings) = source.load(&environment)?;
         Ok((environment, config, settings))
     })
     .await
 }
 
-/// Settings that no other source can change. `chosen` are the settings of inputs otherwise.
-fn forced(app: &App, run: &QueuedRun, submission: &Submission, (input, chosen): (&Input, &InputSettings)) -> Vec<Flag> {
+/// Settings that leave files out.
+const FILTERS: [&str; 6] = ["input.include", "input.exclude", "input.min_bytes", "input.max_bytes", "input.newer_than", "input.older_than"];
+
+/// Settings that no other source can change. `chosen` are the settings of inputs otherwise, and whether
+/// they leave files out.
+fn forced(app: &App, run: &QueuedRun, submission: &Submission, (input, chosen, filters): (&Input, &InputSettings, bool)) -> Vec<Flag> {
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let list = |items: Vec<String>| Value::from(items.into_iter().map(Value::from).collect::<Vec<_>>());
     let documents = input.documents();
     let has_documents = std::fs::read_dir(&documents).is_ok_and(|mut entries| entries.next().is_some());
-    // Groups and tables are found in directories only.
-    let in_order = chosen.group == Grouping::None && input.has_order(chosen.tables != Tables::Rows);
+    // Groups and tables are found in directories only, and lists have no filters.
+    let in_order = !filters && chosen.group == Grouping::None && input.has_order(chosen.tables != Tables::Rows);
     let (base, order, directory) = match (has_documents, in_order) {
         (true, true) => (documents, Some(input.order()), None),
         (true, false) => (input.directory().to_owned(), None, Some(documents)),
@@ -318,8 +334,11 @@ pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
 /// earlier listing that is longer counts.
 fn count(archive: &Archive, runs: &[RunRecord], last: &RunRecord) -> Result<RunCounts, StoreError> {
     let mut best = archive.run_counts(runs, last)?;
+    if last.documents.is_some() {
+        return Ok(best);
+    }
     let rows = |counted: &RunCounts| counted.counts.all().rows();
-    for run in runs.iter().rev().filter(|run| run.recipe == last.recipe) {
+    for run in runs.iter().rev().skip(1).filter(|run| run.recipe == last.recipe) {
         let earlier = archive.run_counts(runs, run)?;
         let (documents, counted) = (best.documents.max(earlier.documents), best.counted || earlier.counted);
         if rows(&earlier) > rows(&best) {

@@ -5,6 +5,7 @@ use super::problem::Problem;
 use super::submission::{Submission, Text};
 use crate::model::Kind;
 use crate::prepare::{Sniffed, sniff};
+use crate::read::is_hidden;
 use crate::system::make_durable;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -130,7 +131,11 @@ impl Staged {
         names.sort_unstable_by_key(|(_, number)| (*number < files, *number));
         let mut list = BufWriter::new(fs::File::create_new(self.input.order())?);
         for (name, _) in names {
-            // No file has a beginning that looks like that of this list.
+            // As in a directory.
+            if name.iter().any(|part| is_hidden(part.as_encoded_bytes())) {
+                continue;
+            }
+            // `./` keeps a first name from looking like a file format or a byte order mark.
             writeln!(list, "./{}", name.display())?;
         }
         list.flush()

@@ -242,6 +242,8 @@ impl Settings {
     /// `problems` are the problems found so far. The error contains all problems.
     pub fn from_config(config: &Config, mut problems: Vec<Problem>) -> Result<Self, Problems> {
         let at_least_one = [
+            "input.max_members",
+            "input.max_unpacked_mb",
             "read.concurrency",
             "read.queue",
             "read.max_file_mb",

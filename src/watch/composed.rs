@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// Whether such documents can be watched. The error says which setting is wrong.
 pub(super) fn check(roots: &Roots, moves: bool, is_network: bool) -> Result<(), String> {
-    let (what, why) = match () {
-        () if roots.have_groups() => ("input.group", "the files of a document"),
-        () if roots.divide_files() => ("input.attachments and input.archives", "a file with several documents"),
-        () => return Ok(()),
+    let (what, why) = if roots.have_groups() {
+        ("input.group", "the files of a document")
+    } else if roots.divide_files() {
+        ("input.attachments and input.archives", "a file with several documents")
+    } else {
+        return Ok(());
     };
     let run = "or run `docmill run` when the files are there";
     if moves {

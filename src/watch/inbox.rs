@@ -187,9 +187,11 @@ impl Inbox {
     /// Whether the files of a document are ready. Otherwise a scan follows.
     fn are_offered(&self, files: &[PathBuf], name: &str, writers: &mut Writers) -> bool {
         let is_old = |path: &Path| self.roots.stamp_of(&Place::File(path.to_owned())).is_some_and(|stamp| is_old(stamp, self.stillness));
-        let are_ready = files.iter().all(|path| !is_temporary(path) && is_old(path) && !writers.have(path));
+        // A temporary file gets another name, and then there is an event.
+        let is_finished = files.iter().all(|path| !is_temporary(path));
+        let are_ready = is_finished && files.iter().all(|path| is_old(path) && !writers.have(path));
         let mut state = self.shared.state.lock();
-        state.scan_soon |= !are_ready;
+        state.scan_soon |= is_finished && !are_ready;
         if !are_ready || state.in_flight.contains_key(name) {
             return false;
         }

@@ -305,7 +305,7 @@ fn a_table_has_one_job_and_a_replaced_one_no_rows_of_others() {
     ] {
         assert!(here.docmill(export).exits(0).stdout.contains("all there before"));
         database.sql(change);
-        here.run(["--job", "job.toml"]).exits(0).says(&["somebody else has changed the table public.results"]);
+        here.run(["--job", "job.toml"]).exits(0).says(&["another client has changed the table public.results"]);
         equal_in(&here, &database, "echo", "results");
     }
 }

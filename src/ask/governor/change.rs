@@ -67,6 +67,11 @@ impl Governor {
         local.call_next();
     }
 
+    /// Whether the caller of the run grants its money in parts. Only the caller can change its cap then.
+    pub fn has_allowance(&self) -> bool {
+        self.allowance.is_some()
+    }
+
     /// Sets the cap on money; `None` for no cap.
     ///
     /// `before` is the money spent by earlier runs. It applies if the budget does not know it yet.

@@ -110,7 +110,7 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
     let unread = if unread > 0 { format!(", {unread} not compared (empty or unreadable when they were read)") } else { String::new() };
     let text = format!("{same} inputs are unchanged, {} changed, {} gone{unread}", changed.count, gone.count);
     // Documents that an incomplete run has not reached are pending, and not new.
-    let was_watched = runs.iter().any(|run| run.id == view.run && subcommand(&run.command) == Some("watch"));
+    let was_watched = runs.iter().any(|run| run.id == view.run && subcommand(&run.command).as_deref() == Some("watch"));
     let new = if view.complete { new_names(archive, view, &all, was_watched)? } else { Names::default() };
     if gone.count + changed.count + new.count == 0 {
         return Receipt::right(&text);

@@ -21,16 +21,13 @@ pub(super) fn copy(
     renew: &dyn Fn() -> io::Result<()>,
 ) -> Result<Result<(), Failure>, Stop> {
     let honest = entry.packed.map_or(u64::MAX, |packed| ALWAYS.max(packed.saturating_mul(RATIO)));
-    let too_large = |size: u64| {
+    if entry.size > most {
         let why = format!(
             "the file has {:.1} MB, more than read.max_file_mb = {}. Raise the limit, or exclude the file",
-            size as f64 / 1e6,
+            entry.size as f64 / 1e6,
             most / 1_000_000
         );
-        Failure::new(FailureCode::TooLarge, why)
-    };
-    if entry.size > most {
-        return Ok(Err(too_large(entry.size)));
+        return Ok(Err(Failure::new(FailureCode::TooLarge, why)));
     }
     let (mut piece, mut size) = (vec![0; PIECE], 0_u64);
     loop {
@@ -48,8 +45,9 @@ pub(super) fn copy(
             let why = format!("it decompresses to more than {RATIO} times its size, like a decompression bomb. Exclude it");
             return Ok(Err(Failure::new(FailureCode::PrepareLimit, why)));
         }
-        if size > most {
-            return Ok(Err(too_large(size)));
+        if size > entry.size {
+            let why = "it is damaged in its archive: it is longer than declared. Get the archive again, or exclude the file";
+            return Ok(Err(Failure::new(FailureCode::Undecodable, why)));
         }
         let Some(rest) = left.checked_sub(read as u64) else {
             let why = "the files before it fill input.max_unpacked_mb. Raise it, or divide the archive";

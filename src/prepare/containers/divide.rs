@@ -7,7 +7,7 @@ use super::entry::{Entry, EntryKind, Source, Stop, fill};
 use super::frames::{Frame, Member, write_content};
 use super::names::{Names, clean, extension_of, is_archive_extension, is_of_system};
 use super::{Request, tar, zip};
-use crate::model::{Failure, FailureCode};
+use crate::model::{Digest, Failure, FailureCode};
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 
 /// Maximum depth of containers in containers.
@@ -24,6 +24,8 @@ pub(super) struct Unpacker<'a, W: Write> {
     pub members: u64,
     /// Bytes of contents that may still be written.
     pub left: u64,
+    /// Bytes of containers in the container that may still be unpacked.
+    pub nested: u64,
     pub links: u64,
     pub special: u64,
 }
@@ -61,7 +63,7 @@ impl<W: Write> Unpacker<'_, W> {
         let mut first = [0; 4];
         let read = fill(source, &mut first)?;
         source.rewind()?;
-        let before = self.members;
+        let before = self.members + self.links + self.special;
         let trouble = match &first[..read] {
             [b'P', b'K', ..] => zip::each(source, |entry, content| self.entry(entry, content, within))?,
             [0x1F, 0x8B, ..] => {
@@ -74,7 +76,7 @@ impl<W: Write> Unpacker<'_, W> {
             }
             _ => tar::each(&mut BufReader::new(source), |entry, content| self.entry(entry, content, within))?,
         };
-        let is_empty = trouble.is_none() && self.members == before && self.links + self.special == 0;
+        let is_empty = trouble.is_none() && self.members + self.links + self.special == before;
         Ok(if is_empty { Some(Failure::new(FailureCode::Empty, "the archive has no files. Exclude it")) } else { trouble })
     }
 
@@ -105,7 +107,7 @@ impl<W: Write> Unpacker<'_, W> {
             let why = format!("this archive is {DEPTH} archives deep, and docmill reads no deeper. Unpack it");
             return self.member(&name, &Entry { failure: Some(Failure::new(FailureCode::UnsupportedKind, why)), ..entry }, false, content);
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
         if let Err(failure) = self.copy(&entry, content, &mut bytes, NESTED_BYTES)? {
             return self.member(&name, &Entry { failure: Some(failure), ..entry }, false, &mut io::empty());
         }
@@ -136,7 +138,7 @@ impl<W: Write> Unpacker<'_, W> {
                 kind: EntryKind::File,
                 size: content.len() as u64,
                 packed: None,
-                version: short_hash(&content),
+                version: Digest::of(&content).short(),
                 failure: None,
             };
             let inside = format!("{name}#");
@@ -181,9 +183,7 @@ impl<W: Write> Unpacker<'_, W> {
     }
 
     fn copy(&mut self, entry: &Entry, content: &mut dyn Read, to: &mut impl Write, most: u64) -> Result<Result<(), Failure>, Stop> {
-        // A container inside another one is unpacked to names only, too.
-        let mut left = self.request.bytes;
-        copy(entry, content, to, most, &mut left, self.renew)
+        copy(entry, content, to, most, &mut self.nested, self.renew)
     }
 }
 
@@ -213,8 +213,4 @@ fn is_archive(source: &mut (impl Read + Seek)) -> Result<bool, Stop> {
         [0x28, 0xB5, 0x2F, 0xFD] => tar::is_tar(&mut zstd::stream::read::Decoder::new(&mut *source)?),
         _ => tar::is_tar(source),
     })
-}
-
-fn short_hash(bytes: &[u8]) -> u64 {
-    blake3::hash(bytes).as_bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }

@@ -57,7 +57,17 @@ pub fn unpack(
     out: &mut impl Write,
     renew: &dyn Fn() -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut unpacker = Unpacker { request, out, renew, names: Names::default(), members: 0, left: request.bytes, links: 0, special: 0 };
+    let mut unpacker = Unpacker {
+        request,
+        out,
+        renew,
+        names: Names::default(),
+        members: 0,
+        left: request.bytes,
+        nested: request.bytes,
+        links: 0,
+        special: 0,
+    };
     let unpacked = unpacker.container(source);
     let (is_archive, trouble) = match unpacked {
         Ok((is_archive, trouble)) => (is_archive, trouble),

@@ -40,12 +40,13 @@ pub(super) fn clean(name: &str) -> String {
     {
         *first = &first[2..];
     }
-    parts.retain(|part| !part.is_empty());
+    parts.retain(|part| !matches!(part.trim(), "" | "." | ".."));
     let name: String = parts.join("/").chars().map(|c| if is_visible(c) { c } else { '_' }).collect();
     let excess = name.chars().count().saturating_sub(LONGEST);
     // The end has the extension.
     let name: String = name.chars().skip(excess).collect();
-    if name.trim().is_empty() { UNNAMED.to_owned() } else { name }
+    let name = if excess > 0 { name.trim_start_matches(['.', '/', ' ']) } else { &name };
+    if name.trim().is_empty() { UNNAMED.to_owned() } else { name.to_owned() }
 }
 
 fn is_visible(c: char) -> bool {
@@ -110,6 +111,7 @@ mod tests {
             ("../../etc/passwd", "etc/passwd"),
             ("/root/a", "root/a"),
             ("C:\\Users\\x\\a.doc", "Users/x/a.doc"),
+            ("C:../x", "x"),
             ("C:TEMPa.png", "TEMPa.png"),
             ("dir\\sub\\a.txt", "dir/sub/a.txt"),
             ("./a//b", "a/b"),

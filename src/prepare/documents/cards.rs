@@ -76,6 +76,7 @@ fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
                 depth = depth.saturating_sub(1);
                 silent = silent.saturating_sub(is_silent(&value));
                 if let Some(name) = card.name.take().filter(|name| !card.has_name && !name.is_empty()) {
+                    card.has_name = true;
                     text.insert_str(card.at, &format!("Name: {name}\n"));
                 }
             }

@@ -46,7 +46,13 @@ impl Chart {
 
     /// Adds the value of a point. The file omits points without a value.
     fn close_value(&mut self) {
-        if self.values >= MOST_VALUES {
+        let is_sent = match self.place {
+            "name" | "value" => true,
+            // All series have the same categories.
+            "category" => self.names.len() == 1,
+            _ => false,
+        };
+        if !is_sent || self.values >= MOST_VALUES {
             return;
         }
         self.values += 1;
@@ -57,7 +63,7 @@ impl Chart {
         match self.place {
             "name" => self.names[series].push_str(&text),
             // The levels of a category are written from the inner one to the outer one.
-            "category" if series == 0 => {
+            "category" => {
                 let shown = self.shown(text);
                 let category = &mut self.rows.entry(point).or_default().0;
                 *category = if category.is_empty() { shown } else { format!("{shown} {category}") };

@@ -118,7 +118,8 @@ fn as_table(text: &str, separator: u8) -> Option<String> {
     let begin = rows.iter().take(PREAMBLE + 1).position(|row| row.len() >= columns && filled(row) > columns / 2).unwrap_or(0);
     let before: Vec<String> = rows.drain(..begin).map(|row| row.join(" ").trim().to_owned()).collect();
     let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    if width < 2 || rows.len() < 2 {
+    // One long row must not widen all others beyond the size of the text.
+    if width < 2 || rows.len() < 2 || rows.len().saturating_mul(width) > text.len().saturating_mul(4) {
         return None;
     }
     for row in &mut rows {

@@ -9,6 +9,10 @@ use super::doc_properties::{form_fields, streams};
 use super::little_endian::short;
 use std::borrow::Cow;
 
+/// Maximum number of entries of a choice, and of UTF-16 units that are shown of one. Word allows fewer.
+const ENTRIES: u16 = 255;
+const UNITS: usize = 255;
+
 /// Codes of fields with data, as long as a mark.
 const CODES: [&str; 2] = ["FORMDROPDOWN", "FORMCHECKBOX"];
 /// Maximum number of characters between the start of such a code and the character of its data.
@@ -58,11 +62,11 @@ fn choice(data: &[u8]) -> Option<String> {
         entries = text(entries)?.1;
     }
     let (count, mut rest) = (short(entries, 2), entries.get(6..)?);
-    for at in 0..count {
+    for at in 0..count.min(ENTRIES) {
         let length = usize::from(short(rest, 0)) * 2;
         let entry = rest.get(2..2 + length)?;
         if at == result {
-            return Some(wide(entry));
+            return Some(wide(&entry[..entry.len().min(2 * UNITS)]));
         }
         rest = &rest[2 + length..];
     }

@@ -150,16 +150,24 @@ impl Found {
     }
 
     /// The table that begins a sequence of blocks, and the number of its blocks.
-    fn table(&self, blocks: &[Block]) -> Option<(&SlideTable, usize)> {
+    fn table(&mut self, blocks: &[Block]) -> Option<(SlideTable, usize)> {
+        if self.tables.is_empty() {
+            return None;
+        }
         let text = |block: &Block| match block {
             Block::Paragraph(paragraph) => Some(ppt_tables::squeezed(&paragraph.plain_text())),
             _ => None,
         };
-        let is_here = |table: &&SlideTable| {
+        let first = text(blocks.first()?)?;
+        let is_here = |table: &SlideTable| {
             let texts = &table.texts;
-            blocks.len() >= texts.len() && blocks.iter().zip(texts).all(|(block, squeezed)| text(block).as_ref() == Some(squeezed))
+            texts[0] == first
+                && blocks.len() >= texts.len()
+                && blocks.iter().zip(texts).skip(1).all(|(block, squeezed)| text(block).as_ref() == Some(squeezed))
         };
-        self.tables.iter().find(is_here).map(|table| (table, table.texts.len()))
+        let table = self.tables.remove(self.tables.iter().position(is_here)?);
+        let count = table.texts.len();
+        Some((table, count))
     }
 }
 

@@ -20,6 +20,9 @@ const DEPTH: u32 = 32;
 /// Maximum distance between sides of cells that are level.
 const SAME: i32 = 2;
 
+/// Maximum number of fields of a table. PowerPoint allows 75 rows and 75 columns.
+const MOST: usize = 75 * 75;
+
 /// A table of a slide.
 #[derive(Debug, Default)]
 pub(super) struct SlideTable {
@@ -33,10 +36,13 @@ impl SlideTable {
         let sides = |side: fn(&Cell) -> i32| {
             let mut sides: Vec<i32> = cells.iter().map(side).collect();
             sides.sort_unstable();
-            sides.dedup_by(|b, a| *b - *a <= SAME);
+            sides.dedup_by(|b, a| b.saturating_sub(*a) <= SAME);
             sides
         };
         let (lefts, tops) = (sides(|cell| cell.left), sides(|cell| cell.top));
+        if lefts.len().saturating_mul(tops.len()) > MOST {
+            return Self::default();
+        }
         let mut rows = vec![vec![String::new(); lefts.len()]; tops.len()];
         let at = |sides: &[i32], side: i32| sides.partition_point(|other| *other <= side).saturating_sub(1);
         for cell in cells {
@@ -78,16 +84,21 @@ struct Cell {
 
 /// The tables with at least two texts, in the order of the file.
 pub(super) fn tables(stream: &[u8]) -> Vec<SlideTable> {
-    let (mut tables, mut open) = (Vec::new(), vec![(stream, 0)]);
-    while let Some((container, depth)) = open.pop() {
-        for record in records(container).filter(|record| record.is_container && depth < DEPTH) {
-            if record.kind == GROUP && is_table(record.body) {
-                let cells: Vec<Cell> =
-                    records(record.body).filter(|record| record.kind == SHAPE).filter_map(|shape| cell(shape.body)).collect();
-                tables.push(SlideTable::of(&cells));
-            } else {
-                open.push((record.body, depth + 1));
-            }
+    let mut tables = Vec::new();
+    let mut open: Vec<(Record<'_>, u32)> = records(stream).map(|record| (record, 0)).collect();
+    open.reverse();
+    while let Some((record, depth)) = open.pop() {
+        if !record.is_container || depth >= DEPTH {
+            continue;
+        }
+        if record.kind == GROUP && is_table(record.body) {
+            let cells: Vec<Cell> =
+                records(record.body).filter(|record| record.kind == SHAPE).filter_map(|shape| cell(shape.body)).collect();
+            tables.push(SlideTable::of(&cells));
+        } else {
+            let from = open.len();
+            open.extend(records(record.body).map(|inner| (inner, depth + 1)));
+            open[from..].reverse();
         }
     }
     tables.retain(|table| table.texts.len() > 1);

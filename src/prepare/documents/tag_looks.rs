@@ -13,8 +13,8 @@ pub(super) fn is_hidden(name: &str, tag: &Tag) -> bool {
     let by_style = |style: &str| {
         let plain: String = style.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
         plain.split(';').any(|rule| {
-            // Blocks without a font size often only remove gaps between their parts.
-            let size = rule.strip_prefix("font-size:").filter(|_| INLINE.contains(&name));
+            // Blocks without a size often only remove gaps, and scripts fade in those without opacity.
+            let size = rule.strip_prefix("font-size:").or_else(|| rule.strip_prefix("opacity:")).filter(|_| INLINE.contains(&name));
             let is_zero = |value: &str| {
                 value
                     .trim_end_matches("!important")
@@ -22,9 +22,7 @@ pub(super) fn is_hidden(name: &str, tag: &Tag) -> bool {
                     .parse::<f64>()
                     .is_ok_and(|value| value <= 0.0)
             };
-            rule.starts_with("display:none")
-                || rule.starts_with("visibility:hidden")
-                || size.or_else(|| rule.strip_prefix("opacity:")).is_some_and(is_zero)
+            rule.starts_with("display:none") || rule.starts_with("visibility:hidden") || size.is_some_and(is_zero)
         })
     };
     !matches!(name, "html" | "body")

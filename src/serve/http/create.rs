@@ -23,6 +23,8 @@ use std::error::Error as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
+/// Bytes of a file that show its kind.
+const BEGINNING: usize = 8192;
 /// Maximum size of a submission as JSON. Files can be larger.
 const JSON: usize = 32_000_000;
 
@@ -213,14 +215,16 @@ async fn receive_parts(app: &Arc<App>, request: Request, staged: &mut Staged) ->
         }
         let name = file_name.ok_or_else(|| Problem::bad_request("each part must be the field \"run\" or a file with a name"))?;
         let mut file = tokio::task::block_in_place(|| staged.create(&name))?;
-        let mut is_first = true;
+        let mut beginning = Vec::new();
         while let Some(piece) = part.chunk().await.map_err(broken)? {
             staged.count(&piece, most)?;
-            if std::mem::take(&mut is_first) {
-                staged.look(&name, &piece);
-            }
+            let more = BEGINNING.saturating_sub(beginning.len()).min(piece.len());
+            beginning.extend_from_slice(&piece[..more]);
             let written = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
             file = written.await.map_err(Problem::internal)??;
+        }
+        if !beginning.is_empty() {
+            staged.look(&name, &beginning);
         }
     }
     Ok(submission)

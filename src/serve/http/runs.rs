@@ -158,11 +158,11 @@ fn progress(app: &App, id: &RunId) -> Option<Value> {
 
 /// Money that a run has spent since it last began. The queue does not know it yet.
 pub fn spent_since(app: &App, id: &RunId) -> Money {
-    let counters = progress(app, id).and_then(|progress| Snapshot::deserialize(progress).ok());
+    let counters = app.live(id).and_then(|live| serde_json::from_str::<Snapshot>(&live.counters.borrow()).ok());
     counters.map_or(Money::ZERO, |counters| counters.cost.usd)
 }
 
-/// Why a run waits without a reason of its own; empty if it does not wait.
+/// Why a queued run without a message waits; empty if it may start.
 fn waiting(app: &App, state: RunState, held: bool) -> String {
     let most = app.settings.runs;
     match state {

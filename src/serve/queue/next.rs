@@ -86,8 +86,11 @@ impl Queue {
 /// it stopped for lack of room.
 fn waits_for(connection: &Connection, run: &QueuedRun, left: Money) -> rusqlite::Result<bool> {
     let most = run.totals.spent + left;
-    if run.message != RAN_SHORT || run.cap.is_some_and(|cap| most < cap) {
-        return Ok(run.cap.is_some_and(|cap| most < cap));
+    if let Some(cap) = run.cap {
+        return Ok(most < cap);
+    }
+    if run.message != RAN_SHORT {
+        return Ok(false);
     }
     let sql = "SELECT wanted_pico_usd FROM runs WHERE id = ?1";
     let wanted: Option<u64> = connection.prepare_cached(sql)?.query_row([run.id.as_str()], |row| row.get(0))?;

@@ -162,7 +162,8 @@ impl Writer {
     fn command<'t>(&mut self, text: &'t str) -> &'t str {
         let (own, rest) = name(text);
         let behind_space = rest.trim_start_matches([' ', '\t']);
-        if let Some((letter, behind)) = argument(rest).filter(|_| accented(own, "e").is_some())
+        if accented(own, "e").is_some()
+            && let Some((letter, behind)) = argument(rest)
             && let Some(letter) = accented(own, letter)
         {
             return self.put(&letter, behind);

@@ -5,6 +5,9 @@ use super::commands::{Writer, behind};
 use super::scanner::{VERBATIM, environment, group, option};
 use std::fmt::Write as _;
 
+/// Maximum number of fields of a table whose rows get the same length.
+const MOST_FIELDS: usize = 1_000_000;
+
 /// Environments that are formulas.
 const FORMULAS: [&str; 14] = [
     "equation",
@@ -120,8 +123,11 @@ impl Writer {
             rows.push(written);
         }
         let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-        for row in &mut rows {
-            row.resize(width, String::new());
+        // One long row must not widen many others.
+        if rows.len().saturating_mul(width) <= MOST_FIELDS {
+            for row in &mut rows {
+                row.resize(width, String::new());
+            }
         }
         self.paragraph();
         self.out.push_str(&table::written(&rows));

@@ -101,10 +101,12 @@ impl Macro {
                     value
                 }
             };
-            body = filled(&body, &format!("#{number}"), value);
-            if body.len() > LONGEST * 10 {
+            let argument = format!("#{number}");
+            let growth = body.matches(&*argument).count().saturating_mul(value.len());
+            if body.len().saturating_add(growth) > LONGEST * 10 {
                 return None;
             }
+            body = filled(&body, &argument, value);
         }
         if self.arguments == 0 {
             rest = rest.strip_prefix("{}").unwrap_or_else(|| rest.trim_start_matches(' '));

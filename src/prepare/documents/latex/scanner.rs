@@ -15,7 +15,9 @@ pub(super) fn without_comments(source: &str) -> String {
             }
             continue;
         }
-        listing = VERBATIM.into_iter().find(|name| line.contains(&format!("\\begin{{{name}}}")));
+        let code = &line[..comment(line).unwrap_or(line.len())];
+        let begins = |name: &&str| code.contains(&format!("\\begin{{{name}}}")) && !line.contains(&format!("\\end{{{name}}}"));
+        listing = VERBATIM.into_iter().find(begins);
         match comment(line).filter(|_| listing.is_none()) {
             Some(at) if line[..at].trim().is_empty() => {}
             // The line break belongs to the comment.

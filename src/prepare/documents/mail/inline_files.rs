@@ -53,10 +53,11 @@ pub(super) fn without(text: &str) -> (String, Vec<File>) {
 fn uuencoded(lines: &[&str]) -> Option<(File, usize)> {
     let (mode, name) = lines.first()?.strip_prefix("begin ")?.split_once(' ')?;
     let is_mode = (3..=4).contains(&mode.len()) && mode.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
-    let length = lines.iter().position(|line| line.trim_end() == "end")? + 1;
-    let inside = &lines[1..length - 1];
-    let is_encoded = |line: &&str| line.bytes().all(|byte| matches!(byte, b' '..=b'`'));
-    if !is_mode || inside.is_empty() || !inside.iter().all(is_encoded) {
+    // The search ends at the first line that is not encoded, so that many beginnings are not searched twice.
+    let is_encoded = |line: &&&str| line.bytes().all(|byte| matches!(byte, b' '..=b'`'));
+    let inside = &lines[1..][..lines[1..].iter().take_while(is_encoded).count()];
+    let length = inside.len() + 2;
+    if !is_mode || inside.is_empty() || lines.get(length - 1)?.trim_end() != "end" {
         return None;
     }
     let size = inside.iter().filter_map(|line| line.bytes().next()).map(|first| usize::from(first.wrapping_sub(b' ') & 63)).sum();
@@ -66,7 +67,11 @@ fn uuencoded(lines: &[&str]) -> Option<(File, usize)> {
 /// The yEnc file at the beginning, and its number of lines.
 fn y_encoded(lines: &[&str]) -> Option<(File, usize)> {
     let head = lines.first()?.strip_prefix("=ybegin ")?;
-    let length = lines.iter().position(|line| line.starts_with("=yend"))? + 1;
+    let end = lines[1..].iter().position(|line| line.starts_with("=yend") || line.starts_with("=ybegin "))? + 1;
+    let length = end + 1;
+    if !lines[end].starts_with("=yend") {
+        return None;
+    }
     let size = head.split_whitespace().find_map(|part| part.strip_prefix("size=")).and_then(|size| size.parse().ok());
     let name = head.split_once("name=").map_or("unnamed", |(_, name)| name.trim());
     Some(((name.to_owned(), String::new(), size?), length))

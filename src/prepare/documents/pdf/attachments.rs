@@ -3,12 +3,14 @@
 use super::super::Attachment;
 use super::strings::words;
 use hayro::hayro_syntax::Pdf;
-use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
-use std::collections::BTreeSet;
+use hayro::hayro_syntax::object::{Array, Dict, Name, Object, ObjectIdentifier, Stream};
+use std::collections::{BTreeSet, HashSet};
 
 /// Maximum depth of the tree of names, and number of its nodes and of files.
 const DEPTH: usize = 16;
 const MOST: usize = 1000;
+/// Maximum sum of the sizes of files whose content is read.
+const MOST_BYTES: usize = 256 << 20;
 
 /// Returns the names of attached files.
 pub(super) fn names(pdf: &Pdf) -> Vec<String> {
@@ -45,6 +47,10 @@ struct Files {
     with_contents: bool,
     seen: BTreeSet<String>,
     nodes: usize,
+    /// File specifications whose content was read. Many lists may name one.
+    read: HashSet<ObjectIdentifier>,
+    /// Sum of the sizes of all contents.
+    bytes: usize,
 }
 
 impl Files {
@@ -76,10 +82,13 @@ impl Files {
         let Some(name) = own.or(name).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) else { return };
         if self.with_contents
             && self.contents.len() < MOST
+            && self.bytes < MOST_BYTES
+            && file.and_then(Dict::obj_id).is_none_or(|id| self.read.insert(id))
             && let Some(content) = file.and_then(content)
             // Several lists may name one file.
             && !self.contents.iter().any(|other| other.name == name && other.content == content)
         {
+            self.bytes += content.len();
             self.contents.push(Attachment { name: name.clone(), content });
         }
         if self.names.len() < MOST && self.seen.insert(name.clone()) {

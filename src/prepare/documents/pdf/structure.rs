@@ -6,7 +6,7 @@
 use super::strings;
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Dict, Name, Object, ObjectIdentifier};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Maximum depth of the tree, and number of its elements and contents.
 const DEPTH: u32 = 64;
@@ -54,7 +54,8 @@ pub(super) struct Structure {
 #[derive(Debug, Default)]
 struct Grid {
     row: u32,
-    taken: HashSet<(u32, u32)>,
+    /// The first row in which each column is free.
+    free: Vec<u32>,
 }
 
 /// What an element inherits.
@@ -157,11 +158,11 @@ impl Structure {
     /// The place of the next cell of a row.
     fn cell(&mut self, table: usize, element: &Dict<'_>) -> Place {
         let (columns, rows) = (span(element, b"ColSpan"), span(element, b"RowSpan"));
-        let Grid { row, taken } = &mut self.tables[table];
-        let column = (0..WIDEST).find(|column| !taken.contains(&(*row, *column))).unwrap_or(WIDEST);
-        for below in 0..rows {
-            taken.extend((0..columns).map(|beside| (*row + below, column + beside)));
-        }
+        let Grid { row, free } = &mut self.tables[table];
+        let column = (0..WIDEST).find(|column| free.get(*column as usize).is_none_or(|free| free <= row)).unwrap_or(WIDEST);
+        let (from, to) = (column as usize, (column + columns) as usize);
+        free.resize(free.len().max(to), 0);
+        free[from..to].iter_mut().for_each(|free| *free = (*free).max(row.saturating_add(rows)));
         Place { table, row: *row, column, spans: columns > 1 }
     }
 }

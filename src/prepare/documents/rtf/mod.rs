@@ -53,6 +53,9 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     verdict::readable(NAME, extract)
 }
 
+/// Maximum number of cells of a row whose edges count.
+const CELLS: usize = 1000;
+
 #[expect(clippy::struct_excessive_bools, reason = "independent states")]
 struct Page {
     markdown: Markdown,
@@ -300,7 +303,7 @@ impl Page {
             "intbl" => self.group().in_table = on,
             _ if self.group().is_silent() => {}
             "trowd" => self.edges.clear(),
-            "cellx" => self.edges.extend(number),
+            "cellx" if self.edges.len() < CELLS => self.edges.extend(number),
             _ => self.layout(word),
         }
     }
@@ -348,7 +351,11 @@ impl Page {
                 }
             }
             "row" => {
-                self.tables.last_mut().into_iter().for_each(|rows| rows.push(self.edges.clone()));
+                // Rows with the edges of the row before say nothing new.
+                let rows = self.tables.last_mut().filter(|rows| rows.last() != Some(&self.edges));
+                if let Some(rows) = rows {
+                    rows.push(self.edges.clone());
+                }
                 self.cells = 0;
                 self.markdown.row();
             }

@@ -1,6 +1,6 @@
 //! Files of clients: the inputs of batches, and their results.
 
-use super::check_may_send;
+use super::{check_may_send, deleted};
 use crate::gateway::{ApiError, BATCH, FileRecord, LIFETIME_S, Page};
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
@@ -170,7 +170,7 @@ pub async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     check_may_send(&app, &caller)?;
     app.gateway.delete_file(&caller.name, &id).await?;
-    Ok(Json(json!({"id": id, "object": "file", "deleted": true})))
+    Ok(deleted(&id, "file"))
 }
 
 /// Fetch the content of a file

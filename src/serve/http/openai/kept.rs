@@ -1,6 +1,6 @@
 //! Responses that clients fetch again.
 
-use super::check_may_send;
+use super::{check_may_send, deleted};
 use crate::gateway::ApiError;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Fetch a response again
@@ -29,5 +29,5 @@ pub async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     check_may_send(&app, &caller)?;
     app.gateway.forget_response(&caller.name, &id).await?;
-    Ok(Json(json!({"id": id, "object": "response", "deleted": true})))
+    Ok(deleted(&id, "response"))
 }

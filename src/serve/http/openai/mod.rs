@@ -14,12 +14,13 @@ pub use error::openai_errors;
 use crate::gateway::{ApiError, BodyMemory};
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
+use axum::{Json, Router};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +30,11 @@ use utoipa_axum::routes;
 const BODY: usize = 32_000_000;
 /// The word in `jobs` of a key that allows requests.
 const GATEWAY: &str = "gateway";
+
+/// What a removed object looks like.
+fn deleted(id: &str, object: &str) -> Json<Value> {
+    Json(json!({"id": id, "object": object, "deleted": true}))
+}
 
 /// The routes that the router of descriptions cannot take: ids of models contain slashes.
 #[derive(OpenApi)]

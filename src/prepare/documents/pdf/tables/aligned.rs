@@ -130,32 +130,36 @@ fn part(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Option<(Range<usize
     Some((zone.start..end, end))
 }
 
+/// Maximum number of parts of a zone. Each part looks at all rows behind it.
+const PARTS: usize = 64;
+
 /// Divides a zone into the rows that have the columns of its most divided rows, and the others.
 ///
 /// Returns nothing if no row has these columns.
-fn divided(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Vec<Range<usize>> {
-    let wide = wide(&rows[zone.clone()], text);
-    let size = size(&rows[zone.clone()]);
-    let Some(strips) = finest(&wide, text, size).filter(|strips| strips.len() > strips::strips(&wide, text, size).len().max(1)) else {
-        return Vec::new();
-    };
-    let fits: Vec<bool> = rows[zone.clone()].iter().map(|row| without(&strips, row, size).is_some()).collect();
-    let is_row = |at: usize| fits[at] && is_wide(&rows[zone.start + at], text);
-    let Some(first) = (0..fits.len()).find(|at| is_row(*at)) else { return Vec::new() };
-    // One line across the columns may stand between rows.
-    let mut last = first;
-    for at in first..fits.len() {
-        match fits[at] {
-            true if is_row(at) => last = at,
-            false if at > first && !fits[at - 1] => break,
-            _ => {}
+fn divided(rows: &[Row<'_>], mut zone: Range<usize>, text: &str) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    while !zone.is_empty() && parts.len() < PARTS {
+        let wide = wide(&rows[zone.clone()], text);
+        let size = size(&rows[zone.clone()]);
+        let finest = finest(&wide, text, size);
+        let Some(strips) = finest.filter(|strips| strips.len() > strips::strips(&wide, text, size).len().max(1)) else {
+            break;
+        };
+        let fits: Vec<bool> = rows[zone.clone()].iter().map(|row| without(&strips, row, size).is_some()).collect();
+        let is_row = |at: usize| fits[at] && is_wide(&rows[zone.start + at], text);
+        let Some(first) = (0..fits.len()).find(|at| is_row(*at)) else { break };
+        // One line across the columns may stand between rows.
+        let mut last = first;
+        for at in first..fits.len() {
+            match fits[at] {
+                true if is_row(at) => last = at,
+                false if at > first && !fits[at - 1] => break,
+                _ => {}
+            }
         }
-    }
-    let (start, end) = (zone.start + first, zone.start + last + 1);
-    let mut parts = vec![zone.start..start, start..end];
-    parts.retain(|part| !part.is_empty());
-    if end < zone.end {
-        parts.extend(divided(rows, end..zone.end, text));
+        let (start, end) = (zone.start + first, zone.start + last + 1);
+        parts.extend([zone.start..start, start..end].into_iter().filter(|part| !part.is_empty()));
+        zone.start = end;
     }
     parts
 }
