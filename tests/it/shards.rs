@@ -66,6 +66,10 @@ fn killed_shards_merge_to_the_results_of_one_machine() {
     let single = server.requests();
     plan(&workspace);
     workspace.start_with(["merge", "--run", "shared", "--output", "merged"]).finish().exits(4).says(&["not committed: 24 of 24 shards"]);
+    let look = |shards: &str| workspace.start_with(["status", "--run", "shared", "--json", "--shards", shards]).finish();
+    let open: Value = serde_json::from_str(&look("3,7").exits(0).stdout).unwrap();
+    assert_eq!(open["unfinished"], serde_json::json!([{ "shard": 3, "heartbeat": null }, { "shard": 7, "heartbeat": null }]));
+    look("24").exits(2).says(&["shard 24 does not exist"]);
     let (mut kills, mut attempts) = (0_usize, BTreeMap::<usize, u32>::new());
     let mut open: Vec<usize> = (0..SHARDS).collect();
     while !open.is_empty() {
@@ -108,6 +112,7 @@ fn killed_shards_merge_to_the_results_of_one_machine() {
     let status = workspace.start_with(["status", "--run", "shared", "--json"]).finish().exits(0);
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!((&status["committed"], &status["rows"]), (&SHARDS.into(), &DOCUMENTS.into()));
+    assert_eq!(status["unfinished"], serde_json::json!([]));
     // The bill has every request, but those of machines that were lost.
     let summary: Value = serde_json::from_slice(&std::fs::read(workspace.path("merged/echo/summary.json")).unwrap()).unwrap();
     let (billed, lost) = (summary["bill"]["requests"].as_u64().unwrap(), summary["bill"]["in_doubt"].as_u64().unwrap());

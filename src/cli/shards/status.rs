@@ -7,12 +7,31 @@ use super::super::runtime;
 use super::{failed, open, planned};
 use crate::model::counted;
 use crate::setup::Environment;
-use crate::shards::{committed, heartbeat};
+use crate::shards::{Commit, Heartbeat, SharedRun, committed, heartbeat};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::json;
 
 /// An attempt that was silent for longer seems to be dead.
 const SILENT_S: i64 = 60;
+/// Shards that are looked at concurrently.
+const LOOKS: usize = 32;
+
+/// What the storage says about a shard.
+enum State {
+    Committed(Commit),
+    Claimed(Heartbeat),
+    Open,
+}
+
+impl State {
+    async fn of(shared: &SharedRun, number: u32) -> Result<(u32, Self), CliError> {
+        if let Some(commit) = committed(shared, number).await.map_err(failed)? {
+            return Ok((number, Self::Committed(commit)));
+        }
+        Ok((number, heartbeat(shared, number).await.map_err(failed)?.map_or(Self::Open, Self::Claimed)))
+    }
+}
 
 pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
@@ -21,23 +40,38 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
     runtime.block_on(async {
         let (manifest, plan) = planned(&shared).await?;
         let shards = plan.shards.len() as u64;
+        let numbers: Vec<u32> = (0..u32::try_from(shards).unwrap_or(u32::MAX)).collect();
+        if let Some(wrong) = args.shards.iter().find(|number| !numbers.contains(number)) {
+            return Err(CliError::usage(format!("--shards: the plan has {shards} shards, counted from 0; shard {wrong} does not exist")));
+        }
+        let numbers = if args.shards.is_empty() { numbers } else { args.shards.clone() };
+        let looks = stream::iter(numbers.into_iter().map(|number| State::of(&shared, number)));
+        let states: Vec<(u32, State)> = looks.buffered(LOOKS).try_collect().await?;
         let (mut done, mut rows, mut active, mut silent, mut open, mut failed_rows) = (0_u64, 0, 0_u64, Vec::new(), 0_u64, 0);
-        for number in 0..u32::try_from(plan.shards.len()).unwrap_or(u32::MAX) {
-            if let Some(commit) = committed(&shared, number).await.map_err(failed)? {
-                done += 1;
-                rows += commit.parts.iter().map(|part| part.rows).sum::<u64>();
-                failed_rows += commit.parts.iter().map(|part| part.failed).sum::<u64>();
-            } else if let Some(beat) = heartbeat(&shared, number).await.map_err(failed)? {
-                rows += beat.done;
-                failed_rows += beat.failed;
-                if Timestamp::now().as_millisecond() - beat.at_ms > SILENT_S * 1000 { silent.push(number) } else { active += 1 }
-            } else {
-                open += 1;
+        let mut unfinished = Vec::new();
+        for (number, state) in states {
+            match state {
+                State::Committed(commit) => {
+                    done += 1;
+                    rows += commit.parts.iter().map(|part| part.rows).sum::<u64>();
+                    failed_rows += commit.parts.iter().map(|part| part.failed).sum::<u64>();
+                    continue;
+                }
+                State::Claimed(beat) => {
+                    rows += beat.done;
+                    failed_rows += beat.failed;
+                    if Timestamp::now().as_millisecond() - beat.at_ms > SILENT_S * 1000 { silent.push(number) } else { active += 1 }
+                    unfinished.push(json!({ "shard": number, "heartbeat": beat }));
+                }
+                State::Open => {
+                    open += 1;
+                    unfinished.push(json!({ "shard": number, "heartbeat": null }));
+                }
             }
         }
         if args.json {
             let state = json!({ "run": plan.run, "documents": manifest.documents, "rows": rows, "failed_rows": failed_rows, "shards": shards,
-                "committed": done, "active": active, "silent": silent, "open": open });
+                "committed": done, "active": active, "silent": silent, "open": open, "unfinished": unfinished });
             print(&state.to_string())?;
             return Ok(Exit::Ok);
         }
