@@ -34,8 +34,6 @@ pub struct Asked {
     pub body: Bytes,
     /// Whether a stored answer may be given, and the answer is stored.
     pub store: bool,
-    /// Whether there is room to keep an answer.
-    pub has_room: bool,
 }
 
 /// The part of a request that its place decides.
@@ -116,9 +114,9 @@ impl Gateway {
             && let Some(answer) = self.embed(&id, &asked.owner, &asked.body, &place, &relay).await
         {
             let whole = answer?;
-            if let (Some(key), 200..=299, true) = (key, whole.status, asked.has_room) {
+            if let (Some(key), 200..=299) = (key, whole.status) {
                 let answer = StoredAnswer { status: whole.status, body: whole.body.to_vec(), usage: whole.usage };
-                self.ledger.keep_answer(key, asked.owner, answer, None).await;
+                self.keep_answer(key, asked.owner, answer, None).await;
             }
             return Ok(Answer::Whole(whole));
         }
@@ -148,7 +146,7 @@ impl Gateway {
         };
         let (ended, end) = oneshot::channel();
         let (owner, gateway, is_response) = (asked.owner, Arc::clone(self), asked.endpoint == RelayEndpoint::Responses);
-        let is_kept = (key.is_some() || keeps) && asked.has_room;
+        let is_kept = key.is_some() || keeps;
         // The task goes on when the client has gone: a request that was sent must be recorded.
         drop(self.tasks.spawn(async move {
             let reply = relay.send(&request, &record).await;
@@ -157,7 +155,7 @@ impl Gateway {
                 let response = if is_response { id_of(body) } else { None };
                 let alone = || response.as_ref().map(|id| self::key(&owner, blake3::hash(id.as_bytes())));
                 if let Some(key) = key.or_else(alone) {
-                    gateway.ledger.keep_answer(key, owner, answer, response).await;
+                    gateway.keep_answer(key, owner, answer, response).await;
                 }
             }
             if let RelayEnd::Streamed(Some(why)) = &reply.end
@@ -208,6 +206,15 @@ impl Gateway {
     /// Replaces a reservation by the cost. If the cost is unknown, all of it is spent.
     pub(super) fn settle(&self, owner: &str, at_most: Option<Money>, cost: Option<Money>) {
         self.purse.settle(owner, at_most.unwrap_or_default(), cost);
+    }
+
+    /// Keeps an answer for identical requests, if there is room. `response` is the id by which clients can
+    /// fetch it.
+    async fn keep_answer(self: &Arc<Self>, key: blake3::Hash, owner: String, answer: StoredAnswer, response: Option<String>) {
+        let gateway = Arc::clone(self);
+        if tokio::task::spawn_blocking(move || gateway.caps.has_room()).await.is_ok_and(|has_room| has_room) {
+            self.ledger.keep_answer(key, owner, answer, response).await;
+        }
     }
 
     async fn stored(self: &Arc<Self>, key: Option<blake3::Hash>) -> Result<Option<StoredAnswer>, ApiError> {

@@ -46,6 +46,9 @@ pub trait Caps: Send + Sync + std::fmt::Debug {
 
     /// The caps that apply to an owner. Blocks, and is called with the purse locked.
     fn of(&self, owner: &str) -> Result<Vec<Cap>, String>;
+
+    /// Whether the directory of the server has room for answers. Blocks.
+    fn has_room(&self) -> bool;
 }
 
 /// What became of a reservation.

@@ -22,12 +22,12 @@ impl Root {
 impl Roots {
     /// The local directories among the inputs.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().filter(|root| matches!(root.kind, RootKind::Directory(_))).map(|root| root.path.as_path())
+        self.inputs.iter().filter(|root| matches!(root.kind, RootKind::Directory(_))).map(|root| root.path.as_path())
     }
 
     /// Whether all inputs are remote.
     pub fn are_remote(&self) -> bool {
-        self.0.iter().all(|root| root.remote().is_some())
+        self.inputs.iter().all(|root| root.remote().is_some())
     }
 
     /// The first input that cannot be watched, because it is not a directory or a prefix.
@@ -37,12 +37,12 @@ impl Roots {
             RootKind::Remote(remote, _) => remote.single().is_none(),
             _ => false,
         };
-        self.0.iter().find(|root| !can(root)).map(|root| root.path.as_path())
+        self.inputs.iter().find(|root| !can(root)).map(|root| root.path.as_path())
     }
 
     /// The document at `path`, if a walk would find it there. Blocks.
     pub fn document_at(&self, path: &Path) -> Option<String> {
-        self.0.iter().find_map(|root| {
+        self.inputs.iter().find_map(|root| {
             let RootKind::Directory(filter) = &root.kind else { return None };
             let relative = path.strip_prefix(&root.path).ok()?;
             if relative.iter().any(|part| is_hidden(part.as_encoded_bytes())) {
@@ -64,7 +64,7 @@ impl Roots {
 
     /// Whether ignore files exclude a directory above `path`.
     pub fn passes_by(&self, path: &Path) -> bool {
-        self.0.iter().any(|root| {
+        self.inputs.iter().any(|root| {
             let RootKind::Directory(filter) = &root.kind else { return false };
             let Ok(relative) = path.strip_prefix(&root.path) else { return false };
             let mut above = relative.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
@@ -79,7 +79,7 @@ impl Roots {
 
     /// Forgets the ignore files read so far, because they may have changed.
     pub fn forget_ignore_files(&self) {
-        for root in self.0.iter() {
+        for root in self.inputs.iter() {
             if let RootKind::Directory(filter) = &root.kind {
                 filter.forget_ignore_files();
             }

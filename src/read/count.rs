@@ -14,10 +14,10 @@ impl Roots {
     /// An unreadable directory counts as one document, as in the walk.
     pub fn unsorted(&self) -> impl Iterator<Item = ()> {
         // Only a walk knows the members of containers.
-        let divides = self.2.is_none() && self.1.reads;
+        let divides = self.slice.is_none() && self.containers.reads;
         let listed = std::iter::repeat_n((), self.slice_len().unwrap_or(0));
         let walk = divides.then(|| self.walk().map(drop)).into_iter().flatten();
-        let inputs = if divides || self.2.is_some() { &[][..] } else { &self.0[..] };
+        let inputs = if divides || self.slice.is_some() { &[][..] } else { &self.inputs[..] };
         listed.chain(walk).chain(inputs.iter().enumerate().flat_map(|(input, root)| match &root.kind {
             RootKind::Remote(..) => {
                 let mut walk = Elsewhere::of(self, input, false);

@@ -55,7 +55,7 @@ impl Root {
 impl Roots {
     /// The input that contains this address.
     pub fn input_around(&self, address: &Address) -> Option<&str> {
-        let remotes = self.0.iter().filter_map(Root::remote);
+        let remotes = self.inputs.iter().filter_map(Root::remote);
         remotes.map(|remote| &remote.address).find(|input| input.contains(address)).map(|input| input.shown.as_str())
     }
 }
@@ -86,7 +86,7 @@ impl Elsewhere {
     /// The walk of the input with this number. Empty if the input is local. `anew` asks for a listing
     /// without the page that was fetched when the input was opened.
     pub fn of(roots: &Roots, input: usize, anew: bool) -> Self {
-        let remote = roots.0.get(input).and_then(Root::remote);
+        let remote = roots.inputs.get(input).and_then(Root::remote);
         let next = remote.and_then(|remote| {
             let single = remote.single().map(|(key, stamp)| Next::Single(key, stamp));
             single.or_else(|| remote.list(anew).map(Next::Listed))
@@ -98,7 +98,7 @@ impl Elsewhere {
     /// The next document. Skipped objects are counted. Blocks.
     pub fn next(&mut self, left_out: &mut LeftOut) -> Option<Object> {
         let roots = self.roots.clone();
-        let root = &roots.0[self.input];
+        let root = &roots.inputs[self.input];
         match &mut self.next {
             Next::Nothing => None,
             Next::Listed(listing) => next_listed(root, self.input, listing, left_out),

@@ -190,17 +190,17 @@ pub(super) fn digest(roots: &Roots, files: &[PathBuf]) -> Result<Digest, Failure
 impl Roots {
     /// Whether this file may be several documents, by its name or its first bytes. Blocks.
     pub fn may_be_divided(&self, path: &Path) -> bool {
-        self.1.reads && (self.1.may_be_archive(path, false) || self.1.may_have_attachments(path))
+        self.containers.reads && (self.containers.may_be_archive(path, false) || self.containers.may_have_attachments(path))
     }
 
     /// Whether a file may be several documents.
     pub fn divide_files(&self) -> bool {
-        self.1.reads
+        self.containers.reads
     }
 
     /// Whether several files may be one document.
     pub fn have_groups(&self) -> bool {
-        self.0.iter().any(|root| matches!(&root.kind, RootKind::Directory(filter) if filter.group != Grouping::None))
+        self.inputs.iter().any(|root| matches!(&root.kind, RootKind::Directory(filter) if filter.group != Grouping::None))
     }
 }
 

@@ -21,14 +21,14 @@ impl Root {
 impl Roots {
     /// The member of a container called `name`, such as `mail.eml#invoice.pdf`. Blocks.
     pub(super) fn locate_member(&self, name: &str) -> Option<Place> {
-        if !self.1.reads {
+        if !self.containers.reads {
             return None;
         }
         name.match_indices('#').find_map(|(at, _)| {
             let (container, member) = (&name[..at], &name[at + 1..]);
             let (input, path) = self.container_called(container)?;
-            let root = &self.0[input];
-            let listing = self.1.listing(&path, matches!(root.kind, RootKind::File))?;
+            let root = &self.inputs[input];
+            let listing = self.containers.listing(&path, matches!(root.kind, RootKind::File))?;
             let listed = listing.member(member).filter(|listed| self.passes(root, &path, listed).is_none())?;
             Some(Place::Member(Box::new(listed.member.clone())))
         })
@@ -37,7 +37,7 @@ impl Roots {
     /// Whether a document of this name may be in a container that exists.
     pub(super) fn may_be_member(&self, name: &str) -> bool {
         let mut containers = name.match_indices('#').map(|(at, _)| &name[..at]);
-        if self.1.reads {
+        if self.containers.reads {
             self.locate_member(name).is_some()
         } else {
             containers.any(|container| matches!(self.locate_itself(container), Some(Place::File(path)) if path.is_file()))
@@ -46,14 +46,15 @@ impl Roots {
 
     /// The input and the existing file of the container called `name`.
     fn container_called(&self, name: &str) -> Option<(usize, PathBuf)> {
-        let is_container = |path: &Path, is_named| self.1.may_be_archive(path, is_named) || self.1.may_have_attachments(path);
-        self.0.iter().enumerate().find_map(|(number, root)| {
+        let is_container =
+            |path: &Path, is_named| self.containers.may_be_archive(path, is_named) || self.containers.may_have_attachments(path);
+        self.inputs.iter().enumerate().find_map(|(number, root)| {
             let path = match &root.kind {
                 RootKind::File | RootKind::Spooled { .. } => Some(root.path.clone()).filter(|_| root.prefix == name),
                 RootKind::List(list) => list.path_of(name),
                 RootKind::Directory(filter) => root.path_below(name).filter(|path| {
                     let relative = path.strip_prefix(&root.path).unwrap_or(path);
-                    let is_archive = self.1.may_be_archive(path, false) && !filter.excludes(&root.path, relative);
+                    let is_archive = self.containers.may_be_archive(path, false) && !filter.excludes(&root.path, relative);
                     is_archive || filter.takes(&root.path, relative)
                 }),
                 _ => None,
@@ -65,9 +66,9 @@ impl Roots {
 
     /// Why a member of a container of this input is no document.
     pub(super) fn passes(&self, root: &Root, container: &Path, listed: &Listed) -> Option<Passed> {
-        let RootKind::Directory(filter) = &root.kind else { return self.1.passes(None, listed) };
+        let RootKind::Directory(filter) = &root.kind else { return self.containers.passes(None, listed) };
         let relative = container.strip_prefix(&root.path).unwrap_or(container);
-        self.1.passes(Some((filter, &root.path, relative)), listed)
+        self.containers.passes(Some((filter, &root.path, relative)), listed)
     }
 
     /// Opens a member. Blocks.
@@ -81,7 +82,7 @@ impl Roots {
 
     /// The digest of a member. Blocks.
     pub(super) fn digest_of_member(&self, member: &ContainerMember) -> Result<Digest, Failure> {
-        let most = self.1.unpacker.bytes;
+        let most = self.containers.unpacker.bytes;
         self.read_member(member, most, &Progress::default()).map(|bytes| Digest::of(&bytes))
     }
 
@@ -93,6 +94,6 @@ impl Roots {
             let why = "the file that contains it is a link that leads out of its directory (input.follow_links)";
             return Err(Failure::new(FailureCode::Unreadable, why));
         }
-        self.1.spools.read(&self.1.unpacker, member, file, max_bytes, progress)
+        self.containers.spools.read(&self.containers.unpacker, member, file, max_bytes, progress)
     }
 }

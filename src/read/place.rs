@@ -40,11 +40,11 @@ impl Roots {
     ///
     /// Files that the user names as inputs are read wherever they are.
     pub(super) fn admits(&self, file: &File, path: &Path) -> bool {
-        let mut directories = self.0.iter().filter_map(|root| match &root.kind {
+        let mut directories = self.inputs.iter().filter_map(|root| match &root.kind {
             RootKind::Directory(filter) => Some((filter, path.strip_prefix(&root.path).ok()?)),
             _ => None,
         });
-        let mut lists = self.0.iter().filter_map(|root| if let RootKind::List(list) = &root.kind { Some(list) } else { None });
+        let mut lists = self.inputs.iter().filter_map(|root| if let RootKind::List(list) = &root.kind { Some(list) } else { None });
         match directories.next() {
             Some((filter, relative)) => filter.links.admits(file, relative),
             None => lists.next().is_none_or(|list| list.admits(file, path)),
@@ -120,6 +120,6 @@ impl Roots {
     }
 
     fn remote(&self, input: usize) -> Option<&Arc<Remote>> {
-        self.0.get(input).and_then(Root::remote)
+        self.inputs.get(input).and_then(Root::remote)
     }
 }

@@ -25,7 +25,13 @@ pub struct InputError(String);
 
 /// The checked inputs of a run. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Roots(pub(super) Arc<Vec<Root>>, pub(super) Arc<Containers>, pub(super) Option<Arc<Slice>>);
+pub struct Roots {
+    pub(super) inputs: Arc<Vec<Root>>,
+    /// How archives and attachments become documents.
+    pub(super) containers: Arc<Containers>,
+    /// The part of the documents that a shard takes; `None` for all of them.
+    pub(super) slice: Option<Arc<Slice>>,
+}
 
 #[derive(Debug)]
 pub(super) struct Root {
@@ -173,46 +179,47 @@ impl Roots {
         }
         let files = roots.iter().filter(|root| matches!(root.kind, RootKind::File)).map(|root| root.path.as_path());
         let containers = Containers::new(settings, environment, files).map_err(InputError)?;
-        Ok(Self(Arc::new(roots), Arc::new(containers), None))
+        Ok(Self { inputs: Arc::new(roots), containers: Arc::new(containers), slice: None })
     }
 
     /// Standard input as the only input. `used` are the columns that templates use; `None`: all.
     pub fn of_lines(settings: &InputSettings, used: Option<Vec<String>>) -> Self {
         let record = InputRecord::new(InputKind::Stream, String::new(), STDIN);
         let kind = RootKind::Lines(Lines::new(settings, used));
-        Self(Arc::new(vec![Root { path: PathBuf::from("-"), prefix: STDIN.to_owned(), kind, record }]), Arc::default(), None)
+        let root = Root { path: PathBuf::from("-"), prefix: STDIN.to_owned(), kind, record };
+        Self { inputs: Arc::new(vec![root]), containers: Arc::default(), slice: None }
     }
 
     /// What makes documents of the lines of standard input, if that is the input.
     pub fn lines(&self) -> Option<Lines> {
-        self.0.iter().find_map(|root| if let RootKind::Lines(lines) = &root.kind { Some(lines.clone()) } else { None })
+        self.inputs.iter().find_map(|root| if let RootKind::Lines(lines) = &root.kind { Some(lines.clone()) } else { None })
     }
 
     /// The inputs as the run store records them.
     pub fn records(&self) -> Vec<InputRecord> {
-        self.0.iter().map(|root| root.record.clone()).collect()
+        self.inputs.iter().map(|root| root.record.clone()).collect()
     }
 
     /// Whether any input is a table.
     pub fn has_rows(&self) -> bool {
-        self.0.iter().any(|root| matches!(root.kind, RootKind::Table(_) | RootKind::Lines(_)))
+        self.inputs.iter().any(|root| matches!(root.kind, RootKind::Table(_) | RootKind::Lines(_)))
     }
 
     /// Whether all inputs are tables or lists.
     pub fn are_listed(&self) -> bool {
-        self.0.iter().all(|root| matches!(root.kind, RootKind::Table(_) | RootKind::List(_)))
+        self.inputs.iter().all(|root| matches!(root.kind, RootKind::Table(_) | RootKind::List(_)))
     }
 
     /// All inputs, for messages.
     pub fn describe(&self) -> String {
-        self.0.iter().map(|root| root.path.display().to_string()).collect::<Vec<_>>().join(", ")
+        self.inputs.iter().map(|root| root.path.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether the document called `name` still exists with this content. `stamp` belongs to that
     /// content.
     pub fn hold(&self, name: &str, digest: Digest, stamp: Option<Stamp>) -> bool {
         let tables =
-            self.0.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
+            self.inputs.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
         let mut tables = tables.filter(|(_, prefix)| name.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('#')));
         if tables.any(|(table, prefix)| table.holds(prefix, name, digest)) {
             return true;
@@ -236,7 +243,7 @@ impl Roots {
     /// Whether a table has a row called `name`, with any content.
     pub fn has_row(&self, name: &str) -> bool {
         let tables =
-            self.0.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
+            self.inputs.iter().filter_map(|root| if let RootKind::Table(table) = &root.kind { Some((table, &root.prefix)) } else { None });
         let mut tables = tables.filter(|(_, prefix)| name.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('#')));
         tables.any(|(table, prefix)| table.has_row(prefix, name))
     }
@@ -264,16 +271,16 @@ impl Roots {
         };
         let is_row_of = |table: &InputRecord| name.strip_prefix(&table.prefix).is_some_and(|rest| rest.starts_with('#'));
         let mut tables = before.iter().filter(|old| old.kind == InputKind::Table && is_row_of(old));
-        if tables.any(|table| self.0.iter().any(|root| root.has_lost_table(&table.path))) {
+        if tables.any(|table| self.inputs.iter().any(|root| root.has_lost_table(&table.path))) {
             return true;
         }
-        self.0.iter().any(is_row) || path_of(name, before).is_some_and(|path| self.0.iter().any(|root| is_file(root, &path)))
+        self.inputs.iter().any(is_row) || path_of(name, before).is_some_and(|path| self.inputs.iter().any(|root| is_file(root, &path)))
     }
 
     /// Whether the file at this real path is one of the documents. Listed files do not count.
     pub fn take(&self, path: &Path) -> bool {
         let shown = printable(path.as_os_str());
-        self.0.iter().any(|root| match &root.kind {
+        self.inputs.iter().any(|root| match &root.kind {
             RootKind::File => root.record.path == shown,
             RootKind::Directory(filter) => {
                 let Ok(directory) = std::fs::canonicalize(&root.path) else { return false };
@@ -299,7 +306,7 @@ impl Roots {
 
     /// The place of a document that is not a member of a container.
     pub(super) fn locate_itself(&self, name: &str) -> Option<Place> {
-        self.0.iter().enumerate().find_map(|(input, root)| {
+        self.inputs.iter().enumerate().find_map(|(input, root)| {
             let filter = match &root.kind {
                 RootKind::File | RootKind::Spooled { .. } => return (root.prefix == name).then(|| Place::File(root.path.clone())),
                 RootKind::Table(_) | RootKind::Lines(_) => return None,

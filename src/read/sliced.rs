@@ -15,15 +15,15 @@ impl Roots {
     /// containers, which are read up to the last document.
     #[must_use]
     pub fn only(&self, slice: Slice) -> Self {
-        Self(Arc::clone(&self.0), Arc::clone(&self.1), Some(Arc::new(slice)))
+        Self { slice: Some(Arc::new(slice)), ..self.clone() }
     }
 
     /// The documents of the slice; `None` if all documents are walked.
     pub(super) fn sliced(&self) -> Option<Sliced> {
-        let slice = Arc::clone(self.2.as_ref()?);
-        let whole = Self(Arc::clone(&self.0), Arc::clone(&self.1), None);
+        let slice = Arc::clone(self.slice.as_ref()?);
+        let whole = Self { slice: None, ..self.clone() };
         // Only a walk finds rows and members of containers.
-        let mut walk = (whole.has_rows() || whole.1.reads).then(|| {
+        let mut walk = (whole.has_rows() || whole.containers.reads).then(|| {
             let wanted: HashSet<String> = slice.documents.iter().map(|(name, _)| name.clone()).collect();
             whole.walk().filter(move |(document, _)| wanted.contains(&document.name)).peekable()
         });
@@ -61,11 +61,11 @@ impl Roots {
             let path = root.path.join(unprintable(relative).unwrap_or_else(|| relative.into()));
             (matches!(root.kind, RootKind::Directory(_)) && path.is_file()).then_some(Place::File(path))
         };
-        self.0.iter().find_map(path)
+        self.inputs.iter().find_map(path)
     }
 
     /// Number of documents of the slice.
     pub(super) fn slice_len(&self) -> Option<usize> {
-        self.2.as_ref().map(|slice| slice.documents.len())
+        self.slice.as_ref().map(|slice| slice.documents.len())
     }
 }

@@ -36,14 +36,14 @@ impl Roots {
         let named = |path: &Path| path.to_str().filter(|name| is_table_name(name) || is_workbook_name(name)).map(ToOwned::to_owned);
         let of_root = |root: &Root| match &root.kind {
             RootKind::File => Some((named(&root.path)?, FEW)),
-            RootKind::Directory(_) if self.0.len() == 1 => match only()?.0.place {
+            RootKind::Directory(_) if self.inputs.len() == 1 => match only()?.0.place {
                 Place::File(path) => Some((named(&path)?, MANY)),
                 _ => None,
             },
             RootKind::Spooled { .. } => Some((root.path.to_str()?.to_owned(), SEVERAL)),
             _ => None,
         };
-        let counted = self.0.iter().filter_map(|root| {
+        let counted = self.inputs.iter().filter_map(|root| {
             let (given, least) = of_root(root)?;
             let table = Table::open(&given, &Columns::default()).ok()?;
             let is_stream = matches!(root.kind, RootKind::Spooled { .. });
@@ -57,7 +57,7 @@ impl Roots {
 
     /// Why the first table among the inputs has no rows. `None` without a table.
     pub fn without_rows(&self) -> Option<&'static str> {
-        self.0.iter().find_map(|root| if let RootKind::Table(table) = &root.kind { Some(table.without_rows()) } else { None })
+        self.inputs.iter().find_map(|root| if let RootKind::Table(table) = &root.kind { Some(table.without_rows()) } else { None })
     }
 
     /// Notes on repeated ids among the rows read so far.
@@ -66,13 +66,13 @@ impl Roots {
             RootKind::Table(table) => table.repeated_ids(&root.path.to_string_lossy()),
             _ => Vec::new(),
         };
-        self.0.iter().flat_map(of_root).collect()
+        self.inputs.iter().flat_map(of_root).collect()
     }
 
     /// Notes on inputs, such as sheets that are not read.
     pub fn notes(&self) -> Vec<String> {
         let of_root = |root: &Root| if let RootKind::Table(table) = &root.kind { table.note(&root.path.to_string_lossy()) } else { None };
-        self.0.iter().filter_map(of_root).collect()
+        self.inputs.iter().filter_map(of_root).collect()
     }
 }
 

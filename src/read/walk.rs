@@ -20,14 +20,15 @@ impl Roots {
     /// Walks all inputs in order.
     pub fn walk(&self) -> Walk {
         // Lists and tables may repeat documents of other inputs, and lists repeat their own.
-        let listed = |root: &Root| matches!(root.kind, RootKind::List(_)) || (self.0.len() > 1 && matches!(root.kind, RootKind::Table(_)));
-        let seen = (self.slice_len().is_none() && self.0.iter().any(listed)).then(HashSet::new);
+        let listed =
+            |root: &Root| matches!(root.kind, RootKind::List(_)) || (self.inputs.len() > 1 && matches!(root.kind, RootKind::Table(_)));
+        let seen = (self.slice_len().is_none() && self.inputs.iter().any(listed)).then(HashSet::new);
         let sliced = self.sliced();
         // The slice has the members of containers already.
-        let roots = if sliced.is_some() { Self(Arc::clone(&self.0), Arc::default(), None) } else { self.clone() };
+        let roots = if sliced.is_some() { Self { containers: Arc::default(), slice: None, ..self.clone() } } else { self.clone() };
         Walk {
             roots,
-            next_root: if sliced.is_some() { self.0.len() } else { 0 },
+            next_root: if sliced.is_some() { self.inputs.len() } else { 0 },
             root: 0,
             stack: Vec::new(),
             inside: None,
@@ -106,7 +107,7 @@ impl Walk {
     fn enter(&mut self, root: usize, directory: PathBuf) -> Option<Found> {
         let mut left_out = self.left_out;
         let roots = self.roots.clone();
-        let RootKind::Directory(filter) = &roots.0[root].kind else { return None };
+        let RootKind::Directory(filter) = &roots.inputs[root].kind else { return None };
         let listed = Names::list(&directory, |name, kind| match kind {
             _ if is_hidden(name.as_encoded_bytes()) => {
                 left_out.hidden += 1;
@@ -141,7 +142,7 @@ impl Walk {
     }
 
     fn name(&self, root: usize, path: &Path) -> String {
-        self.roots.0[root].name_of(path)
+        self.roots.inputs[root].name_of(path)
     }
 
     /// Whether the walk returns this file. Counts files that rules leave out.
@@ -151,7 +152,7 @@ impl Walk {
             return false;
         }
         // The rules select the files in it.
-        if self.roots.1.may_be_archive(path, false) && !filter.excludes(root, relative) {
+        if self.roots.containers.may_be_archive(path, false) && !filter.excludes(root, relative) {
             return true;
         }
         let (by_name, by_look) = (filter.takes_name(root, relative), filter.takes_size_and_date(path));
@@ -163,7 +164,7 @@ impl Walk {
     /// The documents of a directory that consist of several of its files.
     fn groups(&mut self, root: usize, filter: &Filter, directory: &Path, names: &Names) -> Vec<Named> {
         let roots = self.roots.clone();
-        let root = &roots.0[root];
+        let root = &roots.inputs[root];
         let entries = (0..).map_while(|at| names.get(at)).filter(|(_, is_directory)| !is_directory);
         let files = entries.map(|(name, _)| directory.join(os_str(name)));
         let files: Vec<PathBuf> = files.filter(|path| self.takes(filter, &root.path, path)).collect();
@@ -173,7 +174,7 @@ impl Walk {
 
     fn start_root(&mut self, root: usize) -> Option<Found> {
         let roots = self.roots.clone();
-        let Root { path, prefix, kind, .. } = &roots.0[root];
+        let Root { path, prefix, kind, .. } = &roots.inputs[root];
         match kind {
             RootKind::Directory(_) => self.enter(root, path.clone()),
             RootKind::Spooled { .. } => Some(Self::found(path.clone(), prefix.clone(), None)),
@@ -237,18 +238,19 @@ impl Walk {
             }
             let (document, failure) = self.next_named()?;
             let Place::File(path) = &document.place else { return Some((document, failure)) };
-            if failure.is_some() || !self.roots.1.reads {
+            if failure.is_some() || !self.roots.containers.reads {
                 return Some((document, failure));
             }
             let roots = self.roots.clone();
-            let root = &roots.0[self.root];
+            let root = &roots.inputs[self.root];
             let is_named = matches!(root.kind, RootKind::File);
-            let (is_archive, has_attachments) = (roots.1.may_be_archive(path, is_named), roots.1.may_have_attachments(path));
+            let (is_archive, has_attachments) =
+                (roots.containers.may_be_archive(path, is_named), roots.containers.may_have_attachments(path));
             if !is_archive && !has_attachments {
                 return Some((document, failure));
             }
             // A file that cannot be opened says so when it is read.
-            let Ok(members) = roots.1.members(path, is_named) else { return Some((document, failure)) };
+            let Ok(members) = roots.containers.members(path, is_named) else { return Some((document, failure)) };
             let is_document = !members.is_archive();
             self.inside = Some(Inside { root: self.root, path: path.clone(), name: document.name.clone(), members });
             if !is_document {
@@ -273,7 +275,7 @@ impl Walk {
             let own = format!("{name}#{}", listed.member.name);
             let mut file_of_that_name = path.as_os_str().to_owned();
             file_of_that_name.push(format!("#{}", listed.member.name));
-            match self.roots.passes(&self.roots.0[*root], path, &listed) {
+            match self.roots.passes(&self.roots.inputs[*root], path, &listed) {
                 Some(Passed::Hidden) => self.left_out.hidden += 1,
                 Some(Passed::Pattern) => self.left_out.patterns += 1,
                 Some(Passed::SizeOrDate) => self.left_out.size_or_date += 1,
@@ -306,7 +308,7 @@ impl Walk {
                 None => {}
             }
             let Some(level) = self.stack.last_mut() else {
-                if self.next_root == self.roots.0.len() {
+                if self.next_root == self.roots.inputs.len() {
                     return None;
                 }
                 self.next_root += 1;
@@ -324,7 +326,7 @@ impl Walk {
             let (root, path) = (level.root, level.directory.join(os_str(name)));
             self.root = root;
             let roots = self.roots.clone();
-            let Root { path: root_path, kind: RootKind::Directory(filter), .. } = &roots.0[root] else { continue };
+            let Root { path: root_path, kind: RootKind::Directory(filter), .. } = &roots.inputs[root] else { continue };
             let relative = path.strip_prefix(root_path).unwrap_or(&path);
             if is_directory {
                 if filter.is_output(&path) {

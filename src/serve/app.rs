@@ -92,8 +92,7 @@ impl App {
 
     /// Whether the directory of the server may grow (`serve.disk_mb`). Blocks.
     pub fn has_disk(&self) -> bool {
-        let limit = self.settings.disk_mb.saturating_mul(1_000_000);
-        limit == 0 || self.directories.size_lately() <= limit
+        self.directories.have_room(self.settings.disk_mb)
     }
 
     /// A problem whose message does not name places of files on the server.

@@ -95,12 +95,16 @@ impl Directories {
         entries.filter_map(|entry| RunId::parse(entry.file_name().to_str()?)).collect()
     }
 
-    /// Size of all files in bytes, a few seconds ago at most.
-    pub fn size_lately(&self) -> u64 {
-        let mut known = self.size.lock();
-        match *known {
-            Some((at, size)) if at.elapsed() < SIZE_KNOWN => size,
-            _ => known.insert((Instant::now(), size_of(&self.root))).1,
+    /// Whether all files together were no larger than this, a few seconds ago at most. Zero: no limit.
+    /// Blocks.
+    pub fn have_room(&self, limit_mb: u64) -> bool {
+        limit_mb == 0 || {
+            let mut known = self.size.lock();
+            let (_, size) = match *known {
+                Some(known) if known.0.elapsed() < SIZE_KNOWN => known,
+                _ => *known.insert((Instant::now(), size_of(&self.root))),
+            };
+            size <= limit_mb.saturating_mul(1_000_000)
         }
     }
 

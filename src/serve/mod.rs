@@ -143,6 +143,7 @@ impl Server {
             environment: &environment,
             keys: keys.as_ref(),
             queue: &queue,
+            directories: &directories,
             accounts: &accounts,
             stop: &stop,
         };

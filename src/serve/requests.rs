@@ -1,6 +1,7 @@
 //! The gateway of a server: its account, and the caps that it shares with runs.
 
 use super::app::App;
+use super::directories::Directories;
 use super::keys::KeyFile;
 use super::queue::Queue;
 use super::settings::ServeSettings;
@@ -25,18 +26,25 @@ pub struct GatewayParts<'p> {
     pub environment: &'p Environment,
     pub keys: Option<&'p Arc<KeyFile>>,
     pub queue: &'p Arc<Queue>,
+    pub directories: &'p Directories,
     pub accounts: &'p Arc<Accounts>,
     pub stop: &'p CancellationToken,
 }
 
 /// Opens the gateway in the directory of the server.
 pub fn open(root: &Path, parts: GatewayParts<'_>) -> Result<Gateway, String> {
-    let GatewayParts { settings, source, environment, keys, queue, accounts, stop } = parts;
+    let GatewayParts { settings, source, environment, keys, queue, directories, accounts, stop } = parts;
     let server = (settings.max_usd > 0.0).then(|| Money::from_usd(settings.max_usd));
     let settings = GatewaySettings {
         connect: connect(source.clone(), environment.clone()),
         accounts: Arc::clone(accounts),
-        caps: Box::new(SharedCaps { server, keys: keys.cloned(), queue: Arc::clone(queue) }),
+        caps: Box::new(SharedCaps {
+            server,
+            keys: keys.cloned(),
+            queue: Arc::clone(queue),
+            directories: directories.clone(),
+            disk_mb: settings.disk_mb,
+        }),
         models: settings.models.clone(),
         store: settings.store,
         max_wait: Duration::from_millis(settings.max_wait_ms),
@@ -63,6 +71,8 @@ struct SharedCaps {
     server: Option<Money>,
     keys: Option<Arc<KeyFile>>,
     queue: Arc<Queue>,
+    directories: Directories,
+    disk_mb: u64,
 }
 
 impl SharedCaps {
@@ -85,6 +95,10 @@ impl Caps for SharedCaps {
             caps.push(Cap { owner: owner.map(ToOwned::to_owned), limit, runs });
         }
         Ok(caps)
+    }
+
+    fn has_room(&self) -> bool {
+        self.directories.have_room(self.disk_mb)
     }
 }
 

@@ -73,7 +73,7 @@ fn one_slow_answer_is_named() {
 
 #[test]
 fn tuning_finds_a_higher_concurrency_and_keeps_its_answers() {
-    let (server, workspace) = workspace(120, 100, 0);
+    let (server, workspace) = workspace(120, 300, 0);
     workspace.write("pipeline.toml", "[llm]\nconcurrency = 2 # careful\n");
     let all = ["tune", "docs", "--job", "echo.toml", "--documents", "20", "--write"];
     let tuned = workspace.start_with(all).finish().exits(0);

@@ -130,14 +130,16 @@ impl<S: PackSender> Gatherer<S> {
     }
 
     fn send_ready(&mut self, group: &S::Group) {
-        let room = self.sender.max_in_flight().max(1).saturating_sub(self.requests.len());
+        let (most, active) = (self.sender.max_in_flight().max(1), self.requests.len());
+        let room = (most + self.sender.ahead()).saturating_sub(active);
         if room == 0 {
             self.starved = true;
             return;
         }
         let terms = self.terms(group);
         let Some(queue) = self.queues.get_mut(group) else { return };
-        let partial = self.in_flight.values().filter(|(of, partial)| *partial && of == group).count() < self.sender.max_partial().max(1);
+        let partial = active < most
+            && self.in_flight.values().filter(|(of, partial)| *partial && of == group).count() < self.sender.max_partial().max(1);
         let packs = queue.take(terms, Instant::now(), room, partial);
         self.starved |= packs.len() == room || !partial;
         if queue.is_empty() {

@@ -71,6 +71,12 @@ pub trait PackSender: Send + Sync + 'static {
         usize::MAX
     }
 
+    /// How many full packs may be sent beyond `max_in_flight`. They wait for their turn in the sender,
+    /// ready when a response arrives.
+    fn ahead(&self) -> usize {
+        0
+    }
+
     /// How many packs of a group may be in flight that were not full. Further ones wait, and fill,
     /// until one of them has its response.
     fn max_partial(&self) -> usize {

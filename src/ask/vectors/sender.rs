@@ -44,6 +44,16 @@ pub(super) enum End {
 }
 
 impl<L: VectorLedger> Packs<L> {
+    /// Whether each pack waits for the response to the one before.
+    ///
+    /// The first ones show what the server takes. Near the cap, the size of a pack depends on the cost of
+    /// the one before.
+    fn goes_one_by_one(&self) -> bool {
+        let groups: Vec<(Group, bool)> = self.0.groups.lock().iter().map(|(group, state)| (group.clone(), state.is_settled())).collect();
+        let places = self.0.relay.places() as u64;
+        groups.iter().any(|(group, is_settled)| !is_settled || self.affordable(group) / FULL < places)
+    }
+
     /// Maximum bytes of a pack for which the cap has room. A byte is at most one token.
     fn affordable(&self, group: &Group) -> u64 {
         const MANY: u64 = 1_000_000;
@@ -81,12 +91,11 @@ impl<L: VectorLedger> PackSender for Packs<L> {
     }
 
     fn max_in_flight(&self) -> usize {
-        let is_settled = self.0.groups.lock().values().all(|state| state.is_settled());
-        let places = self.0.relay.places();
-        // Near the cap, the size of a pack depends on the cost of the one before.
-        let groups: Vec<Group> = self.0.groups.lock().keys().cloned().collect();
-        let is_tight = || groups.iter().any(|group| self.affordable(group) / FULL < places as u64);
-        if is_settled && !is_tight() { places } else { 1 }
+        if self.goes_one_by_one() { 1 } else { self.0.relay.places() }
+    }
+
+    fn ahead(&self) -> usize {
+        usize::from(!self.goes_one_by_one())
     }
 
     fn max_partial(&self) -> usize {

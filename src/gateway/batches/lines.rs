@@ -123,7 +123,7 @@ impl Gateway {
 async fn ask_line(gateway: Arc<Gateway>, shared: Arc<Shared>, line: Line) -> Result<(), ApiError> {
     let mut pause = PAUSES.0;
     loop {
-        let asked = Asked { owner: shared.owner.clone(), endpoint: shared.endpoint, body: line.body.clone(), store: false, has_room: true };
+        let asked = Asked { owner: shared.owner.clone(), endpoint: shared.endpoint, body: line.body.clone(), store: false };
         let place = Place { batch: Some(shared.id.clone()), order: shared.place, cancelled: shared.over.clone() };
         let answer = match parse(shared.endpoint, &line.body) {
             Ok(parsed) => gateway.ask_at(asked, parsed, place).await,

@@ -38,8 +38,7 @@ async fn ask(app: &Arc<App>, caller: Caller, endpoint: RelayEndpoint, request: R
     check_may_send(app, &caller)?;
     let store = request.headers().get("x-docmill-store").is_some_and(|value| value == "true");
     let received = whole(app, request.into_body()).await?;
-    let has_room = app.settings.disk_mb == 0 || app.blocking(|app| Ok(app.has_disk())).await?;
-    let asked = Asked { owner: caller.name, endpoint, body: received.bytes.clone(), store, has_room };
+    let asked = Asked { owner: caller.name, endpoint, body: received.bytes.clone(), store };
     match app.gateway.ask(asked).await? {
         Answer::Whole(whole) => Ok(in_one_piece(whole)),
         Answer::Stream(Stream { id, first, rest }) => {
