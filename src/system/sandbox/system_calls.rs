@@ -3,12 +3,15 @@
 //! All others fail with `EPERM`. So a library that looks for fonts or time zones goes on without
 //! them.
 
-use libc::{AT_EMPTY_PATH, CLONE_THREAD, ENOSYS, EPERM, PROT_EXEC, RLIMIT_CPU, c_int, c_long};
+use libc::{AT_EMPTY_PATH, CLONE_THREAD, ENOSYS, EPERM, PROT_EXEC, c_int, c_long};
 use seccompiler::{
     BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter,
 };
 use std::collections::BTreeMap;
+
+/// The kernel's number for CPU time. C libraries give it different types.
+const RLIMIT_CPU: u64 = 0;
 
 /// Calls that are allowed with all arguments: memory, open files, threads, signals to itself, time.
 const ALWAYS: &[c_long] = &[
@@ -98,7 +101,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
         (libc::SYS_fcntl, any_of(1, &FILE_OPERATIONS)?),
         (libc::SYS_prctl, any_of(0, &NAMES)?),
         // The limit of CPU time for the next document. Process 0 is this one.
-        (libc::SYS_prlimit64, vec![rule(vec![equals(0, 0)?, equals(1, u64::from(RLIMIT_CPU))?])?]),
+        (libc::SYS_prlimit64, vec![rule(vec![equals(0, 0)?, equals(1, RLIMIT_CPU)?])?]),
         // Signals to itself: an abort.
         (libc::SYS_tgkill, vec![rule(vec![equals(0, this_process)?])?]),
     ])
