@@ -75,7 +75,8 @@ def arguments(
         else:
             text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
             found.append(f"{flag}={text}")
-    return [*found, "--", *(os.fspath(path) for path in inputs)]
+    paths = [os.fspath(path) for path in inputs]
+    return [*found, "--", *paths] if paths else found
 
 
 def _flat(prefix: str, settings: Mapping[str, Setting]) -> Iterable[tuple[str, Setting]]:
