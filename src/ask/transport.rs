@@ -225,6 +225,8 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
         .pool_max_idle_per_host(idle)
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
+        // Without any root certificate, the client cannot be set up, even for plain HTTP.
+        .tls_certs_merge(root_certificates())
         .tcp_keepalive(Duration::from_secs(30));
     if is_loopback(account.server()) {
         builder = builder.no_proxy();

@@ -7,6 +7,7 @@ use super::Watcher;
 use super::alert::{Alert, AlertSettings, Fired, about};
 use crate::event::{RunEvent, Snapshot};
 use crate::model::{RowStatus, with_causes};
+use crate::system::root_certificates;
 use serde_json::Value;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -189,7 +190,8 @@ async fn post(fired: &Fired) -> Result<(), String> {
     // The address of a webhook is a secret. Errors name only the host.
     let host = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let wrong = |e: reqwest::Error| format!("webhook at {host}: {}", with_causes(&e.without_url()));
-    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().map_err(wrong)?;
+    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
+    let client = client.tls_certs_merge(root_certificates()).build().map_err(wrong)?;
     let request = client.post(address).header("content-type", "application/json").body(fired.facts.to_string());
     let status = request.send().await.map_err(wrong)?.status();
     if status.is_success() { Ok(()) } else { Err(format!("webhook at {host}: {status}")) }

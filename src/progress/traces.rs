@@ -8,6 +8,7 @@
 use super::Watcher;
 use super::spans::Run;
 use crate::event::RunEvent;
+use crate::system::root_certificates;
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
@@ -75,7 +76,8 @@ fn exporter(url: &str) -> Result<(String, SpanExporter), String> {
     if !address.username().is_empty() || address.password().is_some() {
         return Err("the address contains a user or password. Remove it, and set OTEL_EXPORTER_OTLP_HEADERS in the environment".into());
     }
-    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build();
+    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
+    let client = client.tls_certs_merge(root_certificates()).build();
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(client.map_err(|e| e.to_string())?)

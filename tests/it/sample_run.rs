@@ -220,3 +220,10 @@ fn equal_documents_are_separate_documents() {
     assert_eq!(server.ledger().requests(), 12);
     assert_eq!(run.csv("text").column("document"), ["a.txt", "copy.md"]);
 }
+
+#[test]
+fn a_machine_without_root_certificates_runs_with_plain_http() {
+    let workspace = Workspace::new().env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", "/nowhere");
+    workspace.doc("a.txt", "The pump dries wood.");
+    workspace.docmill(["run", "docs", "--job", "text-single", "--set", "simulator.latency_ms=1"]).exits(0);
+}
