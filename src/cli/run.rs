@@ -43,10 +43,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     }
     if let Some(why) = outcome.not_in_database.as_ref().filter(|_| outcome.stop.as_ref().is_none_or(|stop| stop.kind == StopKind::Sampled))
     {
-        let export = command_in(&done.output, "export --format postgres");
-        let next = format!(
-            "The local results are complete. Run the same command again, or `{export}`: both write the missing rows and send nothing else"
-        );
+        let next = "The local results are complete. Run the same command again: it writes the missing rows and sends nothing else";
         return Err(CliError { exit, message: format!("the run is complete, but the database has not all rows: {why}. {next}") });
     }
     match outcome.stop.clone() {

@@ -45,9 +45,7 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(CliError::internal)?;
     let store = runtime.block_on(open(args, settings.output, origin))?;
-    if let Some(note) = store.note() {
-        say(&wrapped_for_stderr(note, 0));
-    }
+    store.notes().iter().for_each(|note| say(&wrapped_for_stderr(note, 0)));
     let (all, written, removed) = copy(&runtime, store, &archive, &view, &task)?;
     print(&format!("{}: {} of {}, {written} written, {removed} removed", args.target, counted(all, "vector"), task.model))?;
     Ok(Exit::Ok)

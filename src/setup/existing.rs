@@ -96,9 +96,14 @@ impl Before {
                 };
                 plain.hold(name, digest, stamp) || deliveries.iter().any(later)
             };
+            // A document that could not be read has no digest.
+            let has_its_size = |name: &str, stamp: Option<Stamp>| {
+                let now = plain.locate(name).and_then(|place| plain.stamp_of(&place));
+                now.is_some_and(|now| stamp.is_none_or(|stamp| stamp.size == now.size))
+            };
             let still_there = |name: &str, digest: Option<Digest>, stamp: Option<Stamp>| {
                 let is_there = file_of(name, &before).is_some_and(|path| named.take(&path))
-                    || digest.is_some_and(|digest| is_held(name, digest, stamp));
+                    || digest.map_or_else(|| has_its_size(name, stamp), |digest| is_held(name, digest, stamp));
                 let is_named = id_of(name, &before).is_some_and(|id| !is_made_up(id));
                 named_gone.set(named_gone.get() + u64::from(is_named && !is_there));
                 is_there

@@ -1,6 +1,6 @@
 //! Writes rows as lines of `results.csv`.
 
-use super::cell::{cell, guarded};
+use super::cell::{cell, guarded, plain};
 use super::csv_dialect::{BOM, CsvDialect, Decimal};
 use super::output_file::OutputFile;
 use super::row_cells::{self, RowCell};
@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Writes rows as RFC 4180 in UTF-8, with quotes where needed. An empty text as an answer is `""`,
-/// and null is an empty cell.
+/// Writes rows as RFC 4180 in UTF-8, with quotes where needed. An empty text is `""`, and null is an
+/// empty cell.
 pub(super) struct CsvFile {
     writer: csv::Writer<OutputFile>,
     dialect: CsvDialect,
@@ -55,9 +55,12 @@ impl CsvFile {
         match value {
             Value::Number(number) => self.number(number.to_string()),
             Value::Array(items) if self.dialect.decimal == Decimal::Comma && items.iter().any(Value::is_number) => {
-                let plain =
+                let as_text =
                     |item: &Value| if item.is_number() { Value::String(self.number(item.to_string()).into_owned()) } else { item.clone() };
-                Cow::Owned(cell(&items.iter().map(plain).collect()).into_owned())
+                let texts = items.iter().map(as_text).collect();
+                // Numbers alone call nothing.
+                let form = if items.iter().all(Value::is_number) { plain } else { cell };
+                Cow::Owned(form(&texts).into_owned())
             }
             value => cell(value),
         }
@@ -76,10 +79,10 @@ impl SinkRows for CsvFile {
     fn push(&mut self, row: &Row, _: &str) -> io::Result<()> {
         row_cells::first(row).iter().try_for_each(|cell| self.cell(cell))?;
         for at in 0..self.columns.len() {
-            let column = &self.columns[at];
-            match (row.columns.get(column), row.answers.get(column)) {
-                (None, Some(Value::String(text))) if text.is_empty() => self.writer.write_field(b"\"\"").map_err(why)?,
-                (own, answer) => self.cell(&own.or(answer).map_or(RowCell::Null, RowCell::Value))?,
+            let cell = RowCell::of(row, &self.columns[at]);
+            match cell {
+                RowCell::Value(value) if !value.is_null() && plain(value).is_empty() => self.writer.write_field(b"\"\"").map_err(why)?,
+                cell => self.cell(&cell)?,
             }
         }
         row_cells::last(row).iter().try_for_each(|cell| self.cell(cell))?;

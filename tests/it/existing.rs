@@ -702,12 +702,15 @@ fn a_project_that_has_moved_keeps_its_results() {
     let server = ModelServer::start();
     let workspace = echoing(&server);
     text(&workspace, &["docs/a.txt", "docs/b.txt"]);
-    run(&workspace, &["docs"]).exits(0);
+    // A document without content has nothing to be known by.
+    workspace.write("docs/empty.txt", "");
+    run(&workspace, &["docs"]).exits(3);
     let moved = Workspace::new().against(&server);
     moved.write("echo.toml", ECHO);
     for file in [
         "docs/a.txt",
         "docs/b.txt",
+        "docs/empty.txt",
         "output/docmill.db",
         "output/echo/results.csv",
         "output/echo/results.jsonl",
@@ -715,7 +718,7 @@ fn a_project_that_has_moved_keeps_its_results() {
     ] {
         moved.write(file, std::fs::read(workspace.path(file)).unwrap());
     }
-    assert_eq!(documents(&run(&moved, &["docs"]).exits(0)), ["a.txt", "b.txt"]);
+    assert_eq!(documents(&run(&moved, &["docs"]).exits(3)), ["a.txt", "b.txt", "empty.txt"]);
     assert_eq!(server.requests(), 2);
     let plan = moved.start_with([&["plan", "docs", "--json"], &ECHOES[..]].concat()).finish().exits(0).stdout;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&plan).unwrap()["pending"], 0);

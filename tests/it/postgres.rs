@@ -308,6 +308,18 @@ fn a_table_has_one_job_and_a_replaced_one_no_rows_of_others() {
         here.run(["--job", "job.toml"]).exits(0).says(&["another client has changed the table public.results"]);
         equal_in(&here, &database, "echo", "results");
     }
+    // A job that gains or loses a column has not been changed by others.
+    let wider = ECHO.replace("said = { type = \"string\" }", "said = { type = \"string\" }\nmore = { type = \"string\" }");
+    for job in [&wider, ECHO] {
+        here.write("job.toml", job);
+        here.run(["--job", "job.toml"]).exits(0).says_nothing_of("another client");
+        equal_in(&here, &database, "echo", "results");
+    }
+    here.clone().set("output.postgres_table", "docmill_tables").run(["--job", "job.toml"]).exits(2).says(&["state of all tables"]);
+    database.sql("ALTER TABLE results ADD CHECK (document <> 'd00007.txt')");
+    documents(&here, 7..8);
+    let refused = here.run(["--job", "job.toml"]).exits(4);
+    refused.says(&["violates check constraint"]).says_nothing_of("Failing row");
 }
 
 #[test]

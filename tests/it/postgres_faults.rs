@@ -39,7 +39,7 @@ fn a_database_that_stays_away_ends_the_run_with_exit_code_4_and_the_next_run_com
     documents(&workspace, 0..20);
     database.stop("INT");
     let run = workspace.run(["--job", "job.toml"]).exits(4);
-    let said = run.says(&["the database has not all rows", "Connection refused", "docmill export --format postgres"]);
+    let said = run.says(&["the database has not all rows", "Connection refused", "Run the same command again"]);
     assert_eq!(said.stderr.matches("Rows wait in the run store").count(), 1, "{}", said.stderr);
     assert_eq!(said.jsonl("echo").len(), 20);
     let requests = server.requests();

@@ -117,6 +117,10 @@ fn a_server_without_pgvector_gets_lists_and_a_user_without_rights_too() {
     assert!(done.stderr.contains("the server has no pgvector, so vectors have the type real[]"), "{}", done.stderr);
     assert_eq!(stored(&database, "text"), vectors(&workspace));
     assert!(workspace.docmill(["vectors", "env:PG_ADDRESS"]).exits(0).stdout.contains("0 written"));
+    database.sql(&format!("UPDATE {TABLE} SET text = 'edited', vector[1] = 9 WHERE document = 'a.txt'"));
+    let mended = workspace.docmill(["vectors", "env:PG_ADDRESS"]).exits(0);
+    assert!(mended.stderr.contains("another client has changed the table") && mended.stdout.contains("4 written"), "{}", mended.stderr);
+    assert_eq!(stored(&database, "text"), vectors(&workspace));
     // A statement that fails leaves no half of the chunks behind.
     database.sql(&format!("ALTER TABLE {TABLE} ADD CHECK (document <> 'e.txt')"));
     workspace.doc("0.txt", "first").doc("e.txt", "refused");

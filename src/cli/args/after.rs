@@ -49,7 +49,7 @@ pub(in crate::cli) struct SearchArgs {
     /// Job whose vectors are searched [default: that of the newest run with vectors]
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
-    /// Task whose vectors are searched [default: the first of the job]
+    /// Task whose vectors are searched [default: the first by name]
     #[arg(long, value_name = "ID")]
     pub task: Option<String>,
     /// Print a line of JSON for each document, with its best passage
@@ -77,7 +77,7 @@ pub(in crate::cli) struct VectorsArgs {
     /// Job whose vectors are written [default: that of the newest run with vectors]
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
-    /// Task whose vectors are written [default: the first of the job]
+    /// Task whose vectors are written [default: the first by name]
     #[arg(long, value_name = "ID")]
     pub task: Option<String>,
     #[command(flatten)]

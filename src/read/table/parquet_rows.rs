@@ -5,13 +5,14 @@
 
 use super::{Fields, MAX_ROW_BYTES, Rows, as_text};
 use crate::read::decoder::{Decoder, Format};
-use jiff::Timestamp;
-use parquet::basic::{Compression, LogicalType, TimeUnit, Type as PhysicalType};
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, FileReader as _, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
-use parquet::schema::types::TypePtr;
+use parquet::schema::types::{Type, TypePtr};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -25,6 +26,13 @@ pub(in crate::read) const PARQUET: &str = "parquet";
 const PIECE: usize = 256;
 const FORMAT: Format =
     Format { name: "a Parquet table", seconds: 60, advice: "Write the table with smaller pages and rows, or save it as CSV" };
+
+/// The moment from which dates and times are counted.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+/// A day or moment after all others, as databases write it.
+const INFINITY: &str = "infinity";
+/// What stands for the value of a column with intervals.
+const NOT_READ: &str = "[interval: docmill does not read this type]";
 
 /// The rows of a file.
 pub(super) fn rows(path: &Path) -> Result<Rows, String> {
@@ -94,15 +102,22 @@ pub(in crate::read) fn write(
     let written = || -> io::Result<()> {
         put(schema.get_fields().iter().map(|field| Value::from(field.name())).collect())?;
         let mut rows = RowIter::from_file_into(Box::new(reader));
+        let fields = schema.get_fields();
+        if fields.iter().any(has_intervals) {
+            let others = fields.iter().filter(|field| !has_intervals(field)).map(Arc::clone).collect();
+            let projection = Type::group_type_builder(schema.name()).with_fields(others).build().map_err(io::Error::other)?;
+            rows = rows.project(Some(projection)).map_err(io::Error::other)?;
+        }
+        let values = |row: Row| {
+            let mut read = row.get_column_iter();
+            let mut next = |kind| read.next().map_or(Value::Null, |(_, field)| value(field, Some(kind)));
+            fields.iter().map(|kind| if has_intervals(kind) { NOT_READ.into() } else { next(kind) }).collect()
+        };
         loop {
             renew()?;
             for _ in 0..PIECE {
                 // The library panics on types that it does not support, and on damage.
-                let row = catch_unwind(AssertUnwindSafe(|| {
-                    let fields = schema.get_fields();
-                    let values = |row: Row| row.get_column_iter().zip(fields).map(|((_, field), kind)| value(field, Some(kind))).collect();
-                    Some(rows.next()?.map(values).map_err(io::Error::other))
-                }));
+                let row = catch_unwind(AssertUnwindSafe(|| Some(rows.next()?.map(&values).map_err(io::Error::other))));
                 let damaged = || io::Error::other("the file is damaged, or has a type that docmill does not support");
                 match row.unwrap_or_else(|_| Some(Err(damaged()))) {
                     Some(row) => put(row?)?,
@@ -135,9 +150,11 @@ fn value(field: &Field, kind: Option<&TypePtr>) -> Value {
         (Field::Long(n), Some(LogicalType::Time(written))) => time_of_day(*n, written.unit),
         (Field::TimeMillis(n), _) => time_of_day(i64::from(*n), TimeUnit::MILLIS),
         (Field::TimeMicros(n), _) => time_of_day(*n, TimeUnit::MICROS),
-        (Field::Date(days), _) => {
-            let date = Timestamp::from_second(i64::from(*days) * 86_400);
-            date.map_or_else(|_| (*days).into(), |date| date.strftime("%F").to_string().into())
+        (Field::Date(i32::MAX), _) => INFINITY.into(),
+        (Field::Date(n), _) if *n == -i32::MAX => format!("-{INFINITY}").into(),
+        (Field::Date(n), _) => {
+            let day = EPOCH.checked_add(SignedDuration::from_hours(24 * i64::from(*n)));
+            day.map_or_else(|_| (*n).into(), |day| day.date().to_string().into())
         }
         (Field::Bytes(bytes), Some(LogicalType::Uuid)) if bytes.len() == 16 => uuid(bytes.data()),
         // Older programs write text as plain bytes.
@@ -194,13 +211,26 @@ fn is_int96(kind: &TypePtr) -> bool {
 
 /// The timestamp, with the zone if it is UTC. Returns the number unchanged if it is out of range.
 fn moment(number: i64, unit: TimeUnit, utc: bool) -> Value {
-    let (time, form) = match unit {
-        TimeUnit::MILLIS => (Timestamp::from_millisecond(number), "%F %T%.3f"),
-        TimeUnit::MICROS => (Timestamp::from_microsecond(number), "%F %T%.6f"),
-        TimeUnit::NANOS => (Timestamp::from_nanosecond(i128::from(number)), "%F %T%.9f"),
+    let (since, form) = match unit {
+        TimeUnit::MILLIS => (SignedDuration::from_millis(number), "%F %T%.3f"),
+        TimeUnit::MICROS => (SignedDuration::from_micros(number), "%F %T%.6f"),
+        TimeUnit::NANOS => (SignedDuration::from_nanos(number), "%F %T%.9f"),
     };
     let zone = if utc { " +00:00" } else { "" };
-    time.map_or_else(|_| number.into(), |time| format!("{}{zone}", time.strftime(form)).into())
+    match (EPOCH.checked_add(since), number) {
+        (Ok(time), _) => format!("{}{zone}", time.strftime(form)).into(),
+        (Err(_), i64::MAX) => INFINITY.into(),
+        (Err(_), number) if number == -i64::MAX => format!("-{INFINITY}").into(),
+        (Err(_), number) => number.into(),
+    }
+}
+
+/// Whether a column contains intervals. The library panics on their type.
+fn has_intervals(kind: &TypePtr) -> bool {
+    if kind.is_group() {
+        return kind.get_fields().iter().any(has_intervals);
+    }
+    kind.get_basic_info().converted_type() == ConvertedType::INTERVAL
 }
 
 /// The time of day. Returns the number unchanged if it is out of range.
@@ -211,7 +241,8 @@ fn time_of_day(number: i64, unit: TimeUnit) -> Value {
         TimeUnit::NANOS => (1_000_000_000, 9),
     };
     let (seconds, part) = (number.div_euclid(a_second), number.rem_euclid(a_second));
-    if !(0..86_400).contains(&seconds) {
+    // The end of a day is a time too.
+    if !(0..86_400).contains(&seconds) && (seconds, part) != (86_400, 0) {
         return number.into();
     }
     format!("{:02}:{:02}:{:02}.{part:0digits$}", seconds / 3600, seconds / 60 % 60, seconds % 60).into()

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use parquet::arrow::arrow_writer::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
 use parquet::errors::Result;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,7 +35,11 @@ impl PageStoreFactory for PagesOnDisk {
         let mut current = self.file.lock();
         let file = match current.take() {
             Some(file) if args.column_index() > 0 => file,
-            _ => Arc::new(Mutex::new(tempfile::tempfile_in(&self.directory)?)),
+            _ => {
+                let place = &self.directory;
+                let no_file = |e: io::Error| io::Error::new(e.kind(), format!("no temporary file in {}: {e}", place.display()));
+                Arc::new(Mutex::new(tempfile::tempfile_in(place).map_err(no_file)?))
+            }
         };
         *current = Some(Arc::clone(&file));
         Ok(Box::new(Pages { file, places: Vec::new() }))

@@ -1,6 +1,7 @@
 //! The address of a database.
 
 use super::error::PostgresError;
+use super::ownership::TABLES;
 use super::tls::{Roots, Verify};
 use crate::write::OutputSettings;
 use percent_encoding::percent_decode_str;
@@ -94,6 +95,10 @@ impl PostgresAddress {
         };
         let none = || PostgresError::permanent("the search path names no schema. Set output.postgres_table to SCHEMA.NAME");
         let name = name.replace("{job}", job).replace("{dir}", &self.directory);
+        if name == TABLES {
+            let why = format!("docmill keeps the state of all tables in {TABLES}. Choose another name with output.postgres_table");
+            return Err(PostgresError::permanent(why));
+        }
         Ok((schema.ok_or_else(none)?, super::types::shortened(&name)))
     }
 }

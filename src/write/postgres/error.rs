@@ -40,7 +40,9 @@ impl From<tokio_postgres::Error> for PostgresError {
                 message,
             };
         };
-        let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        // For a failing row, the detail has all its values.
+        let has_row = db.code().code().starts_with("23") && *db.code() != SqlState::UNIQUE_VIOLATION;
+        let detail = db.detail().filter(|_| !has_row).map(|detail| format!(" ({detail})")).unwrap_or_default();
         let message = format!("{}{detail} [{}]", db.message(), db.code().code());
         Self { message, is_permanent: is_permanent(db.code()) }
     }

@@ -3,16 +3,28 @@
 use super::error::PostgresError;
 use tokio_postgres::Client;
 
-/// The statement that creates the table of states. Another user may have created it.
+/// The table with the state of all tables of a schema.
+pub(super) const TABLES: &str = "docmill_tables";
+
+/// The statement that creates the table of states. Another user may have created it, and another docmill
+/// may be creating it.
 pub(super) fn states(tables: &str) -> String {
     format!(
-        "DO $states$ BEGIN IF to_regclass({}) IS NULL THEN
+        "DO $states$ BEGIN IF to_regclass({0}) IS NULL THEN
+            PERFORM pg_advisory_xact_lock(hashtext({0}));
             CREATE TABLE IF NOT EXISTS {tables} (name text PRIMARY KEY, store text NOT NULL, columns text[] NOT NULL,
                 streamed bigint NOT NULL DEFAULT 0, run bigint, checksum text, updated timestamptz NOT NULL DEFAULT now());
             COMMENT ON TABLE {tables} IS 'Tables that docmill writes, and how far they have come.';
          END IF; END $states$",
         literal(tables)
     )
+}
+
+/// A sum over these columns of all rows, in any order, as an expression of SQL. It shows whether
+/// somebody else has changed them.
+pub(super) fn checksum<'c>(table: &str, columns: impl IntoIterator<Item = &'c str>) -> String {
+    let columns = columns.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
+    format!("(SELECT coalesce(sum(hashtextextended(ROW({columns})::text, 0)::numeric), 0)::text FROM {table})")
 }
 
 /// The owner of the table of a job. Owners of vectors contain a slash.

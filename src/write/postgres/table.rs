@@ -2,7 +2,7 @@
 
 use super::address::PostgresAddress;
 use super::error::PostgresError;
-use super::ownership::{elsewhere, is_owner, literal, lock, owner_of, quoted, states};
+use super::ownership::{TABLES, checksum, elsewhere, is_owner, literal, lock, owner_of, quoted, states};
 use super::types::{Misfit, Type, key, shortened};
 use crate::model::{Column, ColumnType, JobColumns, Row, Totals};
 use serde_json::Value;
@@ -11,8 +11,6 @@ use tokio_postgres::{Client, Statement};
 
 /// The column with the digest of a row.
 const DIGEST: &str = "docmill_digest";
-/// The table with the state of all tables of a schema.
-const TABLES: &str = "docmill_tables";
 /// The most columns of a table.
 const MOST_COLUMNS: usize = 1600;
 /// Columns that every PostgreSQL table has.
@@ -89,8 +87,8 @@ impl Table {
             tables,
             own,
         };
-        client.batch_execute("BEGIN").await?;
         client.batch_execute(&states(&table.tables)).await?;
+        client.batch_execute("BEGIN").await?;
         table.define(client, store, (address.may_replace, rewrite)).await?;
         client.batch_execute("COMMIT").await?;
         table.stage(client).await?;
@@ -121,24 +119,27 @@ impl Table {
         if there.is_empty() {
             client.batch_execute(&self.creation()).await?;
         } else {
-            self.extend(client, &there).await?;
+            let known: Vec<String> = state.as_ref().map(|state| state.get(1)).unwrap_or_default();
             if let (true, Some(state)) = (is_ours, &state) {
                 let (run, before): (Option<i64>, Option<String>) = (state.get(3), state.get(4));
-                let checked = async || Ok::<_, PostgresError>(client.query_one(&format!("SELECT {}", self.checksum()), &[]).await?.get(0));
-                self.was_changed = run.is_some() && before.is_some() && before != checked().await?;
+                if let (Some(_), Some(before)) = (run, before) {
+                    let sum = format!("SELECT {}", checksum(&self.name, known.iter().map(String::as_str)));
+                    let has_all = known.iter().all(|name| there.contains_key(name));
+                    self.was_changed = !has_all || before != client.query_one(&sum, &[]).await?.get::<_, String>(0);
+                }
                 if !(rewrite || self.was_changed) {
                     (self.streamed, self.run) = (state.get(2), run);
                 }
             }
-            if rewrite || self.was_changed {
+            if self.extend(client, &there).await? {
+                (self.streamed, self.run) = (0, None);
+            } else if rewrite || self.was_changed {
                 client.batch_execute(&self.forget_digests()).await?;
             }
             let own: BTreeSet<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
-            let known: Vec<String> = state.map(|state| state.get(1)).unwrap_or_default();
             self.retired = known.into_iter().filter(|name| there.contains_key(name) && !own.contains(name.as_str())).collect();
         }
-        let names: Vec<&str> =
-            self.columns.iter().map(|column| column.name.as_str()).chain(self.retired.iter().map(String::as_str)).collect();
+        let names: Vec<&str> = self.all_names().collect();
         let sql = format!(
             "INSERT INTO {} AS t (name, store, columns, streamed, run) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE
                 SET store = excluded.store, columns = excluded.columns, streamed = excluded.streamed, run = excluded.run",
@@ -174,7 +175,8 @@ impl Table {
     }
 
     /// Adds missing columns, and takes the types of the others as they are if they hold all values.
-    async fn extend(&mut self, client: &Client, there: &BTreeMap<String, String>) -> Result<(), PostgresError> {
+    /// Returns whether columns were missing. Then all rows count as changed.
+    async fn extend(&mut self, client: &Client, there: &BTreeMap<String, String>) -> Result<bool, PostgresError> {
         let mut missing = Vec::new();
         for column in &mut self.columns {
             let Some(actual) = there.get(&column.name) else {
@@ -195,12 +197,12 @@ impl Table {
             }
         }
         if missing.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let comments: String = self.columns.iter().filter(|c| !there.contains_key(&c.name)).map(|c| self.comment(c)).collect();
         let again = self.forget_digests();
         client.batch_execute(&format!("ALTER TABLE {} {}; {comments} {again}", self.name, missing.join(", "))).await?;
-        Ok(())
+        Ok(true)
     }
 
     /// All rows then count as changed.
@@ -300,7 +302,8 @@ impl Table {
     /// The statement that notes how far the table has come.
     pub fn note(&self, streamed: Option<i64>, run: Option<i64>) -> String {
         let streamed = streamed.map(|id| format!("streamed = {id}, ")).unwrap_or_default();
-        let (run, checksum) = run.map_or(("NULL".to_owned(), "NULL".to_owned()), |run| (run.to_string(), self.checksum()));
+        let (run, checksum) =
+            run.map_or(("NULL".to_owned(), "NULL".to_owned()), |run| (run.to_string(), checksum(&self.name, self.all_names())));
         format!(
             "UPDATE {} SET {streamed}run = {run}, checksum = {checksum}, updated = now() WHERE name = {};",
             self.tables,
@@ -308,11 +311,9 @@ impl Table {
         )
     }
 
-    /// A sum over the contents of all rows, in any order. It shows whether somebody else has changed
-    /// them.
-    fn checksum(&self) -> String {
-        let columns = self.column_names();
-        format!("(SELECT coalesce(sum(hashtextextended(ROW({columns})::text, 0)::numeric), 0)::text FROM {})", self.name)
+    /// Names of all columns, those of earlier versions of the job last.
+    fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str()).chain(self.retired.iter().map(String::as_str))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::address::PostgresAddress;
 use super::error::PostgresError;
-use super::ownership::{literal, lock, quoted, states};
+use super::ownership::{TABLES, checksum, literal, lock, quoted, states};
 use super::session::connected;
 use super::table::hex;
 use super::tls::Tls;
@@ -35,8 +35,8 @@ pub struct VectorTable {
     complete: String,
     /// Whether vectors have the type of pgvector.
     is_vector: bool,
-    /// Why they do not.
-    pub note: Option<String>,
+    /// What the user should know.
+    pub notes: Vec<String>,
     at: PostgresAddress,
 }
 
@@ -50,16 +50,16 @@ impl VectorTable {
     async fn begin(address: &PostgresAddress, tls: &Tls, origin: VectorOrigin) -> Result<Self, PostgresError> {
         let (client, driver) = connected(address, tls).await?;
         let (schema, own) = address.table_in(&client, &origin.job).await?;
-        let (name, tables) = (format!("{}.{}", quoted(&schema), quoted(&own)), format!("{}.docmill_tables", quoted(&schema)));
+        let (name, tables) = (format!("{}.{}", quoted(&schema), quoted(&own)), format!("{}.{TABLES}", quoted(&schema)));
         lock(&client, &name).await?;
         let (kind, note) = if origin.dimensions > MOST {
             (None, Some(format!("pgvector holds at most {MOST} dimensions")))
         } else {
             vector_type(&client).await?
         };
-        client.batch_execute("BEGIN").await?;
         client.batch_execute(&states(&tables)).await?;
-        let owner = client.query_opt(&format!("SELECT store FROM {tables} WHERE name = $1"), &[&own]).await?;
+        client.batch_execute("BEGIN").await?;
+        let owner = client.query_opt(&format!("SELECT store, checksum FROM {tables} WHERE name = $1"), &[&own]).await?;
         let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'vector'
             UNION ALL SELECT '' WHERE to_regclass($1) IS NOT NULL LIMIT 1";
         let mut there: Option<String> = client.query_opt(sql, &[&name]).await?.map(|row| row.get(0));
@@ -106,6 +106,15 @@ impl VectorTable {
                 return Err(PostgresError::permanent(format!("table {plain}: {why}. {how}")));
             }
         };
+        let sum = checksum(&name, COLUMNS);
+        let before: Option<String> = owner.filter(|_| there.is_some()).and_then(|owner| owner.get(1));
+        let mut notes: Vec<String> = note.into_iter().collect();
+        if let Some(before) = before
+            && before != client.query_one(&format!("SELECT {sum}"), &[]).await?.get::<_, String>(0)
+        {
+            client.batch_execute(&format!("UPDATE {name} SET docmill_digest = ''")).await?;
+            notes.push(format!("another client has changed the table {plain}, so docmill writes its rows again"));
+        }
         client
             .batch_execute(&format!(
                 "CREATE TEMP TABLE docmill_seen (document text, chunk integer, PRIMARY KEY (document, chunk)) ON COMMIT DROP;
@@ -115,13 +124,13 @@ impl VectorTable {
             .await?;
         let columns: Vec<String> = COLUMNS.iter().map(|column| literal(column)).collect();
         let complete = format!(
-            "INSERT INTO {tables} AS t (name, store, columns) VALUES ({}, {}, ARRAY[{}]) ON CONFLICT (name) DO UPDATE
-                SET store = excluded.store, columns = excluded.columns, updated = now()",
+            "INSERT INTO {tables} AS t (name, store, columns, checksum) VALUES ({}, {}, ARRAY[{}], {sum}) ON CONFLICT (name) DO UPDATE
+                SET store = excluded.store, columns = excluded.columns, checksum = excluded.checksum, updated = now()",
             literal(&own),
             literal(&origin.id()),
             columns.join(", ")
         );
-        Ok(Self { client, _driver: driver, origin, name, complete, is_vector, note, at: address.clone() })
+        Ok(Self { client, _driver: driver, origin, name, complete, is_vector, notes, at: address.clone() })
     }
 
     pub(in crate::write) async fn put(&mut self, chunks: &[VectorChunk]) -> Result<u64, PostgresError> {

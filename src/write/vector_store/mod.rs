@@ -58,10 +58,10 @@ impl VectorStore {
     }
 
     /// What a user should know of the store.
-    pub fn note(&self) -> Option<&str> {
+    pub fn notes(&self) -> &[String] {
         match self {
-            Self::Table(table) => table.note.as_deref(),
-            Self::Collection(_) => None,
+            Self::Table(table) => &table.notes,
+            Self::Collection(_) => &[],
         }
     }
 }

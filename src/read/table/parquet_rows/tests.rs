@@ -2,7 +2,7 @@ use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType, Int32Type, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
@@ -50,8 +50,27 @@ fn values_have_their_usual_notation() {
         column.close().unwrap();
     });
     let one = "n: 2017-07-14 02:40:00.000000001 +00:00\nu: 2017-07-14 02:40:00.000000 +00:00\nf: 0.1\nd: Infinity\n";
-    let other = "n: 1969-12-31 23:59:59.999999999 +00:00\nu: 9223372036854775807\nf: NaN\nd: -Infinity\n";
+    let other = "n: 1969-12-31 23:59:59.999999999 +00:00\nu: infinity\nf: NaN\nd: -Infinity\n";
     assert_eq!(texts(file), [one, other]);
+}
+
+#[test]
+fn the_last_days_are_days_and_an_interval_loses_only_itself() {
+    let columns = "REQUIRED INT32 day (DATE); REQUIRED FIXED_LEN_BYTE_ARRAY (12) span (INTERVAL); REQUIRED INT32 n;";
+    let file = parquet(columns, |group| {
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int32Type>().write_batch(&[2_932_896, i32::MAX, -1], None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let spans = [14_u8, 0, 7].map(|months| FixedLenByteArray::from([&[months][..], &[0; 11]].concat()));
+        column.typed::<FixedLenByteArrayType>().write_batch(&spans, None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int32Type>().write_batch(&[1, 2, 3], None, None).unwrap();
+        column.close().unwrap();
+    });
+    let rows = [("9999-12-31", 1), ("infinity", 2), ("1969-12-31", 3)];
+    assert_eq!(texts(file), rows.map(|(day, n)| format!("day: {day}\nspan: {NOT_READ}\nn: {n}\n")));
 }
 
 /// The text of a Parquet file with one row and one number.
@@ -74,7 +93,10 @@ fn a_time_has_a_zone_only_if_the_file_has_one() {
         ("TIMESTAMP(NANOS,true)", -1, "1969-12-31 23:59:59.999999999 +00:00"),
         ("TIMESTAMP_MICROS", 0, "1970-01-01 00:00:00.000000 +00:00"),
         ("TIME(MICROS,false)", 45_296_000_007, "12:34:56.000007"),
+        ("TIMESTAMP(MICROS,false)", 253_402_300_799_999_999, "9999-12-31 23:59:59.999999"),
+        ("TIMESTAMP(MICROS,false)", -i64::MAX, "-infinity"),
         ("TIME(NANOS,true)", 1, "00:00:00.000000001"),
+        ("TIME(MICROS,false)", 86_400_000_000, "24:00:00.000000"),
         ("DECIMAL(18,4)", -123_456, "-12.3456"),
         ("DECIMAL(18,0)", 123_456_789_012_345_678, "123456789012345678"),
     ] {
