@@ -27,7 +27,7 @@
 //!
 //! | level | modules | may use |
 //! |---|---|---|
-//! | 0 | [`model`]; [`event`] and [`repair`], which may use it; [`manual`]; `failpoint`, for tests | std, serde, strsim, shell-words, jiff (as a type) |
+//! | 0 | [`model`]; [`event`] and [`repair`], which may use it; [`manual`]; `failpoint`, for tests | std, serde, schemars, strsim, shell-words, jiff (as a type) |
 //! | beside 0 | [`system`] | std, tokio, rustix, tempfile |
 //! | 1 | [`config`], [`job`], [`prepare`], [`insight`], [`ask::dialect`], [`ask::pricing`], [`remote`] | level 0; pure: no tokio, no files, no clock |
 //! | 2 | [`read`], [`ask`], [`store`], [`mod@write`], [`simulator`], [`control`], [`shards`] | levels 0 and 1; side effects, one kind each |

@@ -2,6 +2,7 @@
 
 use super::tier::Tier;
 use crate::model::{Money, Usage};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::{Arc, LazyLock};
 
@@ -61,15 +62,27 @@ struct Long {
     rates: Rates,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// Prices of a model in US dollars for a million tokens.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Rates {
+#[schemars(title = "Prices of a model")]
+pub struct Rates {
+    /// Price of input.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = MOST))]
     input: f64,
-    /// `None` if the price is unknown.
+    /// Price of input that the prompt cache has. Absent if it is unknown.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = MOST))]
     cache_read: Option<f64>,
+    /// Price of input that goes into the prompt cache.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = MOST))]
     cache_write: Option<f64>,
+    /// Price of output.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = MOST))]
     output: f64,
 }
+
+/// A price must be below this.
+const MOST: f64 = 1e6;
 
 /// The error message for rates of a model that cannot be read. `why` is the parser's message.
 fn wrong_rates(id: &str, rates: &toml::Value, why: &str) -> String {
@@ -109,7 +122,7 @@ impl Prices {
         for (id, rates) in own {
             let rates: Rates = rates.clone().try_into().map_err(|e: toml::de::Error| wrong_rates(id, rates, e.message()))?;
             let all = [Some(rates.input), Some(rates.output), rates.cache_read, rates.cache_write];
-            if !all.into_iter().flatten().all(|usd| (0.0..1e6).contains(&usd)) {
+            if !all.into_iter().flatten().all(|usd| (0.0..MOST).contains(&usd)) {
                 return Err(format!("{id}: prices must be US dollars for a million tokens, from 0 to below 1,000,000"));
             }
             let (cache_from, context) = self.find(id).map_or((None, None), |known| (known.cache_from, known.context));

@@ -21,11 +21,15 @@ impl Provider {
             return Ok(Self::Simulated);
         }
         let found = Dialect::ALL.iter().find(|dialect| dialect.name == name);
-        let known = || std::iter::once(Self::SIMULATED).chain(Dialect::ALL.iter().map(|dialect| dialect.name));
         found.map(|dialect| Self::Server(*dialect)).ok_or_else(|| {
-            let all = known().collect::<Vec<_>>().join(", ");
-            format!("unknown provider \"{name}\"; expected one of {all}{}", did_you_mean(name, known()))
+            let all = Self::names().collect::<Vec<_>>().join(", ");
+            format!("unknown provider \"{name}\"; expected one of {all}{}", did_you_mean(name, Self::names()))
         })
+    }
+
+    /// The names of all providers.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        std::iter::once(Self::SIMULATED).chain(Dialect::ALL.iter().map(|dialect| dialect.name))
     }
 
     /// Name of the provider in settings and results.
@@ -71,11 +75,17 @@ impl Provider {
         Dialect::ALL.iter().filter_map(|dialect| dialect.provider.key_variable)
     }
 
-    pub(super) fn key_variable(self) -> Option<&'static str> {
+    /// The usual environment variable with the key.
+    pub fn key_variable(self) -> Option<&'static str> {
         match self {
             Self::Simulated => None,
             Self::Server(dialect) => dialect.provider.key_variable,
         }
+    }
+
+    /// Whether the settings must name the address of its server.
+    pub fn needs_address(self) -> bool {
+        self != Self::Simulated && self.default_url().is_none()
     }
 
     /// Path prefix of the provider's usual address. A stand-in server expects the same prefix.

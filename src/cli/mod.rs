@@ -22,6 +22,7 @@ mod rehearse;
 mod report;
 mod run;
 mod runs;
+mod schema;
 mod search;
 mod serve;
 mod settings;
@@ -116,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Jobs(jobs) => jobs::jobs(&jobs),
         Command::Prices(prices) => prices::prices(&prices),
         Command::Config(config) => config::config(&config),
+        Command::Schema(args) => schema::schema(&args),
         Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Trust(trust) => trust::trust(&trust),
         Command::Serve(serve) => serve::serve(&serve),

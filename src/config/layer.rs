@@ -126,10 +126,10 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
 }
 
 /// Keys of commands: a list of words, or a text with words and quotes, as in a shell.
-const COMMANDS: [&str; 2] = ["llm.api_key_command", "watch.on_result"];
+pub(super) const COMMANDS: [&str; 2] = ["llm.api_key_command", "watch.on_result"];
 
 /// Keys that were renamed: earlier name, present name.
-const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];
+pub(super) const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];
 
 /// The current name of a key.
 fn present(key: &str) -> &str {

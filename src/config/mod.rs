@@ -10,10 +10,14 @@
 mod key;
 mod layer;
 mod origin;
+mod rules;
+mod schema;
 
 pub use key::key;
 pub use layer::Layer;
 pub use origin::{Origin, Problem, Problems};
+pub use rules::Rule;
+pub use schema::schema;
 
 use crate::model::plain_words;
 use serde::de::DeserializeOwned;

@@ -1,7 +1,8 @@
 //! Maps answers to columns.
 
-use super::combine::{COMBINE, Combine};
+use super::combine::Combine;
 use super::fault::Fault;
+use super::file::COMBINE;
 use super::{Job, Task};
 use crate::model::{CallRecord, Column, Row};
 use serde_json::{Map, Value};

@@ -3,7 +3,7 @@
 use super::answer::Shape;
 use super::count::Count;
 use super::fault::Fault;
-use super::file::{CombineFile, Method};
+use super::file::{COMBINE, CombineFile, Method};
 use super::lists::Lists;
 use super::plan::{Template, about_tokens};
 use super::{Job, Task, stand_in};
@@ -11,9 +11,6 @@ use crate::model::{Call, CallRecord, CallStatus, Column, Failure, FailureCode, M
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use toml::Table;
-
-/// The task id of the aggregation in results.
-pub const COMBINE: &str = "combine";
 
 /// The checked `[combine]` of a job.
 #[derive(Debug)]

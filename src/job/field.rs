@@ -4,98 +4,14 @@
 //! that its provider does not support.
 
 use super::fault::Fault;
+use super::field_file::{EXCLUSIVE, FieldFile, FieldType, KEYS_OF_TYPES};
 use super::file::to_json;
 use super::lists::Lists;
 use super::{iso, pattern, schema};
 use crate::model::{Column, ColumnType, Schema, plain_words, unknown_name};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use toml::Table;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FieldFile {
-    r#type: FieldType,
-    title: Option<String>,
-    description: Option<String>,
-    unit: Option<String>,
-    /// Whether an answer may lack the field. It is then null.
-    #[serde(default)]
-    optional: bool,
-    /// Whether the field may be null. Without `default`, this is the same as `optional`.
-    #[serde(default)]
-    nullable: bool,
-    /// The answer if the field is absent.
-    default: Option<toml::Value>,
-    min: Option<toml::Value>,
-    max: Option<toml::Value>,
-    r#enum: Option<toml::Value>,
-    /// The value of an enum that replaces all answers outside it.
-    unknown: Option<toml::Value>,
-    /// Regular expression for the whole text.
-    pattern: Option<String>,
-    items: Option<toml::Value>,
-    min_items: Option<u32>,
-    max_items: Option<u32>,
-    fields: Option<Table>,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(try_from = "String")]
-enum FieldType {
-    String,
-    Integer,
-    Number,
-    Boolean,
-    Array,
-    Object,
-    Date,
-    Time,
-    DateTime,
-}
-
-impl TryFrom<String> for FieldType {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Self::parse(&name).ok_or_else(|| format!("unknown type \"{name}\""))
-    }
-}
-
-impl FieldType {
-    const ALL: [Self; 9] =
-        [Self::String, Self::Integer, Self::Number, Self::Boolean, Self::Array, Self::Object, Self::Date, Self::Time, Self::DateTime];
-
-    fn parse(name: &str) -> Option<Self> {
-        let name = if matches!(name, "date_time" | "datetime") { Self::DateTime.as_str() } else { name };
-        Self::ALL.into_iter().find(|own| own.as_str() == name)
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-            Self::Array => "array",
-            Self::Object => "object",
-            Self::Date => "date",
-            Self::Time => "time",
-            Self::DateTime => "date-time",
-        }
-    }
-
-    /// Type in JSON, and the ISO 8601 format of its text.
-    fn in_json(self) -> (&'static str, Option<iso::Format>) {
-        match self {
-            Self::Date => ("string", Some(iso::Format::Date)),
-            Self::Time => ("string", Some(iso::Format::Time)),
-            Self::DateTime => ("string", Some(iso::Format::DateTime)),
-            plain => (plain.as_str(), None),
-        }
-    }
-}
 
 /// Schema of an object with these fields and no others.
 pub(super) fn object_schema(fields: &Table, lists: &Lists) -> Result<Value, Fault> {
@@ -277,23 +193,13 @@ fn field_schema(spec: &toml::Value, lists: &Lists) -> Result<(Value, bool), Faul
 impl FieldFile {
     /// Refuses keys that do not go with the type or with each other.
     fn check_keys(&self) -> Result<(), Fault> {
-        use FieldType::{Array, Integer, Number, Object, String};
-        for (given, key, types) in [
-            (self.min.is_some() || self.max.is_some(), "min/max", &[Integer, Number][..]),
-            (self.items.is_some() || self.min_items.is_some() || self.max_items.is_some(), "items", &[Array]),
-            (self.r#enum.is_some(), "enum", &[String, Integer]),
-            (self.pattern.is_some(), "pattern", &[String]),
-            (self.fields.is_some(), "fields", &[Object, Array]),
-        ] {
-            if given && !types.contains(&self.r#type) {
-                return Err(format!("`{key}` is not allowed for type {}", self.r#type.as_str()).into());
+        for (shown, keys, types) in KEYS_OF_TYPES {
+            if keys.iter().any(|key| self.has(key)) && !types.contains(&self.r#type) {
+                return Err(format!("`{shown}` is not allowed for type {}", self.r#type.as_str()).into());
             }
         }
-        for (given, one, other) in [
-            (self.items.is_some() && self.fields.is_some(), "items", "fields"),
-            (self.pattern.is_some() && self.r#enum.is_some(), "pattern", "enum"),
-        ] {
-            if given {
+        for [one, other] in EXCLUSIVE {
+            if self.has(one) && self.has(other) {
                 return Err(format!("`{one}` and `{other}` exclude each other").into());
             }
         }

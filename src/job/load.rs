@@ -2,9 +2,9 @@
 //! document.
 
 use super::answer::Shape;
-use super::combine::{COMBINE, Combine};
+use super::combine::Combine;
 use super::fault::Fault;
-use super::file::{EARLIER_KEYS, InputKind, JobFile, LongFile, LongMethod, MIN_NEW_TOKENS, Method, TaskFile, to_json};
+use super::file::{COMBINE, EARLIER_KEYS, InputKind, JobFile, LongFile, LongMethod, MIN_NEW_TOKENS, Method, TaskFile, to_json};
 use super::lists::{AxisValue, Lists};
 use super::plan::{Prompt, Template};
 use super::{Job, JobError, Problem, Task, Variant, columns, embed};

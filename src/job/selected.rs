@@ -1,6 +1,7 @@
 //! A job with only some of its tasks.
 
-use super::combine::{COMBINE, Combine};
+use super::combine::Combine;
+use super::file::COMBINE;
 use super::{Job, JobError, Problem};
 use crate::model::Digest;
 use std::collections::HashSet;

@@ -14,6 +14,7 @@ mod document;
 mod failure;
 mod fence;
 mod json;
+mod json_schema;
 mod latency;
 mod moments;
 mod money;
@@ -38,6 +39,7 @@ pub use document::{ContainerMember, Digest, Document, DocumentId, GROUP_EXTENSIO
 pub use failure::{Failure, FailureCode};
 pub use fence::{Fence, FenceMark};
 pub use json::from_object;
+pub use json_schema::{DRAFT, schema_of};
 pub use latency::Latency;
 pub use moments::{Attempt, CallTrace, DocumentTimes, Moments, Trace};
 pub use money::{Bill, Money};

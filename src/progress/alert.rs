@@ -7,19 +7,23 @@
 //! below half of the limit in between. A value that wavers around the limit therefore fires once.
 
 use crate::event::{RunEvent, Snapshot};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
 /// One entry of `[[alert]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Alert", extend("anyOf" = [{"required": ["run"]}, {"required": ["webhook"]}]))]
 pub struct AlertSettings {
     /// The condition, such as `failure_rate > 0.1`.
+    #[schemars(extend("pattern" = condition_pattern()))]
     pub when: String,
     /// Number of most recent documents that the failure rate covers. A run with fewer documents is
     /// judged at its end.
     #[serde(default = "usual")]
+    #[schemars(range(min = 1, max = MOST))]
     pub over: u64,
     /// Command to run, with its arguments. Exactly one of `run` and `webhook` must be set.
     #[serde(default)]
@@ -35,6 +39,11 @@ fn usual() -> u64 {
 
 /// The largest valid value of `over`.
 const MOST: u64 = 1_000_000;
+/// Pattern of conditions.
+fn condition_pattern() -> String {
+    format!(r"^\s*({})\s*>\s*[0-9][0-9.eE+-]*\s*$", Measure::NAMES.map(|(name, _)| name).join("|"))
+}
+
 /// Minimum number of documents for a failure rate at the end. It applies to runs with fewer
 /// documents than `over`.
 const LEAST: usize = 5;

@@ -83,9 +83,6 @@ impl ServeSettings {
         if !self.jobs.is_empty() && !Path::new(&self.jobs).is_dir() {
             return Err(format!("serve.jobs {}: no such directory. Create it, or set serve.jobs = \"\"", self.jobs));
         }
-        if self.runs == 0 || self.queue == 0 || self.connections == 0 || self.max_upload_mb == 0 {
-            return Err("serve.runs, serve.queue, serve.connections and serve.max_upload_mb must be at least 1".to_owned());
-        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Loads the jobs of a run.
 
 use super::SetupError;
+use super::rules::METHODS;
 use super::settings::{JobSettings, Settings};
 use crate::config::Config;
 use crate::engine::JobSet;
@@ -11,17 +12,8 @@ use toml::{Table, Value};
 
 /// Loads the jobs of the settings.
 pub fn load_jobs(config: &Config, settings: &Settings) -> Result<JobSet, SetupError> {
-    let method = match settings.job.combine.as_str() {
-        "" => None,
-        "none" => Some(Method::None),
-        "model" => Some(Method::Model),
-        "vote" => Some(Method::Vote),
-        "weighted" => Some(Method::Weighted),
-        other => {
-            let message = format!("unknown method \"{other}\"; expected model, vote, weighted or none");
-            return Err(SetupError::usage(config.problem("job.combine", message)));
-        }
-    };
+    // The rules of the settings refuse other names.
+    let method = METHODS.into_iter().find(|(name, _)| *name == settings.job.combine).and_then(|(_, method)| method);
     let named = settings.job.r#use.as_str();
     let load = |source: &str, text: &str, params: &Table, method| {
         Job::load(source, text, params, method).map_err(|error| blamed(config, error, (source, text), params, method))

@@ -1,11 +1,11 @@
 //! Loads settings from files, environment and flags, and checks them.
 
+use super::rules;
 use super::trust::{TRUSTED, Untrusted};
 use super::{Environment, SetupError};
 use crate::ask::{BudgetSettings, LlmSettings};
 use crate::config::{Config, Layer, Origin, Problem, Problems};
 use crate::job::{AUTO, builtin};
-use crate::model::unknown_name;
 use crate::prepare::{Apart, PrepareSettings};
 use crate::progress::{AlertSettings, ReportSettings};
 use crate::read::{Archives, Attachments, InputSettings, ReadSettings, text_file};
@@ -13,7 +13,7 @@ use crate::remote::{Address, without_queries};
 use crate::shards::ShardSettings;
 use crate::store::StoreSettings;
 use crate::watch::WatchSettings;
-use crate::write::{Format, OutputSettings};
+use crate::write::OutputSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -204,20 +204,6 @@ pub struct Settings {
     pub alerts: Vec<AlertSettings>,
 }
 
-/// Settings that have one of some values.
-const CHOICES: [(&str, &[&str]); 10] = [
-    ("llm.limits.slow_start", &["auto", "on", "off"]),
-    ("prepare.pdf.mode", &["auto", "text", "pages"]),
-    ("output.mode", &["private", "umask"]),
-    ("output.existing", &["ask", "add", "replace"]),
-    ("input.tables", &["ask", "document", "rows"]),
-    ("input.follow_links", &["inside", "never", "all"]),
-    ("input.on_empty", &["fail", "skip"]),
-    ("input.group", &["none", "directory", "stem"]),
-    ("input.attachments", &["list", "read"]),
-    ("input.archives", &["named", "read", "refuse"]),
-];
-
 impl Settings {
     /// Resolves relative paths in the working directory.
     fn locate(&mut self, environment: &Environment) {
@@ -241,59 +227,7 @@ impl Settings {
     ///
     /// `problems` are the problems found so far. The error contains all problems.
     pub fn from_config(config: &Config, mut problems: Vec<Problem>) -> Result<Self, Problems> {
-        let at_least_one = [
-            "input.max_members",
-            "input.max_unpacked_mb",
-            "read.concurrency",
-            "read.queue",
-            "read.max_file_mb",
-            "read.timeout_s",
-            "read.memory_mb",
-            "prepare.queue",
-            "prepare.memory_mb",
-            "prepare.document_s",
-            "prepare.document_mb",
-            "prepare.image.max_pixels_mp",
-            "llm.concurrency",
-            "llm.timeout_s",
-            "llm.limits.burst_s",
-            "llm.retry.max_attempts",
-            "store.queue",
-            "store.group",
-            "report.interval_s",
-            "watch.rescan_s",
-            "watch.on_result_jobs",
-            "watch.on_result_s",
-            "watch.on_result_attempts",
-            "shards.save_s",
-            "shards.save_answers",
-            "shards.fence_s",
-        ];
-        let integer = |key: &str| config.get(key).and_then(toml::Value::as_integer);
-        for (key, value, _) in config.entries() {
-            if value.as_integer().is_some_and(|n| n < 0) && !Config::is_open(&key) {
-                problems.push(config.problem(&key, "must not be negative"));
-            }
-        }
-        let zero = at_least_one.iter().filter(|key| integer(key) == Some(0));
-        problems.extend(zero.map(|key| config.problem(key, "must be at least 1")));
-        if !integer("prepare.image.jpeg_quality").is_some_and(|q| (1..=100).contains(&q)) {
-            problems.push(config.problem("prepare.image.jpeg_quality", "must be from 1 to 100"));
-        }
-        if integer("llm.concurrency").is_some_and(|n| n > 100_000) {
-            problems.push(config.problem("llm.concurrency", "must be at most 100000"));
-        }
-        for key in ["budget.max_usd", "budget.max_usd_per_day"] {
-            if !config.get(key).and_then(toml::Value::as_float).is_some_and(|usd| (0.0..=1e6).contains(&usd)) {
-                problems.push(config.problem(key, "must be an amount of US dollars from 0 to 1000000"));
-            }
-        }
-        for (key, choices) in CHOICES {
-            let value = config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
-            if !choices.contains(&value) {
-                problems.push(config.problem(key, format!("unknown value \"{value}\"; expected one of {}", choices.join(", "))));
-            }
-        }
+        problems.extend(rules::check(config));
         let is_set = |key: &&&str| match config.get(key) {
             Some(toml::Value::String(text)) => !text.is_empty(),
             Some(toml::Value::Array(words)) => !words.is_empty(),
@@ -303,18 +237,6 @@ impl Settings {
             ["llm.api_key_env", "llm.api_key_file", "llm.api_key_command"].iter().filter(is_set).collect::<Vec<_>>()[..]
         {
             problems.push(config.problem(second, "only one of llm.api_key_env, llm.api_key_file and llm.api_key_command can name the key"));
-        }
-        let formats = Format::ALL.map(Format::as_str);
-        if config.get("output.formats").and_then(toml::Value::as_array).is_some_and(Vec::is_empty) {
-            problems.push(config.problem("output.formats", format!("must name at least one of {}", formats.join(", "))));
-        }
-        if config.get("output.dir").and_then(toml::Value::as_str) == Some("") {
-            problems.push(config.problem("output.dir", "must not be empty; the current directory is \".\""));
-        }
-        for format in config.get("output.formats").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str) {
-            if !formats.contains(&format) {
-                problems.push(config.problem("output.formats", unknown_name("unknown format", format, &formats)));
-            }
         }
         let alerts: Vec<AlertSettings> = config.section("alert").unwrap_or_else(|error| {
             problems.extend(error.into_list());

@@ -43,16 +43,22 @@ pub enum Decimal {
     Comma,
 }
 
+impl Separator {
+    /// Names in the settings.
+    pub const NAMES: [(&'static str, Self); 4] = [(",", Self::Comma), (";", Self::Semicolon), ("tab", Self::Tab), ("\t", Self::Tab)];
+}
+
+impl Decimal {
+    /// Names in the settings.
+    pub const NAMES: [(&'static str, Self); 2] = [(".", Self::Point), (",", Self::Comma)];
+}
+
 impl TryFrom<String> for Separator {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "," => Ok(Self::Comma),
-            ";" => Ok(Self::Semicolon),
-            "tab" | "\t" => Ok(Self::Tab),
-            other => Err(format!("unknown separator \"{other}\"; expected \",\", \";\" or \"tab\"")),
-        }
+        let found = Self::NAMES.into_iter().find(|(name, _)| *name == text);
+        found.map(|(_, own)| own).ok_or_else(|| format!("unknown separator \"{text}\"; expected \",\", \";\" or \"tab\""))
     }
 }
 
@@ -60,11 +66,8 @@ impl TryFrom<String> for Decimal {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "." => Ok(Self::Point),
-            "," => Ok(Self::Comma),
-            other => Err(format!("unknown decimal mark \"{other}\"; expected \".\" or \",\"")),
-        }
+        let found = Self::NAMES.into_iter().find(|(name, _)| *name == text);
+        found.map(|(_, own)| own).ok_or_else(|| format!("unknown decimal mark \"{text}\"; expected \".\" or \",\""))
     }
 }
 

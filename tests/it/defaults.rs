@@ -107,6 +107,8 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
             _ if key == "input.attachments" => Value::String("read".into()),
             _ if key == "input.archives" => Value::String("refuse".into()),
             _ if key == "input.group" => Value::String("stem".into()),
+            _ if key == "job.combine" => Value::String("vote".into()),
+            _ if key == "llm.provider" => Value::String("openai".into()),
             _ if key == "output.csv_separator" => Value::String("tab".into()),
             _ if key == "output.csv_decimal" => Value::String(",".into()),
             _ if key == "output.existing" => Value::String("add".into()),

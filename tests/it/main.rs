@@ -34,6 +34,7 @@ mod embedding_care;
 mod existing;
 mod exits;
 mod exports;
+mod file_schemas;
 mod formats;
 mod gateway;
 mod groups;

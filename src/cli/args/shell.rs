@@ -1,6 +1,6 @@
-//! Arguments of commands for shells and packages.
+//! Arguments of commands for shells, editors, agents and packages.
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -19,4 +19,22 @@ pub(in crate::cli) struct ManArgs {
     /// Directory for the pages, such as ~/.local/share/man/man1
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Editors with a TOML language server (taplo, tombi) check and complete a file that names its schema in a line:
+  #:schema ./.docmill/pipeline.schema.json
+docmill init writes both schemas to .docmill.")]
+pub(in crate::cli) struct SchemaArgs {
+    /// The file that the schema describes
+    pub of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum SchemaOf {
+    /// The settings file, pipeline.toml
+    Pipeline,
+    /// A job file
+    Job,
 }

@@ -1,0 +1,63 @@
+//! Rules for values of settings beside their type.
+
+use crate::model::{did_you_mean, unknown_name};
+use serde_json::{Value as Json, json};
+use toml::Value;
+
+/// What a value must obey beside its type.
+///
+/// A message completes the sentence that begins with the key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rule {
+    /// A text: one of these.
+    OneOf(Vec<&'static str>),
+    /// A list: at least one text, and each is one of these.
+    EachOneOf(Vec<&'static str>),
+    /// A whole number, from one to the other.
+    Whole(i64, i64),
+    /// A number of US dollars, up to this one.
+    Dollars(f64),
+    /// A text that is not empty. The reason completes the message.
+    Filled(&'static str),
+}
+
+impl Rule {
+    /// Checks a value that has the right type.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        match (self, value) {
+            (Self::OneOf(known), Value::String(text)) if !known.contains(&text.as_str()) => {
+                // An empty text stands for a default.
+                let names: Vec<&str> = known.iter().copied().filter(|name| !name.is_empty()).collect();
+                let near = did_you_mean(text, names.iter().copied());
+                Err(format!("unknown value \"{text}\"; expected one of {}{near}", names.join(", ")))
+            }
+            (Self::EachOneOf(known), Value::Array(items)) => {
+                if items.is_empty() {
+                    return Err(format!("must name at least one of {}", known.join(", ")));
+                }
+                let unknown = items.iter().filter_map(Value::as_str).find(|item| !known.contains(item));
+                unknown.map_or(Ok(()), |item| Err(unknown_name("unknown value", item, known)))
+            }
+            (Self::Whole(0, _), Value::Integer(n)) if *n < 0 => Err("must not be negative".to_owned()),
+            (Self::Whole(low, _), Value::Integer(n)) if n < low => Err(format!("must be at least {low}")),
+            (Self::Whole(_, high), Value::Integer(n)) if n > high => Err(format!("must be at most {high}")),
+            (Self::Dollars(most), Value::Float(usd)) if !(0.0..=*most).contains(usd) => {
+                Err(format!("must be an amount of US dollars from 0 to {most}"))
+            }
+            (Self::Filled(why), Value::String(text)) if text.is_empty() => Err(format!("must not be empty; {why}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The keywords of JSON Schema that say the same.
+    pub(super) fn keywords(&self) -> Json {
+        match self {
+            Self::OneOf(known) => json!({"enum": known}),
+            Self::EachOneOf(known) => json!({"minItems": 1, "items": {"enum": known}}),
+            Self::Whole(low, i64::MAX) => json!({"minimum": low}),
+            Self::Whole(low, high) => json!({"minimum": low, "maximum": high}),
+            Self::Dollars(most) => json!({"minimum": 0, "maximum": most}),
+            Self::Filled(_) => json!({"minLength": 1}),
+        }
+    }
+}
