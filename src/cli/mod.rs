@@ -8,6 +8,7 @@ mod exit;
 mod export;
 mod flags;
 mod host;
+mod init;
 mod inspect;
 mod jobs;
 mod live;
@@ -86,6 +87,7 @@ pub fn main() -> ExitCode {
             (Some(place), Some(choice)) => shards::run(&run, place, choice),
             _ => run::run(&run),
         },
+        Command::Init(args) => init::init(&args),
         Command::Watch(watch) => watch_run::watch(&watch),
         Command::Manifest(args) => shards::manifest(&args),
         Command::Shards(args) => match args.command {

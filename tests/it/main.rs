@@ -79,6 +79,7 @@ mod shards;
 mod shells;
 mod snapshots;
 mod speed;
+mod starting;
 mod stopping;
 mod store_commands;
 mod submissions;

@@ -5,6 +5,34 @@ use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "On a terminal, docmill asks for what the options leave open. It writes pipeline.toml, job.toml and \
+    .docmill (schemas for editors), overwrites neither settings nor jobs, and then runs three documents on the simulator. \
+    It sends nothing.")]
+pub(in crate::cli) struct InitArgs {
+    /// Directory for the files [default: the current directory]
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Directory, file or table with the documents
+    #[arg(long, value_name = "PATH")]
+    pub documents: Option<String>,
+    /// The provider: simulated, anthropic, openai, openai-responses, gemini or openai-compatible
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// The model [default: the provider's usual one]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Address of an openai-compatible server, such as http://localhost:8000/v1
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+    /// What to ask about each document, in your words
+    #[arg(long, value_name = "TEXT", conflicts_with = "job")]
+    pub ask: Option<String>,
+    /// A built-in job or a job file, instead of --ask
+    #[arg(long, value_name = "NAME|FILE")]
+    pub job: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
 #[command(after_help = "Sends nothing and writes nothing, unless you pass --pilot. It says how many of ten bills lie within a range.")]
 pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]

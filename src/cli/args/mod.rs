@@ -12,7 +12,7 @@ mod watch;
 pub(super) use after::{
     CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SearchArgs, SetArgs, StatusArgs, VectorsArgs,
 };
-pub(super) use before::{CompareArgs, DoctorArgs, InspectArgs, PlanArgs, RehearseArgs, TrustArgs, TuneArgs};
+pub(super) use before::{CompareArgs, DoctorArgs, InitArgs, InspectArgs, PlanArgs, RehearseArgs, TrustArgs, TuneArgs};
 pub(super) use inner::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs, UnpackArgs};
 pub(super) use servers::{ServeArgs, SimulateArgs};
 pub(super) use shards::{ManifestArgs, MergeArgs, ShardsArgs, ShardsCommand, ShardsPlanArgs};
@@ -37,6 +37,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write settings and a job file, and try them on three documents
+    Init(InitArgs),
     /// Run a job over documents, or bring its results up to date
     Run(RunArgs),
     /// Run a job over documents as they arrive, until it is stopped
