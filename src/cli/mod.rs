@@ -31,6 +31,7 @@ mod shards;
 mod shell;
 mod signals;
 mod simulate;
+mod skill;
 mod start_run;
 mod status;
 mod table;
@@ -123,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Trust(trust) => trust::trust(&trust),
         Command::Serve(serve) => serve::serve(&serve),
+        Command::Skill(args) => skill::skill(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
         Command::Simulate(simulate) => simulate::simulate(&simulate),

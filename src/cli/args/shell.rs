@@ -38,3 +38,10 @@ pub(in crate::cli) enum SchemaOf {
     /// A job file
     Job,
 }
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct SkillArgs {
+    /// Write it to DIR/docmill/SKILL.md, where DIR holds the skills of an agent
+    #[arg(long, value_name = "DIR")]
+    pub install: Option<PathBuf>,
+}
