@@ -12,6 +12,7 @@ mod init;
 mod inspect;
 mod jobs;
 mod live;
+mod mcp;
 mod next;
 mod plan;
 mod prices;
@@ -124,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Trust(trust) => trust::trust(&trust),
         Command::Serve(serve) => serve::serve(&serve),
+        Command::Mcp(args) => mcp::mcp(&args),
         Command::Skill(args) => skill::skill(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),

@@ -48,13 +48,17 @@ const DATABASE: &str = "output.postgres";
 /// Such settings with names that the job chooses.
 const PARAMETERS: &str = "job.params.";
 
+/// Whether clients can change a setting wherever docmill serves them.
+pub fn client_may_change(key: &str) -> bool {
+    ALLOWED.contains(&key) || key.starts_with(PARAMETERS)
+}
+
 /// Checks that a client can change a setting.
 pub fn check_setting(key: &str, serve: &ServeSettings) -> Result<(), Problem> {
     if key.starts_with(DATABASE) {
         return Err(Problem::forbidden(format!("settings: clients cannot change {key}. The server's settings decide where rows go")));
     }
-    let is_allowed = ALLOWED.contains(&key) || key.starts_with(PARAMETERS);
-    if !is_allowed && !serve.settings.iter().any(|own| own == key) {
+    if !client_may_change(key) && !serve.settings.iter().any(|own| own == key) {
         let known = Config::from_layers(&[]).map_err(|error| Problem::internal(error.to_string()))?;
         if known.get(key).is_none() {
             let known = known.entries();

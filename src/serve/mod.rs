@@ -45,6 +45,7 @@ mod thumbnails;
 mod tls;
 mod webhooks;
 
+pub use allowed::client_may_change;
 pub use keys::{KeyFile, Keys};
 pub use settings::ServeSettings;
 pub use tls::Tls;

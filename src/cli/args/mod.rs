@@ -16,7 +16,7 @@ pub(super) use before::{CompareArgs, DoctorArgs, InitArgs, InspectArgs, PlanArgs
 pub(super) use inner::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs, UnpackArgs};
 pub(super) use servers::{ServeArgs, SimulateArgs};
 pub(super) use shards::{ManifestArgs, MergeArgs, ShardsArgs, ShardsCommand, ShardsPlanArgs};
-pub(super) use shell::{CompletionsArgs, ManArgs, SchemaArgs, SchemaOf, SkillArgs};
+pub(super) use shell::{CompletionsArgs, ManArgs, McpArgs, SchemaArgs, SchemaOf, SkillArgs};
 pub(super) use watch::WatchArgs;
 
 use crate::engine::{READ_DOCUMENTS, Sample, Selection};
@@ -102,6 +102,8 @@ pub(super) enum Command {
     Trust(TrustArgs),
     /// Serve a queue of runs to clients: submit, follow, fetch results
     Serve(ServeArgs),
+    /// Let agents plan, run and read results, by the Model Context Protocol
+    Mcp(McpArgs),
     /// Print how a coding agent uses docmill, or install that as a skill
     Skill(SkillArgs),
     /// Print the script that completes docmill's commands in a shell

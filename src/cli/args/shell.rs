@@ -1,5 +1,6 @@
 //! Arguments of commands for shells, editors, agents and packages.
 
+use super::{SettingsArgs, number};
 use clap::{Args as ClapArgs, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -44,4 +45,19 @@ pub(in crate::cli) struct SkillArgs {
     /// Write it to DIR/docmill/SKILL.md, where DIR holds the skills of an agent
     #[arg(long, value_name = "DIR")]
     pub install: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "The tools are plan, run (with a mandatory cap), status, results and cancel. A run goes on when the client \
+    leaves. Clients name places in the working directory and in those of --allow.")]
+pub(in crate::cli) struct McpArgs {
+    /// A further directory, or a beginning of addresses such as s3://bucket/in, that clients may name.
+    /// May be repeated
+    #[arg(long, value_name = "DIR|ADDRESS")]
+    pub allow: Vec<String>,
+    /// Maximum of the caps of all runs together, in US dollars
+    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = number::dollars)]
+    pub max_usd: Option<f64>,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
