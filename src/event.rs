@@ -4,7 +4,7 @@
 //! second. `docmill run --progress json` prints events as JSON lines, so their shapes are
 //! versioned: fields are added, never renamed.
 
-use crate::model::{AccountLimit, Bill, FailureCode, Latency, QueueUse, RowStatus, StageUse, Summary, Tally, Trace, WaitReason};
+use crate::model::{AccountLimit, Bill, FailureCode, Latency, QueueUse, RowStatus, ServerUse, StageUse, Summary, Tally, Trace, WaitReason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -201,6 +201,9 @@ pub struct Snapshot {
     pub stages: Vec<StageUse>,
     /// How full the queues between stages are.
     pub queues: Vec<QueueUse>,
+    /// The servers, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerUse>,
     /// Money spent in this run.
     pub cost: Bill,
     /// The cap on money, and the money spent; absent without a cap.

@@ -10,16 +10,15 @@ use super::pricing::Prices;
 use super::provider::Provider;
 use super::relay_endpoint::RelayEndpoint;
 use super::secrets::Secrets;
+use super::servers::{Endpoint, ServerSetting, Servers};
 use super::settings::{LlmSettings, SlowStart};
 use super::tier::Tier;
 use crate::model::{Call, Want};
 use crate::system::is_loopback;
-use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Provider, address, key and model.
 #[derive(Debug, Clone)]
@@ -28,13 +27,9 @@ pub struct Account {
     pub provider: Provider,
     /// The wire format.
     pub dialect: Dialect,
-    /// The address of the server, without a slash at the end.
+    /// The addresses of its servers, for messages.
     pub base_url: String,
-    /// Whether requests go to `/v1` although `base_url` does not include that.
-    below_v1: Arc<AtomicBool>,
-    server: reqwest::Url,
-    /// The last result of [`Self::endpoint`], with the text that it was parsed from.
-    parsed: Arc<Mutex<(String, reqwest::Url)>>,
+    servers: Arc<Servers>,
     /// The model for tasks that do not name one.
     pub model: String,
     /// Prices of tokens.
@@ -69,41 +64,22 @@ impl Account {
             ("", None) => return error("llm.model", format!("provider {} has no default model. Set llm.model.", provider.as_str())),
             (given, _) => given.to_owned(),
         };
-        let base_url = match (settings.base_url.as_str(), provider, simulator) {
-            (_, Provider::Simulated, Some(address)) => address.to_owned(),
-            ("", ..) => match provider.default_url() {
-                Some(url) => url.to_owned(),
-                None => {
-                    return error(
-                        "llm.base_url",
-                        format!("provider {} has no default address. Set one, such as http://localhost:8000/v1", provider.as_str()),
-                    );
-                }
-            },
-            (given, ..) => given.to_owned(),
-        };
-        let Address { base: base_url, query } =
-            Address::read(&base_url, provider.dialect()).map_err(|message| AccountError { key: "llm.base_url", message })?;
-        let Ok(server) = reqwest::Url::parse(&base_url) else {
-            return error("llm.base_url", "invalid address; expected one such as https://host/v1".to_owned());
-        };
+        let servers = servers_of(settings, provider, simulator)?;
         let KeyFound { key, source } = KeyFound::find(settings, provider, stated, &environment)?;
-        if !server.username().is_empty() || server.password().is_some() {
-            let message = "settings cannot hold secrets. Remove user and password from the address, and set a header in llm.headers, \
-                such as authorization = \"env:VARIABLE\"";
-            return error("llm.base_url", message.to_owned());
-        }
-        if exposure::is_exposed(settings, &server, key.is_some()) {
-            let host = server.host_str().unwrap_or_default();
-            let message = format!(
-                "the address is plain HTTP, so others on the way to {host} could read the API key. Use https, or set llm.allow_http = true."
-            );
-            return error("llm.base_url", message);
-        }
-        if let Some(variable) = exposure::invalid_proxy(&server, &environment) {
-            // The value may contain a password.
-            let message = "not the address of a proxy; expected one such as http://host:3128. Correct or unset the variable.";
-            return error(variable, message.to_owned());
+        let (endpoints, query) = read_servers(&servers, provider.dialect()).map_err(|message| AccountError { key: "llm.base_url", message })?;
+        for Endpoint { url, .. } in &endpoints {
+            if exposure::is_exposed(settings, url, key.is_some()) {
+                let host = url.host_str().unwrap_or_default();
+                let message = format!(
+                    "the address is plain HTTP, so others on the way to {host} could read the API key. Use https, or set llm.allow_http = true."
+                );
+                return error("llm.base_url", message);
+            }
+            if let Some(variable) = exposure::invalid_proxy(url, &environment) {
+                // The value may contain a password.
+                let message = "not the address of a proxy; expected one such as http://host:3128. Correct or unset the variable.";
+                return error(variable, message.to_owned());
+            }
         }
         let ours = ["model", "messages", "input", "contents", "system", "instructions", "systemInstruction", "stream", "n"];
         if let Some(field) = settings.body.keys().find(|field| ours.contains(&field.as_str())) {
@@ -128,10 +104,8 @@ impl Account {
         Ok(Self {
             provider,
             dialect: provider.dialect(),
-            base_url,
-            below_v1: Arc::default(),
-            parsed: Arc::new(Mutex::new((String::new(), server.clone()))),
-            server,
+            base_url: endpoints.iter().map(|endpoint| endpoint.base_url.as_str()).collect::<Vec<_>>().join(", "),
+            servers: Arc::new(Servers::new(endpoints, servers, settings.concurrency)),
             key_header,
             further,
             model,
@@ -164,24 +138,27 @@ impl Account {
 
     /// Whether the provider makes vectors.
     pub fn embeds(&self) -> bool {
-        self.relay_address(RelayEndpoint::Embeddings).is_some()
+        self.relay_address(0, RelayEndpoint::Embeddings).is_some()
     }
 
-    /// The address for requests to `model`.
-    pub fn endpoint(&self, model: &str, stream: bool) -> reqwest::Url {
-        let version = if self.is_below_v1() { "/v1" } else { "" };
-        let text = format!("{}{version}{}", self.base_url, (self.dialect.endpoint.path)(model, stream));
-        let mut parsed = self.parsed.lock();
-        if parsed.0 != text {
-            // Parsing cannot fail: the address was checked, and the added path has only valid
-            // characters.
-            let mut url = reqwest::Url::parse(&text).unwrap_or_else(|_| self.server.clone());
-            if !self.further.query.is_empty() {
-                url.query_pairs_mut().extend_pairs(&self.further.query);
-            }
-            *parsed = (text, url);
-        }
-        parsed.1.clone()
+    /// The address for requests to `model` at a server.
+    pub(super) fn endpoint(&self, server: usize, model: &str, stream: bool) -> reqwest::Url {
+        self.servers.endpoint(server).address(&(self.dialect.endpoint.path)(model, stream), &self.further.query)
+    }
+
+    /// The address of the list of models of a server.
+    pub(super) fn models_address(&self, server: usize) -> reqwest::Url {
+        self.servers.endpoint(server).models(&(self.dialect.endpoint.path)(&self.model, false), &self.further.query)
+    }
+
+    /// Path and query of calls.
+    pub(super) fn calls_at(&self) -> (String, Vec<(String, String)>) {
+        ((self.dialect.endpoint.path)(&self.model, false), self.further.query.clone())
+    }
+
+    /// The servers.
+    pub fn servers(&self) -> &Arc<Servers> {
+        &self.servers
     }
 
     /// The service tier for cost predictions.
@@ -195,29 +172,19 @@ impl Account {
         }
     }
 
-    /// Whether requests go to `/v1` although the configured address does not include that.
-    pub(super) fn is_below_v1(&self) -> bool {
-        self.below_v1.load(Relaxed)
-    }
-
-    /// Sends requests to `/v1` from now on, the usual prefix of OpenAI-compatible servers.
+    /// Sends requests to `/v1` of a server from now on, the usual prefix of OpenAI-compatible servers.
     ///
     /// Returns whether this is a change; `None` if the address already has a path or the dialect is
     /// another.
-    pub(super) fn go_below_v1(&self) -> Option<bool> {
-        (self.dialect.endpoint.may_need_v1 && self.server.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
+    pub(super) fn go_below_v1(&self, server: usize) -> Option<bool> {
+        if self.dialect.endpoint.may_need_v1 { self.servers.endpoint(server).go_below_v1() } else { None }
     }
 
-    /// The address of an OpenAI-compatible endpoint; `None` if the provider has no such endpoint.
-    pub(super) fn relay_address(&self, endpoint: RelayEndpoint) -> Option<reqwest::Url> {
+    /// The address of an OpenAI-compatible endpoint at a server; `None` if the provider has no such
+    /// endpoint.
+    pub(super) fn relay_address(&self, server: usize, endpoint: RelayEndpoint) -> Option<reqwest::Url> {
         let paths = if self.provider == Provider::Simulated { RelayPaths::AT_SIMULATOR } else { self.dialect.relay };
-        let path = paths.of(endpoint)?;
-        let version = if self.is_below_v1() { "/v1" } else { "" };
-        let mut url = reqwest::Url::parse(&format!("{}{version}{path}", self.base_url)).ok()?;
-        if !self.further.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.further.query);
-        }
-        Some(url)
+        Some(self.servers.endpoint(server).address(paths.of(endpoint)?, &self.further.query))
     }
 
     /// Headers of requests to OpenAI-compatible endpoints, which take the key as OpenAI does.
@@ -225,9 +192,9 @@ impl Account {
         self.headers_with(("authorization", "Bearer "))
     }
 
-    /// The address of the server.
+    /// The address of the first server.
     pub(super) fn server(&self) -> &reqwest::Url {
-        &self.server
+        &self.servers.endpoint(0).url
     }
 
     /// Headers of every request.
@@ -283,9 +250,9 @@ impl Account {
 
     /// Whether the account may have rate limits and costs.
     ///
-    /// False for the simulator, and for a server on this machine that is used without a key.
+    /// False for the simulator, and for servers on this machine that are used without a key.
     pub fn has_limits(&self) -> bool {
-        self.provider != Provider::Simulated && (self.key.is_some() || !is_loopback(&self.server))
+        self.provider != Provider::Simulated && (self.key.is_some() || !self.servers.endpoints().all(|server| is_loopback(&server.url)))
     }
 
     /// The key, for the one header that carries it.
@@ -293,9 +260,9 @@ impl Account {
         self.key.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// The name of the server.
+    /// The name of the first server.
     pub fn host(&self) -> &str {
-        self.server.host_str().unwrap_or_default()
+        self.server().host_str().unwrap_or_default()
     }
 
     /// Whether requests carry a key.
@@ -320,6 +287,47 @@ impl Account {
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
+}
+
+/// The servers of the settings, or the usual one of the provider.
+fn servers_of(settings: &LlmSettings, provider: Provider, simulator: Option<&str>) -> Result<Vec<ServerSetting>, AccountError> {
+    match (settings.base_url.as_slice(), provider, simulator) {
+        (_, Provider::Simulated, Some(address)) => Ok(vec![ServerSetting::at(address)]),
+        ([], ..) => match provider.default_url() {
+            Some(url) => Ok(vec![ServerSetting::at(url)]),
+            None => Err(AccountError {
+                key: "llm.base_url",
+                message: format!("provider {} has no default address. Set one, such as http://localhost:8000/v1", provider.as_str()),
+            }),
+        },
+        (given, ..) => Ok(given.to_vec()),
+    }
+}
+
+/// Reads the addresses of servers. Also returns the query of the address.
+fn read_servers(servers: &[ServerSetting], dialect: Dialect) -> Result<(Vec<Endpoint>, Vec<(String, String)>), String> {
+    let (mut endpoints, mut query): (Vec<Endpoint>, Vec<(String, String)>) = (Vec::new(), Vec::new());
+    for (at, server) in servers.iter().enumerate() {
+        let number = |message| if servers.len() > 1 { format!("server {}: {message}", at + 1) } else { message };
+        let Address { base, query: own } = Address::read(&server.url, dialect).map_err(number)?;
+        let Ok(url) = reqwest::Url::parse(&base) else {
+            return Err(number("invalid address; expected one such as https://host/v1".to_owned()));
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            let message = "settings cannot hold secrets. Remove user and password from the address, and set a header in llm.headers, \
+                such as authorization = \"env:VARIABLE\"";
+            return Err(number(message.to_owned()));
+        }
+        if servers.len() > 1 && !own.is_empty() {
+            return Err(number("the address has a query. Set its parameters in [llm.query], for all servers.".to_owned()));
+        }
+        if let Some(same) = endpoints.iter().position(|other| other.base_url == base) {
+            return Err(number(format!("the same address as server {}. Remove it, or give the server a weight.", same + 1)));
+        }
+        query.extend(own);
+        endpoints.push(Endpoint::new(base, url));
+    }
+    Ok((endpoints, query))
 }
 
 /// The key, and where it comes from.

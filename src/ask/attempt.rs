@@ -9,6 +9,7 @@ use super::hedge::{InFlight, Left, wait_for_straggler};
 use super::outcome::CallOutcome;
 use super::request_forms::SentAs;
 use super::retry_state::RetryState;
+use super::servers::{Ended, Place};
 use super::settings::RetrySettings;
 use super::transport::{Exchange, StreamObserver};
 use crate::model::{Attempt, Call, FailureCode, Moments, Money, Reply, Spent, Usage};
@@ -26,11 +27,17 @@ pub(super) struct Sent {
     pub spent: Spent,
     /// The form in which it was sent.
     pub form: SentAs,
+    /// The number of its server.
+    pub server: usize,
+    /// Whether it failed because of its server, and another server can take the call.
+    pub can_move: bool,
 }
 
 /// An admitted request.
 struct Admitted<'a> {
     permit: Permit<'a>,
+    /// Its place at one of the servers.
+    place: Place<'a>,
     /// The call, addressed to the chosen model.
     call: &'a Call,
     /// Maximum cost of the request; `None` if a price is unknown.
@@ -109,7 +116,7 @@ impl LlmClient {
         tokio::select! {
             biased;
             sent = &mut first => return Ok((sent?, None)),
-            () = wait_for_straggler(&self.governor, in_flight), if may_hedge => {}
+            () = wait_for_straggler(&self.governor, Some(self.account.servers()), in_flight), if may_hedge => {}
         }
         // Hedging is rare: boxing keeps the future of each call small.
         let mut second = Box::pin(self.attempt(Question { cancelled: None, ..question }, ledger, retry_state, spent, in_flight));
@@ -157,15 +164,21 @@ impl LlmClient {
         // either price is unknown.
         let at_most = prices.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten();
         let asked = || other.as_ref().filter(|_| retry_state.fallback || self.is_away()).unwrap_or(call);
-        let ticket = Ticket { document: question.document, need: self.need(asked(), output), at_most };
         let queued = Timestamp::now();
+        let place = tokio::select! {
+            biased;
+            () = question.cancelled() => return Err(CallOutcome::Cancelled),
+            stopped = self.governor.stopped() => return Err(stopped.into()),
+            place = self.account.servers().place(question.document, retry_state.avoid) => place,
+        };
+        let ticket = Ticket { document: question.document, need: self.need(asked(), output), at_most };
         let permit = tokio::select! {
             biased;
             () = question.cancelled() => return Err(CallOutcome::Cancelled),
             permit = self.governor.admit(&ticket) => permit?,
         };
         // While this call waited, another call may have found that the model is unavailable.
-        let admitted = Admitted { permit, call: asked(), at_most, room, output, queued };
+        let admitted = Admitted { permit, place, call: asked(), at_most, room, output, queued };
         // Boxed: calls that wait for admission must stay small.
         Box::pin(self.send(question, admitted, ledger, retry_state, spent, in_flight)).await
     }
@@ -174,7 +187,7 @@ impl LlmClient {
     async fn send(
         &self,
         question: Question<'_>,
-        Admitted { permit, call, at_most, room, output, queued }: Admitted<'_>,
+        Admitted { permit, place, call, at_most, room, output, queued }: Admitted<'_>,
         ledger: &impl Ledger,
         retry_state: &RetryState,
         spent: &Spent,
@@ -192,13 +205,13 @@ impl LlmClient {
         let shape = self.forms.shape(call);
         let extra = Extra { room, note: retry_state.note.as_deref(), stream, cache: question.cache, shape: &shape };
         let body = self.account.dialect.request(call, &extra);
-        let sent_as = SentAs { model: call.model.clone(), features: shape.features(call, &extra), below_v1: self.account.is_below_v1() };
+        let sent_as = SentAs { model: call.model.clone(), features: shape.features(call, &extra), below_v1: self.account.servers().endpoint(place.server).is_below_v1() };
         self.observer.sent();
         let (started, sent) = (Instant::now(), Timestamp::now());
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };
         let live = stream.then_some(&watch as &dyn StreamObserver);
-        let Exchange { result, rate_limits, status, first_byte } =
-            self.governor.unless_abandoned(self.transport.send(&call.model, body, live, spent.maybe_billed > 0)).await?;
+        let sending = self.transport.send(place.server, &call.model, body, live, spent.maybe_billed > 0);
+        let Exchange { result, rate_limits, status, first_byte } = self.governor.unless_abandoned(sending).await?;
         let time = started.elapsed();
         let seconds = self.governor.passed(time).as_secs_f64();
         let moments = Moments { sent, first_byte: first_byte.map(|time| after(sent, time)), ended: after(sent, time) };
@@ -207,18 +220,20 @@ impl LlmClient {
         let Billed { usage, cost, cache_saved_pico } = self.billing.bill(&self.account.prices, call, output, &result);
         // A broken stream has not reported all of its usage.
         let partial = lost || (stream && result.is_err() && usage.input() > 0);
+        let ended = self.account.servers().ended(place, result);
         permit.end(&Ending {
             usage: Some(usage).filter(|usage| usage.input() > 0),
             // The provider may have billed a lost reply.
             cost: cost.filter(|_| !partial),
-            rate_limits: &rate_limits,
-            refused: result.as_ref().err().and_then(|fault| refusal(fault, self.account.dialect, &self.retry, number)),
+            rate_limits: ended.rate_limits(&rate_limits),
+            refused: ended.fault().and_then(|fault| refusal(fault, self.account.dialect, &self.retry, number)),
         });
+        let Ended { result, server, can_move, .. } = ended;
         let this = Spent { attempts: 1, maybe_billed: u32::from(lost), usage, cost, cache_saved_pico, seconds };
         self.observer.ended(&this);
         in_flight.ended(id);
         let attempt = Attempt { id, number, queued, failure: None, status, usage, cost, moments };
-        Ok(Box::new(Sent { result, attempt, spent: this, form: sent_as }))
+        Ok(Box::new(Sent { result, attempt, spent: this, form: sent_as, server, can_move }))
     }
 
     fn need(&self, call: &Call, max_output: u64) -> Need {

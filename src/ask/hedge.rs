@@ -7,6 +7,7 @@
 //! Promise: if the second request is not admitted or fails, the first one continues.
 
 use super::governor::Governor;
+use super::servers::Servers;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use std::pin::Pin;
@@ -89,8 +90,8 @@ impl InFlight {
     }
 }
 
-/// Waits until a request is slow and none waits for admission.
-pub(super) async fn wait_for_straggler(governor: &Governor, in_flight: &InFlight) {
+/// Waits until a request is slow and none waits for admission or for a server.
+pub(super) async fn wait_for_straggler(governor: &Governor, servers: Option<&Servers>, in_flight: &InFlight) {
     /// Multiple of the average time after which an answer is slow.
     const LONG: u32 = 3;
     /// Minimum time before an answer counts as slow.
@@ -101,7 +102,7 @@ pub(super) async fn wait_for_straggler(governor: &Governor, in_flight: &InFlight
     let least = governor.on_the_wall(LEAST);
     loop {
         let limit = governor.on_the_wall(governor.usual_answer() * LONG).max(least);
-        if waited >= limit && governor.line_is_empty() {
+        if waited >= limit && governor.line_is_empty() && servers.is_none_or(Servers::line_is_empty) {
             return;
         }
         let step = limit.saturating_sub(waited).max(least / 5);
@@ -145,7 +146,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_counts_as_slow_by_the_time_since_it_was_sent() {
         let (governor, in_flight) = (governor(), InFlight::default());
-        let mut straggler = pin!(wait_for_straggler(&governor, &in_flight));
+        let mut straggler = pin!(wait_for_straggler(&governor, None, &in_flight));
         assert!(timeout(Duration::from_mins(1), &mut straggler).await.is_err(), "it was not sent yet");
         in_flight.record(1, Timestamp::now(), ready(Ok::<_, ()>(7))).await.unwrap();
         let left = Instant::now();

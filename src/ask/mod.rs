@@ -40,6 +40,7 @@ mod request_preview;
 mod retry;
 mod retry_state;
 mod secrets;
+mod servers;
 mod settings;
 mod thinking;
 mod tier;
@@ -63,6 +64,7 @@ pub use relay::{NoRoom, Relay, RelayAttempt, RelayEnd, RelayEvents, RelayFailure
 pub use relay_endpoint::RelayEndpoint;
 pub use request_preview::request_preview;
 pub use secrets::{ScrubbedStream, Secrets};
+pub use servers::{ServerSetting, Servers};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, PackingSettings, RetrySettings, SlowStart};
 pub use thinking::usual_thinking;
 pub use tier::Tier;

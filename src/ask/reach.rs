@@ -10,8 +10,6 @@ use std::time::{Duration, SystemTime};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Maximum size of the list of models, in bytes.
 const LONGEST: usize = 4 << 20;
-/// Ends of the addresses of calls.
-const CALLS: [&str; 3] = ["/chat/completions", "/messages", "/responses"];
 
 /// The provider's response to the request for its list of models.
 #[derive(Debug)]
@@ -26,12 +24,13 @@ pub struct Reached {
     pub seconds: f64,
 }
 
-/// Asks the provider for its list of models. The error names the cause, without secrets.
-pub async fn reach(account: &Account, settings: &LlmSettings) -> Result<Reached, String> {
+/// Asks one server of the provider for its list of models. The error names the cause, without
+/// secrets.
+pub async fn reach(account: &Account, settings: &LlmSettings, server: usize) -> Result<Reached, String> {
     let transport = Transport::new(account, settings).map_err(|error| error.to_string())?;
     let asking = async {
         let began = std::time::Instant::now();
-        let mut response = transport.get(models_address(account)).await?;
+        let mut response = transport.get(server, account.models_address(server)).await?;
         let seconds = began.elapsed().as_secs_f64();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let (status, date) = (response.status().as_u16(), header("date").and_then(|date| httpdate::parse_http_date(date).ok()));
@@ -47,15 +46,6 @@ pub async fn reach(account: &Account, settings: &LlmSettings) -> Result<Reached,
         Ok(reached) => reached.map_err(|error| fault_text(&error, account)),
         Err(_) => Err(format!("no response within {} s", PATIENCE.as_secs())),
     }
-}
-
-/// The address of the list of models, beside the address of calls.
-fn models_address(account: &Account) -> reqwest::Url {
-    let mut url = account.endpoint(&account.model, false);
-    let path = url.path().to_owned();
-    let base = path.split_once("/models/").map(|(base, _)| base).or_else(|| CALLS.iter().find_map(|end| path.strip_suffix(end)));
-    url.set_path(&format!("{}/models", base.unwrap_or_default()));
-    url
 }
 
 /// The ids in a list of models, in the forms of the providers.

@@ -23,11 +23,11 @@ pub fn request_preview(account: &Account, settings: &LlmSettings, call: &Call) -
     let extra = Extra { room: settings.room_to_think(account.dialect), note: None, stream: settings.stream, cache: false, shape: &shape };
     let of_answer = || {
         let body = account.dialect.request(call, &extra).without_images();
-        (account.endpoint(&call.model, settings.stream), account.headers(), body)
+        (account.endpoint(0, &call.model, settings.stream), account.headers(), body)
     };
     let (mut url, headers, body) = match &call.want {
         Want::Answer { .. } => of_answer(),
-        Want::Vector { form, .. } => match account.relay_address(RelayEndpoint::Embeddings) {
+        Want::Vector { form, .. } => match account.relay_address(0, RelayEndpoint::Embeddings) {
             Some(url) => (url, account.relay_headers(), vectors::preview(call, form)),
             None => of_answer(),
         },

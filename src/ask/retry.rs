@@ -56,7 +56,7 @@ impl LlmClient {
         let mut retry_state = RetryState::default();
         let mut last = None;
         loop {
-            let Sent { result, mut attempt, form: sent_as, .. } =
+            let Sent { result, mut attempt, form: sent_as, server, can_move, .. } =
                 *match self.attempt_hedged(question, ledger, &retry_state, &mut spent).await {
                     Err(CallOutcome::Cancelled) => return Ok(cancelled(call, spent, last)),
                     sent => sent?,
@@ -77,11 +77,19 @@ impl LlmClient {
             last = Some(attempt);
             let other_model = self.fallback.as_ref().is_some_and(|model| *model != call.model);
             let before = retry_state.fallback;
-            // Attempts that only corrected the form do not count towards the maximum.
-            let counted = spent.attempts - retry_state.reshaped;
-            let over = if retry_state.reshaped < MOST_FORMS && self.reshape(&fault, &sent_as) {
+            // Attempts that only corrected the form, or that one of several servers did not take, do
+            // not count towards the maximum.
+            let counted = spent.attempts - retry_state.reshaped - retry_state.moved;
+            retry_state.avoid = Some(server).filter(|_| can_move);
+            let over = if retry_state.reshaped < MOST_FORMS && self.reshape(&fault, &sent_as, server) {
                 retry_state.reshaped += 1;
+                retry_state.avoid = None;
                 ledger.ended(attempt).await?;
+                continue;
+            } else if can_move && fault.class != Class::Ambiguous && (retry_state.moved as usize) < self.account.servers().len() {
+                retry_state.moved += 1;
+                ledger.ended(attempt).await?;
+                self.observer.retrying(&call.label(), spent.attempts, &fault);
                 continue;
             } else if retry_state.learn(&fault, counted, &self.retry, other_model) {
                 None
@@ -102,6 +110,9 @@ impl LlmClient {
                 continue;
             }
             self.observer.retrying(&call.label(), spent.attempts, &fault);
+            if can_move && fault.class == Class::Ambiguous {
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = question.cancelled() => {}
@@ -113,13 +124,16 @@ impl LlmClient {
     /// Changes the form of requests if the server complained about it.
     ///
     /// Returns whether to repeat the call.
-    fn reshape(&self, fault: &Fault, sent_as: &SentAs) -> bool {
-        if matches!(fault.status, Some(404 | 405)) && !sent_as.below_v1 && !self.forms.has_answered(&sent_as.model) {
-            match self.account.go_below_v1() {
+    fn reshape(&self, fault: &Fault, sent_as: &SentAs, server: usize) -> bool {
+        let servers = self.account.servers();
+        let has_answered = servers.has_answered(server).unwrap_or_else(|| self.forms.has_answered(&sent_as.model));
+        if matches!(fault.status, Some(404 | 405)) && !sent_as.below_v1 && !has_answered {
+            match self.account.go_below_v1(server) {
                 Some(true) => {
                     self.observer.note(&format!(
                         "docmill sends requests to {0}/v1 from now on, because {0} says: {1}",
-                        self.account.base_url, fault.message
+                        servers.endpoint(server).base_url,
+                        fault.message
                     ));
                 }
                 Some(false) => {}

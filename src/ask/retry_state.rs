@@ -17,6 +17,10 @@ pub(super) struct RetryState {
     pub fallback: bool,
     /// Number of attempts that the server refused because of the request form.
     pub reshaped: u32,
+    /// Number of attempts that failed because of one of several servers, and were not billed.
+    pub moved: u32,
+    /// The server of the last attempt, if it failed because of that server.
+    pub avoid: Option<usize>,
     /// Number of attempts with a lost reply.
     lost: u32,
     /// Whether a billed reply had no answer because of the provider.

@@ -1,6 +1,7 @@
 //! The settings of the `[llm]` section.
 
 use super::dialect::Dialect;
+use super::servers::{ServerSetting, read_servers};
 use crate::model::WaitReason;
 use serde::Deserialize;
 
@@ -13,8 +14,9 @@ pub struct LlmSettings {
     pub provider: String,
     /// Model id; empty for the provider's default.
     pub model: String,
-    /// Server address; empty for the provider's default.
-    pub base_url: String,
+    /// Servers; none for the provider's default.
+    #[serde(deserialize_with = "read_servers")]
+    pub base_url: Vec<ServerSetting>,
     /// Environment variable with the API key; empty for the provider's default.
     pub api_key_env: String,
     /// File with the API key; empty for none.
@@ -23,7 +25,7 @@ pub struct LlmSettings {
     pub api_key_command: Vec<String>,
     /// Model used when `model` is unavailable or stays overloaded; empty for none.
     pub fallback: String,
-    /// Maximum requests in flight.
+    /// Maximum requests in flight, at each server that has no limit of its own.
     pub concurrency: usize,
     /// Maximum active documents; 0 to derive it from the concurrency.
     pub documents: usize,
@@ -90,6 +92,12 @@ impl LlmSettings {
     pub fn key_source(&self) -> Option<&'static str> {
         let file = (!self.api_key_file.is_empty()).then_some("llm.api_key_file");
         file.or_else(|| (!self.api_key_command.is_empty()).then_some("llm.api_key_command"))
+    }
+
+    /// Maximum requests in flight at all servers together.
+    pub fn places(&self) -> usize {
+        let places = self.base_url.iter().map(|server| server.places(self.concurrency));
+        if self.base_url.is_empty() { self.concurrency } else { places.sum() }
     }
 
     /// Tokens added to the output limit of each request for thinking.

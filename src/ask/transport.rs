@@ -4,6 +4,7 @@ use super::account::Account;
 use super::dialect::{Body, HttpReply, RateLimitHeader};
 use super::fault::{Class, Fault, StopKind};
 use super::reply_size::{ReplyMemory, SMALL, check_stream};
+use super::servers::Prober;
 use super::settings::LlmSettings;
 use super::timeouts::within;
 use crate::model::{FailureCode, Reply, with_causes};
@@ -22,12 +23,19 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Transport {
     account: Account,
-    client: reqwest::Client,
-    /// A client that opens a new connection for each request.
-    unpooled: reqwest::Client,
+    /// The clients by server.
+    clients: Vec<Clients>,
     headers: HeaderMap,
     pub(super) times: Times,
     replies: ReplyMemory,
+}
+
+/// The HTTP clients of one server.
+#[derive(Debug, Clone)]
+struct Clients {
+    pooled: reqwest::Client,
+    /// A client that opens a new connection for each request.
+    unpooled: reqwest::Client,
 }
 
 /// The result of a request, and facts about its reply.
@@ -61,45 +69,61 @@ impl Transport {
     /// Creates a client for `account`.
     pub fn new(account: &Account, settings: &LlmSettings) -> Result<Self, ClientError> {
         let times = Times::new(settings);
-        // The number of idle connections has no limit, because the concurrency can change during
-        // the run.
-        let client = client(account, settings, &times, usize::MAX)?;
-        let unpooled = self::client(account, settings, &times, 0)?;
-        Ok(Self { account: account.clone(), client, unpooled, headers: account.headers(), times, replies: ReplyMemory::default() })
+        let mut known: Vec<(ClientKind, Clients)> = Vec::new();
+        for server in account.servers().endpoints() {
+            let kind = ClientKind::of(&server.url);
+            if !known.iter().any(|(other, _)| *other == kind) {
+                // The number of idle connections has no limit, because the concurrency can change
+                // during the run.
+                let pooled = client(account, settings, kind, &times, usize::MAX)?;
+                known.push((kind, Clients { pooled, unpooled: client(account, settings, kind, &times, 0)? }));
+            }
+        }
+        let of = |kind: ClientKind| known.iter().find(|(other, _)| *other == kind).map(|(_, clients)| clients.clone());
+        let clients: Vec<Clients> = account.servers().endpoints().filter_map(|server| of(ClientKind::of(&server.url))).collect();
+        let headers = account.headers();
+        account.servers().set_prober(|| {
+            let (path, query) = account.calls_at();
+            let clients = clients.iter().map(|clients| clients.unpooled.clone()).collect();
+            Prober { clients, headers: headers.clone(), path, query }
+        });
+        Ok(Self { account: account.clone(), clients, headers, times, replies: ReplyMemory::default() })
     }
 
-    /// Sends one request to `model` and reads its whole reply.
+    /// Sends one request to `model` at a server and reads its whole reply.
     ///
     /// With `live`, the reply is streamed. With `unpooled`, the request uses a new connection,
     /// because the server may close a pooled one at any moment.
-    pub async fn send(&self, model: &str, body: Body, live: Option<&dyn StreamObserver>, unpooled: bool) -> Exchange {
-        let client = self.client(unpooled);
+    pub async fn send(&self, server: usize, model: &str, body: Body, live: Option<&dyn StreamObserver>, unpooled: bool) -> Exchange {
+        let client = self.client(server, unpooled);
+        let to = self.account.endpoint(server, model, live.is_some());
         let mut seen = Seen { rate_limits: Vec::new(), status: None, sent: Instant::now(), first_byte: None };
         // The timeout starts after admission, so the wait for a permit does not count.
-        let exchange = Box::pin(self.exchange(client, (model, body), live, &mut seen));
+        let exchange = Box::pin(self.exchange(client, (to, body), live, &mut seen));
         let result = in_time(exchange, self.times.total, "no complete response", "llm.timeout_s").await.flatten();
         Exchange { result, rate_limits: seen.rate_limits, status: seen.status, first_byte: seen.first_byte }
     }
 
-    /// The HTTP client. With `unpooled`, each request uses a new connection.
-    pub(super) fn client(&self, unpooled: bool) -> &reqwest::Client {
-        if unpooled { &self.unpooled } else { &self.client }
+    /// The HTTP client of a server. With `unpooled`, each request uses a new connection.
+    pub(super) fn client(&self, server: usize, unpooled: bool) -> &reqwest::Client {
+        let clients = &self.clients[server];
+        if unpooled { &clients.unpooled } else { &clients.pooled }
     }
 
-    /// Sends a GET request with the headers of the account.
-    pub(super) async fn get(&self, address: reqwest::Url) -> Result<reqwest::Response, reqwest::Error> {
-        self.client.get(address).headers(self.headers.clone()).send().await
+    /// Sends a GET request to a server, with the headers of the account.
+    pub(super) async fn get(&self, server: usize, address: reqwest::Url) -> Result<reqwest::Response, reqwest::Error> {
+        self.clients[server].pooled.get(address).headers(self.headers.clone()).send().await
     }
 
     async fn exchange(
         &self,
         client: &reqwest::Client,
-        (model, body): (&str, Body),
+        (to, body): (reqwest::Url, Body),
         live: Option<&dyn StreamObserver>,
         seen: &mut Seen,
     ) -> Result<Reply, Fault> {
         let account = &self.account;
-        let request = client.post(account.endpoint(model, live.is_some())).headers(self.headers.clone());
+        let request = client.post(to).headers(self.headers.clone());
         let asked = body.clone();
         let sending = request.body(into_reqwest(body)).send();
         let fault = |error| fault(&error, account);
@@ -214,8 +238,27 @@ fn scrubbed(reply: Reply, account: &Account) -> Reply {
     Reply { text, model, ..reply }
 }
 
+/// What a client needs for its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ClientKind {
+    is_loopback: bool,
+    is_https: bool,
+}
+
+impl ClientKind {
+    fn of(server: &reqwest::Url) -> Self {
+        Self { is_loopback: is_loopback(server), is_https: server.scheme() == "https" }
+    }
+}
+
 /// Builds an HTTP client that keeps at most `idle` idle connections.
-fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize) -> Result<reqwest::Client, ClientError> {
+fn client(
+    account: &Account,
+    settings: &LlmSettings,
+    kind: ClientKind,
+    times: &Times,
+    idle: usize,
+) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
         .http1_only()
@@ -228,10 +271,10 @@ fn client(account: &Account, settings: &LlmSettings, times: &Times, idle: usize)
         // Without any root certificate, the client cannot be set up, even for plain HTTP.
         .tls_certs_merge(root_certificates())
         .tcp_keepalive(Duration::from_secs(30));
-    if is_loopback(account.server()) {
+    if kind.is_loopback {
         builder = builder.no_proxy();
     }
-    if account.server().scheme() == "https" {
+    if kind.is_https {
         builder = builder.tls_certs_merge(root_certificates().chain(own_roots(&settings.ca_file, account.local.certificates.as_deref())?));
     }
     Ok(builder.build()?)

@@ -111,15 +111,21 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
     };
     let as_toml = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     let as_text = || Value::String(text.to_owned());
+    let as_list =
+        || Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect());
     let value = match default {
+        Expected::Servers if text.trim_start().starts_with('[') => as_toml().unwrap_or_else(as_text),
+        Expected::Servers if text.split(',').count() > 1 && text.split(',').all(|part| part.trim_start().starts_with("http")) => as_list(),
+        Expected::Servers => match as_toml() {
+            Some(Value::String(quoted)) => Value::String(quoted),
+            _ => as_text(),
+        },
         Expected::Like(Value::String(_)) => match as_toml() {
             Some(Value::String(quoted)) => Value::String(quoted),
             _ => as_text(),
         },
         Expected::Like(Value::Array(_)) if COMMANDS.contains(&key) && !text.trim_start().starts_with('[') => as_text(),
-        Expected::Like(Value::Array(_)) if !text.trim_start().starts_with('[') => {
-            Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect())
-        }
+        Expected::Like(Value::Array(_)) if !text.trim_start().starts_with('[') => as_list(),
         _ => as_toml().unwrap_or_else(as_text),
     };
     typed(key, value, default, origin)
@@ -127,6 +133,9 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
 
 /// Keys of commands: a list of words, or a text with words and quotes, as in a shell.
 pub(super) const COMMANDS: [&str; 2] = ["llm.api_key_command", "watch.on_result"];
+
+/// The key of the servers: an address, or a list of addresses and of tables.
+const SERVERS: &str = "llm.base_url";
 
 /// Keys that were renamed: earlier name, present name.
 pub(super) const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];
@@ -143,6 +152,8 @@ enum Expected<'t> {
     Like(&'t Value),
     /// A list of tables.
     Tables,
+    /// A text, or a list of texts and tables.
+    Servers,
     /// Any value, because the user chose the key.
     Any,
 }
@@ -154,6 +165,9 @@ fn expected<'t>(defaults: &'t Table, key: &str) -> Option<Expected<'t>> {
     }
     if LISTS_OF_TABLES.contains(&key) {
         return Some(Expected::Tables);
+    }
+    if key == SERVERS {
+        return Some(Expected::Servers);
     }
     defaults_get(defaults, key).filter(|value| !value.is_table()).map(Expected::Like)
 }
@@ -172,6 +186,11 @@ fn typed(key: &str, value: Value, expected: Expected<'_>, origin: Origin) -> Fou
         (Expected::Any, value) => value,
         (Expected::Tables, Value::Array(items)) if items.iter().all(Value::is_table) => Value::Array(items),
         (Expected::Tables, _) => return Err(Problem::new(origin, format!("{key} takes a list of tables, each under [[{key}]]"))),
+        (Expected::Servers, Value::String(url)) => Value::String(url),
+        (Expected::Servers, Value::Array(items)) if items.iter().all(|item| item.is_str() || item.is_table()) => Value::Array(items),
+        (Expected::Servers, _) => {
+            return Err(Problem::new(origin, format!("{key} takes an address, or a list of addresses and of {{ url = ..., weight = ... }}")));
+        }
         // Users write five dollars as 5, not as 5.0.
         (Expected::Like(Value::Float(_)), Value::Integer(n)) => Value::Float(n as f64),
         (Expected::Like(Value::Array(_)), Value::String(text)) if COMMANDS.contains(&key) => {

@@ -62,7 +62,7 @@ impl Conductor {
                     if waiting.is_some() {
                         context.meters.pause(TICK);
                     }
-                    if let Some(message) = notice.update() {
+                    for message in notice.update().into_iter().chain(context.meters.notes_of_servers()) {
                         context.watcher.offer(RunEvent::Note { message });
                     }
                     let waiting_s = waiting.unwrap_or_default().as_secs_f64();

@@ -94,6 +94,7 @@ impl End {
             bottleneck: situation.bottleneck().filter(|_| self.shows_limits(&seen)),
             busiest_stage: busiest,
             limits: limits(plan, &situation.rates),
+            servers: plan.account.servers().usage(),
             stages,
             queues: meters.queues(),
         }

@@ -136,8 +136,11 @@ impl Relays {
         }
         // A provider without a list still has the model of the settings.
         let mut models = vec![upstream.account.model.clone()];
-        if let Ok(reached) = reach(&upstream.account, &upstream.llm).await {
-            models.extend(reached.models.into_iter().filter(|model| *model != upstream.account.model));
+        let servers = 0..upstream.account.servers().len();
+        let reached = futures::future::join_all(servers.map(|server| reach(&upstream.account, &upstream.llm, server))).await;
+        for reached in reached.into_iter().flatten() {
+            let new: Vec<String> = reached.models.into_iter().filter(|model| !models.contains(model)).collect();
+            models.extend(new);
         }
         *list.lock() = Some((Instant::now(), models.clone()));
         Ok(models)

@@ -60,6 +60,9 @@ pub struct Report {
     pub turn: Option<Spread>,
     /// Statistics by task.
     pub tasks: Vec<TaskUse>,
+    /// Statistics by server, if there were several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<Value>,
     /// What the results say: answers by field, specialists, and the bill.
     #[serde(flatten)]
     pub findings: Findings,
@@ -168,7 +171,8 @@ impl Report {
         for document in &mut slowest {
             document.draw(longest);
         }
-        let concurrency = settings["llm.concurrency"].as_u64();
+        // The setting is for each of several servers.
+        let concurrency = figures["concurrency"].as_u64().or_else(|| settings["llm.concurrency"].as_u64());
         let wall_seconds = figures["wall_seconds"].as_f64().unwrap_or((to - from) as f64 / 1000.0);
         let ledger = archive.ledger(Requests::All)?;
         let with_examples = |codes| Failures::gather(archive, view, &run.command, codes);
@@ -193,6 +197,7 @@ impl Report {
             latency: activity.latency.spread(),
             turn: activity.turn.spread(),
             tasks: activity.tasks(),
+            servers: figures["servers"].as_array().cloned().unwrap_or_default(),
             failures: with_examples(&tally.failures)?,
             skips: with_examples(&tally.skips)?,
             asked: archive.asked(view.0, run.id)?.map(|(from, to)| (time(from), time(to))),

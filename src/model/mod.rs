@@ -23,6 +23,7 @@ mod prepared;
 mod reply;
 mod row;
 mod schema;
+mod server;
 mod stage;
 mod summary;
 mod tally;
@@ -48,6 +49,7 @@ pub use prepared::{Chunk, Content, ContentBlock, Facts, PageFacts, Picture, Prep
 pub use reply::{FinishReason, Reply, Spent, Usage};
 pub use row::{CallRecord, CallStatus, Row, RowStatus};
 pub use schema::Schema;
+pub use server::{ServerState, ServerUse};
 pub use stage::{QueueUse, StageUse, WaitReason};
 pub use summary::{AccountLimit, LedgerSum, LeftOut, ResultFile, RunFigures, Summary, Totals};
 pub use tally::{Tally, codes};

@@ -1,7 +1,7 @@
 //! Totals and figures of a run.
 
 use super::counted;
-use super::{Bill, Bottleneck, CallStatus, Digest, Money, QueueUse, Row, StageUse, Tally, Usage, WaitReason};
+use super::{Bill, Bottleneck, CallStatus, Digest, Money, QueueUse, Row, ServerUse, StageUse, Tally, Usage, WaitReason};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Add;
@@ -167,6 +167,9 @@ pub struct RunFigures {
     /// Account limits learned from response headers or refusals.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<AccountLimit>,
+    /// The servers, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerUse>,
     /// All stages, in order.
     pub stages: Vec<StageUse>,
     /// All channels between the stages, in order.

@@ -27,6 +27,8 @@ pub(super) struct Bars {
     now: ProgressBar,
     /// The load of each stage; only shown when watching another process.
     stages: Option<ProgressBar>,
+    /// What each of several servers does.
+    servers: Option<ProgressBar>,
     failures: Failures,
     recent: Recent,
 }
@@ -43,17 +45,10 @@ impl Bars {
             bar.set_prefix(name);
             bar
         };
-        let text = |name: &'static str| {
-            let line = all.add(ProgressBar::new(0));
-            if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {msg}") {
-                line.set_style(style);
-            }
-            line.set_prefix(name);
-            line
-        };
+        let text = |name| text_line(&all, name);
         let [read, prepare, ask, write] = ["read", "prepare", "ask", "write"].map(bar);
         let (totals, now, stages) = (text("so far"), text(""), with_stages.then(|| text("busy")));
-        Self { all, read, prepare, ask, write, totals, now, stages, failures: Failures::default(), recent: Recent::default() }
+        Self { all, read, prepare, ask, write, totals, now, stages, servers: None, failures: Failures::default(), recent: Recent::default() }
     }
 
     /// Prints a line above the bars. If the terminal is gone, hides the bars instead of panicking.
@@ -70,10 +65,10 @@ impl Bars {
     /// Removes the bars. The summary has all counts, also those of earlier runs.
     fn clear(&self) {
         let bars = [&self.read, &self.prepare, &self.ask, &self.write, &self.totals, &self.now];
-        bars.into_iter().chain(&self.stages).for_each(ProgressBar::finish_and_clear);
+        bars.into_iter().chain(&self.stages).chain(&self.servers).for_each(ProgressBar::finish_and_clear);
     }
 
-    fn show(&self, s: &Snapshot) {
+    fn show(&mut self, s: &Snapshot) {
         let total = s.documents.unwrap_or(s.read + s.up_to_date);
         let [read, prepared, answered] = [s.read, s.prepared, s.answered].map(|done| done + s.up_to_date);
         for (bar, done) in [(&self.read, read), (&self.prepare, prepared), (&self.ask, answered), (&self.write, s.written)] {
@@ -102,12 +97,27 @@ impl Bars {
         let now =
             waiting(s).or_else(|| s.answering.as_deref().map(readable)).or_else(|| Some(format!("limit: {}", s.limited_by.as_ref()?)));
         self.now.set_message(cut(&now.unwrap_or_default(), whole));
+        if !s.servers.is_empty() {
+            let line = self.servers.get_or_insert_with(|| text_line(&self.all, "servers"));
+            let servers: Vec<String> = s.servers.iter().map(ToString::to_string).collect();
+            line.set_message(cut(&servers.join(", "), whole));
+        }
         if let Some(line) = &self.stages {
             let stages = s.stages.iter().map(|stage| format!("{} {:.0} %", stage.stage, 100.0 * stage.busy));
             let stages: Vec<String> = stages.chain([format!("at most {} in flight", s.concurrency)]).collect();
             line.set_message(fitted(&stages, whole));
         }
     }
+}
+
+/// A line of text among the bars.
+fn text_line(all: &MultiProgress, name: &'static str) -> ProgressBar {
+    let line = all.add(ProgressBar::new(0));
+    if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {msg}") {
+        line.set_style(style);
+    }
+    line.set_prefix(name);
+    line
 }
 
 impl Watcher for Bars {

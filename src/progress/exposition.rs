@@ -1,10 +1,10 @@
 //! The counters in the text format of Prometheus, version 0.0.4.
 //!
 //! The values come from the last snapshot, so no metrics library keeps a second copy. Except for
-//! `docmill_run_info`, label values come from closed lists.
+//! `docmill_run_info` and the addresses of several servers, label values come from closed lists.
 
 use crate::event::{RunEvent, Snapshot};
-use crate::model::{Latency, StageUse, WaitReason};
+use crate::model::{Latency, ServerUse, StageUse, WaitReason};
 use std::fmt::Write as _;
 
 /// The labels and the last snapshot of a run.
@@ -64,6 +64,7 @@ impl Seen {
             out.one("budget_usd", "gauge", "US dollars that may be spent in the output directory.", budget.max_usd);
             out.one("budget_spent_usd", "gauge", "US dollars spent in the output directory, including earlier runs.", budget.spent_usd);
         }
+        of_servers(&mut out, &s.servers);
         out.one("waiting_seconds", "gauge", "Time until the provider allows the next request.", s.waiting_s);
         out.one("paused", "gauge", "1 while the run is paused.", f64::from(u8::from(s.paused)));
         let shares: Vec<_> = s.stages.iter().flat_map(shares).collect();
@@ -74,6 +75,23 @@ impl Seen {
         out.family("queue_capacity", "gauge", "Items that a channel can hold.", queues.iter().map(|(l, _, most)| (&l[..], *most)));
         out.0
     }
+}
+
+/// What each of several servers does.
+fn of_servers(out: &mut Text, servers: &[ServerUse]) {
+    if servers.is_empty() {
+        return;
+    }
+    let mut family = |name, kind, help, value: fn(&ServerUse) -> f64| {
+        let samples: Vec<_> = servers.iter().map(|server| ([("server", server.server.as_str())], value(server))).collect();
+        out.family(name, kind, help, samples.iter().map(|(labels, value)| (&labels[..], *value)));
+    };
+    family("server_up", "gauge", "1 while a server takes requests.", |server| f64::from(u8::from(server.state.takes_requests())));
+    family("server_requests_in_flight", "gauge", "Requests in flight at a server.", |server| server.in_flight as f64);
+    family("server_requests_in_flight_limit", "gauge", "Maximum number of requests in flight at a server.", |server| server.places as f64);
+    family("server_requests_total", "counter", "Requests to a server that have ended.", |server| count(server.requests));
+    family("server_failures_total", "counter", "Requests that a server did not answer.", |server| count(server.failures));
+    family("server_moved_requests_total", "counter", "Requests about documents of another server.", |server| count(server.moved));
 }
 
 fn count(n: u64) -> f64 {

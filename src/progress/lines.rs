@@ -68,11 +68,18 @@ pub fn line(s: &Snapshot, left: Option<String>) -> String {
         waiting.clone(),
         if fits { String::new() } else { waiting.split(" for ").next().unwrap_or_default().to_owned() },
         format!("{} in flight", s.in_flight),
+        servers_missing(s).unwrap_or_default(),
         s.cost.to_string(),
         some(s.retries, counted(s.retries, "retry")),
         counted(s.requests, "request"),
     ];
     fitted(&parts, WIDTH)
+}
+
+/// How many of several servers take no requests.
+fn servers_missing(s: &Snapshot) -> Option<String> {
+    let missing = s.servers.iter().filter(|server| !server.state.takes_requests()).count();
+    (missing > 0).then(|| format!("{missing} of {} servers away", s.servers.len()))
 }
 
 /// Why the next request waits, other than for a permit.

@@ -11,7 +11,7 @@ use super::same_name;
 use super::secrets::secret_variables;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
-use crate::ask::{Account, AccountError, LocalFiles, Provider};
+use crate::ask::{Account, AccountError, LocalFiles, Provider, ServerSetting};
 use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection, StopToken};
 use crate::model::{AccountLimit, FailureCode, Row};
@@ -100,9 +100,12 @@ pub async fn assemble(
     };
     let address = simulator.as_ref().map_or_else(|| NO_ADDRESS.to_owned(), Simulator::base_url);
     if let (Server::Rehearsal(_), Some(provider)) = (&options.server, provider) {
-        settings.llm.base_url = format!("{address}{}", provider.below_the_host());
+        settings.llm.base_url = vec![ServerSetting::at(&format!("{address}{}", provider.below_the_host()))];
         // Simulated answers must not appear among the traces of a model.
         settings.report.traces.clear();
+    }
+    if provider == Some(Provider::Simulated) {
+        settings.llm.base_url.clear();
     }
     let table = prices::in_force(config, &settings)?;
     let (declared_limits, simulated) = simulation(&options.server, provider, &settings)?;
@@ -120,6 +123,8 @@ pub async fn assemble(
     let account = Account::resolve(&settings.llm, table, Some(&address), stated, key);
     let mut account = checked(account, config, &jobs)?;
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
+    // From here on, this is the number for all servers together.
+    settings.llm.concurrency = settings.llm.places();
     let (used, here) = (jobs.row_columns(), environment.of_inputs());
     let mut roots = open_inputs(config, &settings, &here, used.clone(), options.is_stream)?;
     let (tables, table_note) = tables::settle(&roots, settings.input.tables, options.guard)?;

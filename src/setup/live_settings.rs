@@ -45,7 +45,11 @@ impl Source {
         let (live, later): (Vec<String>, Vec<String>) = keys.into_iter().filter(|key| differs(key, wanted)).partition(|key| is_live(key));
         let flags = live.iter().filter_map(|key| Some((key.clone(), wanted.get(key)?.to_string(), wanted.origin(key).to_string())));
         let (next, problems) = now.with(&Layer::Flags(flags.collect())).map_err(|e| e.to_string())?;
-        let settings = Settings::from_config(&next, problems).map_err(|e| e.to_string())?;
+        let mut settings = Settings::from_config(&next, problems).map_err(|e| e.to_string())?;
+        self.account.servers().set_usual(settings.llm.concurrency);
+        if self.account.servers().are_several() {
+            settings.llm.concurrency = settings.llm.places();
+        }
         let max_cost = max_cost(&next, &settings, &self.account, &self.jobs).map_err(|error| error.to_string())?;
         let max_cost_per_day = max_cost_per_day(&next, &settings, &self.account, &self.jobs).map_err(|error| error.to_string())?;
         let json = |config: &Config, key: &str| config.get(key).and_then(|value| serde_json::to_value(value).ok()).unwrap_or(Value::Null);

@@ -10,7 +10,10 @@ use crate::gateway::Upstream;
 use crate::simulator::Simulator;
 
 /// Creates the account of the settings. Starts the simulator if it is the provider.
-pub async fn upstream(environment: &Environment, config: &Config, settings: Settings) -> Result<Upstream, SetupError> {
+pub async fn upstream(environment: &Environment, config: &Config, mut settings: Settings) -> Result<Upstream, SetupError> {
+    if settings.llm.provider == Provider::Simulated.as_str() {
+        settings.llm.base_url.clear();
+    }
     let simulator = match Provider::parse(&settings.llm.provider) {
         Ok(Provider::Simulated) => Some(start_simulator(scenario(&settings.simulator)?).await?),
         _ => None,
@@ -21,5 +24,7 @@ pub async fn upstream(environment: &Environment, config: &Config, settings: Sett
     let account = Account::resolve(&settings.llm, prices, Some(&address), stated, |name| environment.key(name));
     let mut account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
     account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
+    // From here on, this is the number for all servers together.
+    settings.llm.concurrency = settings.llm.places();
     Ok(Upstream { account, llm: settings.llm, simulator })
 }

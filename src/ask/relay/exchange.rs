@@ -25,7 +25,14 @@ pub(super) struct Exchanged {
 
 impl Relay {
     /// Sends an attempt. `unpooled` uses a new connection.
-    pub(super) async fn exchange(&self, request: &RelayRequest, body: Bytes, hides_usage: bool, unpooled: bool) -> Exchanged {
+    pub(super) async fn exchange(
+        &self,
+        server: usize,
+        request: &RelayRequest,
+        body: Bytes,
+        hides_usage: bool,
+        unpooled: bool,
+    ) -> Exchanged {
         let mut seen = Exchanged {
             result: Ok(Relayed::default()),
             status: None,
@@ -34,25 +41,25 @@ impl Relay {
             first_byte: None,
             begun: false,
         };
-        let exchange = Box::pin(self.receive(request, body, hides_usage, unpooled, &mut seen));
+        let exchange = Box::pin(self.receive((server, unpooled), request, body, hides_usage, &mut seen));
         let result = in_time(exchange, self.transport.times.total, "no complete response", "llm.timeout_s").await.flatten();
         Exchanged { result, ..seen }
     }
 
     async fn receive(
         &self,
+        (server, unpooled): (usize, bool),
         request: &RelayRequest,
         body: Bytes,
         hides_usage: bool,
-        unpooled: bool,
         seen: &mut Exchanged,
     ) -> Result<Relayed, Fault> {
         let (account, times) = (&self.account, self.transport.times);
         let address =
-            account.relay_address(request.endpoint).ok_or_else(|| Fault::new(Class::Permanent, FailureCode::Internal, "no endpoint"))?;
+            account.relay_address(server, request.endpoint).ok_or_else(|| Fault::new(Class::Permanent, FailureCode::Internal, "no endpoint"))?;
         let fault = |error| fault(&error, account);
         let sent = Instant::now();
-        let sending = self.transport.client(unpooled).post(address).headers(account.relay_headers()).body(body).send();
+        let sending = self.transport.client(server, unpooled).post(address).headers(account.relay_headers()).body(body).send();
         let mut response = match &request.events {
             Some(_) => in_time(sending, times.first_byte, "no response", "llm.first_byte_s").await?.map_err(fault)?,
             None => sending.await.map_err(fault)?,

@@ -220,7 +220,7 @@ impl Relay {
 
     /// Whether the provider has the endpoint.
     pub fn has(&self, endpoint: RelayEndpoint) -> bool {
-        self.account.relay_address(endpoint).is_some()
+        self.account.relay_address(0, endpoint).is_some()
     }
 
     /// Maximum cost of a request to `model` in the standard tier; `None` if the price is unknown.
@@ -267,7 +267,7 @@ mod tests {
                 Account::resolve(&settings, Prices::embedded(), Some("http://127.0.0.1:9"), None, |_| Some("key".into())).unwrap();
             let key = account.relay_headers().get("authorization").map(|key| key.to_str().unwrap().to_owned());
             assert_eq!(key.as_deref(), (provider != "simulated").then_some("Bearer key"));
-            account.relay_address(endpoint).map(|address| address.to_string())
+            account.relay_address(0, endpoint).map(|address| address.to_string())
         };
         for (provider, endpoint, expected) in [
             ("openai", RelayEndpoint::Chat, Some("https://api.openai.com/v1/chat/completions")),

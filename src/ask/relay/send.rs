@@ -11,6 +11,7 @@ use crate::ask::outcome::CallOutcome;
 use crate::ask::relay_endpoint::RelayEndpoint;
 use crate::ask::retry::wait;
 use crate::ask::retry_state::RetryState;
+use crate::ask::servers::Ended;
 use crate::model::{FailureCode, Moments, Money, Usage};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -29,13 +30,15 @@ const USAGE: &[u8] = b"\"stream_options\":{\"include_usage\":true},";
 pub(in crate::ask) struct Sum {
     pub attempts: u32,
     lost: u32,
+    /// Attempts that failed because of one of several servers, and were not billed.
+    moved: u32,
     cost: Option<Money>,
     usage: Usage,
 }
 
 impl Default for Sum {
     fn default() -> Self {
-        Self { attempts: 0, lost: 0, cost: Some(Money::ZERO), usage: Usage::default() }
+        Self { attempts: 0, lost: 0, moved: 0, cost: Some(Money::ZERO), usage: Usage::default() }
     }
 }
 
@@ -44,6 +47,10 @@ struct Tried {
     exchanged: Exchanged,
     /// Whether docmill added [`USAGE`].
     asks_usage: bool,
+    /// The number of its server.
+    server: usize,
+    /// Whether it failed because of its server, and another server can take the request.
+    can_move: bool,
 }
 
 impl Relay {
@@ -77,7 +84,7 @@ impl Relay {
     ) -> Result<T, Unanswered> {
         let mut state = RetryState::default();
         loop {
-            let Tried { exchanged, asks_usage } = self.attempt(request, ledger, sum).await?;
+            let Tried { exchanged, asks_usage, server, can_move } = self.attempt(request, ledger, sum, state.avoid).await?;
             let Exchanged { result, status, body, begun, .. } = exchanged;
             let response = Response { status: status.unwrap_or(200), body, begun };
             let fault = match result.and_then(|relayed| read(relayed, &response)) {
@@ -91,14 +98,23 @@ impl Relay {
             if asks_usage && refuses_usage(&fault) && !self.no_stream_usage.swap(true, Relaxed) {
                 continue;
             }
-            if matches!(fault.status, Some(404 | 405)) && self.account.go_below_v1() == Some(true) {
+            if matches!(fault.status, Some(404 | 405)) && self.account.go_below_v1(server) == Some(true) {
+                continue;
+            }
+            state.avoid = Some(server).filter(|_| can_move);
+            if can_move && fault.class != Class::Ambiguous && (sum.moved as usize) < self.account.servers().len() {
+                sum.moved += 1;
+                ledger.retrying(&fault, sum.attempts);
                 continue;
             }
             let is_final = is_about_items(request.endpoint, status, &body) || (request.is_trial && is_broken(&fault));
-            if is_final || !state.learn(&fault, sum.attempts, &self.retry, false) {
+            if is_final || !state.learn(&fault, sum.attempts - sum.moved, &self.retry, false) {
                 return Err(Unanswered::Failed { fault: Box::new(fault), status, body, stop: None });
             }
             ledger.retrying(&fault, sum.attempts);
+            if can_move && fault.class == Class::Ambiguous {
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = request.cancelled.cancelled() => return Err(Unanswered::Cancelled),
@@ -114,7 +130,13 @@ impl Relay {
     }
 
     /// Sends one attempt, from its reservation to its settlement.
-    async fn attempt(&self, request: &RelayRequest, ledger: &impl RelayLedger, sum: &mut Sum) -> Result<Tried, Unanswered> {
+    async fn attempt(
+        &self,
+        request: &RelayRequest,
+        ledger: &impl RelayLedger,
+        sum: &mut Sum,
+        avoid: Option<usize>,
+    ) -> Result<Tried, Unanswered> {
         let tokens = request.tokens;
         let bound = Bound { model: &request.model, input: tokens.most_input, output: tokens.most_output, tier: request.tier };
         let at_most = self.billing.bound(&self.account.prices, &bound);
@@ -125,6 +147,13 @@ impl Relay {
         }
         let ticket = Ticket { document: request.place, need: self.need(request), at_most };
         let queued = Timestamp::now();
+        let place = tokio::select! {
+            biased;
+            () = request.cancelled.cancelled() => Err(Unanswered::Cancelled),
+            _ = self.governor.stopped() => Err(Unanswered::Stopped),
+            place = self.account.servers().place(request.place, avoid) => Ok(place),
+        };
+        let place = place.inspect_err(|_| ledger.release(at_most))?;
         let permit = tokio::select! {
             biased;
             () = request.cancelled.cancelled() => Err(Unanswered::Cancelled),
@@ -148,21 +177,24 @@ impl Relay {
         let asks_usage = hides_usage && !self.no_stream_usage.load(Relaxed);
         let body = if asks_usage { with_usage(&request.body) } else { request.body.clone() };
         let (started, sent) = (Instant::now(), Timestamp::now());
-        let exchange = self.exchange(request, body, asks_usage, sum.lost > 0);
+        let exchange = self.exchange(place.server, request, body, asks_usage, sum.lost > 0);
         // An abandoned request stays in doubt.
-        let Ok(exchanged) = self.governor.unless_abandoned(exchange).await else {
+        let Ok(mut exchanged) = self.governor.unless_abandoned(exchange).await else {
             sum.cost = None;
             return Err(Unanswered::Stopped);
         };
         let moments =
             Moments { sent, first_byte: exchanged.first_byte.map(|time| after(sent, time)), ended: after(sent, started.elapsed()) };
         let billed = self.bill(&bound, &exchanged);
+        let ended = self.account.servers().ended(place, exchanged.result);
         permit.end(&Ending {
             usage: Some(billed.usage).filter(|usage| usage.input() > 0),
             cost: billed.cost,
-            rate_limits: &exchanged.rate_limits,
-            refused: exchanged.result.as_ref().err().and_then(|fault| refusal(fault, self.account.dialect, &self.retry, number)),
+            rate_limits: ended.rate_limits(&exchanged.rate_limits),
+            refused: ended.fault().and_then(|fault| refusal(fault, self.account.dialect, &self.retry, number)),
         });
+        let Ended { result, server, can_move, .. } = ended;
+        exchanged.result = result;
         let fault = exchanged.result.as_ref().err();
         let lost = fault.is_some_and(|fault| fault.class == Class::Ambiguous);
         sum.lost += u32::from(lost);
@@ -178,7 +210,7 @@ impl Relay {
             moments,
         };
         ledger.ended(id, at_most, attempt).await;
-        Ok(Tried { exchanged, asks_usage })
+        Ok(Tried { exchanged, asks_usage, server, can_move })
     }
 
     fn need(&self, request: &RelayRequest) -> Need {

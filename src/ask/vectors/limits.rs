@@ -58,7 +58,7 @@ pub(super) async fn stated(account: &Account, transport: &Transport) -> Option<P
     let mut url = account.server().clone();
     url.set_path("/info");
     let asking = async {
-        let mut response = transport.get(url).await.ok().filter(|response| response.status().is_success())?;
+        let mut response = transport.get(0, url).await.ok().filter(|response| response.status().is_success())?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.ok()? {
             body.extend_from_slice(&chunk);

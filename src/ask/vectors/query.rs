@@ -28,15 +28,20 @@ pub async fn query_vector(
     let group = Group { model: model.to_owned(), form: Arc::new(form.clone()) };
     let input = serde_json::Value::from(format!("{}{text}", form.prefix)).to_string();
     let body = body(&group, Encoding::Float, [input.as_str()].into_iter());
-    let mut attempt = 1;
+    let (mut attempt, mut server) = (1, 0);
     loop {
-        let url = account.relay_address(RelayEndpoint::Embeddings);
+        let url = account.relay_address(server, RelayEndpoint::Embeddings);
         let url = url.ok_or_else(|| format!("provider {} makes no vectors", account.provider.as_str()))?;
-        let response = transport.client(false).post(url).headers(account.relay_headers()).body(body.clone()).send().await;
-        let response = response.map_err(|error| fault_text(&error, account))?;
+        let response = match transport.client(server, false).post(url).headers(account.relay_headers()).body(body.clone()).send().await {
+            Err(error) if error.is_connect() && server + 1 < account.servers().addresses().len() => {
+                server += 1;
+                continue;
+            }
+            response => response.map_err(|error| fault_text(&error, account))?,
+        };
         let status = response.status().as_u16();
         let bytes = response.bytes().await.map_err(|error| fault_text(&error, account))?;
-        if matches!(status, 404 | 405) && account.go_below_v1() == Some(true) {
+        if matches!(status, 404 | 405) && account.go_below_v1(server) == Some(true) {
             continue;
         }
         let fault = match relayed(&HttpReply { status, header: &|_| None, body: &bytes }) {

@@ -10,11 +10,12 @@ const FURTHER_FILES: u64 = 64;
 /// Whether the limits of the process allow what the settings ask for.
 pub(super) fn limits(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let needed = 2 * settings.llm.concurrency as u64 + settings.read.concurrency as u64 + FURTHER_FILES;
+    let places = settings.llm.places() as u64;
+    let needed = 2 * places + settings.read.concurrency as u64 + FURTHER_FILES;
     findings.push(match open_files() {
         Some(most) if most < needed => Finding::warning(
             "open files",
-            format!("{most} allowed, about {needed} needed for llm.concurrency = {}", settings.llm.concurrency),
+            format!("{most} allowed, about {needed} needed for {places} requests in flight"),
             format!("Run ulimit -n {needed} first, or lower llm.concurrency"),
         ),
         Some(most) => Finding::ok("open files", format!("{most} allowed, about {needed} needed")),

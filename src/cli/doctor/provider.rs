@@ -4,6 +4,7 @@ use super::Finding;
 use crate::ask::{Account, Provider, Reached, reach};
 use crate::config::Config;
 use crate::model::did_you_mean;
+use futures::future::join_all;
 use crate::setup::{Environment, Settings, account, price_doubts};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,8 @@ const APART: Duration = Duration::from_mins(1);
 /// Beginnings of keys by provider. `sk-ant-` is a special case of `sk-`.
 const KEYS: [(&str, &str); 3] = [("sk-ant-", "anthropic"), ("sk-", "openai"), ("AIza", "gemini")];
 
-/// Key, reachability, clock, model and prices. Sends at most one request, which costs nothing.
+/// Key, reachability, clock, model and prices. Sends at most one request to each server, which costs
+/// nothing.
 pub(super) async fn checks(config: &Config, settings: &Settings, environment: &Environment) -> Vec<Finding> {
     let account = match account(config, settings, environment).await {
         Ok(account) => account,
@@ -24,11 +26,16 @@ pub(super) async fn checks(config: &Config, settings: &Settings, environment: &E
     }
     let mut findings = vec![key(&account)];
     findings.extend(proxy(&account, environment));
-    match reach(&account, &settings.llm).await {
-        Ok(reached) => findings.extend(reply(&account, &reached)),
-        Err(why) => {
-            let advice = "Check address, network and proxy (llm.base_url, HTTPS_PROXY)";
-            findings.push(Finding::problem("provider", format!("cannot reach {}: {why}", account.host()), advice));
+    let servers = account.servers();
+    let reached = join_all((0..servers.len()).map(|server| reach(&account, &settings.llm, server))).await;
+    for (address, reached) in servers.addresses().into_iter().zip(reached) {
+        let host = if servers.are_several() { address } else { account.host() };
+        match reached {
+            Ok(reached) => findings.extend(reply(&account, host, &reached)),
+            Err(why) => {
+                let advice = "Check address, network and proxy (llm.base_url, HTTPS_PROXY)";
+                findings.push(Finding::problem("provider", format!("cannot reach {host}: {why}"), advice));
+            }
         }
     }
     findings.push(match price_doubts(&account, environment) {
@@ -61,9 +68,8 @@ fn proxy(account: &Account, environment: &Environment) -> Option<Finding> {
 }
 
 /// What the response of the provider says.
-fn reply(account: &Account, reached: &Reached) -> Vec<Finding> {
+fn reply(account: &Account, host: &str, reached: &Reached) -> Vec<Finding> {
     let Reached { status, date, models, seconds } = reached;
-    let host = account.host();
     let mut findings = vec![match status {
         200..=299 => Finding::ok("provider", format!("{host} answered in {:.0} ms", seconds * 1000.0)),
         401 | 403 => Finding::problem("provider", format!("{host} refuses the key (status {status})"), account.key_hint()),
@@ -76,12 +82,13 @@ fn reply(account: &Account, reached: &Reached) -> Vec<Finding> {
     if !models.is_empty() {
         let is_there = models.contains(&account.model);
         findings.push(if is_there {
-            Finding::ok("model", format!("{} is available", account.model))
+            let of = if account.servers().are_several() { format!(" at {host}") } else { String::new() };
+            Finding::ok("model", format!("{} is available{of}", account.model))
         } else {
             let near = did_you_mean(&account.model, models.iter().map(String::as_str));
             Finding::warning(
                 "model",
-                format!("the list of models lacks {}{near}", account.model),
+                format!("the list of models of {host} lacks {}{near}", account.model),
                 "Check llm.model. Some lists are incomplete",
             )
         });

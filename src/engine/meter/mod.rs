@@ -16,7 +16,7 @@ mod stage;
 mod stream_preview;
 
 use super::Plan;
-use crate::ask::Governor;
+use crate::ask::{Governor, Servers};
 use crate::event::{BudgetUse, Snapshot};
 use crate::insight::{Rate, Situation};
 use crate::model::{AccountLimit, Bill, Latency, Limit, Money, QueueUse, RowStatus, StageUse, WaitReason};
@@ -65,6 +65,8 @@ pub(super) struct Meters {
     hedge: bool,
     /// `llm.documents`, if it is set.
     window: Option<usize>,
+    /// The servers of the account.
+    servers: Arc<Servers>,
     /// The governor, which knows why requests wait and for how long.
     pub governor: OnceLock<Arc<Governor>>,
     /// The use of the account's limits before the run.
@@ -124,6 +126,7 @@ impl Meters {
             cpu_before_s: cpu::seconds(),
             hedge: llm.hedge,
             window: Some(llm.documents).filter(|window| *window > 0),
+            servers: Arc::clone(plan.account.servers()),
             governor: OnceLock::new(),
             used_before: OnceLock::new(),
             documents: zero(),
@@ -230,6 +233,11 @@ impl Meters {
         InFlight(self)
     }
 
+    /// Messages about servers since the last call.
+    pub fn notes_of_servers(&self) -> Vec<String> {
+        self.servers.take_notes()
+    }
+
     /// Samples queue lengths and silence, which no event counts.
     pub fn sample(&self) {
         self.queues.sample();
@@ -334,6 +342,7 @@ impl Meters {
             budget: status.and_then(|status| status.budget).map(|(cap, spent)| BudgetUse { max_usd: cap.usd(), spent_usd: spent.usd() }),
             latency: Latency { counts: self.latency.iter().map(|n| n.load(Relaxed)).collect(), sum_s: self.request_time().as_secs_f64() },
             stages: self.stages(),
+            servers: self.servers.usage(),
             queues: self.queues(),
             answering: self.live().shown(),
             limited_by: self.limited_by(),
