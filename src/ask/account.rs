@@ -66,7 +66,8 @@ impl Account {
         };
         let servers = servers_of(settings, provider, simulator)?;
         let KeyFound { key, source } = KeyFound::find(settings, provider, stated, &environment)?;
-        let (endpoints, query) = read_servers(&servers, provider.dialect()).map_err(|message| AccountError { key: "llm.base_url", message })?;
+        let (endpoints, query) =
+            read_servers(&servers, provider.dialect()).map_err(|message| AccountError { key: "llm.base_url", message })?;
         for Endpoint { url, .. } in &endpoints {
             if exposure::is_exposed(settings, url, key.is_some()) {
                 let host = url.host_str().unwrap_or_default();

@@ -205,7 +205,11 @@ impl LlmClient {
         let shape = self.forms.shape(call);
         let extra = Extra { room, note: retry_state.note.as_deref(), stream, cache: question.cache, shape: &shape };
         let body = self.account.dialect.request(call, &extra);
-        let sent_as = SentAs { model: call.model.clone(), features: shape.features(call, &extra), below_v1: self.account.servers().endpoint(place.server).is_below_v1() };
+        let sent_as = SentAs {
+            model: call.model.clone(),
+            features: shape.features(call, &extra),
+            below_v1: self.account.servers().endpoint(place.server).is_below_v1(),
+        };
         self.observer.sent();
         let (started, sent) = (Instant::now(), Timestamp::now());
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };

@@ -252,13 +252,7 @@ impl ClientKind {
 }
 
 /// Builds an HTTP client that keeps at most `idle` idle connections.
-fn client(
-    account: &Account,
-    settings: &LlmSettings,
-    kind: ClientKind,
-    times: &Times,
-    idle: usize,
-) -> Result<reqwest::Client, ClientError> {
+fn client(account: &Account, settings: &LlmSettings, kind: ClientKind, times: &Times, idle: usize) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("docmill/", env!("CARGO_PKG_VERSION")))
         .http1_only()

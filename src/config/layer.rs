@@ -111,8 +111,7 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
     };
     let as_toml = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     let as_text = || Value::String(text.to_owned());
-    let as_list =
-        || Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect());
+    let as_list = || Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect());
     let value = match default {
         Expected::Servers if text.trim_start().starts_with('[') => as_toml().unwrap_or_else(as_text),
         Expected::Servers if text.split(',').count() > 1 && text.split(',').all(|part| part.trim_start().starts_with("http")) => as_list(),
@@ -189,7 +188,10 @@ fn typed(key: &str, value: Value, expected: Expected<'_>, origin: Origin) -> Fou
         (Expected::Servers, Value::String(url)) => Value::String(url),
         (Expected::Servers, Value::Array(items)) if items.iter().all(|item| item.is_str() || item.is_table()) => Value::Array(items),
         (Expected::Servers, _) => {
-            return Err(Problem::new(origin, format!("{key} takes an address, or a list of addresses and of {{ url = ..., weight = ... }}")));
+            return Err(Problem::new(
+                origin,
+                format!("{key} takes an address, or a list of addresses and of {{ url = ..., weight = ... }}"),
+            ));
         }
         // Users write five dollars as 5, not as 5.0.
         (Expected::Like(Value::Float(_)), Value::Integer(n)) => Value::Float(n as f64),

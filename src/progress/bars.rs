@@ -48,7 +48,19 @@ impl Bars {
         let text = |name| text_line(&all, name);
         let [read, prepare, ask, write] = ["read", "prepare", "ask", "write"].map(bar);
         let (totals, now, stages) = (text("so far"), text(""), with_stages.then(|| text("busy")));
-        Self { all, read, prepare, ask, write, totals, now, stages, servers: None, failures: Failures::default(), recent: Recent::default() }
+        Self {
+            all,
+            read,
+            prepare,
+            ask,
+            write,
+            totals,
+            now,
+            stages,
+            servers: None,
+            failures: Failures::default(),
+            recent: Recent::default(),
+        }
     }
 
     /// Prints a line above the bars. If the terminal is gone, hides the bars instead of panicking.

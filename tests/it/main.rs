@@ -75,6 +75,7 @@ mod secrets;
 mod serve;
 mod serve_kills;
 mod serve_network;
+mod servers;
 mod shards;
 mod shells;
 mod snapshots;

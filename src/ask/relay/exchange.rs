@@ -55,8 +55,9 @@ impl Relay {
         seen: &mut Exchanged,
     ) -> Result<Relayed, Fault> {
         let (account, times) = (&self.account, self.transport.times);
-        let address =
-            account.relay_address(server, request.endpoint).ok_or_else(|| Fault::new(Class::Permanent, FailureCode::Internal, "no endpoint"))?;
+        let address = account
+            .relay_address(server, request.endpoint)
+            .ok_or_else(|| Fault::new(Class::Permanent, FailureCode::Internal, "no endpoint"))?;
         let fault = |error| fault(&error, account);
         let sent = Instant::now();
         let sending = self.transport.client(server, unpooled).post(address).headers(account.relay_headers()).body(body).send();

@@ -203,10 +203,8 @@ impl Servers {
             Class::Denied => self.has_answered(server) == Some(false),
             _ => false,
         };
-        // All servers refuse a wrong key or model alike, so one of them must have answered before.
-        let choice = shared.choice.lock();
-        let is_settled = !matches!(fault.class, Class::RunFatal(_) | Class::Denied) || choice.servers.iter().any(|other| other.has_answered);
-        is_of_server && is_settled && choice.has_other(server, shared.now())
+        // If all servers refuse a wrong key or model, all are away in the end.
+        is_of_server && shared.choice.lock().has_other(server, shared.now())
     }
 }
 
@@ -262,7 +260,7 @@ impl Place<'_> {
         let is_set_aside = shared.choice.lock().end(self.server, sign, self.taken_at, shared.now());
         if is_set_aside {
             let endpoint = &self.servers.endpoints[self.server];
-            shared.note(format!("{} is set aside: {why}. Its calls go to the other servers, and docmill probes it", endpoint.base_url));
+            shared.note(format!("{} is set aside: {why}. Calls go to the other servers until it answers again", endpoint.base_url));
             probes.start(shared, self.server, endpoint);
         }
     }

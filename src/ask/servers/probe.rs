@@ -52,7 +52,7 @@ impl Probes {
                 }
                 probes += 1;
             }
-            shared.note(format!("{} is back after {} probes", endpoint.base_url, probes + 1));
+            shared.note(format!("{} answers again", endpoint.base_url));
             shared.choice.lock().back(server, shared.now());
         });
     }

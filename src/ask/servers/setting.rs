@@ -86,7 +86,8 @@ mod tests {
     fn an_address_is_text_or_a_list_of_texts_and_servers() {
         assert_eq!(read("\"\""), Ok(Vec::new()));
         assert_eq!(read("\"http://a\""), Ok(vec![ServerSetting::at("http://a")]));
-        let listed = read("[\"http://a\", { url = \"http://b\", weight = 2, concurrency = 8 }, { url = \"http://c\", weight = 0.5 }]").unwrap();
+        let listed =
+            read("[\"http://a\", { url = \"http://b\", weight = 2, concurrency = 8 }, { url = \"http://c\", weight = 0.5 }]").unwrap();
         let shown: Vec<_> = listed.iter().map(|server| (server.url.as_str(), server.weight, server.places(30))).collect();
         assert_eq!(shown, [("http://a", 1.0, 30), ("http://b", 2.0, 8), ("http://c", 0.5, 15)]);
         assert_eq!(ServerSetting { weight: 0.001, ..ServerSetting::at("http://a") }.places(10), 1);

@@ -4,8 +4,8 @@ use super::Finding;
 use crate::ask::{Account, Provider, Reached, reach};
 use crate::config::Config;
 use crate::model::did_you_mean;
-use futures::future::join_all;
 use crate::setup::{Environment, Settings, account, price_doubts};
+use futures::future::join_all;
 use std::time::{Duration, SystemTime};
 
 /// Difference of clocks above which docmill warns. Waits until a time of day depend on it.

@@ -215,6 +215,7 @@ impl Meters {
             tail: self.pace.tail(),
             hedge: self.hedge,
             window: self.window,
+            servers: self.servers.len(),
             changed: self.changed.load(Relaxed),
         }
     }

@@ -22,8 +22,11 @@ impl Situation {
         match limit {
             Limit::Concurrency if self.is_crowded() || self.is_kept_back() => None,
             // Requests come in waves, and the last wave takes as long as a full one.
-            Limit::Concurrency => grown("llm.concurrency", self.slots("ask"), self.requests)
-                .map(|(change, shorter, to)| (change, shorter.max(self.requests.div_ceil(to) as f64 * self.latency_s))),
+            Limit::Concurrency => {
+                grown("llm.concurrency", self.slots("ask") / self.servers.max(1), self.requests).map(|(change, shorter, to)| {
+                    (change, shorter.max(self.requests.div_ceil(to * self.servers.max(1) as u64) as f64 * self.latency_s))
+                })
+            }
             Limit::Reading => grown("read.concurrency", self.slots("read"), self.documents).map(without_number),
             Limit::Preparation => grown("prepare.workers", self.slots("prepare"), self.cores as u64).map(without_number),
             Limit::Documents => grown("llm.documents", self.window?, self.documents).map(without_number),
