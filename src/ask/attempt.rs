@@ -187,7 +187,7 @@ impl LlmClient {
     async fn send(
         &self,
         question: Question<'_>,
-        Admitted { permit, place, call, at_most, room, output, queued }: Admitted<'_>,
+        Admitted { permit, mut place, call, at_most, room, output, queued }: Admitted<'_>,
         ledger: &impl Ledger,
         retry_state: &RetryState,
         spent: &Spent,
@@ -214,6 +214,7 @@ impl LlmClient {
         let (started, sent) = (Instant::now(), Timestamp::now());
         let watch = Watch { begun: question.begun, observer: &*self.observer, call };
         let live = stream.then_some(&watch as &dyn StreamObserver);
+        place.sent();
         let sending = self.transport.send(place.server, &call.model, body, live, spent.maybe_billed > 0);
         let Exchange { result, rate_limits, status, first_byte } = self.governor.unless_abandoned(sending).await?;
         let time = started.elapsed();

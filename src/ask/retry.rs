@@ -12,6 +12,7 @@ use super::judge::judge;
 use super::outcome::{CallOutcome, clock_time};
 use super::request_forms::{Correction, SentAs};
 use super::retry_state::RetryState;
+use super::servers::moves_freely;
 use super::settings::RetrySettings;
 use crate::model::{Attempt, Call, Checked, Failure, FailureCode, Money, Spent, Unfit};
 use std::time::Duration;
@@ -86,7 +87,7 @@ impl LlmClient {
                 retry_state.avoid = None;
                 ledger.ended(attempt).await?;
                 continue;
-            } else if can_move && fault.class != Class::Ambiguous && (retry_state.moved as usize) < self.account.servers().len() {
+            } else if can_move && moves_freely(&fault) && retry_state.moved < self.account.servers().count() {
                 retry_state.moved += 1;
                 ledger.ended(attempt).await?;
                 self.observer.retrying(&call.label(), spent.attempts, &fault);
@@ -110,7 +111,7 @@ impl LlmClient {
                 continue;
             }
             self.observer.retrying(&call.label(), spent.attempts, &fault);
-            if can_move && fault.class == Class::Ambiguous {
+            if can_move && spent.attempts < self.account.servers().count() {
                 continue;
             }
             tokio::select! {

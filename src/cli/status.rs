@@ -9,7 +9,7 @@ use super::settings::archive_or_comparisons;
 use crate::ask::larger_cap;
 use crate::event::line;
 use crate::html_report::{advice, for_clients, is_of_server};
-use crate::model::{FailureCode, LedgerSum, Money, RowStatus, Tally, command_in, counted};
+use crate::model::{FailureCode, LedgerSum, Money, RowStatus, ServerUse, Tally, command_in, counted};
 use crate::progress::{plain, wrapped_for_stdout};
 use crate::store::{Archive, Doubt, Holder, Requests, Retry, RunCounts, RunLock, RunRecord, StoreError};
 use jiff::Timestamp;
@@ -97,6 +97,8 @@ struct Status<'s> {
     comparisons: Vec<Spent>,
     /// Results that this run does not replace: job, run and number of rows.
     others: Vec<(String, i64, u64)>,
+    /// What each of several servers does, or did until the end of the run.
+    servers: Vec<ServerUse>,
 }
 
 impl<'s> Status<'s> {
@@ -116,6 +118,7 @@ impl<'s> Status<'s> {
             ledger,
             comparisons: Vec::new(),
             others: others(archive, runs, run).map_err(CliError::internal)?,
+            servers: servers(archive, run).map_err(CliError::internal)?,
         })
     }
 
@@ -212,6 +215,10 @@ impl<'s> Status<'s> {
         if self.doubts.len() > SHOWN {
             line("", &format!("and {} more; --json lists all", self.doubts.len() - SHOWN));
         }
+        for server in &self.servers {
+            let ServerUse { requests, failures, .. } = server;
+            line("server", &format!("{server}, {} ended, {failures} of them without an answer", counted(*requests, "request")));
+        }
         line("spent", &format!("{}, {}", counted(self.ledger.requests, "request"), self.ledger.cost));
         // Requests in flight still get their responses.
         let is_more = self.ledger.maybe_billed > self.in_flight.len() as u64;
@@ -294,6 +301,7 @@ impl<'s> Status<'s> {
             "other_results": self.others.iter().map(|(job, run, rows)| json!({ "job": job, "run": run, "rows": rows })).collect::<Vec<_>>(),
             "in_flight": list(&self.in_flight),
             "in_doubt": list(&self.doubts),
+            "servers": self.servers,
             "in_doubt_at_most_usd": sum(&self.doubts).map(Money::usd),
             "requests": self.ledger.requests,
             "spent_usd": self.ledger.cost.exact().map(Money::usd),
@@ -319,6 +327,16 @@ fn others(archive: &Archive, runs: &[RunRecord], run: &RunRecord) -> Result<Vec<
         }
     }
     Ok(others)
+}
+
+/// The servers in the figures of a run, or in its last sample.
+fn servers(archive: &Archive, run: &RunRecord) -> Result<Vec<ServerUse>, StoreError> {
+    let text = match &run.figures {
+        Some(figures) => Some(figures.clone()),
+        None => archive.samples(run.id)?.pop().map(|(_, sample)| sample),
+    };
+    let figures: Value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    Ok(serde_json::from_value(figures["servers"].clone()).unwrap_or_default())
 }
 
 /// A command with another cap on money.

@@ -46,7 +46,7 @@ impl Source {
         let flags = live.iter().filter_map(|key| Some((key.clone(), wanted.get(key)?.to_string(), wanted.origin(key).to_string())));
         let (next, problems) = now.with(&Layer::Flags(flags.collect())).map_err(|e| e.to_string())?;
         let mut settings = Settings::from_config(&next, problems).map_err(|e| e.to_string())?;
-        self.account.servers().set_usual(settings.llm.concurrency);
+        let usual = settings.llm.concurrency;
         if self.account.servers().are_several() {
             settings.llm.concurrency = settings.llm.places();
         }
@@ -54,6 +54,7 @@ impl Source {
         let max_cost_per_day = max_cost_per_day(&next, &settings, &self.account, &self.jobs).map_err(|error| error.to_string())?;
         let json = |config: &Config, key: &str| config.get(key).and_then(|value| serde_json::to_value(value).ok()).unwrap_or(Value::Null);
         let changes = live.into_iter().map(|key| (key.clone(), json(&now, &key), json(&next, &key))).collect();
+        self.account.servers().set_usual(usual);
         *now = next;
         Ok(Revised {
             concurrency: settings.llm.concurrency,

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-SLOTS, SECONDS = 8, (0.4, 0.4, 0.2, 0.1)
+SLOTS, SECONDS = 8, (0.8, 0.8, 0.4, 0.2)
 CALLS, CONCURRENCY = 6, 16
 KILL_AT, DOWN = 15.0, 10.0
 

@@ -3,8 +3,8 @@
 use super::super::budget::{BudgetReached, Used};
 use super::super::day_budget::{DayBudget, DayReached};
 use super::super::settings::LimitSettings;
-use super::Governor;
 use super::configured::ConfiguredLimits;
+use super::{Governor, Stopped};
 use crate::model::{Money, WaitReason};
 
 /// The current limits and state of a governor.
@@ -33,6 +33,12 @@ impl Governor {
     /// What the cap has left, without what is spent and reserved; `None` without a cap.
     pub fn left(&self) -> Option<Money> {
         self.local().budget.left()
+    }
+
+    /// Waits until the run stops.
+    pub async fn stopped(&self) -> Stopped {
+        self.stop.cancelled().await;
+        Stopped
     }
 
     /// The current status.

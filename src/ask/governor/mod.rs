@@ -226,12 +226,6 @@ impl Governor {
         }
     }
 
-    /// Waits until the run stops.
-    pub async fn stopped(&self) -> Stopped {
-        self.stop.cancelled().await;
-        Stopped
-    }
-
     /// Waits for `time` of the account, or until the run stops.
     pub async fn pause(&self, time: Duration) -> Result<(), Stopped> {
         tokio::select! {

@@ -11,7 +11,7 @@ use crate::ask::outcome::CallOutcome;
 use crate::ask::relay_endpoint::RelayEndpoint;
 use crate::ask::retry::wait;
 use crate::ask::retry_state::RetryState;
-use crate::ask::servers::Ended;
+use crate::ask::servers::{Ended, moves_freely};
 use crate::model::{FailureCode, Moments, Money, Usage};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -102,7 +102,7 @@ impl Relay {
                 continue;
             }
             state.avoid = Some(server).filter(|_| can_move);
-            if can_move && fault.class != Class::Ambiguous && (sum.moved as usize) < self.account.servers().len() {
+            if can_move && moves_freely(&fault) && sum.moved < self.account.servers().count() {
                 sum.moved += 1;
                 ledger.retrying(&fault, sum.attempts);
                 continue;
@@ -112,7 +112,7 @@ impl Relay {
                 return Err(Unanswered::Failed { fault: Box::new(fault), status, body, stop: None });
             }
             ledger.retrying(&fault, sum.attempts);
-            if can_move && fault.class == Class::Ambiguous {
+            if can_move && sum.attempts < self.account.servers().count() {
                 continue;
             }
             tokio::select! {
@@ -153,7 +153,7 @@ impl Relay {
             _ = self.governor.stopped() => Err(Unanswered::Stopped),
             place = self.account.servers().place(request.place, avoid) => Ok(place),
         };
-        let place = place.inspect_err(|_| ledger.release(at_most))?;
+        let mut place = place.inspect_err(|_| ledger.release(at_most))?;
         let permit = tokio::select! {
             biased;
             () = request.cancelled.cancelled() => Err(Unanswered::Cancelled),
@@ -177,6 +177,7 @@ impl Relay {
         let asks_usage = hides_usage && !self.no_stream_usage.load(Relaxed);
         let body = if asks_usage { with_usage(&request.body) } else { request.body.clone() };
         let (started, sent) = (Instant::now(), Timestamp::now());
+        place.sent();
         let exchange = self.exchange(place.server, request, body, asks_usage, sum.lost > 0);
         // An abandoned request stays in doubt.
         let Ok(mut exchanged) = self.governor.unless_abandoned(exchange).await else {

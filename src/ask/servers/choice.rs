@@ -102,8 +102,7 @@ impl Choice {
 
     /// Whether a call could go to another server than this one before long.
     pub fn has_other(&self, server: usize, now: f64) -> bool {
-        let others = self.servers.iter().enumerate().filter(|(other, _)| *other != server);
-        others.into_iter().any(|(_, other)| other.closed_for(now) <= SHORT_S)
+        (0..self.servers.len()).any(|other| other != server && self.keeps(other, now))
     }
 
     /// Calls that wait.
@@ -159,10 +158,10 @@ impl Choice {
         open.iter().find_map(suitable).or_else(|| open.iter().find_map(avoided)).or_else(|| Some((open[0], self.helped()?)))
     }
 
-    /// The last call of the longest line, if the line is longer than its server has places.
+    /// The last call of the longest line, if more calls wait there than the server takes at a time.
     fn helped(&self) -> Option<Seat> {
         let (server, line) = self.own.iter().enumerate().max_by_key(|(_, line)| line.len())?;
-        let is_long = line.len() > self.servers[server].places();
+        let is_long = line.len() > self.servers[server].usual_places();
         line.last_key_value().filter(|_| is_long).map(|(seat, _)| *seat)
     }
 

@@ -109,9 +109,14 @@ impl Health {
 
     /// Maximum requests in flight now.
     pub fn places(&self) -> usize {
+        if self.is_on_trial { 1 } else { self.usual_places() }
+    }
+
+    /// Maximum requests in flight when the server is not on trial.
+    pub fn usual_places(&self) -> usize {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the ceiling is at least one")]
         let ceiling = self.ceiling.min(1e9) as usize;
-        if self.is_on_trial { 1 } else { self.limit.min(ceiling).max(1) }
+        self.limit.min(ceiling).max(1)
     }
 
     /// Whether it gets another request now.

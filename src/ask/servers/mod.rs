@@ -10,19 +10,19 @@
 mod choice;
 mod endpoint;
 mod health;
+mod place;
 mod probe;
 mod setting;
 #[cfg(test)]
 mod tests;
 
 pub(super) use endpoint::Endpoint;
-pub(super) use health::Sign;
+pub(super) use place::{Ended, Place, moves_freely};
 pub(super) use probe::Prober;
 pub use setting::ServerSetting;
 pub(super) use setting::read_servers;
 
-use super::dialect::RateLimitHeader;
-use super::fault::{Class, Fault, Pressure, StopKind};
+use super::fault::{Class, Fault, StopKind};
 use super::timeouts::at;
 use crate::model::{FailureCode, ServerUse};
 use choice::{Choice, Seat};
@@ -75,16 +75,6 @@ impl Shared {
     }
 }
 
-/// A place among the requests in flight of a server.
-#[derive(Debug)]
-pub(super) struct Place<'s> {
-    servers: &'s Servers,
-    /// The number of the server.
-    pub server: usize,
-    taken_at: f64,
-    has_ended: bool,
-}
-
 impl Servers {
     /// `usual` is the maximum number of requests in flight at a server that has no limit of its own.
     pub(super) fn new(endpoints: Vec<Endpoint>, settings: Vec<ServerSetting>, usual: usize) -> Self {
@@ -106,6 +96,11 @@ impl Servers {
     #[expect(clippy::len_without_is_empty, reason = "there is always one")]
     pub fn len(&self) -> usize {
         self.endpoints.len()
+    }
+
+    /// The same as a number of attempts.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX)
     }
 
     /// The addresses of the servers.
@@ -172,7 +167,7 @@ impl Servers {
     /// Waits for a place at a server. `avoid` is the server at which the call has just failed.
     pub(super) async fn place(&self, document: u64, avoid: Option<usize>) -> Place<'_> {
         let Some(Room { shared, .. }) = &self.room else {
-            return Place { servers: self, server: 0, taken_at: 0.0, has_ended: false };
+            return Place::new(self, 0, 0.0);
         };
         let turn = Arc::new(Notify::new());
         let seat = shared.choice.lock().enter(document, avoid, &turn, shared.now());
@@ -181,7 +176,7 @@ impl Servers {
             let changes_at = {
                 let (mut choice, now) = (shared.choice.lock(), shared.now());
                 if let Some(server) = choice.take(waiter.seat) {
-                    return Place { servers: self, server, taken_at: now, has_ended: false };
+                    return Place::new(self, server, now);
                 }
                 choice.changes_at(now)
             };
@@ -208,72 +203,6 @@ impl Servers {
     }
 }
 
-/// A request that has ended at a server.
-#[derive(Debug)]
-pub(super) struct Ended<T> {
-    pub result: Result<T, Fault>,
-    pub server: usize,
-    /// Whether it failed because of its server, and another server can take the call.
-    pub can_move: bool,
-    /// Whether the server is the only one, so that its limits are those of the account.
-    is_alone: bool,
-}
-
-impl<T> Ended<T> {
-    /// The rate limits that concern the whole account.
-    pub fn rate_limits<'l>(&self, seen: &'l [RateLimitHeader]) -> &'l [RateLimitHeader] {
-        if self.is_alone { seen } else { &[] }
-    }
-
-    /// The fault that concerns the whole account.
-    pub fn fault(&self) -> Option<&Fault> {
-        self.result.as_ref().err().filter(|_| self.is_alone)
-    }
-}
-
-impl Servers {
-    /// Returns a place. Limits and failures of one of several servers concern that server alone, and
-    /// its messages name it.
-    pub(super) fn ended<T>(&self, place: Place<'_>, mut result: Result<T, Fault>) -> Ended<T> {
-        let (server, is_alone) = (place.server, !self.are_several());
-        place.end(result.as_ref().err());
-        let can_move = result.as_ref().is_err_and(|fault| self.can_move(fault, server));
-        if let Err(fault) = &mut result
-            && !is_alone
-        {
-            fault.message = format!("{}: {}", self.endpoints[server].base_url, fault.message);
-        }
-        Ended { result, server, can_move, is_alone }
-    }
-}
-
-impl Place<'_> {
-    /// Returns the place and records how the request ended.
-    fn end(mut self, fault: Option<&Fault>) {
-        let sign = sign(fault, self.servers.has_answered(self.server) == Some(true));
-        self.give_back(sign, fault.map_or("", |fault| fault.message.as_str()));
-    }
-
-    fn give_back(&mut self, sign: Sign, why: &str) {
-        self.has_ended = true;
-        let Some(Room { shared, probes }) = &self.servers.room else { return };
-        let is_set_aside = shared.choice.lock().end(self.server, sign, self.taken_at, shared.now());
-        if is_set_aside {
-            let endpoint = &self.servers.endpoints[self.server];
-            shared.note(format!("{} is set aside: {why}. Calls go to the other servers until it answers again", endpoint.base_url));
-            probes.start(shared, self.server, endpoint);
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.give_back(Sign::Unknown, "");
-        }
-    }
-}
-
 /// A call in line. It leaves the line when it is dropped.
 struct Waiter<'s> {
     shared: &'s Shared,
@@ -283,22 +212,5 @@ struct Waiter<'s> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.shared.choice.lock().leave(self.seat, self.shared.now());
-    }
-}
-
-/// What the end of a request shows about its server.
-fn sign(fault: Option<&Fault>, has_answered: bool) -> Sign {
-    let Some(fault) = fault else { return Sign::Answered };
-    let wait = fault.wait().map(|wait| wait.as_secs_f64());
-    match (&fault.class, fault.pressure) {
-        (Class::NotSent, _) => Sign::Gone,
-        (Class::Ambiguous, _) if fault.code == FailureCode::TimedOut => Sign::TimedOut,
-        (Class::Ambiguous, _) if fault.code == FailureCode::BadReply => Sign::Failed,
-        (Class::Ambiguous | Class::RunFatal(_), _) => Sign::Gone,
-        (Class::Denied, _) if !has_answered => Sign::Gone,
-        (Class::Refused { .. }, Pressure::None) => wait.map_or(Sign::Failed, |wait| Sign::Busy(Some(wait))),
-        (Class::Refused { .. }, Pressure::Rate | Pressure::Ramp) => Sign::Busy(Some(wait.unwrap_or(1.0))),
-        (Class::Refused { .. }, Pressure::Overload | Pressure::Capacity) => Sign::Busy(wait),
-        _ => Sign::Answered,
     }
 }
