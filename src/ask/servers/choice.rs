@@ -10,7 +10,7 @@
 //! - While any server is up, no request goes to one that is away, paused or slow.
 //! - No server has more requests in flight than places.
 //! - No place of an open server stays free while a call waits that may take it. A call may take a
-//!   place of another server only if more calls wait for its own server than that has places.
+//!   place of another server only if many calls wait for its own server, and none for any server.
 //!
 //! The state is pure: the caller passes the time in seconds.
 
@@ -52,6 +52,9 @@ pub(super) struct Choice {
 
 /// Documents whose server is remembered. Those of early documents are forgotten first.
 const DOCUMENTS: usize = 1 << 15;
+/// Other servers help if more than this fraction of the places of a server wait in its line, and no
+/// other call waits. That happens at the end of a run.
+const MANY: usize = 4;
 /// Seconds of a pause for which calls wait for the server of their document.
 const SHORT_S: f64 = 0.5;
 
@@ -158,10 +161,10 @@ impl Choice {
         open.iter().find_map(suitable).or_else(|| open.iter().find_map(avoided)).or_else(|| Some((open[0], self.helped()?)))
     }
 
-    /// The last call of the longest line, if more calls wait there than the server takes at a time.
+    /// The last call of the longest line, if many calls wait there for what the server takes at a time.
     fn helped(&self) -> Option<Seat> {
         let (server, line) = self.own.iter().enumerate().max_by_key(|(_, line)| line.len())?;
-        let is_long = line.len() > self.servers[server].usual_places();
+        let is_long = line.len() > self.servers[server].usual_places() / MANY;
         line.last_key_value().filter(|_| is_long).map(|(seat, _)| *seat)
     }
 

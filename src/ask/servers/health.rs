@@ -76,7 +76,7 @@ const PAUSE_S: f64 = 0.5;
 /// First and longest wait before a probe, in seconds. A server that answers probes and fails at calls
 /// waits longer.
 const FIRST_PROBE_S: f64 = 0.25;
-const PROBE_S: f64 = 2.0;
+const PROBE_S: f64 = 1.0;
 const LONGEST_S: f64 = 60.0;
 
 impl Health {

@@ -234,7 +234,7 @@ fn a_refusal_closes_only_its_server_and_lowers_its_places() {
     let mut one = health(1.0, 8);
     one.begin(0.0);
     one.end(Sign::Answered, 0.0, 0.1);
-    for n in 0..10 {
+    for n in 0..4 {
         let at = f64::from(n);
         (0..4).for_each(|_| one.begin(at));
         (0..4).for_each(|_| assert!(!one.end(Sign::Busy(None), at, at + 0.5)));
