@@ -178,7 +178,7 @@ impl Account {
     /// Returns whether this is a change; `None` if the address already has a path or the dialect is
     /// another.
     pub(super) fn go_below_v1(&self, server: usize) -> Option<bool> {
-        if self.dialect.endpoint.may_need_v1 { self.servers.endpoint(server).go_below_v1() } else { None }
+        self.servers.endpoint(server).go_below_v1()
     }
 
     /// The address of an OpenAI-compatible endpoint at a server; `None` if the provider has no such
@@ -326,7 +326,7 @@ fn read_servers(servers: &[ServerSetting], dialect: Dialect) -> Result<(Vec<Endp
             return Err(number(format!("the same address as server {}. Remove it, or give the server a weight.", same + 1)));
         }
         query.extend(own);
-        endpoints.push(Endpoint::new(base, url));
+        endpoints.push(Endpoint::new(base, url, dialect.endpoint.may_need_v1));
     }
     Ok((endpoints, query))
 }

@@ -134,7 +134,7 @@ impl LlmClient {
                     self.observer.note(&format!(
                         "docmill sends requests to {0}/v1 from now on, because {0} says: {1}",
                         servers.endpoint(server).base_url,
-                        fault.message
+                        fault.message.trim_start_matches(&format!("{}: ", servers.endpoint(server).base_url))
                     ));
                 }
                 Some(false) => {}

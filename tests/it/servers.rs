@@ -140,6 +140,11 @@ fn a_server_that_cannot_do_the_job_is_set_aside() {
     let run = workspace.run(["--job", "echo.toml"]).exits(0).says(&["is set aside", &bad.url(), "does not exist"]);
     assert_eq!(run.csv("echo").rows.iter().filter(|row| row["status"] == "ok").count(), 30);
     assert!(bad.requests() < 8, "{} requests to a server without the model", bad.requests());
+    // An address without /v1 is corrected for each server.
+    let other = ModelServer::start();
+    let bare = workspace.clone().set("llm.base_url", format!("{}, {}/v1", other.url(), good.url())).set("output.dir", "bare");
+    let run = bare.run(["--job", "echo.toml"]).exits(0).says(&["docmill sends requests to", "/v1 from now on"]);
+    assert!(!run.stderr.contains("set aside") && other.requests() > 2, "{}", run.stderr);
     let workspace = workspace.set("llm.base_url", format!("{0}/v1,{0}/other/v1", bad.url())).set("output.dir", "other");
     workspace.run(["--job", "echo.toml"]).exits(5).says(&["does not exist", "llm.model"]);
 }

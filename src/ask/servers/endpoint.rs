@@ -10,6 +10,8 @@ pub(in crate::ask) struct Endpoint {
     /// The address without a slash at the end.
     pub base_url: String,
     pub url: Url,
+    /// Whether calls may have to go to `/v1` although the address does not include that.
+    may_need_v1: bool,
     /// Whether requests go to `/v1` although `base_url` does not include that.
     below_v1: AtomicBool,
     /// The last result of [`Self::address`], with the text that it was parsed from.
@@ -21,8 +23,9 @@ const CALLS: [&str; 3] = ["/chat/completions", "/messages", "/responses"];
 
 impl Endpoint {
     /// `base_url` is a valid address without a slash at the end, and `url` the same parsed.
-    pub fn new(base_url: String, url: Url) -> Self {
-        Self { base_url, below_v1: AtomicBool::new(false), parsed: Mutex::new((String::new(), url.clone())), url }
+    pub fn new(base_url: String, url: Url, may_need_v1: bool) -> Self {
+        let parsed = Mutex::new((String::new(), url.clone()));
+        Self { base_url, may_need_v1: may_need_v1 && url.path() == "/", below_v1: AtomicBool::new(false), parsed, url }
     }
 
     /// The address with this path and query.
@@ -55,9 +58,14 @@ impl Endpoint {
         self.below_v1.load(Relaxed)
     }
 
+    /// Whether a refusal with this status may mean that the address lacks `/v1`.
+    pub fn may_lack_v1(&self, status: Option<u16>) -> bool {
+        self.may_need_v1 && matches!(status, Some(404 | 405)) && !self.is_below_v1()
+    }
+
     /// Sends requests to `/v1` from now on. Returns whether this is a change; `None` if the address
-    /// already has a path.
+    /// already has a path or the dialect is another.
     pub fn go_below_v1(&self) -> Option<bool> {
-        (self.url.path() == "/").then(|| !self.below_v1.swap(true, Relaxed))
+        self.may_need_v1.then(|| !self.below_v1.swap(true, Relaxed))
     }
 }

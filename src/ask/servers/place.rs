@@ -44,8 +44,13 @@ impl Servers {
     /// its messages name it.
     pub(in crate::ask) fn ended<T>(&self, place: Place<'_>, mut result: Result<T, Fault>) -> Ended<T> {
         let (server, is_alone) = (place.server, !self.are_several());
-        place.end(result.as_ref().err());
-        let can_move = result.as_ref().is_err_and(|fault| self.can_move(fault, server));
+        // Such a call is repeated at /v1 of the same server.
+        let lacks_v1 = |fault: &Fault| self.endpoints[server].may_lack_v1(fault.status) && self.has_answered(server) == Some(false);
+        let is_misled = result.as_ref().is_err_and(lacks_v1);
+        if !is_misled {
+            place.end(result.as_ref().err());
+        }
+        let can_move = !is_misled && result.as_ref().is_err_and(|fault| self.can_move(fault, server));
         if let Err(fault) = &mut result
             && !is_alone
         {
