@@ -134,7 +134,7 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
 pub(super) const COMMANDS: [&str; 2] = ["llm.api_key_command", "watch.on_result"];
 
 /// The key of the servers: an address, or a list of addresses and of tables.
-const SERVERS: &str = "llm.base_url";
+pub(super) const SERVERS: &str = "llm.base_url";
 
 /// Keys that were renamed: earlier name, present name.
 pub(super) const RENAMED: [(&str, &str); 1] = [("llm.retry.max_systematic", "llm.retry.max_consecutive_failures")];

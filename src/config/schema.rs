@@ -2,7 +2,7 @@
 //!
 //! The embedded default has the keys, types, defaults and descriptions, and the rules have the rest.
 
-use super::layer::{COMMANDS, RENAMED};
+use super::layer::{COMMANDS, RENAMED, SERVERS};
 use super::{Config, DEFAULT, LISTS_OF_TABLES, Problems, Rule, key};
 use crate::model::DRAFT;
 use serde_json::{Map, Value as Json, json};
@@ -73,6 +73,16 @@ fn of_table(path: &str, table: &Table, sources: &Sources<'_>) -> Json {
 fn of_value(path: &str, default: &Value, sources: &Sources<'_>) -> Json {
     if LISTS_OF_TABLES.contains(&path) {
         return json!({"type": "array", "items": sources.items(path)});
+    }
+    if path == SERVERS {
+        let number = |key: &str, least: u64, most: u64| json!({"type": "number", key: least, "maximum": most});
+        let keys = json!({
+            "url": {"type": "string"},
+            "weight": number("exclusiveMinimum", 0, 1000),
+            "concurrency": merge(number("minimum", 0, 100_000), json!({"type": "integer"})),
+        });
+        let server = json!({"type": "object", "properties": keys, "required": ["url"], "additionalProperties": false});
+        return json!({"type": ["string", "array"], "items": {"anyOf": [{"type": "string"}, server]}, "default": ""});
     }
     let (kind, value) = match default {
         Value::String(text) => (json!({"type": "string"}), json!(text.value())),
