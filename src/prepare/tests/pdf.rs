@@ -1,5 +1,7 @@
 //! Tests of PDF documents that are built here.
 
+mod layout;
+
 use super::settings;
 use crate::model::FailureCode::{Empty, Encrypted, NoText, PrepareLimit, TooLong, TooManyPixels, Undecodable};
 use crate::model::{Failure, FailureCode};

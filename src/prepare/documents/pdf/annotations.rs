@@ -8,7 +8,7 @@ use crate::prepare::documents::xml::{self, Node};
 use hayro::hayro_interpret::TransformExt;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Rect as Area, Stream};
 use hayro::hayro_syntax::page::Page;
-use hayro::kurbo::Rect;
+use hayro::kurbo::{Point, Rect};
 
 /// Annotation flags: hidden, or not shown on screens.
 const UNSEEN: u32 = 1 << 1 | 1 << 5;
@@ -58,6 +58,25 @@ pub(super) fn notes(page: &Page<'_>) -> Vec<Note> {
         Some(Note { place, text: contents(&annotation)?, size: size(&look).unwrap_or(SIZE) })
     };
     annotations.iter::<Dict<'_>>().take(MOST).filter_map(note).collect()
+}
+
+/// Returns the areas whose text is struck, each on the upright page.
+pub(super) fn strikes(page: &Page<'_>) -> Vec<Rect> {
+    let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
+    let upright = page.initial_transform(true).to_kurbo();
+    let areas = |annotation: Dict<'_>| {
+        if annotation.get::<Name<'_>>(b"Subtype")?.as_str() != "StrikeOut" || is_unseen(&annotation) {
+            return None;
+        }
+        let corners: Vec<f64> = annotation.get::<Array<'_>>(b"QuadPoints")?.iter::<f32>().map(f64::from).collect();
+        let area = |quad: &[f64]| {
+            let corners = quad.chunks_exact(2).map(|corner| Point::new(corner[0], corner[1]));
+            let bounds = corners.map(|corner| Rect::from_points(corner, corner)).reduce(|a, b| a.union(b))?;
+            Some(upright.transform_rect_bbox(bounds))
+        };
+        Some(corners.chunks_exact(8).filter_map(area).collect::<Vec<_>>())
+    };
+    annotations.iter::<Dict<'_>>().take(MOST).filter_map(areas).flatten().collect()
 }
 
 /// Returns the comments on a page, each as `author: text` on one line.

@@ -64,8 +64,8 @@ pub(super) fn append(text: &mut String, character: char) -> bool {
             let next = ARABIC_SHAPES.partition_point(|(first, _)| *first <= u32::from(character));
             text.push_str(ARABIC_SHAPES[next - 1].1);
         }
-        // Word processors write these codes for bullets of Symbol and Wingdings.
-        '\u{F0B7}' | '\u{F0A7}' | '\u{F06C}' => text.push('•'),
+        // Word processors write these codes for bullets of Symbol, Wingdings and OpenSymbol.
+        '\u{F095}' | '\u{F0B7}' | '\u{F0A7}' | '\u{F06C}' => text.push('•'),
         '\u{E000}'..='\u{F8FF}' | UNKNOWN => {
             text.push(UNKNOWN);
             return false;
@@ -138,7 +138,7 @@ mod tests {
     fn shapes_become_letters() {
         assert_eq!(shown("e\u{FB03}cient \u{FB01}sh"), "efficient fish");
         assert_eq!(shown("\u{FEB3}\u{FEFC}\u{FEE1}"), "سلام");
-        assert_eq!(shown("\u{F0B7} \u{E123}\u{1}"), "• \u{FFFD}\u{FFFD}");
+        assert_eq!(shown("\u{F0B7}\u{F095} \u{E123}\u{1}"), "•• \u{FFFD}\u{FFFD}");
     }
 
     #[test]

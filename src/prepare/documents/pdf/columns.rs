@@ -21,6 +21,21 @@ const COLUMN_BYTES: usize = 12;
 const PROSE_BYTES: usize = 25;
 const PROSE_ROWS: usize = 6;
 const PROSE_FILL: f64 = 0.8;
+/// Minimum mean bytes of their words, with a space. Columns of numbers have fewer.
+const WORD: f64 = 3.5;
+/// Minimum bytes of a long line in a column, and minimum lines in columns of which one has long lines.
+///
+/// Programs draw such columns one after the other.
+const LONG: usize = 25;
+const LINES: usize = 4;
+/// Minimum number of long lines on both sides.
+const LONG_LINES: usize = 2;
+/// Minimum bytes and lines beside long lines, as in the sidebar of a letter, and maximum share of level lines.
+const SIDE_BYTES: usize = 4;
+const SIDE_LINES: usize = 5;
+const LEVEL: f64 = 0.8;
+/// Number of bands from which columns one above the other are rows of a table.
+const MANY_BANDS: usize = 3;
 /// Maximum number of strips to try.
 ///
 /// `MOST_PIECES` is the maximum number of pieces to search. Real pages have fewer of both.
@@ -50,6 +65,8 @@ pub(super) struct Band {
     pub(super) rows: Range<usize>,
     left: Side,
     right: Side,
+    /// Number of rows with text on both sides.
+    level: usize,
 }
 
 /// The text on one side of a strip.
@@ -57,8 +74,13 @@ pub(super) struct Band {
 struct Side {
     rows: usize,
     bytes: usize,
+    pieces: usize,
     /// Highest drawing order in the last row on this side.
     last: Option<usize>,
+    /// Lowest drawing order of all rows, and highest.
+    drawn: Option<(usize, usize)>,
+    /// Number of rows with long text.
+    long: usize,
     outer: Option<(f64, f64)>,
     covered: f64,
 }
@@ -67,8 +89,13 @@ impl Side {
     fn add(&mut self, pieces: &[&Piece]) {
         let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return };
         self.rows += 1;
-        self.bytes += pieces.iter().map(|piece| piece.text.len() + 1).sum::<usize>();
+        let bytes = pieces.iter().map(|piece| piece.text.len() + 1).sum::<usize>();
+        self.bytes += bytes;
+        self.pieces += pieces.len();
+        self.long += usize::from(bytes >= LONG);
         self.last = pieces.iter().map(|piece| piece.order).max();
+        let lowest = pieces.iter().map(|piece| piece.order).min();
+        self.drawn = lowest.zip(self.last).map(|(lowest, last)| self.drawn.map_or((lowest, last), |(a, b)| (a.min(lowest), b.max(last))));
         self.outer = Some(self.outer.map_or((first.left, last.right), |(a, b)| (a.min(first.left), b.max(last.right))));
         self.covered += last.right - first.left;
     }
@@ -92,6 +119,7 @@ impl Band {
         self.rows.end = row + 1;
         self.left.add(left);
         self.right.add(right);
+        self.level += usize::from(!left.is_empty() && !right.is_empty());
     }
 
     /// Whether the band was drawn before the following rows.
@@ -109,21 +137,64 @@ impl Band {
     /// Bytes of text in its columns; 0 without columns.
     fn columns(&self) -> usize {
         let long = self.left.bytes_per_row().min(self.right.bytes_per_row()) >= COLUMN_BYTES;
-        if self.has_sides() && long { self.left.bytes.min(self.right.bytes) } else { 0 }
+        if self.has_sides() && (long || self.is_sidebar()) { self.left.bytes.min(self.right.bytes) } else { 0 }
+    }
+
+    /// Whether one side was drawn before the other.
+    fn is_drawn_by_columns(&self) -> bool {
+        self.left.drawn.zip(self.right.drawn).is_some_and(|(left, right)| left.1 < right.0 || right.1 < left.0)
+    }
+
+    /// Whether short lines stand beside long ones.
+    fn is_sidebar(&self) -> bool {
+        let (short, long) =
+            if self.left.bytes_per_row() < self.right.bytes_per_row() { (&self.left, &self.right) } else { (&self.right, &self.left) };
+        short.rows >= SIDE_LINES
+            && short.bytes_per_row() >= SIDE_BYTES
+            && long.long >= LONG_LINES
+            && long.bytes_per_row() >= COLUMN_BYTES
+            && (self.level as f64) < LEVEL * short.rows as f64
+            && self.is_drawn_by_columns()
+    }
+
+    /// Bytes of text in its columns, if these are clearly no table.
+    fn text(&self) -> usize {
+        let both = [&self.left, &self.right];
+        let long = both.iter().all(|side| side.rows >= LINES && side.long >= LONG_LINES && side.bytes_per_row() >= COLUMN_BYTES)
+            && (self.left.long + self.right.long) * 2 >= self.left.rows + self.right.rows;
+        if self.is_drawn_by_columns() && (long || self.is_sidebar()) { self.left.bytes.min(self.right.bytes) } else { 0 }
     }
 
     /// Bytes of text in its columns, ignoring the drawing order.
     fn prose(&self) -> usize {
         let both = [&self.left, &self.right];
-        let full = both.iter().all(|side| side.rows >= PROSE_ROWS && side.bytes_per_row() >= PROSE_BYTES && side.fill() >= PROSE_FILL);
+        let full = both.iter().all(|side| {
+            side.rows >= PROSE_ROWS
+                && side.bytes_per_row() >= PROSE_BYTES
+                && side.fill() >= PROSE_FILL
+                && side.bytes as f64 >= WORD * side.pieces as f64
+        });
         if full { self.left.bytes.min(self.right.bytes) } else { 0 }
     }
+}
+
+/// Finds the strip between columns of text that are clearly no table.
+pub(super) fn clear_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
+    let strips = candidates(rows)?.into_iter().map(|(_, strip)| (bands(rows, &strip, true), strip));
+    heaviest(strips, Band::text).filter(|(_, bands)| bands.len() < MANY_BANDS)
 }
 
 /// Finds the strip that separates most text into columns.
 ///
 /// Returns the strip with the separated rows.
 pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
+    let strips = candidates(rows)?;
+    let drawn = strips.iter().map(|(_, strip)| (bands(rows, strip, true), strip.clone()));
+    heaviest(drawn, Band::columns).or_else(|| heaviest(strips.iter().cloned(), Band::prose))
+}
+
+/// Finds strips with text on both sides.
+fn candidates(rows: &[Row<'_>]) -> Option<Vec<(Vec<Band>, Strip)>> {
     if rows.iter().map(|row| row.pieces.len()).sum::<usize>() > MOST_PIECES {
         return None;
     }
@@ -132,9 +203,7 @@ pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
     let width = GUTTER * sizes.get(sizes.len() / 2)?;
     // Most candidates are line ends without text to their right. They are dropped first.
     let strips = strips(rows, width).into_iter().map(|strip| (bands(rows, &strip, false), strip));
-    let strips: Vec<(Vec<Band>, Strip)> = strips.filter(|(bands, _)| bands.iter().any(Band::has_sides)).collect();
-    let drawn = strips.iter().map(|(_, strip)| (bands(rows, strip, true), strip.clone()));
-    heaviest(drawn, Band::columns).or_else(|| heaviest(strips.iter().cloned(), Band::prose))
+    Some(strips.filter(|(bands, _)| bands.iter().any(Band::has_sides)).collect())
 }
 
 fn heaviest(strips: impl Iterator<Item = (Vec<Band>, Strip)>, weight: fn(&Band) -> usize) -> Option<(Strip, Vec<Band>)> {

@@ -56,6 +56,7 @@ pub(super) fn scan<'a>(
         bounds,
         last: None,
         spaced: false,
+        space: None,
         shapes: 0,
         drawn: None,
         run: 0,
@@ -74,6 +75,7 @@ pub(super) fn scan<'a>(
         Ok(()) => {
             let Scanner { mut scan, canvas, .. } = scanner;
             scan.settle(&canvas);
+            scan.strike(&annotations::strikes(page));
             for note in &annotations::notes(page) {
                 scan.note(note);
             }
@@ -90,6 +92,8 @@ struct Scanner<'s> {
     /// `None` if the next glyph must start a new piece.
     last: Option<(usize, Place)>,
     spaced: bool,
+    /// The drawn space behind the last piece, if it is the only one.
+    space: Option<Place>,
     shapes: u32,
     /// Transform of the last run's first glyph, and the run's length.
     drawn: Option<(Affine, usize)>,
@@ -131,6 +135,8 @@ impl Scanner<'_> {
         };
         if text[at..].trim().is_empty() {
             text.truncate(at);
+            let is_first = !self.spaced;
+            self.space = self.scan.pieces.last().filter(|piece| is_first && piece.is_before(place, style)).map(|_| place);
             self.spaced = true;
             self.last = None;
             return;
@@ -157,6 +163,7 @@ impl Scanner<'_> {
     /// Adds a piece with the text from `at`.
     fn push(&mut self, at: usize, place: Place, style: &Style, unknown: u32) {
         let text = at..self.scan.text.len();
+        let follows = self.space.take().is_some_and(|space| space.is_filled_to(place, style));
         let Place { left, right, baseline } = place;
         self.scan.pieces.push(Piece {
             right_to_left: self.scan.text[text.clone()].chars().any(characters::is_right_to_left),
@@ -168,6 +175,8 @@ impl Scanner<'_> {
             angle: style.angle,
             order: self.scan.pieces.len(),
             spaced: self.spaced,
+            follows,
+            struck: false,
             glyphs: 1,
             unknown,
             ink: style.ink,

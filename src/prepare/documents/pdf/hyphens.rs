@@ -141,6 +141,18 @@ pub(super) fn is_shared(rest: &str) -> bool {
     SHARED.contains(&leading(rest).to_lowercase().as_str())
 }
 
+/// Whether a text ends in a part of a web address.
+pub(super) fn is_address(text: &str) -> bool {
+    let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    last.contains("://") || last.starts_with("www.")
+}
+
+/// Whether the hyphen between two lines of a cell belongs to a code, a date or a name.
+pub(super) fn is_code(before: &str, after: &str) -> bool {
+    let before = before.strip_suffix(is_hyphen).unwrap_or(before);
+    before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric) && !is_shared(after)
+}
+
 /// Replaces the marks on all pages.
 pub(super) fn resolve<'t>(pages: impl Iterator<Item = &'t mut String>) {
     let mut pages: Vec<&mut String> = pages.collect();

@@ -21,6 +21,13 @@ const PARAGRAPH: f64 = 1.35;
 /// Maximum line distance within a paragraph, in ems.
 const LOOSE: f64 = 2.5;
 
+/// Minimum shift of raised or lowered digits of full size, in ems.
+const SHIFTED: f64 = 0.3;
+/// Signs of percentages.
+const PERCENT: [char; 2] = ['%', '\u{66A}'];
+/// The mark before and behind struck text.
+const STRUCK: &str = "~~";
+
 /// Writes the text of a page.
 #[derive(Debug)]
 pub(super) struct Lines<'t, 'p> {
@@ -28,13 +35,15 @@ pub(super) struct Lines<'t, 'p> {
     tables: &'t [Table<'p>],
     ruling: &'t Ruling,
     columns: &'t mut Columns,
+    /// Whether the text is that of a cell.
+    in_cell: bool,
     out: String,
 }
 
 impl<'t, 'p> Lines<'t, 'p> {
     /// Creates a writer for pieces that refer to `text`, and for tables that pieces stand for.
     pub(super) fn new(text: &'t str, tables: &'t [Table<'p>], ruling: &'t Ruling, columns: &'t mut Columns) -> Self {
-        Self { text, tables, ruling, columns, out: String::with_capacity(text.len() * 5 / 4) }
+        Self { text, tables, ruling, columns, in_cell: false, out: String::with_capacity(text.len() * 5 / 4) }
     }
 
     pub(super) fn finish(self) -> String {
@@ -87,7 +96,7 @@ impl<'t, 'p> Lines<'t, 'p> {
     /// The text of a cell, on one line.
     fn cell(&self, pieces: &[&Piece]) -> String {
         let (ruling, mut columns) = (Ruling::default(), Columns::default());
-        let mut lines = Lines { text: self.text, tables: &[], ruling: &ruling, columns: &mut columns, out: String::new() };
+        let mut lines = Lines { text: self.text, tables: &[], ruling: &ruling, columns: &mut columns, in_cell: true, out: String::new() };
         lines.paragraphs(&rows(pieces.to_vec()));
         lines.out.split_whitespace().collect::<Vec<_>>().join(" ")
     }
@@ -95,10 +104,23 @@ impl<'t, 'p> Lines<'t, 'p> {
     fn line(&mut self, row: &Row<'_>, paragraph: bool) {
         let start = self.out.len();
         let pieces = self.once(&row.pieces);
+        // In Arabic, the sign of a percentage is drawn to the left of its number.
+        let is_arabic = pieces.iter().any(|piece| self.text[piece.text.clone()].contains(|c| ('\u{600}'..='\u{6FF}').contains(&c)));
         let mut before: Option<&Piece> = None;
         for piece in spoken(&pieces, self.text) {
             let gap = before.map_or("", |before| self.gap(before, piece));
-            match self.shifted(piece, row) {
+            let was_struck = before.is_some_and(|before| before.struck);
+            if was_struck && !piece.struck {
+                self.out.push_str(STRUCK);
+            }
+            let gap = if piece.struck && !was_struck {
+                self.out.push_str(gap);
+                self.out.push_str(STRUCK);
+                ""
+            } else {
+                gap
+            };
+            match self.shifted(piece, row, before.is_none()) {
                 Some(shifted) if gap.is_empty() => {
                     self.out.push_str(&shifted);
                     // A note mark at the start is not part of the first word.
@@ -106,10 +128,19 @@ impl<'t, 'p> Lines<'t, 'p> {
                 }
                 _ => {
                     self.out.push_str(gap);
-                    self.out.push_str(&self.text[piece.text.clone()]);
+                    match self.text[piece.text.clone()].strip_prefix(PERCENT) {
+                        Some(number) if is_arabic && number.ends_with(char::is_numeric) => {
+                            self.out.push_str(number);
+                            self.out.push_str(&self.text[piece.text.clone()][..piece.text.len() - number.len()]);
+                        }
+                        _ => self.out.push_str(&self.text[piece.text.clone()]),
+                    }
                 }
             }
             before = Some(piece);
+        }
+        if before.is_some_and(|before| before.struck) {
+            self.out.push_str(STRUCK);
         }
         if start > 0 && self.out.len() > start && !self.joined(start) {
             self.out.insert_str(start, if paragraph { "\n\n" } else { "\n" });
@@ -149,11 +180,13 @@ impl<'t, 'p> Lines<'t, 'p> {
     }
 
     /// Converts raised or lowered digits, so that 10⁶ does not become 106.
-    fn shifted(&self, piece: &Piece, row: &Row<'_>) -> Option<String> {
+    ///
+    /// Text of full size must touch other words (`is_first` is false) and be shifted clearly.
+    fn shifted(&self, piece: &Piece, row: &Row<'_>, is_first: bool) -> Option<String> {
         let up = (row.baseline - piece.baseline) / row.size;
         let text = &self.text[piece.text.clone()];
         match up {
-            _ if piece.size > 0.85 * row.size => None,
+            _ if piece.size > 0.85 * row.size && (is_first || up.abs() < SHIFTED) => None,
             _ if up > 0.15 => characters::raised(text),
             _ if up < -0.08 => characters::lowered(text),
             _ => None,
@@ -170,6 +203,9 @@ impl<'t, 'p> Lines<'t, 'p> {
                 self.out.drain(start - SOFT.len_utf8()..start);
                 true
             }
+            // Addresses and codes are not divided.
+            Some(_) if hyphens::is_address(&self.out[..start]) => true,
+            Some(_) if !word && self.in_cell && hyphens::is_code(&self.out[..start], &self.out[start..]) => true,
             Some(_) if word && !hyphens::is_shared(&self.out[start..]) => {
                 self.out.insert(start, JOINT);
                 true

@@ -3,24 +3,33 @@
 //! Pieces form rows. Rows are split where a strip without text separates columns. Every piece is
 //! written once. The work is at most quadratic in the amount of text.
 
-use super::columns::best_strip;
+use super::columns::{best_strip, clear_strip};
 use super::lines::Lines;
 use super::pieces::Piece;
 use super::row::{Row, rows};
 use super::scan::Scan;
 use super::skew;
+use super::strikes;
 use super::tables::{self, Columns, Table};
 
 /// Maximum depth of columns within columns.
 const DEPTH: u32 = 12;
+
+/// Marks of list items, and maximum gap between a mark and its text, in ems.
+const MARKS: [&str; 6] = ["•", "◦", "▪", "■", "●", "○"];
+const MARK_GAP: f64 = 3.0;
+/// Maximum number of marks of a page whose text is looked for.
+const MOST_MARKS: usize = 1000;
 
 /// Returns the text of a page in reading order.
 ///
 /// `columns` are those of tables on the page before.
 pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
     let mut texts = Vec::new();
-    for group in skew::groups(&scan.pieces) {
+    for mut group in skew::groups(&scan.pieces) {
+        marks_with_text(&mut group.pieces, &scan.text);
         let ruling = scan.rules.levelled(group.angle);
+        strikes::mark(&mut group.pieces, &ruling);
         let (mut tables, pieces) = tables::tagged(&group.pieces, &scan.text);
         let tagged = tables.len();
         let (ruled, mut pieces) = tables::ruled(pieces, &ruling, &scan.text);
@@ -36,6 +45,25 @@ pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
     texts.join("\n\n")
 }
 
+/// Gives the mark of a list item the place of its text in the drawing order.
+///
+/// Browsers may draw all marks of a page behind its text.
+fn marks_with_text(pieces: &mut [Piece], text: &str) {
+    let is_mark = |piece: &Piece| MARKS.contains(&&text[piece.text.clone()]);
+    let marks: Vec<usize> = (0..pieces.len()).filter(|at| is_mark(&pieces[*at])).collect();
+    for at in marks.into_iter().take(MOST_MARKS) {
+        let mark = &pieces[at];
+        let is_beside = |piece: &&Piece| {
+            let gap = (piece.left - mark.right) / mark.size;
+            (0.0..MARK_GAP).contains(&gap) && (piece.baseline - mark.baseline).abs() < 0.2 * piece.size
+        };
+        let nearest = pieces.iter().filter(is_beside).min_by(|a, b| a.left.total_cmp(&b.left));
+        if let Some(order) = nearest.map(|piece| piece.order) {
+            pieces[at].order = order;
+        }
+    }
+}
+
 /// A piece at the place of a table.
 fn place(number: usize, table: &Table<'_>) -> Option<Piece> {
     let pieces = || table.rows.iter().flatten().flatten();
@@ -48,6 +76,7 @@ fn place(number: usize, table: &Table<'_>) -> Option<Piece> {
         right: bounds.x1,
         baseline: bounds.y0 + first.size,
         spaced: true,
+        follows: false,
         right_to_left: false,
         table: Some(number),
         cell: None,
@@ -57,8 +86,9 @@ fn place(number: usize, table: &Table<'_>) -> Option<Piece> {
 
 /// Writes the rows, column by column if columns exist.
 fn arrange<'p>(rows: Vec<Row<'p>>, depth: u32, lines: &mut Lines<'_, 'p>) {
+    let clear = (depth < DEPTH).then(|| clear_strip(&rows)).flatten();
     // A table with cells of several lines looks like columns, too.
-    let tables = if depth < DEPTH { lines.tables(&rows, true) } else { Vec::new() };
+    let tables = if depth < DEPTH && clear.is_none() { lines.tables(&rows, true) } else { Vec::new() };
     if !tables.is_empty() {
         let mut rows = rows.into_iter();
         let mut at = 0;
@@ -71,7 +101,8 @@ fn arrange<'p>(rows: Vec<Row<'p>>, depth: u32, lines: &mut Lines<'_, 'p>) {
         arrange(rows.collect(), depth + 1, lines);
         return;
     }
-    let Some((strip, bands)) = (depth < DEPTH).then(|| best_strip(&rows)).flatten() else {
+    let strip = clear.or_else(|| (depth < DEPTH).then(|| best_strip(&rows)).flatten());
+    let Some((strip, bands)) = strip else {
         lines.block(&rows);
         return;
     };

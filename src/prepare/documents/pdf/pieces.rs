@@ -18,6 +18,8 @@ const EM: f64 = 1000.0;
 const SAME_ANGLE: f64 = 0.2;
 /// Minimum gap that counts as a space, in ems.
 pub(super) const SPACE: f64 = 0.13;
+/// Maximum difference between a drawn space and the gap that it fills, in ems.
+const FILLED: f64 = 0.06;
 /// Maximum distance between two drawings of a bold character, in ems.
 const SAME_PLACE: f64 = 0.15;
 
@@ -39,6 +41,10 @@ pub(super) struct Piece {
     pub(super) order: usize,
     /// Whether a space was drawn before this piece.
     pub(super) spaced: bool,
+    /// Whether one drawn space fills the gap to the piece before, so that both are one phrase.
+    pub(super) follows: bool,
+    /// Whether a line is drawn through the middle of its letters.
+    pub(super) struck: bool,
     pub(super) right_to_left: bool,
     /// Number of its glyphs, and of those whose character is unknown.
     pub(super) glyphs: u32,
@@ -76,6 +82,13 @@ impl Piece {
         if self.is_along(style) && (self.baseline - place.baseline).abs() < 0.5 * style.size {
             self.right = self.right.max(place.right);
         }
+    }
+
+    /// Whether a drawn space begins where the piece ends.
+    pub(super) fn is_before(&self, space: Place, style: &Style) -> bool {
+        self.is_along(style)
+            && (self.baseline - space.baseline).abs() < 0.05 * style.size
+            && (space.left - self.right).abs() < FILLED * style.size
     }
 
     fn is_along(&self, style: &Style) -> bool {
@@ -123,6 +136,13 @@ pub(super) struct Style {
     turn: Affine,
     vertical: bool,
     pub(super) ink: Ink,
+}
+
+impl Place {
+    /// Whether a word begins where this space ends.
+    pub(super) fn is_filled_to(self, word: Self, style: &Style) -> bool {
+        (word.left - self.right).abs() < FILLED * style.size && (word.baseline - self.baseline).abs() < 0.05 * style.size
+    }
 }
 
 impl Style {

@@ -1,6 +1,7 @@
 //! Pieces of text on one line.
 
 use super::pieces::Piece;
+use super::runs::{Run, runs};
 
 /// Pieces on one line, from left to right.
 #[derive(Debug, Clone, Default)]
@@ -41,26 +42,30 @@ impl<'p> Row<'p> {
         a.1.min(b.1) - a.0.max(b.0) > 0.5 * 0.95 * small
     }
 
-    pub(super) fn push(&mut self, piece: &'p Piece) {
-        if piece.size > 1.05 * self.size {
-            (self.size, self.baseline) = (piece.size, piece.baseline);
+    fn push(&mut self, run: &Run<'p>) {
+        if run.base.size > 1.05 * self.size {
+            (self.size, self.baseline) = (run.base.size, run.base.baseline);
         }
-        self.pieces.push(piece);
+        self.pieces.extend(&run.pieces);
     }
 }
 
 /// Groups pieces into rows, from top to bottom.
-pub(super) fn rows(mut pieces: Vec<&Piece>) -> Vec<Row<'_>> {
-    pieces.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
+pub(super) fn rows(pieces: Vec<&Piece>) -> Vec<Row<'_>> {
+    let mut runs = runs(pieces);
+    runs.sort_by(|a, b| a.base.baseline.total_cmp(&b.base.baseline));
+    let mut lines: Vec<Vec<Run<'_>>> = Vec::new();
     let mut rows: Vec<Row<'_>> = Vec::new();
-    for piece in pieces {
-        if piece.table.is_some() {
-            rows.push(Row::of(vec![piece]));
-            continue;
-        }
-        match rows.iter_mut().rev().take(4).find(|row| row.takes(piece)) {
-            Some(row) => row.push(piece),
-            None => rows.push(Row::of(vec![piece])),
+    for run in runs {
+        let start = rows.len().saturating_sub(4);
+        let takes =
+            |at: &usize| run.base.table.is_none() && rows[*at].takes(run.base) && !lines[*at].iter().any(|line| line.is_above(&run));
+        if let Some(at) = (start..rows.len()).rev().find(takes) {
+            rows[at].push(&run);
+            lines[at].push(run);
+        } else {
+            rows.push(Row { baseline: run.base.baseline, size: run.base.size, pieces: run.pieces.clone() });
+            lines.push(vec![run]);
         }
     }
     for row in &mut rows {

@@ -8,6 +8,7 @@ use super::ink::Ink;
 use super::pieces::Piece;
 use super::skew::SLANT;
 use super::tables::Rules;
+use hayro::kurbo::Rect;
 
 /// The content of a page.
 #[derive(Debug, Default)]
@@ -76,6 +77,13 @@ impl Scan {
         self.invisible = count(|piece| if piece.ink.invisible { piece.glyphs } else { 0 });
     }
 
+    /// Marks the words in these areas as struck.
+    pub(super) fn strike(&mut self, areas: &[Rect]) {
+        for piece in &mut self.pieces {
+            piece.struck |= areas.iter().any(|area| area.contains(piece.centre()));
+        }
+    }
+
     /// Adds the lines of a note at its place.
     pub(super) fn note(&mut self, note: &Note) {
         let Note { place, text, size } = note;
@@ -98,6 +106,8 @@ impl Scan {
                     angle: 0.0,
                     order: self.pieces.last().map_or(0, |piece| piece.order + 1),
                     spaced: true,
+                    follows: false,
+                    struck: false,
                     right_to_left: words.chars().any(characters::is_right_to_left),
                     glyphs,
                     unknown: 0,

@@ -29,6 +29,8 @@ const FEW: usize = 5;
 const FULL: usize = 3;
 /// Minimum number of words of a caption.
 const CAPTION: usize = 4;
+/// Maximum number of lines of a row.
+const REACH: usize = 40;
 /// Share of the table's width that lines across it have.
 const ACROSS: f64 = 0.7;
 
@@ -46,14 +48,18 @@ pub(in super::super) fn tables<'p>(
     // Parts of a zone must have rows with all cells. Drawings have few.
     let is_full = |row: &Vec<Vec<&Piece>>| row.iter().filter(|cell| !cell.is_empty()).count() * 5 >= row.len() * 4;
     let mut search = |zone: Range<usize>, side: Side, full: usize| {
-        let (before, mut rest) = (found.len(), zone.clone());
-        while let Some((part, cut)) = part(rows, rest.clone(), text) {
+        // The last row of a table may go on behind its zone.
+        let free = |found: &[(Range<usize>, Table<'p>)], start: usize| found.last().map_or(start, |(range, _)| start.max(range.end));
+        let before = found.len();
+        let mut start = free(&found, zone.start);
+        while start < zone.end {
+            let Some((part, cut)) = part(rows, start..zone.end, text) else { break };
             let last = columns.last.clone();
             match table(rows, &part, side, ruling, columns, text) {
                 Some((_, table)) if table.rows.iter().filter(|row| is_full(row)).count() < full => columns.last = last,
                 table => found.extend(table),
             }
-            rest = cut..zone.end;
+            start = free(&found, cut);
         }
         found.len() > before
     };
@@ -259,7 +265,11 @@ fn table<'p>(
         .map(|rule| rule.at)
         .filter(|at| (bounds.y0 - 1.5 * size..bounds.y1 + 2.0 * size).contains(at))
         .collect();
-    if !(Evidence { lines: &lines, text, size, is_ruled: rules.len() >= 2, continues, side }).is_table() {
+    let drawn = logical::drawn(&lines);
+    // Columns of text are drawn one after the other.
+    let side = if drawn.as_ref().is_some_and(|rows| rows.len() > 2 || continues) { Side::Alone } else { side };
+    let evidence = Evidence { lines: drawn.as_ref().unwrap_or(&lines), text, size, is_ruled: rules.len() >= 2, continues, side };
+    if !evidence.is_table() {
         return None;
     }
     columns.last = Some(strips);
@@ -302,7 +312,7 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let fits = |at: &usize| {
         cells(*at).is_some_and(|line| {
             let few = rows[*at].pieces.len() <= WORDS * line.filled();
-            few && line.filled() >= 2 && line.filled() * 2 >= line.cells.len() && !is_phrase(&line)
+            few && line.filled() >= 2 && line.filled() * 2 >= line.cells.len() && !is_phrase(&line) && !is_joined(&line)
         })
     };
     let near = |at: usize| rows[at].baseline - rows[at - 1].baseline <= LEADING * rows[at].size;
@@ -311,7 +321,24 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let first = if is_caption(first, &cells, rows) { (first + 1..last).find(wide).unwrap_or(first) } else { first };
     let start = (part.start..first).rev().take_while(|at| fits(at) || inner(*at) && near(at + 1)).last().unwrap_or(first);
     let end = (last + 1..part.end).take_while(|at| fits(at) || inner(*at) && near(*at)).last().unwrap_or(last) + 1;
+    // A cell of the last row goes on below. It was drawn before the next cell.
+    let rest = |at: &usize| near(*at) && !is_other(&rows[*at]) && cells(*at).is_some() && is_drawn_within(&rows[start..=*at]);
+    let end = (end..rows.len()).take_while(rest).last().map_or(end, |at| at + 1);
     start..end
+}
+
+/// Whether the last line was drawn before the last words of the row above, and behind all rows before that.
+fn is_drawn_within(lines: &[Row<'_>]) -> bool {
+    let orders = |rows: &[Row<'_>]| rows.iter().flat_map(|row| &row.pieces).map(|piece| piece.order).collect::<Vec<_>>();
+    let last = lines.len() - 1;
+    let begins = |at: &usize| orders(&lines[..*at]).into_iter().max() < orders(&lines[*at..]).into_iter().min();
+    let row = (last.saturating_sub(REACH).max(1)..last).rev().find(begins);
+    row.is_some_and(|at| orders(&lines[last..]).into_iter().min() < orders(&lines[at..last]).into_iter().max())
+}
+
+/// Whether words of different cells are one phrase.
+fn is_joined(line: &Line<'_>) -> bool {
+    line.cells.windows(2).any(|pair| pair[0].last().zip(pair[1].first()).is_some_and(|(left, right)| strips::is_phrase(left, right)))
 }
 
 /// Whether the first row is a line above the table.

@@ -72,7 +72,7 @@ impl Evidence<'_, '_, '_> {
         };
         rows >= needed
             && aligned as f64 >= COLUMNS * columns as f64
-            && self.mean_length() > 1.9
+            && (self.mean_length() > 1.9 || self.has_headers())
             && !self.is_list(columns, numbers)
             && !self.is_contents(columns)
             && (numbers > 0 || self.mean_length() < SHORT as f64 && !self.is_prose() && self.is_drawn_by_rows())
@@ -87,8 +87,21 @@ impl Evidence<'_, '_, '_> {
         filled as f64 / cells.max(1) as f64
     }
 
+    /// Whether most columns have a header above numbers.
+    fn has_headers(&self) -> bool {
+        let columns = self.lines[0].cells.len();
+        let is_header = |column: &usize| {
+            let header = content(&self.lines[0].cells[*column], self.text);
+            header.chars().count() > 1 && header.contains(char::is_alphabetic) && self.is_number(*column)
+        };
+        columns > 2 && (0..columns).filter(is_header).count() * 5 >= columns * 4
+    }
+
     /// Whether most cells are single characters.
     fn is_matrix(&self) -> bool {
+        if self.has_headers() {
+            return false;
+        }
         let cells = || self.lines.iter().flat_map(|line| &line.cells).filter(|cell| !cell.is_empty());
         cells().filter(|cell| content(cell, self.text).trim_matches('−').chars().count() < 2).count() * 2 > cells().count()
     }

@@ -34,13 +34,12 @@ const LONG: usize = 400;
 pub(in super::super) fn tables<'p>(pieces: Vec<&'p Piece>, ruling: &Ruling, text: &str) -> (Vec<Table<'p>>, Vec<&'p Piece>) {
     let mut rest = pieces;
     let mut tables = Vec::new();
-    if rest.iter().any(|piece| piece.right_to_left) {
-        return (tables, rest);
-    }
     for (horizontal, vertical) in lattices(ruling) {
         let Some(grid) = Grid::of(&horizontal, &vertical) else { continue };
         let (inside, outside): (Vec<&Piece>, Vec<&Piece>) = rest.iter().partition(|piece| grid.field(piece).is_some());
-        if let Some(table) = grid.table(&inside, text) {
+        // The columns of right-to-left tables are not in order.
+        let is_backward = inside.iter().any(|piece| piece.right_to_left);
+        if let Some(table) = (!is_backward).then(|| grid.table(&inside, text)).flatten() {
             tables.push(table);
             rest = outside;
         }

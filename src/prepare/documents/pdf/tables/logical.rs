@@ -11,21 +11,99 @@ const LEADING: f64 = 1.7;
 const CENTRED: f64 = 0.2;
 /// Maximum distance between a line and one halfway to the next line of another cell, in ems.
 const HALF: f64 = 0.85;
+/// Maximum number of lines of a header.
+const HEADER: usize = 3;
+/// Minimum number of rows for which the drawing order is evidence.
+const ROWS: usize = 2;
+/// Number of lines above that may belong to the same row.
+const REACH: usize = 40;
 
 /// The cells of a row, each with its pieces.
 pub(super) type Cells<'p> = Vec<Vec<&'p Piece>>;
 
 /// Returns the rows that these lines are. `rules` are the positions of lines across the table.
 pub(super) fn rows<'p>(lines: Vec<Line<'p>>, rules: &[f64], text: &str) -> Vec<Cells<'p>> {
-    let begins = by_rules(&lines, rules, text).or_else(|| by_distance(&lines, text)).unwrap_or_else(|| by_content(&lines, text));
+    let begins = by_order(&lines)
+        .or_else(|| by_rules(&lines, rules, text))
+        .or_else(|| by_distance(&lines, text))
+        .unwrap_or_else(|| by_content(&lines, text));
+    joined(lines, &begins)
+}
+
+/// Joins each line that begins no row to the line above.
+fn joined<'p>(lines: Vec<Line<'p>>, begins: &[bool]) -> Vec<Cells<'p>> {
     let mut rows: Vec<Cells<'p>> = Vec::new();
     for (line, begins) in lines.into_iter().zip(begins) {
         match rows.last_mut() {
-            Some(row) if !begins => row.iter_mut().zip(line.cells).for_each(|(cell, more)| cell.extend(more)),
+            Some(row) if !*begins => row.iter_mut().zip(line.cells).for_each(|(cell, more)| cell.extend(more)),
             _ => rows.push(line.cells),
         }
     }
     rows
+}
+
+/// The rows as single lines, if the drawing order tells which lines are one row.
+pub(super) fn drawn<'p>(lines: &[Line<'p>]) -> Option<Vec<Line<'p>>> {
+    let begins = by_order(lines)?;
+    let first = lines.iter().zip(&begins).filter(|(_, begins)| **begins).map(|(line, _)| (line.baseline, line.size));
+    let copies = lines.iter().map(|line| Line { baseline: line.baseline, size: line.size, cells: line.cells.clone() });
+    let rows = joined(copies.collect(), &begins);
+    Some(first.zip(rows).map(|((baseline, size), cells)| Line { baseline, size, cells }).collect())
+}
+
+/// The lines that begin a row, if cells of several lines were drawn one after the other.
+///
+/// A line that was drawn before the last words of the line above belongs to the same row.
+fn by_order(lines: &[Line<'_>]) -> Option<Vec<bool>> {
+    let orders = |line: &Line<'_>| line.cells.iter().flatten().map(|piece| piece.order).collect::<Vec<_>>();
+    let mut begins = vec![true; lines.len()];
+    let mut next = usize::MAX;
+    for at in (1..lines.len()).rev() {
+        next = orders(&lines[at]).into_iter().min()?.min(next);
+        let last = lines[..at].iter().rev().take(REACH).flat_map(orders).max()?;
+        begins[at] = next > last;
+    }
+    let count = begins.iter().filter(|begins| **begins).count();
+    if count == lines.len() || count < ROWS {
+        return None;
+    }
+    for at in 1..lines.len() {
+        let near = lines[at].baseline - lines[at - 1].baseline <= LEADING * lines[at].size;
+        if !begins[at] && !near {
+            return None;
+        }
+        // The last cell of a row may go on, too.
+        begins[at] &= !(near && continues(&lines[at - 1], &lines[at]));
+    }
+    let mut start = 0;
+    while start < lines.len() {
+        let end = begins[start + 1..].iter().position(|begins| *begins).map_or(lines.len(), |length| start + 1 + length);
+        if !is_drawn_by_cells(&lines[start..end]) {
+            return None;
+        }
+        start = end;
+    }
+    Some(begins)
+}
+
+/// Whether a line has only words of the cell that was drawn last in the line above, and no first cell.
+fn continues(above: &Line<'_>, line: &Line<'_>) -> bool {
+    let last = |(at, cell): (usize, &Vec<&Piece>)| cell.iter().map(|piece| piece.order).max().map(|order| (order, at));
+    let drawn_last = above.cells.iter().enumerate().filter_map(last).max();
+    line.filled() == 1 && line.cells[0].is_empty() && drawn_last.is_some_and(|(_, at)| !line.cells[at].is_empty())
+}
+
+/// Whether each cell of a row was drawn at once. Cells that span several rows are not.
+fn is_drawn_by_cells(row: &[Line<'_>]) -> bool {
+    let mut drawn: Vec<(usize, usize)> = row
+        .iter()
+        .flat_map(|line| line.cells.iter().enumerate().flat_map(|(column, cell)| cell.iter().map(move |piece| (piece.order, column))))
+        .collect();
+    drawn.sort_unstable();
+    drawn.dedup_by_key(|(_, column)| *column);
+    let mut columns: Vec<usize> = drawn.iter().map(|(_, column)| *column).collect();
+    columns.sort_unstable();
+    columns.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// The lines that begin a row, if most rows have drawn lines between them.
@@ -86,12 +164,25 @@ fn fits(lines: &[Line<'_>], begins: &[bool], text: &str) -> bool {
                 return false;
             }
         }
-        if row.len() > 1 && !is_centred && (shared * 2 > used || shared == 0 && used < 2) {
+        let is_header = at == 0 && row.len() <= HEADER && is_header(row, &lines[end..], text);
+        if row.len() > 1 && !is_centred && !is_header && (shared * 2 > used || shared == 0 && used < 2) {
             return false;
         }
         at = end;
     }
     true
+}
+
+/// Whether the first lines have words above columns of numbers.
+fn is_header(row: &[Line<'_>], rest: &[Line<'_>], text: &str) -> bool {
+    let is_numbers = |cell: &[&Piece]| is_numeric(&content(cell, text));
+    let numbers = |column: &usize| {
+        let filled = || rest.iter().map(|line| &line.cells[*column]).filter(|cell| !cell.is_empty());
+        filled().count() > 0 && filled().filter(|cell| is_numbers(cell)).count() * 2 > filled().count()
+    };
+    let columns = row[0].cells.len();
+    row.iter().all(|line| line.filled() * 2 > columns && !line.cells.iter().any(|cell| is_numbers(cell)))
+        && (0..columns).filter(numbers).count() * 2 >= columns
 }
 
 /// Whether lines are cells of one row with a common middle, some with one line and some with two or more.

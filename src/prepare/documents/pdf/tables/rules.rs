@@ -124,6 +124,13 @@ pub(in super::super) struct Ruling {
     pub(super) vertical: Vec<Rule>,
 }
 
+impl Ruling {
+    /// Position, start and end of each line along the text.
+    pub(in super::super) fn across(&self) -> impl Iterator<Item = (f64, f64, f64)> {
+        self.horizontal.iter().map(|rule| (rule.at, rule.from, rule.to))
+    }
+}
+
 /// Joins lines that continue each other.
 fn joined(mut rules: Vec<Rule>) -> Vec<Rule> {
     rules.sort_by(|a, b| a.at.total_cmp(&b.at));

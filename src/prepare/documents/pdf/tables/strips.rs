@@ -126,7 +126,8 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     let before = at.checked_sub(1).map_or(f64::NEG_INFINITY, |at| middle(&strips[at]));
     let after = strips.get(at + 1).map_or(f64::INFINITY, middle);
     let (mut left, mut right, mut both, mut close, mut wide, mut numbered) = (0, 0, 0, 0, 0, 0);
-    let (mut two, mut only_left, mut only_right, mut signs) = (0, 0, 0, 0);
+    let (mut two, mut only_left, mut only_right, mut signs, mut phrased) = (0, 0, 0, 0, 0);
+    let is_equal = is_equal(rows, text);
     let word = |piece: &Piece| text[piece.text.clone()].to_owned();
     for row in rows {
         let first_right = row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < here);
@@ -140,6 +141,8 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
         if let (Some(left), Some(right)) = (left_word, right_word) {
             let gap = right.left - left.right;
             both += 1;
+            // Programs that print with letters of equal width write whole lines.
+            phrased += usize::from(is_phrase(left, right) && !is_equal);
             close += usize::from(gap <= space && !are_two_numbers(&word(left), &word(right)));
             numbered += usize::from(is_numeric(&word(left)) && !is_numeric(&word(right)));
             wide += usize::from(gap >= WIDE * size);
@@ -161,7 +164,15 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     if signs > 0 && signs + 1 >= both {
         return false;
     }
+    if phrased > 0 && phrased * 2 >= both {
+        return false;
+    }
     two > 1 || alternates || !phrases && (wide > 0 || constant || clear && close == 0)
+}
+
+/// Whether one drawn space is all that separates two words.
+pub(super) fn is_phrase(left: &Piece, right: &Piece) -> bool {
+    right.follows && right.order == left.order + 1
 }
 
 /// Whether two words are an amount and the number before it, and no amount with a space in it.

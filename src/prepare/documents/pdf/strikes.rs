@@ -1,0 +1,33 @@
+//! Finds struck words: a line is drawn through the middle of their letters.
+
+use super::pieces::Piece;
+use super::tables::Ruling;
+
+/// Heights of such lines above the baseline, in ems. Lines below words are lower.
+const FROM: f64 = 0.15;
+const TO: f64 = 0.45;
+/// Minimum share of a word's width that the line has, and maximum length beyond the words, in ems.
+const WIDTH: f64 = 0.8;
+const BEYOND: f64 = 0.6;
+
+/// Marks the struck pieces, which are level.
+pub(super) fn mark(pieces: &mut [Piece], ruling: &Ruling) {
+    for (at, from, to) in ruling.across() {
+        let is_struck = |piece: &Piece| {
+            let up = (piece.baseline - at) / piece.size;
+            let shared = piece.right.min(to) - piece.left.max(from);
+            (FROM..TO).contains(&up) && shared >= WIDTH * (piece.right - piece.left)
+        };
+        let struck: Vec<usize> = pieces.iter().enumerate().filter(|(_, piece)| is_struck(piece)).map(|(at, _)| at).collect();
+        let (Some(first), Some(last)) =
+            (struck.iter().map(|at| pieces[*at].left).reduce(f64::min), struck.iter().map(|at| pieces[*at].right).reduce(f64::max))
+        else {
+            continue;
+        };
+        let beyond = BEYOND * pieces[struck[0]].size;
+        // Lines of tables and drawings go on.
+        if first - from < beyond && to - last < beyond {
+            struck.into_iter().for_each(|at| pieces[at].struck = true);
+        }
+    }
+}
