@@ -19,7 +19,7 @@ const DEPTH: u32 = 12;
 const MARKS: [&str; 6] = ["•", "◦", "▪", "■", "●", "○"];
 const MARK_GAP: f64 = 3.0;
 /// Maximum number of marks of a page whose text is looked for.
-const MOST_MARKS: usize = 1000;
+const MOST_MARKS: usize = 200;
 
 /// Returns the text of a page in reading order.
 ///

@@ -3,6 +3,9 @@
 use super::pieces::Piece;
 use super::runs::{Run, runs};
 
+/// Maximum number of runs of a row that are compared with the next one.
+const MOST_RUNS: usize = 64;
+
 /// Pieces on one line, from left to right.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row<'p> {
@@ -58,8 +61,11 @@ pub(super) fn rows(pieces: Vec<&Piece>) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     for run in runs {
         let start = rows.len().saturating_sub(4);
-        let takes =
-            |at: &usize| run.base.table.is_none() && rows[*at].takes(run.base) && !lines[*at].iter().any(|line| line.is_above(&run));
+        let takes = |at: &usize| {
+            run.base.table.is_none()
+                && rows[*at].takes(run.base)
+                && !lines[*at].iter().rev().take(MOST_RUNS).any(|line| line.is_above(&run))
+        };
         if let Some(at) = (start..rows.len()).rev().find(takes) {
             rows[at].push(&run);
             lines[at].push(run);

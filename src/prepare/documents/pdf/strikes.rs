@@ -10,8 +10,14 @@ const TO: f64 = 0.45;
 const WIDTH: f64 = 0.8;
 const BEYOND: f64 = 0.6;
 
+/// Maximum number of lines times words. Drawings have more.
+const MOST: usize = 10_000_000;
+
 /// Marks the struck pieces, which are level.
 pub(super) fn mark(pieces: &mut [Piece], ruling: &Ruling) {
+    if ruling.across().count().saturating_mul(pieces.len()) > MOST {
+        return;
+    }
     for (at, from, to) in ruling.across() {
         let is_struck = |piece: &Piece| {
             let up = (piece.baseline - at) / piece.size;

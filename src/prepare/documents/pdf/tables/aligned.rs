@@ -322,7 +322,9 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let start = (part.start..first).rev().take_while(|at| fits(at) || inner(*at) && near(at + 1)).last().unwrap_or(first);
     let end = (last + 1..part.end).take_while(|at| fits(at) || inner(*at) && near(*at)).last().unwrap_or(last) + 1;
     // A cell of the last row goes on below. It was drawn before the next cell.
-    let rest = |at: &usize| near(*at) && !is_other(&rows[*at]) && cells(*at).is_some() && is_drawn_within(&rows[start..=*at]);
+    let rest = |at: &usize| {
+        near(*at) && !is_other(&rows[*at]) && cells(*at).is_some() && is_drawn_within(&rows[start.max(at.saturating_sub(2 * REACH))..=*at])
+    };
     let end = (end..rows.len()).take_while(rest).last().map_or(end, |at| at + 1);
     start..end
 }
