@@ -89,6 +89,7 @@ impl Canvas {
             colour: is_plain.then_some([r, g, b]),
             invisible: matches!(mode, DrawMode::Invisible),
             transparent: alpha < 13 || self.groups.iter().any(|(_, transparent)| *transparent),
+            struck: false,
             clip: self.clip(),
             step: self.step,
         }

@@ -176,7 +176,6 @@ impl Scanner<'_> {
             order: self.scan.pieces.len(),
             spaced: self.spaced,
             follows,
-            struck: false,
             glyphs: 1,
             unknown,
             ink: style.ink,

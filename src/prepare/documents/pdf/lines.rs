@@ -109,11 +109,11 @@ impl<'t, 'p> Lines<'t, 'p> {
         let mut before: Option<&Piece> = None;
         for piece in spoken(&pieces, self.text) {
             let gap = before.map_or("", |before| self.gap(before, piece));
-            let was_struck = before.is_some_and(|before| before.struck);
-            if was_struck && !piece.struck {
+            let was_struck = before.is_some_and(|before| before.ink.struck);
+            if was_struck && !piece.ink.struck {
                 self.out.push_str(STRUCK);
             }
-            let gap = if piece.struck && !was_struck {
+            let gap = if piece.ink.struck && !was_struck {
                 self.out.push_str(gap);
                 self.out.push_str(STRUCK);
                 ""
@@ -139,7 +139,7 @@ impl<'t, 'p> Lines<'t, 'p> {
             }
             before = Some(piece);
         }
-        if before.is_some_and(|before| before.struck) {
+        if before.is_some_and(|before| before.ink.struck) {
             self.out.push_str(STRUCK);
         }
         if start > 0 && self.out.len() > start && !self.joined(start) {

@@ -43,8 +43,6 @@ pub(super) struct Piece {
     pub(super) spaced: bool,
     /// Whether one drawn space fills the gap to the piece before, so that both are one phrase.
     pub(super) follows: bool,
-    /// Whether a line is drawn through the middle of its letters.
-    pub(super) struck: bool,
     pub(super) right_to_left: bool,
     /// Number of its glyphs, and of those whose character is unknown.
     pub(super) glyphs: u32,

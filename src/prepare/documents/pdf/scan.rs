@@ -80,7 +80,7 @@ impl Scan {
     /// Marks the words in these areas as struck.
     pub(super) fn strike(&mut self, areas: &[Rect]) {
         for piece in &mut self.pieces {
-            piece.struck |= areas.iter().any(|area| area.contains(piece.centre()));
+            piece.ink.struck |= areas.iter().any(|area| area.contains(piece.centre()));
         }
     }
 
@@ -107,7 +107,6 @@ impl Scan {
                     order: self.pieces.last().map_or(0, |piece| piece.order + 1),
                     spaced: true,
                     follows: false,
-                    struck: false,
                     right_to_left: words.chars().any(characters::is_right_to_left),
                     glyphs,
                     unknown: 0,

@@ -70,6 +70,39 @@ fn cells_of_several_lines_that_were_drawn_at_once_are_rows() {
 }
 
 #[test]
+fn cells_at_the_foot_of_their_row_belong_to_it() {
+    let (xs, mut drawn) = ([60.0, 200.0, 260.0], String::new());
+    drawn += &(at(60.0, 700.0, "Item") + &at(200.0, 712.0, "Unit") + &at(200.0, 700.0, "price") + &at(260.0, 700.0, "Qty"));
+    for (n, name) in (0_u8..).zip(["Bolt of steel with a/ring", "Nut", "Washer with a/long name", "Pin"]) {
+        let foot = 668.0 - 32.0 * f64::from(n);
+        let top = foot + 12.0 * name.matches('/').count() as f64;
+        for (line, text) in (0_u8..).zip(name.split('/')) {
+            drawn += &at(xs[0], top - 12.0 * f64::from(line), text);
+        }
+        drawn += &(at(xs[1], foot, &format!("{n}.25")) + &at(xs[2], foot, &format!("{n}7")));
+    }
+    let text = document(&[&drawn]).text();
+    assert!(text.starts_with("| Item | Unit price | Qty |\n"), "{text}");
+    assert!(
+        text.contains("| Bolt of steel with a ring | 0.25 | 07 |") && text.contains("| Washer with a long name | 2.25 | 27 |"),
+        "{text}"
+    );
+}
+
+#[test]
+fn rising_numbers_below_a_header_are_no_page_numbers() {
+    let xs = [60.0, 160.0, 240.0];
+    let rows: [&[&str]; 5] = [
+        &["Phase", "Lead", "Budget"],
+        &["Phase 1", "Ann", "100"],
+        &["Phase 2", "Bob", "200"],
+        &["Phase 3", "Cid", "300"],
+        &["Phase 4", "Di", "400"],
+    ];
+    assert!(document(&[&cells(&xs, 700.0, 12.0, &rows)]).text().contains("| Phase 4 | Di | 400 |"));
+}
+
+#[test]
 fn a_heading_above_a_table_is_no_row() {
     let xs = [60.0, 88.0, 200.0];
     let rows: [&[&str]; 4] = [&["No", "Name", "Amount"], &["1", "Ann", "1.50"], &["2", "Bob", "3.00"], &["3", "Cid", "4.50"]];
@@ -137,7 +170,7 @@ fn a_sidebar_of_short_lines_is_read_apart() {
     let mut drawn = String::new();
     for (lines, x, leading) in [(&side[..], 60.0, 12.0), (&main[..], 200.0, 13.0)] {
         for (n, line) in (0_u8..).zip(lines) {
-            write!(drawn, "{}", at(x, 700.0 - leading * f64::from(n), line)).unwrap();
+            drawn += &at(x, 700.0 - leading * f64::from(n), line);
         }
     }
     let words = document(&[&drawn]).text().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -174,7 +207,7 @@ fn a_table_with_lines_is_read_on_pages_with_other_directions() {
     let mut drawn = "BT /A 10 Tf 300 600 Td <0102> Tj ET\n".to_owned();
     for n in 0_u8..4 {
         let (x, y) = (60.0 + 60.0 * f64::from(n), 715.0 - 20.0 * f64::from(n));
-        write!(drawn, "60 {y} m 240 {y} l S {x} 715 m {x} 655 l S\n").unwrap();
+        writeln!(drawn, "60 {y} m 240 {y} l S {x} 715 m {x} 655 l S").unwrap();
         if n < 3 {
             for (column, name) in [(0_u8, "a"), (1, "b"), (2, "c")] {
                 drawn += &at(65.0 + 60.0 * f64::from(column), y - 14.0, &format!("v{name}{n}"));

@@ -19,6 +19,8 @@ const FILLED: f64 = 0.45;
 const SHORT: usize = 24;
 /// Minimum gap between two numbers that are no cell, in ems.
 const GAP: f64 = 0.95;
+/// Headers of page numbers.
+const PAGE: [&str; 8] = ["page", "pages", "p.", "seite", "s.", "página", "pagina", "стр."];
 /// Share of its column's width that a line of prose fills.
 const FULL: f64 = 0.85;
 
@@ -164,6 +166,11 @@ impl Evidence<'_, '_, '_> {
 
     /// Whether the last column has page numbers.
     fn is_contents(&self, columns: usize) -> bool {
+        let header = content(&self.lines[0].cells[columns - 1], self.text).to_lowercase();
+        let is_header = self.lines[0].filled() == columns && !is_numeric(&header) && !PAGE.contains(&header.as_str());
+        if is_header {
+            return false;
+        }
         let pages: Vec<Option<u32>> = self.column(columns - 1).map(|text| text.parse().ok()).collect();
         let rises = pages.windows(2).filter(|pair| pair[0].is_some() && pair[0] <= pair[1]).count();
         columns <= 3 && !self.is_ruled && pages.len() >= 2 && (rises + 1) * 10 >= pages.len() * 9

@@ -23,10 +23,10 @@ pub(super) type Cells<'p> = Vec<Vec<&'p Piece>>;
 
 /// Returns the rows that these lines are. `rules` are the positions of lines across the table.
 pub(super) fn rows<'p>(lines: Vec<Line<'p>>, rules: &[f64], text: &str) -> Vec<Cells<'p>> {
-    let begins = by_order(&lines)
-        .or_else(|| by_rules(&lines, rules, text))
-        .or_else(|| by_distance(&lines, text))
-        .unwrap_or_else(|| by_content(&lines, text));
+    let mut begins = by_rules(&lines, rules, text).or_else(|| by_distance(&lines, text)).unwrap_or_else(|| by_content(&lines, text));
+    for (begins, drawn) in begins.iter_mut().zip(by_order(&lines).unwrap_or_default()) {
+        *begins = drawn.unwrap_or(*begins);
+    }
     joined(lines, &begins)
 }
 
@@ -44,7 +44,7 @@ fn joined<'p>(lines: Vec<Line<'p>>, begins: &[bool]) -> Vec<Cells<'p>> {
 
 /// The rows as single lines, if the drawing order tells which lines are one row.
 pub(super) fn drawn<'p>(lines: &[Line<'p>]) -> Option<Vec<Line<'p>>> {
-    let begins = by_order(lines)?;
+    let begins: Vec<bool> = by_order(lines)?.into_iter().map(|begins| begins.unwrap_or(true)).collect();
     let first = lines.iter().zip(&begins).filter(|(_, begins)| **begins).map(|(line, _)| (line.baseline, line.size));
     let copies = lines.iter().map(|line| Line { baseline: line.baseline, size: line.size, cells: line.cells.clone() });
     let rows = joined(copies.collect(), &begins);
@@ -53,8 +53,9 @@ pub(super) fn drawn<'p>(lines: &[Line<'p>]) -> Option<Vec<Line<'p>>> {
 
 /// The lines that begin a row, if cells of several lines were drawn one after the other.
 ///
-/// A line that was drawn before the last words of the line above belongs to the same row.
-fn by_order(lines: &[Line<'_>]) -> Option<Vec<bool>> {
+/// A line that was drawn before the last words of the line above belongs to the same row. A line that
+/// begins in the last cell of the line above, or behind it, may belong to both (`None`).
+fn by_order(lines: &[Line<'_>]) -> Option<Vec<Option<bool>>> {
     let orders = |line: &Line<'_>| line.cells.iter().flatten().map(|piece| piece.order).collect::<Vec<_>>();
     let mut begins = vec![true; lines.len()];
     let mut next = usize::MAX;
@@ -83,22 +84,33 @@ fn by_order(lines: &[Line<'_>]) -> Option<Vec<bool>> {
         }
         start = end;
     }
-    Some(begins)
+    let is_sure = |at: usize| at == 0 || !begins[at] || first_column(&lines[at]) < last_column(&lines[at - 1]);
+    Some((0..lines.len()).map(|at| is_sure(at).then_some(begins[at])).collect())
+}
+
+/// The column that was drawn first.
+fn first_column(line: &Line<'_>) -> Option<usize> {
+    columns(line).min().map(|(_, column)| column)
+}
+
+/// The column that was drawn last.
+fn last_column(line: &Line<'_>) -> Option<usize> {
+    columns(line).max().map(|(_, column)| column)
+}
+
+/// The drawing order and the column of each piece.
+fn columns(line: &Line<'_>) -> impl Iterator<Item = (usize, usize)> {
+    line.cells.iter().enumerate().flat_map(|(column, cell)| cell.iter().map(move |piece| (piece.order, column)))
 }
 
 /// Whether a line has only words of the cell that was drawn last in the line above, and no first cell.
 fn continues(above: &Line<'_>, line: &Line<'_>) -> bool {
-    let last = |(at, cell): (usize, &Vec<&Piece>)| cell.iter().map(|piece| piece.order).max().map(|order| (order, at));
-    let drawn_last = above.cells.iter().enumerate().filter_map(last).max();
-    line.filled() == 1 && line.cells[0].is_empty() && drawn_last.is_some_and(|(_, at)| !line.cells[at].is_empty())
+    line.filled() == 1 && line.cells[0].is_empty() && last_column(above).is_some_and(|at| !line.cells[at].is_empty())
 }
 
 /// Whether each cell of a row was drawn at once. Cells that span several rows are not.
 fn is_drawn_by_cells(row: &[Line<'_>]) -> bool {
-    let mut drawn: Vec<(usize, usize)> = row
-        .iter()
-        .flat_map(|line| line.cells.iter().enumerate().flat_map(|(column, cell)| cell.iter().map(move |piece| (piece.order, column))))
-        .collect();
+    let mut drawn: Vec<(usize, usize)> = row.iter().flat_map(columns).collect();
     drawn.sort_unstable();
     drawn.dedup_by_key(|(_, column)| *column);
     let mut columns: Vec<usize> = drawn.iter().map(|(_, column)| *column).collect();
