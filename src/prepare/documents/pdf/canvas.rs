@@ -152,7 +152,7 @@ impl Canvas {
     ///
     /// `pictured` is the share of the page that pictures cover.
     pub(super) fn hides(&self, piece: &Piece, pictured: f64, is_drawing: bool) -> bool {
-        let Ink { colour, invisible, transparent, clip, step } = piece.ink;
+        let Ink { colour, invisible, transparent, clip, step, struck: _ } = piece.ink;
         if self.areas.len() > MOST_AREAS {
             return false;
         }
