@@ -84,7 +84,7 @@ fn by_order(lines: &[Line<'_>]) -> Option<Vec<Option<bool>>> {
         }
         start = end;
     }
-    let is_sure = |at: usize| at == 0 || !begins[at] || first_column(&lines[at]) < last_column(&lines[at - 1]);
+    let is_sure = |at: usize| at == 0 || !begins[at] || first_column(&lines[at]) < last_column(&lines[at.saturating_sub(REACH)..at]);
     Some((0..lines.len()).map(|at| is_sure(at).then_some(begins[at])).collect())
 }
 
@@ -93,9 +93,9 @@ fn first_column(line: &Line<'_>) -> Option<usize> {
     columns(line).min().map(|(_, column)| column)
 }
 
-/// The column that was drawn last.
-fn last_column(line: &Line<'_>) -> Option<usize> {
-    columns(line).max().map(|(_, column)| column)
+/// The column of some lines that was drawn last.
+fn last_column(lines: &[Line<'_>]) -> Option<usize> {
+    lines.iter().flat_map(columns).max().map(|(_, column)| column)
 }
 
 /// The drawing order and the column of each piece.
@@ -105,7 +105,7 @@ fn columns(line: &Line<'_>) -> impl Iterator<Item = (usize, usize)> {
 
 /// Whether a line has only words of the cell that was drawn last in the line above, and no first cell.
 fn continues(above: &Line<'_>, line: &Line<'_>) -> bool {
-    line.filled() == 1 && line.cells[0].is_empty() && last_column(above).is_some_and(|at| !line.cells[at].is_empty())
+    line.filled() == 1 && line.cells[0].is_empty() && last_column(std::slice::from_ref(above)).is_some_and(|at| !line.cells[at].is_empty())
 }
 
 /// Whether each cell of a row was drawn at once. Cells that span several rows are not.
