@@ -55,7 +55,6 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
                     done += 1;
                     rows += commit.parts.iter().map(|part| part.rows).sum::<u64>();
                     failed_rows += commit.parts.iter().map(|part| part.failed).sum::<u64>();
-                    continue;
                 }
                 State::Claimed(beat) => {
                     rows += beat.done;
