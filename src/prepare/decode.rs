@@ -11,6 +11,7 @@ use super::colour::{Colours, Profile};
 use super::heif::HeifDecoder;
 use super::image_kind::ImageKind;
 use super::jxl::JxlDecoder;
+use super::tiff_image::{self, TiffImage};
 use super::{frames, jpeg};
 use crate::model::{Failure, FailureCode};
 use image::metadata::Orientation;
@@ -68,7 +69,11 @@ impl<'a> Source<'a> {
         let colours = icc.map_or(Colours::Srgb, |icc| Colours::of(&icc, channels));
         let eight_bits = colour.bytes_per_pixel() == colour.channel_count();
         let plain_colours = eight_bits && !cmyk && !matches!(colours, Colours::Other(_));
-        let note = matches!(colours, Colours::Unknown).then_some("its colour profile cannot be used, so colours may differ");
+        let note = match colours {
+            Colours::Unknown => Some("its colour profile cannot be used, so colours may differ"),
+            _ if kind == ImageKind::Tiff && tiff_image::is_scaled(bytes) => Some("its numbers are sent as shades of grey"),
+            _ => None,
+        };
         let (profile, inks) = match colours {
             Colours::Other(profile) if cmyk => (None, Some(profile)),
             Colours::Other(profile) => (Some(profile), None),
@@ -151,6 +156,11 @@ pub(super) fn decoder(bytes: &[u8], kind: ImageKind, max_pixels_mp: u32) -> Resu
             _ => Box::new(HeifDecoder::new(bytes, most_pixels)?),
         });
     };
+    if kind == ImageKind::Tiff
+        && let Some(image) = TiffImage::new(bytes, most_bytes)?
+    {
+        return Ok(Box::new(image));
+    }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(most_bytes);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);

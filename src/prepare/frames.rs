@@ -129,6 +129,20 @@ pub(super) fn is_premultiplied(bytes: &[u8]) -> bool {
     extra == Some(ASSOCIATED_ALPHA)
 }
 
+/// A field of the first page of a TIFF whose value is a number of 16 bits or less.
+pub(super) struct TiffField {
+    pub value: usize,
+    /// Position of its low byte in the file.
+    pub low_byte: usize,
+}
+
+/// Finds a field of the first page of a TIFF. BigTIFF is not supported.
+pub(super) fn tiff_field(bytes: &[u8], tag: usize) -> Option<TiffField> {
+    let file = Tiff::new(bytes)?;
+    let at = file.entry(file.first_page()?, tag)? + 8;
+    Some(TiffField { value: file.number(at, 2)?, low_byte: at + usize::from(file.big_endian) })
+}
+
 /// The block structure of a TIFF. BigTIFF is not supported.
 struct Tiff<'a> {
     bytes: &'a [u8],
@@ -150,8 +164,12 @@ impl<'a> Tiff<'a> {
 
     /// Value of a 16-bit field that is stored in its entry.
     fn short(&self, page: usize, tag: usize) -> Option<usize> {
-        let mut entries = (0..self.number(page, 2)?).map(|entry| page + 2 + entry * 12);
-        self.number(entries.find(|at| self.number(*at, 2) == Some(tag))? + 8, 2)
+        self.number(self.entry(page, tag)? + 8, 2)
+    }
+
+    /// Position of the entry of a field.
+    fn entry(&self, page: usize, tag: usize) -> Option<usize> {
+        (0..self.number(page, 2)?).map(|entry| page + 2 + entry * 12).find(|at| self.number(*at, 2) == Some(tag))
     }
 
     fn number(&self, at: usize, size: usize) -> Option<usize> {

@@ -106,6 +106,7 @@ impl ImageKind {
             }
             Self::JpegXl if cfg!(target_os = "linux") => "Convert it with `djxl FILE FILE.jpg`, or exclude it with input.exclude",
             Self::Heic | Self::Avif | Self::JpegXl => "Convert it with `magick FILE FILE.jpg`, or exclude it with input.exclude",
+            Self::Tiff => "Save it as PNG, or as TIFF with LZW compression, or exclude it with input.exclude",
             _ => "Re-export the file, or exclude it with input.exclude",
         }
     }

@@ -35,6 +35,7 @@ mod sniff;
 mod split;
 mod text;
 mod text_tokens;
+mod tiff_image;
 mod wire;
 
 #[cfg(test)]

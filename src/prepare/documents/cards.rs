@@ -1,6 +1,6 @@
 //! Calendars (ICS) and address cards (VCF): each entry with its fields, one on a line.
 
-use super::{Extract, ImageLimits, PrepareSettings, Reader, encoding, mail, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, mail, verdict};
 use crate::model::Failure;
 use encoding_rs::Encoding;
 use std::fmt::Write as _;
@@ -10,6 +10,8 @@ pub(super) const VCF: Reader = Reader { format: "vcf", name: CARDS, recognises: 
 
 const CALENDAR: &str = "a calendar (ICS)";
 const CARDS: &str = "a file of address cards (VCF)";
+/// Maximum number of open parts to track.
+const DEPTH: usize = 64;
 /// Fields that only programs need.
 const TECHNICAL: [&str; 20] = [
     "VERSION",
@@ -47,11 +49,20 @@ fn read_vcf(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
     entries(bytes, CARDS)
 }
 
+/// The events of a calendar as text, if there are any.
+pub(super) fn calendar(bytes: &[u8]) -> Option<String> {
+    match entries(bytes, CALENDAR).ok()?.pages.pop()? {
+        Page::Text(text) => Some(text),
+        Page::Image(_) => None,
+    }
+}
+
 fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
     let decoded = encoding::decode(bytes);
     let (mut text, mut left_out) = (String::new(), 0);
     // Open parts, and those among them whose fields are left out.
-    let (mut depth, mut silent) = (0_usize, 0_usize);
+    let mut open: Vec<String> = Vec::new();
+    let mut silent = 0_usize;
     let is_silent = |part: &str| usize::from(["VTIMEZONE", "VALARM"].iter().any(|name| part.eq_ignore_ascii_case(name)));
     let mut card = Card::default();
     let mut start = None;
@@ -63,17 +74,20 @@ fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
         let parameters: Vec<&str> = parameters.collect();
         match key.as_str() {
             "BEGIN" => {
-                depth += 1;
+                if open.len() < DEPTH {
+                    open.push(value.to_ascii_uppercase());
+                }
                 silent += is_silent(&value);
                 if ["VEVENT", "VTODO", "VJOURNAL", "VCARD"].contains(&value.to_ascii_uppercase().as_str()) && !text.is_empty() {
                     text.push('\n');
                 }
-                if depth == 1 || value.eq_ignore_ascii_case("VEVENT") {
+                if open.len() == 1 || value.eq_ignore_ascii_case("VEVENT") {
                     (card, start) = (Card { at: text.len(), ..Card::default() }, None);
                 }
             }
             "END" => {
-                depth = depth.saturating_sub(1);
+                let begun = open.iter().rposition(|part| value.eq_ignore_ascii_case(part));
+                open.truncate(begun.unwrap_or(open.len()));
                 silent = silent.saturating_sub(is_silent(&value));
                 if let Some(name) = card.name.take().filter(|name| !card.has_name && !name.is_empty()) {
                     card.has_name = true;
@@ -100,6 +114,9 @@ fn entries(bytes: &[u8], name: &str) -> Result<Extract, Failure> {
         }
     }
     let mut extract = Extract { notes: decoded.notes(), ..Extract::text(text) };
+    if !open.is_empty() {
+        extract.notes.push(verdict::CUT.to_owned());
+    }
     if left_out > 0 {
         extract.notes.push(format!("{} left out", verdict::counted(left_out, "attached file")));
     }

@@ -5,6 +5,7 @@
 
 use super::archive::{self, Archive};
 use super::markdown::Markdown;
+use super::style_sheet::MOST_BYTES;
 use super::xml::{self, Node, attribute};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, parts, verdict};
 use crate::model::{Failure, FailureCode};
@@ -35,7 +36,8 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     let package = package.ok_or_else(|| damaged("it does not name its package"))?;
     let book = Book::read(&archive.needed(&package)?)?;
     let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let chapters: Vec<String> = book.chapters.iter().map(|chapter| parts::join(folder, &plain(chapter))).collect();
+    let place = |files: &[String]| files.iter().map(|file| parts::join(folder, &plain(file))).collect::<Vec<_>>();
+    let chapters = place(&book.chapters);
     // Encrypted fonts do not affect the text.
     let scrambled = archive.text("META-INF/encryption.xml")?.unwrap_or_default();
     if chapters.iter().any(|chapter| scrambled.contains(chapter.as_str())) {
@@ -43,10 +45,16 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         return Err(Failure::new(FailureCode::Encrypted, message));
     }
     let (mut texts, mut notes, mut hidden) = (vec![book.head()], Vec::new(), false);
+    let mut styles = String::new();
+    for sheet in place(&book.sheets) {
+        if let Some(text) = archive.text(&sheet)?.filter(|text| styles.len() + text.len() <= MOST_BYTES) {
+            styles.push_str(&text);
+        }
+    }
     for chapter in &chapters {
         match archive.text(chapter)? {
             Some(text) => {
-                let (text, part_hidden) = html::markdown(&text);
+                let (text, part_hidden) = html::styled(&text, &styles);
                 hidden |= part_hidden;
                 texts.push(text);
             }
@@ -78,6 +86,8 @@ struct Book {
     authors: Vec<String>,
     /// Files in reading order.
     chapters: Vec<String>,
+    /// Its style sheets.
+    sheets: Vec<String>,
     pictures: usize,
 }
 
@@ -94,6 +104,9 @@ impl Book {
                     "creator" => book.authors.push(String::new()),
                     "item" => {
                         book.pictures += usize::from(attribute(tag, "media-type").is_some_and(|kind| kind.starts_with("image/")));
+                        if attribute(tag, "media-type").as_deref() == Some("text/css") {
+                            book.sheets.extend(attribute(tag, "href"));
+                        }
                         files.extend(attribute(tag, "id").zip(attribute(tag, "href")));
                     }
                     "itemref" => order.extend(attribute(tag, "idref")),

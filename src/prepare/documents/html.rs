@@ -1,18 +1,20 @@
 //! Converts HTML pages, book chapters and mail bodies to Markdown.
 //!
 //! The title comes first, then all text that a browser shows, in order. Links keep absolute
-//! addresses. Scripts, styles and navigation are omitted. Text hidden by a tag is omitted with a
-//! note.
+//! addresses. Scripts and navigation are omitted. Text that a tag or a style sheet of the page hides
+//! is omitted with a note.
 //!
 //! Tags are processed one after another without a tree. Therefore deep nesting is harmless, and
 //! broken nesting almost so.
 
 use super::encoding::{self, Decoded};
+use super::style_sheet::Sheet;
 use super::tags::converted;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
+use std::rc::Rc;
 
 pub(super) const READER: Reader = Reader { format: "html", name: NAME, recognises, read };
 
@@ -49,11 +51,20 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     if hidden {
         extract.notes.push(verdict::HIDDEN.to_owned());
     }
+    if is_cut(&decoded.text) {
+        extract.notes.push(verdict::CUT.to_owned());
+    }
     if misdeclared {
         extract.notes.push(format!("the declared encoding does not fit the page; docmill detected {}", decoded.encoding));
     }
     extract.notes.extend(Decoded { guessed: decoded.guessed && !misdeclared, ..decoded }.notes());
     verdict::readable(NAME, extract)
+}
+
+/// Whether a whole page breaks off inside a tag.
+fn is_cut(html: &str) -> bool {
+    let end = html.rfind('<').filter(|at| html.rfind('>').is_some_and(|end| end < *at)).map(|at| &html[at + 1..]);
+    end.is_some_and(|tag| tag.is_empty() || tag.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!')))
 }
 
 /// Decodes a page by its declared encoding. Valid UTF-8 has priority. Also returns whether the
@@ -85,12 +96,23 @@ fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
 
 /// Converts a page to Markdown. The flag reports hidden text.
 pub(super) fn markdown(html: &str) -> (String, bool) {
+    styled(html, "")
+}
+
+/// Converts a page that has the style sheets `linked`. The flag reports hidden text.
+pub(super) fn styled(html: &str, linked: &str) -> (String, bool) {
     let html = &*tamed(html);
-    let page = converted(html, true);
+    let sheet = Rc::new(Sheet::of(html, linked));
+    let mut page = converted(html, true, &sheet);
     // A skipped element without an end would remove the rest of the page. The table of contents of
     // a book consists only of navigation.
-    let whole = page.skipping.is_empty() && !page.markdown.is_empty();
-    let page = if whole { page } else { converted(html, false) };
+    if !page.skipping.is_empty() || page.markdown.is_empty() {
+        page = converted(html, false, &sheet);
+    }
+    // A script shows a page that its style sheets hide.
+    if page.markdown.is_empty() && !sheet.is_empty() {
+        page = converted(html, true, &Rc::default());
+    }
     let hidden = page.hidden;
     let title = page.title.split_whitespace().collect::<Vec<_>>().join(" ");
     let body = page.markdown.finish();

@@ -6,7 +6,7 @@ use super::markdown::{Markdown, Script};
 use super::numbering::BinaryLists;
 use super::ppt_tables::{self, SlideTable};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
-use super::{doc_forms, doc_properties};
+use super::{doc_comments, doc_forms, doc_properties, ppt_slides};
 use crate::model::Failure;
 use std::collections::VecDeque;
 use undoc::model::RevisionType;
@@ -39,7 +39,9 @@ fn read_ppt(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
     let document = undoc::ppt::PptParser::from_bytes(sound.to_vec()).and_then(|mut parser| parser.parse());
     let stream = Compound::open(&sound, PPT_NAME)?.stream("PowerPoint Document").unwrap_or_default();
     let found = Found { tables: ppt_tables::tables(&stream), paged: true, ..Found::default() };
-    extract(PPT_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound, bytes))
+    let mut extract = extract(PPT_NAME, &sound, document, found)?;
+    extract.notes.extend(ppt_slides::notes(&stream, extract.pages.len()));
+    Ok(Compound::noted(extract, &sound, bytes))
 }
 
 /// What undoc does not read.
@@ -49,6 +51,7 @@ struct Found {
     choices: Vec<String>,
     tables: Vec<SlideTable>,
     lists: BinaryLists,
+    comments: Vec<String>,
     /// The right edges of the cells of each row that is still to come.
     rows: VecDeque<Vec<i32>>,
     /// Whether sections are slides.
@@ -63,7 +66,8 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
         error => verdict::damaged(name, error),
     })?;
     found.learn(bytes, name, &document);
-    let sections: Vec<String> = document.sections.iter().map(|each| section(each, &mut found)).collect();
+    let mut sections: Vec<String> = document.sections.iter().map(|each| section(each, &mut found)).collect();
+    sections.extend((!found.comments.is_empty()).then(|| found.comments.join("\n")));
     let paged = found.paged;
     let pages: Vec<Page> = if paged { sections.into_iter().map(Page::Text).collect() } else { vec![Page::Text(sections.join("\n\n"))] };
     let mut notes = Vec::new();
@@ -141,6 +145,7 @@ impl Found {
         }
         let Ok(mut file) = Compound::open(bytes, name) else { return };
         let (document, table) = doc_properties::streams(&mut file);
+        self.comments = doc_comments::comments(&document, &table).into_iter().map(|comment| format!("[{comment}]")).collect();
         self.lists = BinaryLists::read(&document, &table, &levels);
         let found = doc_properties::table_rows(&document, &table);
         // Tables of headers and notes follow those of the text.

@@ -14,6 +14,9 @@ const DEPTH: usize = 16;
 /// The mark on both sides of struck text.
 const STRUCK: &str = "~~";
 
+/// The mark of a line of a quotation.
+const QUOTE: &str = "> ";
+
 /// The gap before the next word. The larger gap wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Gap {
@@ -76,6 +79,8 @@ pub(super) struct Markdown {
     too_deep: usize,
     /// The numbers of each open list; `None` without numbers.
     lists: Vec<Option<Numbers>>,
+    /// Number of open quotations.
+    quotes: usize,
     /// Whether the last paragraph was a list line.
     in_lines: bool,
     script: Script,
@@ -103,10 +108,13 @@ impl Markdown {
 
     /// Adds text unchanged.
     pub fn verbatim(&mut self, text: &str) {
+        let around = self.tables.last().map_or(0, |table| table.quotes);
+        let quote = QUOTE.repeat(self.quotes.saturating_sub(around).min(DEPTH));
         let Some(piece) = self.pieces.last_mut() else { return };
         if text.is_empty() {
             return;
         }
+        let begins_line = piece.text.is_empty() || piece.gap >= Gap::Line;
         if piece.struck && !self.struck || piece.gap >= Gap::Line {
             piece.unstrike();
         }
@@ -119,6 +127,7 @@ impl Markdown {
             });
         }
         piece.gap = Gap::None;
+        piece.text.push_str(if begins_line { &quote } else { "" });
         piece.text.push_str(&std::mem::take(&mut piece.mark));
         if self.struck && !std::mem::replace(&mut piece.struck, true) {
             piece.text.push_str(STRUCK);
@@ -128,7 +137,11 @@ impl Markdown {
         if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
             piece.text.push_str(sign);
         }
-        piece.text.push_str(text);
+        if quote.is_empty() {
+            piece.text.push_str(text);
+        } else {
+            piece.text.push_str(&text.replace('\n', &format!("\n{quote}")));
+        }
     }
 
     /// Adds a formula. A number before it stays apart: `2 1/3`.
@@ -193,6 +206,16 @@ impl Markdown {
         let first = !std::mem::replace(&mut self.in_lines, true);
         self.gap(if first { Gap::Paragraph } else { Gap::Line });
         self.mark(format!("{}{number} ", "  ".repeat(level.min(DEPTH))));
+    }
+
+    pub fn open_quote(&mut self) {
+        self.paragraph();
+        self.quotes += 1;
+    }
+
+    pub fn close_quote(&mut self) {
+        self.paragraph();
+        self.quotes = self.quotes.saturating_sub(1);
     }
 
     pub fn open_list(&mut self, numbers: Option<Numbers>) {
@@ -277,6 +300,7 @@ impl Markdown {
         self.close_cell();
         if let Some(table) = self.tables.last_mut() {
             table.open_cell(columns, rows, self.lists.len());
+            table.quotes = self.quotes;
             self.pieces.push(Piece::default());
         }
     }
@@ -291,7 +315,26 @@ impl Markdown {
     pub fn close_cell(&mut self) {
         if let Some(table) = self.tables.last_mut().filter(|table| table.in_cell) {
             self.lists.truncate(table.lists);
+            self.quotes = self.quotes.min(table.quotes);
+            table.quotes = 0;
             table.close_cell(self.pieces.pop().map(Piece::finish).unwrap_or_default());
+        }
+    }
+
+    /// Closes a cell that the row has this many times.
+    pub fn close_repeated_cell(&mut self, times: usize) {
+        let was_open = self.tables.last().is_some_and(|table| table.in_cell);
+        self.close_cell();
+        if let Some(table) = self.tables.last_mut().filter(|_| was_open && self.too_deep == 0) {
+            table.repeat_cell(times);
+        }
+    }
+
+    /// Closes a row that the table has this many times.
+    pub fn repeat_row(&mut self, times: usize) {
+        if self.too_deep == 0 {
+            self.close_cell();
+            self.tables.last_mut().into_iter().for_each(|table| table.repeat_row(times));
         }
     }
 

@@ -20,6 +20,26 @@ pub(super) fn bare(text: &str) -> String {
     text.replace(MARKS, "")
 }
 
+/// A text of letters and numbers, which are factors of a product: `2x` is 2 times x.
+pub(super) fn divided(text: &str) -> String {
+    // Other scripts write whole words.
+    let is_letter = |c: char| c.is_alphabetic() && (c < '\u{600}' || ('\u{1D400}'..='\u{1D7FF}').contains(&c));
+    let mut divided = String::with_capacity(text.len());
+    for sign in text.chars() {
+        let is_factor = |last: char| is_letter(sign) && (is_letter(last) || last.is_ascii_digit());
+        if divided.chars().next_back().is_some_and(is_factor) {
+            divided.push(TIMES);
+        }
+        divided.push(sign);
+    }
+    divided
+}
+
+/// A product without the marks between its factors.
+pub(super) fn as_shown(text: &str) -> String {
+    text.replace(TIMES, "")
+}
+
 /// A whole formula, without marks.
 pub(super) fn finished(formula: &str) -> String {
     let mut whole: Vec<char> = Vec::with_capacity(formula.len());

@@ -4,8 +4,8 @@
 //! files:
 //!
 //! - containers: `archive`, `compound`, `salvage`, `bounded`, `parts`, `xml`
-//! - content: `chart`, `codepage`, `grid`, `math`, `number_format`, `numbering`, `omml`, `styles`,
-//!   `symbols`, `tags`
+//! - content: `chart`, `codepage`, `grid`, `math`, `number_format`, `numbering`, `omml`, `style_sheet`,
+//!   `styles`, `symbols`, `tags`, `web_form`
 //! - output: `markdown`, `table`, `verdict`
 
 mod archive;
@@ -16,6 +16,7 @@ mod chart;
 mod codepage;
 mod compound;
 mod delimited;
+mod doc_comments;
 mod doc_forms;
 mod doc_properties;
 mod docx;
@@ -34,18 +35,22 @@ mod notebook;
 mod number_format;
 mod numbering;
 mod odf;
+mod odf_comments;
 mod odf_file;
 mod odf_looks;
+mod odf_objects;
 mod ods;
 mod omml;
 mod parts;
 mod pdf;
+mod ppt_slides;
 mod ppt_tables;
 mod pptx;
 mod rtf;
 mod salvage;
 mod sheet;
 mod sheet_rows;
+mod style_sheet;
 mod styles;
 mod subtitles;
 mod symbols;
@@ -54,6 +59,7 @@ mod tag_looks;
 mod tags;
 mod tokens;
 mod verdict;
+mod web_form;
 mod xml;
 
 pub use sheet_rows::{SheetChoice, is_workbook, sheet_rows};

@@ -7,10 +7,11 @@
 use super::archive;
 use super::markdown::{Markdown, Script};
 use super::numbering::Lists;
+use super::odf_comments::Comments;
 use super::odf_file::{is_flat, is_type, left_out, open};
 use super::odf_looks::{Form, Look, look};
 use super::xml::{self, Node, attribute, number};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, odf_objects, verdict};
 use crate::model::Failure;
 use quick_xml::events::BytesStart;
 use std::collections::{HashMap, HashSet};
@@ -43,14 +44,15 @@ fn is_fodp(bytes: &[u8], _: &str) -> bool {
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut archive = open(bytes, NAME, settings.document_mb)?;
     let content = archive.needed("content.xml")?;
-    let file = File::read(archive.text("styles.xml")?.as_deref(), &content)?;
+    let objects = odf_objects::texts(&mut archive)?;
+    let file = File::read(archive.text("styles.xml")?.as_deref(), &content, objects)?;
     let notes = left_out(&archive, file.pictures);
     file.extract(notes)
 }
 
 fn read_flat(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let text = encoding::decode(bytes).text;
-    let file = File::read(xml::section(&text, "office:master-styles"), &text)?;
+    let file = File::read(xml::section(&text, "office:master-styles"), &text, HashMap::new())?;
     let pictures = (file.pictures > 0).then(|| format!("{} left out", verdict::counted(file.pictures, "picture")));
     file.extract(pictures.into_iter().collect())
 }
@@ -75,6 +77,12 @@ struct File {
     /// The text that is being written, then its open notes and comments.
     bodies: Vec<Markdown>,
     footnotes: Vec<String>,
+    comments: Comments,
+    /// Texts of charts and formulas by name. In a frame with one, the picture only repeats it.
+    objects: HashMap<String, String>,
+    in_object: bool,
+    /// How often each open row and cell of a table is repeated.
+    repeated: Vec<usize>,
     /// Number of open elements whose text counts.
     paragraphs: usize,
     /// Name and nesting depth of the skipped element.
@@ -90,8 +98,8 @@ struct File {
 }
 
 impl File {
-    fn read(styles: Option<&str>, content: &str) -> Result<Self, Failure> {
-        let mut file = Self { bodies: vec![Markdown::new()], ..Self::default() };
+    fn read(styles: Option<&str>, content: &str, objects: HashMap<String, String>) -> Result<Self, Failure> {
+        let mut file = Self { bodies: vec![Markdown::new()], objects, ..Self::default() };
         // Headers and footers are in page styles. In presentations, they are only placeholders.
         if let Some(styles) = styles {
             file.learn(styles)?;
@@ -124,6 +132,7 @@ impl File {
         xml::read(text, |node| {
             let Node::Open(tag) = node else { return };
             self.lists.learn(tag);
+            self.comments.learn(tag);
             match tag.name().as_ref() {
                 "style:style" => {
                     name = attribute(tag, "style:name").unwrap_or_default();
@@ -186,6 +195,9 @@ impl File {
 
     /// Ends a page, and appends its notes.
     fn turn_page(&mut self) {
+        for comment in self.comments.left() {
+            self.comment(&comment);
+        }
         let body = std::mem::replace(&mut self.bodies, vec![Markdown::new()]).into_iter().next().unwrap_or_default();
         let mut page = body.finish();
         for (at, note) in std::mem::take(&mut self.footnotes).iter().enumerate() {
@@ -201,8 +213,16 @@ impl File {
             return self.open_skipped(name, tag);
         }
         match name {
-            // These are deleted text, and generated text such as note marks.
-            "text:tracked-changes" | "text:note-citation" | "text:page-number" | "office:forms" | "office:binary-data" => {
+            // These are deleted text, generated text such as note marks, and facts about comments.
+            "text:tracked-changes"
+            | "text:note-citation"
+            | "text:page-number"
+            | "office:forms"
+            | "office:binary-data"
+            | "dc:date"
+            | "meta:date-string"
+            | "meta:creator-initials"
+            | "loext:sender-initials" => {
                 self.skipping = Some((name.to_owned(), 1));
             }
             "text:change-start" => {
@@ -235,6 +255,13 @@ impl File {
                 (self.title, self.lead) = (false, "");
             }
             // A printed notes page also shows the slide and its number.
+            "draw:object" => {
+                let name = attribute(tag, "xlink:href").unwrap_or_default();
+                if let Some(text) = self.objects.get(name.trim_start_matches("./")).filter(|text| !text.is_empty()).cloned() {
+                    self.in_object = true;
+                    self.write(|body| odf_objects::write(body, &text));
+                }
+            }
             "draw:frame" => match attribute(tag, "presentation:class").as_deref() {
                 Some("title") => self.title = true,
                 Some("notes") => self.lead = "Notes: ",
@@ -285,16 +312,31 @@ impl File {
                 self.paragraphs += 1;
                 self.write(|body| body.verbatim("("));
             }
-            "text:note" | "office:annotation" => self.bodies.push(Markdown::new()),
+            "text:note" => self.bodies.push(Markdown::new()),
+            "office:annotation" => {
+                self.bodies.push(Markdown::new());
+                self.comments.open(tag);
+            }
+            "office:annotation-end" => {
+                if let Some(comment) = self.comments.end(tag) {
+                    self.comment(&comment);
+                }
+            }
             "dc:creator" => self.paragraphs += 1,
-            "draw:image" => self.pictures += 1,
+            "draw:image" => self.pictures += usize::from(!self.in_object),
             "svg:title" | "svg:desc" => {
                 self.paragraphs += 1;
                 self.write(|body| body.text(" [image: "));
             }
             "table:table" => self.write(Markdown::open_table),
-            "table:table-row" => self.write(Markdown::row),
-            "table:table-cell" | "table:covered-table-cell" => self.write(|body| body.cell(1, 1)),
+            "table:table-row" => {
+                self.repeated.push(number(tag, "table:number-rows-repeated").unwrap_or(1));
+                self.write(Markdown::row);
+            }
+            "table:table-cell" | "table:covered-table-cell" => {
+                self.repeated.push(number(tag, "table:number-columns-repeated").unwrap_or(1));
+                self.write(|body| body.cell(1, 1));
+            }
             _ => {}
         }
     }
@@ -322,6 +364,7 @@ impl File {
         }
         match name {
             "text:span" => drop(self.spans.pop()),
+            "draw:frame" => self.in_object = false,
             "field:fieldmark" => {
                 let shown = std::mem::take(&mut self.form).shown();
                 self.write(|body| body.text(&shown));
@@ -360,12 +403,25 @@ impl File {
             }
             "office:annotation" if self.bodies.len() > 1 => {
                 let comment = self.closed_body();
-                self.write(|body| body.text(&format!(" [Comment by {comment}] ")));
+                if let Some(comment) = self.comments.close(comment) {
+                    self.comment(&comment);
+                }
             }
             "table:table" => self.write(Markdown::close_table),
-            "table:table-cell" | "table:covered-table-cell" => self.write(Markdown::close_cell),
+            "table:table-cell" | "table:covered-table-cell" => {
+                let times = self.repeated.pop().unwrap_or(1);
+                self.write(|body| body.close_repeated_cell(times));
+            }
+            "table:table-row" => {
+                let times = self.repeated.pop().unwrap_or(1);
+                self.write(|body| body.repeat_row(times));
+            }
             _ => {}
         }
+    }
+
+    fn comment(&mut self, comment: &str) {
+        self.write(|body| body.text(&format!(" [Comment by {comment}] ")));
     }
 
     fn closed_body(&mut self) -> String {
@@ -385,7 +441,10 @@ mod tests {
         let slide = |style: &str, text: &str| format!(r#"<draw:page draw:style-name="{style}"><text:p>{text}</text:p></draw:page>"#);
         let body =
             format!("<office:body><office:presentation>{}{}</office:presentation></office:body>", slide("d1", "one"), slide("d2", "two"));
-        let extract = File::read(None, &format!("<office:document>{style}{body}</office:document>")).unwrap().extract(Vec::new()).unwrap();
+        let extract = File::read(None, &format!("<office:document>{style}{body}</office:document>"), HashMap::new())
+            .unwrap()
+            .extract(Vec::new())
+            .unwrap();
         assert_eq!(extract.pages, [Page::Text("one".to_owned()), Page::Text("two".to_owned())]);
         assert_eq!(extract.notes, ["slide 2 is hidden"]);
     }

@@ -105,15 +105,15 @@ pub(super) fn tables(stream: &[u8]) -> Vec<SlideTable> {
     tables
 }
 
-struct Record<'a> {
-    kind: u16,
+pub(super) struct Record<'a> {
+    pub kind: u16,
     instance: u16,
     is_container: bool,
-    body: &'a [u8],
+    pub body: &'a [u8],
 }
 
 /// The records of a container, as far as they are whole.
-fn records(mut rest: &[u8]) -> impl Iterator<Item = Record<'_>> {
+pub(super) fn records(mut rest: &[u8]) -> impl Iterator<Item = Record<'_>> {
     std::iter::from_fn(move || {
         let (head, behind) = rest.split_at_checked(8)?;
         let (body, behind) = behind.split_at_checked(long(head, 4) as usize)?;

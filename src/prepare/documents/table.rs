@@ -4,7 +4,7 @@
 ///
 /// This applies only to tables with a nested table.
 const LONGEST_CELL: usize = 1000;
-/// Maximum number of columns of one cell.
+/// Maximum number of columns of one cell, and of copies of a cell or row.
 const SPAN: usize = 64;
 
 /// A table that is being read.
@@ -16,6 +16,8 @@ pub(super) struct Table {
     pub nested: bool,
     /// Number of open lists when the cell began.
     pub lists: usize,
+    /// Number of open quotations when the cell began.
+    pub quotes: usize,
     /// Number of columns of the open cell.
     columns: usize,
     /// Rows of the foot, which pages may have before the body.
@@ -85,6 +87,22 @@ impl Table {
         if let Some(row) = self.rows.last_mut() {
             row.push(text);
             row.extend((1..self.columns).map(|_| String::new()));
+        }
+    }
+
+    /// Repeats the last cell of the open row.
+    pub fn repeat_cell(&mut self, times: usize) {
+        if let Some(row) = self.rows.last_mut()
+            && let Some(cell) = row.last().filter(|cell| cell.len() <= LONGEST_CELL).cloned()
+        {
+            row.extend(std::iter::repeat_n(cell, times.clamp(1, SPAN) - 1));
+        }
+    }
+
+    /// Repeats the last row.
+    pub fn repeat_row(&mut self, times: usize) {
+        if let Some(row) = self.rows.last().filter(|row| row.iter().map(String::len).sum::<usize>() <= LONGEST_CELL).cloned() {
+            self.rows.extend(std::iter::repeat_n(row, times.clamp(1, SPAN) - 1));
         }
     }
 

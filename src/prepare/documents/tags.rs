@@ -3,20 +3,23 @@
 use super::markdown::{Markdown, Numbers, Script};
 use super::math::MathMl;
 use super::numbering::{lengths, list_kind};
-use super::tag_looks::{is_hidden, role, strikes};
+use super::style_sheet::{Sheet, Style};
+use super::tag_looks::{is_hidden, role};
 use super::tokens::{raw, tokenized};
+use super::web_form::{self, Select};
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult};
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Maximum length of a link address. Longer addresses carry data for programs.
 const LONGEST_ADDRESS: usize = 200;
 /// Elements without text for readers.
 ///
 /// The content of scripts and styles is not markup.
-const SKIPPED: [&str; 13] =
-    ["applet", "audio", "canvas", "head", "iframe", "nav", "noscript", "object", "script", "style", "svg", "template", "video"];
+const SKIPPED: [&str; 14] =
+    ["applet", "audio", "canvas", "datalist", "head", "iframe", "nav", "noscript", "object", "script", "style", "svg", "template", "video"];
 /// Block elements.
-const BLOCKS: [&str; 27] = [
+const BLOCKS: [&str; 25] = [
     "address",
     "article",
     "aside",
@@ -38,11 +41,9 @@ const BLOCKS: [&str; 27] = [
     "hr",
     "legend",
     "main",
-    "optgroup",
     "p",
     "search",
     "section",
-    "select",
     "summary",
 ];
 
@@ -52,9 +53,11 @@ const VOID: [&str; 13] = ["area", "base", "br", "col", "embed", "hr", "img", "in
 const DEPTH: usize = 64;
 
 /// Converts a page. `skip` decides whether [`SKIPPED`] elements are omitted.
-pub(super) fn converted(html: &str, skip: bool) -> Page {
-    let page = Page { skip, markdown: Markdown::new(), lengths: lengths(html), ..Page::default() };
-    tokenized(html, Sink(RefCell::new(page))).0.into_inner()
+pub(super) fn converted(html: &str, skip: bool, sheet: &Rc<Sheet>) -> Page {
+    let page = Page { skip, markdown: Markdown::new(), lengths: lengths(html), sheet: Rc::clone(sheet), ..Page::default() };
+    let mut page = tokenized(html, Sink(RefCell::new(page))).0.into_inner();
+    page.end_select();
+    page
 }
 
 struct Sink(RefCell<Page>);
@@ -111,6 +114,11 @@ fn is_ended(open: &str, next: &str) -> bool {
     }
 }
 
+/// Whether a tag cannot be inside a field with options, so that the field must have ended.
+fn ends_select(name: &str) -> bool {
+    BLOCKS.contains(&name) || matches!(name, "table" | "tr" | "td" | "th" | "ul" | "ol" | "li" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
+}
+
 /// A page that is being read.
 #[derive(Default)]
 pub(super) struct Page {
@@ -132,8 +140,10 @@ pub(super) struct Page {
     ordered: usize,
     /// Number of open preformatted elements.
     preformatted: usize,
-    /// The formula that is being read.
+    sheet: Rc<Sheet>,
+    /// The formula and the field that are being read.
     math: Option<MathMl>,
+    select: Option<Select>,
     /// Open elements inside a table made of other elements, and what they stand for.
     roles: Vec<(String, Option<&'static str>)>,
     /// Addresses of open links, and the start positions of their texts.
@@ -149,6 +159,8 @@ impl Page {
             self.hidden |= !text.trim().is_empty();
         } else if let Some(math) = &mut self.math {
             math.text(text);
+        } else if let Some(select) = &mut self.select {
+            select.text(text);
         } else if self.preformatted > 0 {
             self.markdown.verbatim(text);
         } else {
@@ -174,7 +186,10 @@ impl Page {
         while self.hiding.last().is_some_and(|open| is_ended(open, name)) {
             self.hiding.pop();
         }
-        if !self.hiding.is_empty() || is_hidden(name, tag) {
+        let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.trim().to_owned());
+        let style = Style::of(&attribute("style").unwrap_or_default());
+        let style = style.over(self.sheet.style(name, attribute("id").as_deref(), attribute("class").as_deref()));
+        if !self.hiding.is_empty() || is_hidden(name, style, &attribute) {
             if !VOID.contains(&name) && !tag.self_closing && self.hiding.len() < DEPTH {
                 self.hiding.push(name.to_owned());
             }
@@ -187,7 +202,6 @@ impl Page {
             }
             return;
         }
-        let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.trim().to_owned());
         if name == "math" || self.math.is_some() {
             let math = self.math.get_or_insert_default();
             math.open(name, attribute);
@@ -196,7 +210,10 @@ impl Page {
             }
             return;
         }
-        self.strike(name, attribute("style").is_some_and(|style| strikes(&style)), tag.self_closing);
+        if self.is_in_select(name, &attribute) {
+            return;
+        }
+        self.strike(name, style.strikes(), tag.self_closing);
         let role = role(name, &attribute);
         if (role == Some("table") || !self.roles.is_empty()) && !VOID.contains(&name) && !tag.self_closing && self.roles.len() < DEPTH {
             self.roles.push((name.to_owned(), role));
@@ -211,6 +228,7 @@ impl Page {
                 page.line();
                 page.mark(": ".to_owned());
             }
+            "blockquote" => page.open_quote(),
             "ul" | "menu" | "dir" => page.open_list(None),
             "ol" => {
                 let length = attribute("reversed").and_then(|_| self.lengths.get(self.ordered.saturating_sub(1)).copied());
@@ -236,7 +254,12 @@ impl Page {
             "sup" => page.script(Script::Raised),
             "sub" => page.script(Script::Lowered),
             "s" | "strike" | "del" => page.strike(true),
-            "button" | "input" => page.text(" "),
+            "button" => page.text(" "),
+            "input" => page.text(&format!(" {} ", web_form::shown(&attribute))),
+            "select" => {
+                let is_list = attribute("multiple").is_some() || number("size").is_some_and(|size: usize| size > 1);
+                self.select = Some(Select::new(is_list));
+            }
             "q" => page.verbatim("\""),
             "img" => {
                 if let Some(text) = attribute("alt").filter(|text| !text.is_empty()) {
@@ -250,6 +273,30 @@ impl Page {
             }
             _ if BLOCKS.contains(&name) => page.paragraph(),
             _ => {}
+        }
+    }
+
+    /// Whether a start tag belongs to the field that is being read. Other blocks end the field.
+    fn is_in_select(&mut self, name: &str, attribute: &impl Fn(&str) -> Option<String>) -> bool {
+        let Some(select) = &mut self.select else { return false };
+        match name {
+            "option" => select.option(attribute("label"), attribute("selected").is_some()),
+            "optgroup" | "hr" => select.end_option(),
+            "select" | "input" | "textarea" => self.end_select(),
+            name if ends_select(name) => self.end_select(),
+            _ => {}
+        }
+        self.select.is_some()
+    }
+
+    /// Writes what the field shows.
+    fn end_select(&mut self) {
+        let Some(select) = self.select.take() else { return };
+        for (at, line) in select.lines().iter().enumerate() {
+            if at > 0 {
+                self.markdown.line();
+            }
+            self.markdown.text(&format!(" {line} "));
         }
     }
 
@@ -288,6 +335,17 @@ impl Page {
         if self.math.is_some() {
             return self.close_math(name);
         }
+        if let Some(select) = &mut self.select {
+            match name {
+                "option" => select.end_option(),
+                "select" => self.end_select(),
+                name if ends_select(name) => self.end_select(),
+                _ => {}
+            }
+            if name == "select" || self.select.is_some() {
+                return;
+            }
+        }
         let was_struck = !self.striking.is_empty();
         match self.striking.iter().rposition(|open| open == name) {
             Some(at) => self.striking.truncate(at),
@@ -301,6 +359,7 @@ impl Page {
                 page.mark(String::new());
                 page.paragraph();
             }
+            "blockquote" => page.close_quote(),
             "ul" | "menu" | "dir" | "ol" => page.close_list(),
             "td" | "th" => page.close_cell(),
             "tfoot" => page.table_part(false),

@@ -9,6 +9,9 @@ pub(super) const HIDDEN: &str = "hidden text left out";
 /// The note for omitted tracked deletions.
 pub(super) const DELETIONS: &str = "tracked deletions left out";
 
+/// The note for a file that was cut.
+pub(super) const CUT: &str = "the file breaks off before its end; parts of it may be missing";
+
 /// The failure of a file that is damaged.
 ///
 /// `name` is the reader's name for people: `a DOCX document`.
@@ -52,6 +55,9 @@ pub(super) fn readable(name: &str, extract: Extract) -> Result<Extract, Failure>
             return Ok(extract);
         }
         pictures |= text.contains("[image: ");
+    }
+    if extract.notes.iter().any(|note| note == CUT) {
+        return Err(damaged(name, "it breaks off before its end, and no text is left"));
     }
     let notes = if extract.notes.is_empty() { String::new() } else { format!(" ({})", extract.notes.join(", ")) };
     Err(if pictures {

@@ -80,6 +80,35 @@ pub(super) fn grey_tiff(width: u32, height: u32, orientation: u16, pages: u32, p
     file
 }
 
+/// Builds a TIFF of 8 rows with these fields of 16-bit numbers.
+pub(super) fn tiff(width: u16, fields: &[(u16, Vec<u16>)], pixels: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(pixels.len()).unwrap();
+    let mut fields = fields.to_vec();
+    fields.extend([(256, vec![width]), (257, vec![8]), (273, vec![8]), (278, vec![8]), (279, vec![length])]);
+    if fields.iter().all(|(tag, _)| *tag != 259) {
+        fields.push((259, vec![1]));
+    }
+    fields.sort();
+    let mut file = [&b"II*\0"[..], &(8 + u32::from(length)).to_le_bytes(), pixels].concat();
+    let mut behind = file.len() + 2 + fields.len() * 12 + 4;
+    let mut values = Vec::new();
+    file.extend(u16::try_from(fields.len()).unwrap().to_le_bytes());
+    for (tag, numbers) in fields {
+        let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        file.extend([tag.to_le_bytes(), 3_u16.to_le_bytes()].concat());
+        file.extend(u32::try_from(numbers.len()).unwrap().to_le_bytes());
+        if bytes.len() > 4 {
+            file.extend(u32::try_from(behind).unwrap().to_le_bytes());
+            behind += bytes.len();
+            values.extend(bytes);
+        } else {
+            bytes.resize(4, 0);
+            file.extend(bytes);
+        }
+    }
+    [file, vec![0; 4], values].concat()
+}
+
 /// Builds a BMP header that declares this size, without pixels.
 pub(super) fn bmp_header(width: u32, height: u32) -> Vec<u8> {
     let mut file = b"BM".to_vec();

@@ -1,4 +1,4 @@
-use super::formats::{bmp_header, exif, four_channel_jpeg, gif, grey_tiff, jpeg_with_exif, stored};
+use super::formats::{bmp_header, exif, four_channel_jpeg, gif, grey_tiff, jpeg_with_exif, stored, tiff};
 use super::*;
 use ::image::{GrayAlphaImage, GrayImage, ImageBuffer, ImageEncoder, Luma, LumaA, Rgb, Rgba, RgbaImage};
 
@@ -339,4 +339,51 @@ fn a_jpeg_with_thousands_of_scans_is_refused_before_decoding() {
     let failure = run(&progressive(12_000)).unwrap_err();
     assert_eq!(failure.code, FailureCode::PrepareLimit);
     assert!(failure.message.contains("12000 scans of 64 x 64 pixels"), "{}", failure.message);
+}
+
+/// A row of four pixels in a TIFF: bits and number of samples, what they mean, and other fields.
+fn sent_row(bits: u16, samples: u16, meaning: u16, more: &[(u16, Vec<u16>)], row: &[u8]) -> (Vec<[u8; 3]>, Option<String>) {
+    let mut fields = vec![(258, vec![bits; samples.into()]), (262, vec![meaning]), (277, vec![samples])];
+    fields.extend_from_slice(more);
+    let prepared = run(&tiff(4, &fields, &row.repeat(8))).unwrap();
+    let image = sent_image(&prepared).into_rgb8();
+    ((0..4).map(|x| image.get_pixel(x, 4).0).collect(), prepared.facts.note)
+}
+
+#[test]
+fn tiffs_of_every_kind_have_their_colours() {
+    let near = |(found, note): (Vec<[u8; 3]>, Option<String>), expected: [[u8; 3]; 4]| {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) < 24), "{found:?} is not {expected:?}");
+        }
+        note
+    };
+    let grey = |shade: u8| [shade; 3];
+    let palette: Vec<u16> = [[0xFFFF, 0, 0, 0x8080], [0, 0xFFFF, 0, 0x8080], [0, 0, 0xFFFF, 0x8080]].concat();
+    let colours = [[255, 0, 0], [255, 0, 0], [255, 0, 0], [255, 0, 0]];
+    assert_eq!(near(sent_row(2, 1, 3, &[(320, palette.clone())], &[0b0000_0000]), colours), None);
+    assert_eq!(near(sent_row(2, 1, 3, &[(320, palette)], &[0b1111_1111]), [grey(128); 4]), None);
+    assert_eq!(near(sent_row(4, 1, 1, &[], &[0xFF, 0xFF]), [grey(255); 4]), None);
+    assert_eq!(near(sent_row(4, 1, 0, &[], &[0xAA, 0xAA]), [grey(85); 4]), None);
+    assert_eq!(near(sent_row(8, 2, 1, &[(338, vec![2])], &[90, 255, 90, 255, 90, 255, 90, 255]), [grey(90); 4]), None);
+    let red = [76, 85, 255].repeat(4);
+    assert_eq!(near(sent_row(8, 3, 6, &[(530, vec![1, 1])], &red), [[254, 0, 0]; 4]), None);
+    assert_eq!(near(sent_row(8, 3, 8, &[], &[138, 81, 70].repeat(4)), [[255, 0, 0]; 4]), None);
+    assert_eq!(near(sent_row(8, 3, 9, &[], &[138, 209, 198].repeat(4)), [[255, 0, 0]; 4]), None);
+    let note = Some("its numbers are sent as shades of grey".to_owned());
+    let floats: Vec<u8> = [0.5_f32; 4].iter().flat_map(|number| number.to_le_bytes()).collect();
+    assert_eq!(near(sent_row(32, 1, 1, &[(339, vec![3])], &floats), [grey(128); 4]), note);
+    let integers: Vec<u8> = [200_i32; 4].iter().flat_map(|number| number.to_le_bytes()).collect();
+    assert_eq!(near(sent_row(32, 1, 1, &[(339, vec![2])], &integers), [grey(200); 4]), note);
+}
+
+#[test]
+fn a_tiff_that_cannot_be_read_says_why() {
+    let message = |fields: &[(u16, Vec<u16>)]| run(&tiff(4, fields, &[0; 32])).unwrap_err().message;
+    let packed = message(&[(258, vec![8]), (259, vec![34925]), (262, vec![1]), (277, vec![1])]);
+    assert!(packed.contains("docmill cannot read its compression (LZMA). Save it as PNG"), "{packed}");
+    let bands = message(&[(258, vec![8; 5]), (262, vec![1]), (277, vec![5])]);
+    assert!(bands.contains("docmill cannot read 5 channels of 8 bits. Save it as PNG"), "{bands}");
+    let palette = message(&[(258, vec![8]), (262, vec![3]), (277, vec![1])]);
+    assert!(palette.contains("its palette is missing"), "{palette}");
 }

@@ -165,7 +165,7 @@ fn rtf_has_numbers_of_its_tables() {
     let tables = format!(r"{{\*\listtable{list}{dots}}}{{\*\listoverridetable{overrides}}}");
     let rtf = |body: &str| format!(r"{{\rtf1\ansi{tables}{body}}}").into_bytes();
     let body = r"\pard\ls1\ilvl0 a\par\ilvl1 inner\par\pard\ls1 b\par\pard plain\par\ls2 c\par\pard\ls3 dot\par\pard{\listtext x)\tab}\ls1 has one\par}";
-    assert_eq!(pages(&rtf(body)), "iii) a\n  iii.1 inner\niv) b\n\nplain\n\nx) c\n- dot\n\nx) has one");
+    assert_eq!(pages(&rtf(body)), "iii) a\n  iii.1 inner\niv) b\n\nplain\n\nx) c\n- dot\nx) has one");
     assert_eq!(pages(br"{\rtf1{\loch\f0 \*\cs7\cf0 kept}{\*\unknown lost}\par end}"), "kept\n\nend");
 }
 

@@ -170,3 +170,46 @@ fn a_truncated_mail_has_a_note() {
     assert!(!cut(&mixed()));
     assert!(cut(mixed().trim_end().strip_suffix("--b--").unwrap()));
 }
+
+#[test]
+fn headers_in_the_encoding_of_the_text_are_read() {
+    let head = b"From: x@example.org\r\nTo: \"M\xFCller, Jo\" <m@example.org>, a@example.org\r\nSubject: Gr\xFC\xDFe\r\n";
+    let kind =
+        b"Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\nK\xF6ln\r\n";
+    let file = b"--b\r\nContent-Disposition: attachment; filename=\"\xDCbersicht.zip\"\r\n\r\n--c\r\nX: \xFF\r\n--b--\r\n";
+    let mail = [&head[..], kind, file].concat();
+    let text = pages(&mail);
+    let expected =
+        "From: x@example.org\nTo: \"Müller, Jo\" <m@example.org>, a@example.org\nSubject: Grüße\n\nKöln\n\nAttachments:\n- Übersicht.zip";
+    assert!(text.starts_with(expected), "{text}");
+    assert_eq!(read(&mail, "").1.unwrap().notes, ["1 attachment named, not read"]);
+    let plain = [&head[..], b"Date: Fri, 17 May 2024 09:05:00 +0200\r\n\r\nplain text"].concat();
+    let notes = read(&plain, "").1.unwrap().notes;
+    assert!(pages(&plain).contains("Subject: Grüße") && notes.iter().any(|note| note.contains("was detected")), "{notes:?}");
+}
+
+#[test]
+fn truncated_calendars_cards_and_mailboxes_have_a_note() {
+    let event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Board\nEND:VEVENT\nEND:VCALENDAR\n";
+    let card = "BEGIN:VCARD\nFN:Ann\nTEL:1\nEND:VCARD\n";
+    let mailbox = "From a@b Mon Jan  1 00:00:00 2024\nFrom: a@example.org\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nSubject: one\n\nHello there, all of you\n";
+    for whole in [event, card, mailbox] {
+        let notes = |text: &str| read(text.as_bytes(), "").1.unwrap().notes;
+        assert_eq!(notes(whole), [""; 0]);
+        for cut in [&whole[..whole.len() - 3], &whole[..whole.len() - 15]] {
+            assert_eq!(notes(cut), ["the file breaks off before its end; parts of it may be missing"], "{cut}");
+        }
+    }
+}
+
+#[test]
+fn invitations_and_flowed_lines_are_read() {
+    let event = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Board\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let mail = format!(
+        "{PLAIN}Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; format=flowed\r\n\r\n\
+         One line \r\ngoes on.\r\n> quoted \r\n> more\r\n own \r\n\r\n-- \r\nAnn\r\n--b\r\nContent-Type: text/calendar\r\n\r\n{event}--b--\r\n"
+    );
+    let text = pages(mail.as_bytes());
+    let expected = "One line goes on.\n> quoted more\nown \n\n-- \nAnn\n\nSummary: Board\n\nAttachments:\n- unnamed.ics";
+    assert!(text.contains(expected), "{text}");
+}

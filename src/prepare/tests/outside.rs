@@ -34,6 +34,12 @@ fn formulas_of_word_are_linear() {
         (part("d", &("<m:dPr><m:begChr m:val='['/><m:endChr m:val=']'/></m:dPr>".to_owned() + &e(&t("a")) + &e(&t("b")))), "[a|b]"),
         (part("m", &(part("mr", &(e(&t("1")) + &e(&t("0")))) + &part("mr", &(e(&t("0")) + &e(&t("1")))))), "[1, 0; 0, 1]"),
         (part("func", &(part("fName", &t("sin")) + &e(&t("x")))), "sin(x)"),
+        (part("sSup", &(e(&t("x")) + &part("sup", &t("2n")))), "x^{2n}"),
+        (part("sSup", &(e(&t("2x")) + &part("sup", &t("2")))), "2x^2"),
+        (part("f", &(part("num", &t("a")) + &part("den", &t("2b")))), "a/(2b)"),
+        (part("f", &(part("num", &t("1")) + &part("den", "<m:r><m:rPr><m:sty m:val='p'/></m:rPr><m:t>max</m:t></m:r>"))), "1/max"),
+        (part("sSub", &(e(&t("x")) + &part("sub", "<m:r><m:rPr><m:nor/></m:rPr><m:t>max</m:t></m:r>"))), "x_max"),
+        (part("bar", &("<m:barPr><m:pos m:val='top'/></m:barPr>".to_owned() + &e(&t("y")))), "y\u{305}"),
         (t("E=m") + &part("sSup", &(e(&t("c")) + &part("sup", &t("2")))), "E=mc^2"),
     ] {
         assert_eq!(pages(&word(&p(&(run("so ") + &math(&formula) + &run(" end"))))), format!("so {text} end"), "{formula}");
@@ -115,4 +121,68 @@ fn damaged_relations_of_word_lose_only_their_target() {
         archive(&[("word/document.xml", &format!("<w:document><w:body><w:altChunk r:id='no'/>{}</w:body></w:document>", p(&run("text"))))]);
     assert_eq!(read(&bytes, "").1.unwrap().notes, [""; 0]);
     assert_eq!(pages(&bytes), "text");
+}
+
+#[test]
+fn rows_of_word_begin_behind_the_columns_they_skip() {
+    let cell = |text: &str| format!("<w:tc>{}</w:tc>", p(&run(text)));
+    let rows = format!(
+        "<w:tr><w:trPr><w:gridBefore w:val='1'/></w:trPr>{}{}</w:tr><w:tr>{}{}{}</w:tr>",
+        cell("B"),
+        cell("C"),
+        cell("1"),
+        cell("2"),
+        cell("3")
+    );
+    assert_eq!(pages(&word(&format!("<w:tbl>{rows}</w:tbl>"))), "|  | B | C |\n| --- | --- | --- |\n| 1 | 2 | 3 |");
+}
+
+#[test]
+fn comments_of_open_documents_follow_their_text() {
+    let comment = |name: &str| {
+        format!(
+            "<office:annotation{name}><dc:creator>Bob</dc:creator><dc:date>2026-11-30T19:14:00</dc:date>\
+             <meta:creator-initials>B</meta:creator-initials><text:p>why?</text:p></office:annotation>"
+        )
+    };
+    let name = " office:name='c1'";
+    for (body, text) in [
+        (format!("a{}b", comment("")), "a [Comment by Bob: why?] b"),
+        (format!("a{}b", comment(name)), "a [Comment by Bob: why?] b"),
+        (format!("a {}b c<office:annotation-end{name}/> d", comment(name)), "a b c [Comment by Bob: why?] d"),
+    ] {
+        assert_eq!(pages(&odf("text", &format!("<office:text><text:p>{body}</text:p></office:text>"))), format!("Top\n\n{text}"));
+    }
+}
+
+#[test]
+fn repeated_cells_and_rows_of_open_documents_are_written_each_time() {
+    let cell = |more: &str, text: &str| format!("<table:table-cell{more}><text:p>{text}</text:p></table:table-cell>");
+    let row = format!("<table:table-row>{}</table:table-row>", cell(" table:number-columns-repeated='3'", "x"));
+    let twice = format!("<table:table-row table:number-rows-repeated='2'>{}{}</table:table-row>", cell("", "a"), cell("", "b"));
+    let table = format!("<office:text><table:table>{row}{twice}</table:table></office:text>");
+    assert_eq!(pages(&odf("text", &table)), "Top\n\n| x | x | x |\n| --- | --- | --- |\n| a | b |\n| a | b |");
+}
+
+#[test]
+fn charts_and_formulas_of_open_documents_are_read() {
+    let object = |name: &str| format!("<draw:frame><draw:object xlink:href='./{name}'/><draw:image/></draw:frame>");
+    let body = format!("<office:text><text:p>Is {} so?</text:p><text:p>{}</text:p></office:text>", object("Object 1"), object("Object 2"));
+    let cell = |text: &str| format!("<table:table-cell><text:p>{text}</text:p></table:table-cell>");
+    let row = |a: &str, b: &str| format!("<table:table-row>{}{}</table:table-row>", cell(a), cell(b));
+    let chart = format!(
+        "<office:chart><chart:title><text:p>Sales</text:p></chart:title><table:table>{}{}</table:table></office:chart>",
+        row("", "Q1"),
+        row("East", "1")
+    );
+    let content = format!("<office:document-content><office:body>{body}</office:body></office:document-content>");
+    let file = archive(&[
+        ("mimetype", "application/vnd.oasis.opendocument.text"),
+        ("content.xml", &content),
+        ("Object 1/content.xml", "<math><msup><mi>x</mi><mn>2</mn></msup><annotation encoding='StarMath 5.0'>x^2</annotation></math>"),
+        ("Object 2/content.xml", &chart),
+    ]);
+    let extract = read(&file, "").1.unwrap();
+    assert_eq!(pages(&file), "Is x^2 so?\n\nSales\n\n|  | Q1 |\n| --- | --- |\n| East | 1 |");
+    assert_eq!(extract.notes, [""; 0]);
 }

@@ -37,6 +37,14 @@ fn pages_come_out_as_markdown() {
             "[image: a cat]text",
         ),
         ("<nav>never closed<p>text", "never closed\n\ntext"),
+        (
+            "<div>No.</div><blockquote>Do you<br>agree?<blockquote>Yes.</blockquote></blockquote>So",
+            "No.\n\n> Do you\n> agree?\n\n> > Yes.\n\nSo",
+        ),
+        (
+            "<blockquote><table><tr><td>a<td>b<tr><td>1<td><blockquote>2</table></blockquote><pre>x\ny</pre>",
+            "> | a | b |\n> | --- | --- |\n> | 1 | > 2 |\n\nx\ny",
+        ),
         ("<svg><title>no</title><text>no</text></svg><dl><dt>term<dd>meaning</dl>", "term\n: meaning"),
     ];
     for (body, text) in cases {
@@ -71,6 +79,51 @@ fn hidden_elements_are_left_out_with_a_note() {
     assert_eq!(extract.pages, [Page::Text("a\n\nb".to_owned())]);
     assert_eq!(extract.notes, Vec::<String>::new());
     assert_eq!(code(b"<!DOCTYPE html><img alt='photo.jpg'><img alt='two'>", ""), Some(FailureCode::NoText));
+}
+
+#[test]
+fn style_sheets_hide_and_strike() {
+    let css = "<style>.c1{text-decoration:line-through}.c2, #x{display:none}p.c3{visibility:hidden}i{font-size:0}</style>";
+    for (body, text) in [
+        ("<p>The tenant <span class=c1>does not</span> pay.<p class='a c2'>SECRET", "The tenant ~~does not~~ pay."),
+        ("<p>yes<div id=x>no<p>no</div><p class=c3>no<div class=c3>yes <i>no</i></div>", "yes\n\nyes"),
+        ("<p class=c2 style='display:block'>yes", "yes"),
+        ("<p class=c2>a script shows all of it", "a script shows all of it"),
+    ] {
+        let page = format!("<!DOCTYPE html><head>{css}</head><body>{body}");
+        let extract = read(page.as_bytes(), "").1.unwrap();
+        assert_eq!(extract.pages, [Page::Text(text.to_owned())], "{body}");
+        assert_eq!(extract.notes.contains(&"hidden text left out".to_owned()), body.contains(">no") || body.contains("SECRET"), "{body}");
+    }
+    let book = archive(&[
+        ("META-INF/container.xml", "<container><rootfile full-path='b.opf'/></container>"),
+        (
+            "b.opf",
+            "<package><manifest><item id='a' href='a.xhtml'/><item id='s' href='s.css' media-type='text/css'/></manifest>\
+             <spine><itemref idref='a'/></spine></package>",
+        ),
+        ("a.xhtml", "<html><link href='s.css'/><body><p>shown</p><p class='h'>secret</p></body></html>"),
+        ("s.css", ".h { display: none }"),
+    ]);
+    assert_eq!((pages(&book).as_str(), read(&book, "").1.unwrap().notes), ("shown", vec!["hidden text left out".to_owned()]));
+}
+
+#[test]
+fn forms_show_what_is_ticked_chosen_and_written() {
+    for (body, text) in [
+        ("Agree <input type=checkbox checked> Spam <input type=CHECKBOX><input type=radio checked>R", "Agree ☒ Spam ☐ ☒ R"),
+        ("Name <input value=Jane><input type=hidden value=no><input type=password value=no>!", "Name Jane !"),
+        ("Size <select><option>S<option selected>M</select> end", "Size M end"),
+        ("<select><optgroup label=x><option>First</option></optgroup><option label=Second></select>", "First"),
+        ("<select multiple><option selected>A <b>b</b></option><option>B</option></select>", "☒ A b\n☐ B"),
+        ("<select><option>A<p>text", "A\n\ntext"),
+        ("<table><tr><td>k<td><select><option>v<tr><td>k2<td>v2</table>", "| k | v |\n| --- | --- |\n| k2 | v2 |"),
+        ("<select><option>A<option>B<input value=c>d", "A c d"),
+        ("<select><option>never closed", "never closed"),
+        ("a<datalist><option>no</datalist>", "a"),
+    ] {
+        assert_eq!(html(body), text, "{body}");
+    }
 }
 
 #[test]
@@ -161,7 +214,7 @@ fn books_are_read_chapter_by_chapter() {
 
 #[test]
 fn rtf_is_read_in_every_code_page() {
-    let cases: [(&[u8], &str); 12] = [
+    let cases: [(&[u8], &str); 18] = [
         (br"{\rtf1\ansi Hello {\b bo}ld.\par Next\tab tab\line below}", "Hello bold.\n\nNext tab\nbelow"),
         (br"{\rtf1\ansi\ansicpg1252 Gr\'f6\'dfe \u8364?5 \uc2\u26085xx\uc0\u26412 \{x\}}", "Größe €5 日本{x}"),
         (br"{\rtf1\ansicpg1251 \'cf\'f0\'e8}", "При"),
@@ -182,6 +235,18 @@ fn rtf_is_read_in_every_code_page() {
             "| A | B | C |\n| --- | --- | --- |\n| 1. D |  | E |",
         ),
         (br"{\rtf1{\pict\pngblip 89504e47}{\*\shppict{\pict ff}}{\nonshppict{\pict ff}}{\upr{no}{\*\ud yes}}}", "yes"),
+        (br"{\rtf1\uc0 \u55357\uc1 \u56832 ?{\u-10179 ?}\u-8704 ? end}", "\u{1F600}\u{1F600} end"),
+        (
+            br"{\rtf1{\stylesheet{\ql Normal;}{\s1\outlinelevel0\b Title 1;}{\s4\b heading 2;}}\pard\s1 Head{\footnote\pard\s0 n\par}\par\pard\s4 Sub\par\pard text\par\pard\outlinelevel2 Deep}",
+            "# Head [Note: n]\n\n## Sub\n\ntext\n\n### Deep",
+        ),
+        (
+            br"{\rtf1{\fonttbl{\f0 Arial;}{\f3\fcharset2 Symbol;}}{\pntext\f3\'b7\tab}one\par{\pntext\f3\'b7\tab}two\par\pard end}",
+            "- one\n- two\n\nend",
+        ),
+        (br"{\rtf1{\fonttbl{\f0 Arial;}{\f3\fcharset2 Symbol;}}\f3 a\f0 a {\f3\'a3}\plain b}", "\u{3b1}a \u{2264}b"),
+        (br"{\rtf1{\listtext\u61589\'3f\tab}\ilvl0\ls2 a\par{\listtext\u61589\'3f\tab}\ilvl1\ls2 b\par}", "- a\n  - b"),
+        (br"{\rtf1{\listtext 1.1\tab}\ls1\outlinelevel0 Head\par\pard text}", "# 1.1 Head\n\ntext"),
         (b"{\\rtf1 a\\bin3 }}}b\\~c\\_d\\-e", "ab c-de"),
     ];
     for (bytes, text) in cases {
@@ -189,6 +254,10 @@ fn rtf_is_read_in_every_code_page() {
         assert_eq!(pages(bytes), text, "{}", String::from_utf8_lossy(bytes));
     }
     assert_eq!(code(br"{\rtf1{\pict ff}}", ""), Some(FailureCode::NoText));
+    let notes = |bytes: &[u8]| read(bytes, "").1.unwrap().notes;
+    assert_eq!(notes(br"{\rtf1 whole}"), [""; 0]);
+    assert_eq!(notes(br"{\rtf1 cut {\b he"), ["the file breaks off before its end; parts of it may be missing"]);
+    assert_eq!(code(br"{\rtf1{\stylesheet{\s1 he", ""), Some(FailureCode::Undecodable));
     let deep = [b"{\\rtf1".as_slice(), &b"{\\b ".repeat(200_000), b"words"].concat();
     assert_eq!(pages(&deep), "words");
     assert_eq!(pages(&[b"{\\rtf1 words".as_slice(), &b"}".repeat(1000), b"more"].concat()), "wordsmore");

@@ -170,6 +170,10 @@ impl Word {
                 story.skipping = Some((deleted.to_owned(), 1));
             }
             "trPr" => story.in_row_properties = true,
+            "gridBefore" if story.in_row_properties => {
+                story.markdown.cell(number(tag, "w:val").unwrap_or(1), 1);
+                story.markdown.close_cell();
+            }
             "hidden" if story.in_row_properties && styles::is_on(tag) => {
                 self.hidden = true;
                 story.skipping = Some(("tr".to_owned(), 1));

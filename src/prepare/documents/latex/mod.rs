@@ -34,9 +34,9 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     }
     let decoded = encoding::decode(bytes);
     let source = scanner::without_comments(&decoded.text.replace("\r\n", "\n"));
-    let (preamble, body) = match source.split_once("\\begin{document}") {
-        Some((preamble, body)) => (preamble, body.split("\\end{document}").next().unwrap_or(body)),
-        None => ("", source.as_str()),
+    let (preamble, body, is_cut) = match source.split_once("\\begin{document}") {
+        Some((preamble, body)) => (preamble, body.split("\\end{document}").next().unwrap_or(body), !body.contains("\\end{document}")),
+        None => ("", source.as_str(), false),
     };
     let mut macros = Macros::default();
     macros.learn(preamble);
@@ -46,5 +46,8 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     writer.write(&body);
     let (text, mut notes) = writer.finish();
     notes.extend(decoded.notes());
+    if is_cut {
+        notes.push(verdict::CUT.to_owned());
+    }
     verdict::readable(READER.name, Extract { pages: vec![Page::Text(text)], paged: false, notes })
 }

@@ -2,7 +2,7 @@
 
 use super::bodies::Bodies;
 use super::charset::PartText;
-use super::{Attachment, encoded_words, fenced, inline_files, kind, mailbox};
+use super::{Attachment, encoded_words, fenced, headers, inline_files, kind, mailbox};
 use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 /// Returns the files attached to a mail, or to the mails of a mailbox.
@@ -20,7 +20,8 @@ pub(in crate::prepare::documents) fn attachments(bytes: &[u8], is_box: bool) -> 
 }
 
 fn of_mail(raw: &[u8]) -> Vec<Attachment> {
-    let joined = encoded_words::join(raw);
+    let headers = headers::readable(raw);
+    let joined = encoded_words::join(&headers.mail);
     let Some(message) = MessageParser::default().parse(&*joined) else { return Vec::new() };
     let bodies = Bodies::of(&message);
     let mut files = Vec::new();

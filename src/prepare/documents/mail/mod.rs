@@ -9,6 +9,8 @@
 //! | `bodies` | which parts of a mail are its text; which alternative is read |
 //! | `charset` | bytes of a part to text, also if they are declared wrongly |
 //! | `encoded_words` | words of headers that were cut inside a character |
+//! | `flowed` | lines that mail programs broke (`format=flowed`) |
+//! | `headers` | headers in another encoding than ASCII or UTF-8 |
 //! | `inline_files` | files written into the text (uuencode, yEnc) |
 //! | `mailbox` | divides a mailbox |
 
@@ -16,10 +18,12 @@ mod attached;
 mod bodies;
 mod charset;
 mod encoded_words;
+mod flowed;
+mod headers;
 mod inline_files;
 mod mailbox;
 
-use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, fenced, html, verdict};
+use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, cards, encoding, fenced, html, verdict};
 use crate::model::Failure;
 pub(super) use attached::attachments;
 use bodies::Bodies;
@@ -85,9 +89,10 @@ fn is_head(bytes: &[u8], sure: bool) -> bool {
 
 fn read_eml(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     // The parser panics on some mails in test builds, because its own assertions are active there.
-    let joined = encoded_words::join(bytes);
+    let headers = headers::readable(bytes);
+    let joined = encoded_words::join(&headers.mail);
     let message = fenced(|| Ok(MessageParser::default().parse(&*joined)))?.ok_or_else(|| verdict::damaged(NAME, "it has no headers"))?;
-    let mut mail = Mail::new(settings);
+    let mut mail = Mail { guessed: headers.guessed, ..Mail::new(settings) };
     mail.write(&message, 0);
     if mail.sealed && mail.words == 0 {
         return Err(verdict::encrypted("an encrypted mail (S/MIME or PGP)"));
@@ -97,9 +102,12 @@ fn read_eml(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result
 
 fn read_mbox(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let parser = MessageParser::default();
-    let mut mail = Mail::new(settings);
+    // Each mail of a mailbox ends with a line end.
+    let mut mail = Mail { cut: !bytes.ends_with(b"\n"), ..Mail::new(settings) };
     for raw in mailbox::mails(bytes) {
-        let raw = encoded_words::join(&raw);
+        let headers = headers::readable(&raw);
+        mail.guessed |= headers.guessed;
+        let raw = encoded_words::join(&headers.mail);
         let Ok(Some(message)) = fenced(|| Ok(parser.parse(&*raw))) else {
             mail.unread += 1;
             continue;
@@ -154,7 +162,7 @@ impl Mail {
             notes.push("the encoding of some text is undeclared or wrongly declared, and was detected".to_owned());
         }
         if self.cut {
-            notes.push("the mail breaks off before its end; parts of it may be missing".to_owned());
+            notes.push(verdict::CUT.to_owned());
         }
         if self.hidden {
             notes.push(verdict::HIDDEN.to_owned());
@@ -219,7 +227,13 @@ impl Mail {
                     self.write(inner, depth + 1);
                     self.text.push_str("\n--- end of attached mail ---\n");
                 }
-                _ => files.push((attached::name(part), kind(part), attached::content(part, message).len())),
+                _ => {
+                    let calendar = Some(part).filter(|part| !self.apart && kind(part) == "text/calendar");
+                    if let Some(text) = calendar.and_then(|part| cards::calendar(attached::content(part, message))) {
+                        self.body(&text);
+                    }
+                    files.push((attached::name(part), kind(part), attached::content(part, message).len()));
+                }
             }
         }
         self.sealed |= message.parts.iter().any(|part| {
@@ -238,7 +252,11 @@ impl Mail {
         if matches!(part.body, PartType::Html(_)) {
             self.page(&text);
         } else {
-            let (text, mut inline) = inline_files::without(&text.replace('\r', ""));
+            let text = text.replace('\r', "");
+            let is_flowed =
+                part.content_type().and_then(|kind| kind.attribute("format")).is_some_and(|format| format.eq_ignore_ascii_case("flowed"));
+            let text = if is_flowed { flowed::joined(&text) } else { text };
+            let (text, mut inline) = inline_files::without(&text);
             self.body(&text);
             files.append(&mut inline);
         }
@@ -258,8 +276,13 @@ fn kind(part: &MessagePart) -> String {
 }
 
 fn addresses(address: Option<&Address>) -> String {
+    // A name with a comma would read as two recipients.
+    let quoted = |name: &str| {
+        let is_plain = !name.contains([',', ';', '<', '>', '@', '"']) || name.starts_with('"') && name.ends_with('"');
+        if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "'")) }
+    };
     let one = |address: &mail_parser::Addr| match (address.name(), address.address()) {
-        (Some(name), Some(address)) => format!("{name} <{address}>"),
+        (Some(name), Some(address)) => format!("{} <{address}>", quoted(name)),
         (name, address) => name.or(address).unwrap_or_default().to_owned(),
     };
     address.map(|addresses| addresses.iter().map(one).collect::<Vec<_>>().join(", ")).unwrap_or_default()

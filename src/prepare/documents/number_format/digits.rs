@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 pub(in crate::prepare::documents) fn general(value: f64) -> String {
     let rounded = format!("{value:.14e}").parse().unwrap_or(value);
     let is_noise = value.fract() != 0.0 && digits(rounded) + NOISE <= digits(value);
-    let value = if is_noise { rounded } else { value };
+    // A zero has no sign.
+    let value = if is_noise { rounded } else { value } + 0.0;
     if value != 0.0 && !(1e-9..1e21).contains(&value.abs()) { format!("{value:e}") } else { format!("{value}") }
 }
 

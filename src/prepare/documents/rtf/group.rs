@@ -3,6 +3,8 @@
 use crate::prepare::documents::markdown::Script;
 use encoding_rs::{Encoding, WINDOWS_1252};
 
+/// The number of no font, for text in the usual one.
+pub(super) const NO_FONT: i32 = -1;
 /// Groups without text for readers.
 ///
 /// Groups marked with `\*` are also skipped, except [`KEPT`].
@@ -44,6 +46,9 @@ pub(super) struct Group {
     /// Number of characters after `\u` that old programs show instead.
     pub substitutes: usize,
     pub in_fonts: bool,
+    pub in_styles: bool,
+    /// The number of the font.
+    pub font: i32,
     /// Whether the group has the number of a list, whose paragraph may be in a table.
     pub in_number: bool,
     pub in_table: bool,
@@ -73,6 +78,8 @@ impl Default for Group {
             encoding: WINDOWS_1252,
             substitutes: 1,
             in_fonts: false,
+            in_styles: false,
+            font: NO_FONT,
             in_number: false,
             in_table: false,
             in_lists: false,

@@ -1,6 +1,6 @@
 //! Lists of RTF: their tables, and the number of each paragraph.
 //!
-//! Most writers put the number into the text too. Then that one counts.
+//! Most writers put the number into the text too. Then that one is used.
 
 use crate::prepare::documents::numbering::{Level, Levels, kind};
 use std::collections::HashMap;
@@ -22,11 +22,19 @@ pub(super) struct Lists {
     counts: HashMap<i32, Levels>,
     /// Lists and levels whose own start has been used.
     started: Vec<(i32, usize)>,
-    /// The open paragraph: its list, its level, whether its text has begun, and has the number.
+    /// The open paragraph: its list, its level, and whether its text has begun.
     list: Option<i32>,
     level: usize,
     begun: bool,
-    has_number: bool,
+}
+
+/// What a text begins.
+pub(super) enum Beginning {
+    /// Nothing: its paragraph has begun.
+    Nothing,
+    Paragraph,
+    /// An item of a list, with its level and number.
+    Item(usize, String),
 }
 
 impl Lists {
@@ -91,17 +99,36 @@ impl Lists {
             "pard" => (self.list, self.level) = (None, 0),
             "ls" => self.list = Some(number),
             "ilvl" => self.level = usize::try_from(number).unwrap_or(0),
-            "listtext" | "pntext" => self.has_number = true,
-            "par" | "sect" | "page" | "cell" | "row" => (self.begun, self.has_number) = (false, false),
+            "par" | "sect" | "page" | "cell" | "row" => self.begun = false,
             _ => {}
         }
     }
 
-    /// The level and number of the paragraph whose text begins here.
-    pub fn begin(&mut self) -> Option<(usize, String)> {
+    /// Continues the open paragraph behind a note.
+    pub fn resume(&mut self) {
+        self.begun = true;
+    }
+
+    /// Begins the text of a paragraph, unless it has begun. `written` is its number in the text.
+    pub fn begin(&mut self, written: Option<&str>) -> Beginning {
         if std::mem::replace(&mut self.begun, true) {
-            return None;
+            return Beginning::Nothing;
         }
+        let counted = self.counted();
+        let level = self.list.map_or(0, |_| self.level);
+        let number = match (written.map(str::trim), counted) {
+            (Some(""), _) | (None, None) => return Beginning::Paragraph,
+            // A sign of any shape marks an item without a number, and so does a letter `o`.
+            (Some(_), Some(counted)) if counted == "-" => counted,
+            (Some(written), _) if !written.contains(char::is_alphanumeric) => "-".to_owned(),
+            (Some(written), _) => written.to_owned(),
+            (None, Some(counted)) => counted,
+        };
+        if number.is_empty() { Beginning::Paragraph } else { Beginning::Item(level, number) }
+    }
+
+    /// Counts the open paragraph. Returns its number by the tables.
+    fn counted(&mut self) -> Option<String> {
         let list = self.list?;
         let (id, starts) = self.overrides.get(&list)?;
         let levels = self.by_id.get(id)?;
@@ -113,7 +140,6 @@ impl Lists {
         }
         let counts = self.counts.entry(*id).or_default();
         counts.count(at, start, level);
-        let number = counts.number(at, level);
-        (!self.has_number && !number.is_empty()).then_some((self.level, number))
+        Some(counts.number(at, level))
     }
 }

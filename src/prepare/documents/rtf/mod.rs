@@ -8,6 +8,7 @@
 
 mod forms;
 mod group;
+mod headings;
 mod lists;
 mod text;
 
@@ -19,7 +20,8 @@ use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, WINDOWS_1252};
 use forms::Form;
-use group::{Group, KEPT, SKIPPED};
+use group::{Group, KEPT, NO_FONT, SKIPPED};
+use headings::Headings;
 use lists::Lists;
 use std::collections::HashMap;
 
@@ -49,6 +51,12 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     if page.deletions {
         notes.push(verdict::DELETIONS.to_owned());
     }
+    if page.symbols > 0 {
+        notes.push(format!("{} of symbol fonts left out", verdict::counted(page.symbols, "sign")));
+    }
+    if page.groups.len() > 1 {
+        notes.push(verdict::CUT.to_owned());
+    }
     let extract = Extract { notes, ..Extract::text(page.markdown.finish()) };
     verdict::readable(NAME, extract)
 }
@@ -63,6 +71,8 @@ struct Page {
     /// Encoding of the whole file.
     standard: &'static Encoding,
     fonts: HashMap<i32, &'static Encoding>,
+    /// Names of fonts, and the font whose entry in the table is being read.
+    font_names: HashMap<i32, String>,
     font: i32,
     /// Bytes of one encoding that are not decoded yet.
     bytes: Vec<u8>,
@@ -85,6 +95,11 @@ struct Page {
     /// Whether a paragraph has ended and the next one has not begun.
     ended: bool,
     lists: Lists,
+    /// The number of the open paragraph as its text has it.
+    number: Option<String>,
+    headings: Headings,
+    /// Number of signs of unknown fonts.
+    symbols: usize,
     form: Form,
 }
 
@@ -95,6 +110,7 @@ impl Page {
             groups: vec![Group::default()],
             standard: WINDOWS_1252,
             fonts: HashMap::new(),
+            font_names: HashMap::new(),
             font: 0,
             bytes: Vec::new(),
             units: Vec::new(),
@@ -109,6 +125,9 @@ impl Page {
             hidden: false,
             ended: false,
             lists: Lists::default(),
+            number: None,
+            headings: Headings::default(),
+            symbols: 0,
             form: Form::default(),
         }
     }
@@ -125,6 +144,7 @@ impl Page {
             };
         }
         self.flush();
+        self.flush_units();
     }
 
     fn open<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
@@ -132,6 +152,9 @@ impl Page {
         self.substitutes = 0;
         if let Some(group) = self.groups.last() {
             let inner = Group { fresh: true, optional: false, ending: "", ..group.clone() };
+            if inner.in_styles {
+                self.headings.begin_style();
+            }
             self.groups.push(inner);
         }
         rest
@@ -151,6 +174,7 @@ impl Page {
             && !group.ending.is_empty()
         {
             self.ended = false;
+            self.lists.resume();
             self.markdown.glue();
             self.markdown.verbatim(group.ending);
         }
@@ -242,8 +266,11 @@ impl Page {
         }
         if self.group().in_lists {
             self.lists.learn(word, number.unwrap_or(0));
-        } else if !self.group().is_silent() {
+        } else if self.group().in_styles {
+            self.headings.learn(word, number.unwrap_or(0));
+        } else if !self.group().is_silent() && !self.group().in_number {
             self.lists.note(word, number.unwrap_or(0));
+            self.headings.note(word, number.unwrap_or(0));
         }
         if KEPT.contains(&word) {
             if matches!(word, "footnote" | "annotation") {
@@ -271,6 +298,7 @@ impl Page {
             "formfield" | "fftype" | "ffdefres" | "ffres" | "ffl" => self.form.learn(word, number.unwrap_or(0)),
             "fldrslt" => self.form_result(),
             "fonttbl" => self.group().in_fonts = true,
+            "stylesheet" => self.group().in_styles = true,
             "upr" => self.group().skipped = true,
             "ansicpg" => {
                 self.standard = number.and_then(of_number).unwrap_or(WINDOWS_1252);
@@ -282,6 +310,7 @@ impl Page {
             }
             "f" | "deff" => {
                 self.font = number.unwrap_or(0);
+                self.group().font = self.font;
                 self.group().encoding = self.fonts.get(&self.font).copied().unwrap_or(self.standard);
             }
             "fcharset" => drop(number.and_then(of_charset).map(|encoding| self.fonts.insert(self.font, encoding))),
@@ -289,6 +318,7 @@ impl Page {
                 self.group().encoding = self.standard;
                 let group = self.group();
                 (group.hidden, group.deleted, group.script, group.struck) = (false, false, Script::Normal, false);
+                group.font = NO_FONT;
             }
             "uc" => self.group().substitutes = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1),
             "super" => self.group().script = if on { Script::Raised } else { Script::Normal },
@@ -297,7 +327,10 @@ impl Page {
             "strike" | "striked" => self.group().struck = on,
             "v" => self.group().hidden = on,
             "deleted" => self.group().deleted = on,
-            "listtext" | "pntext" => self.group().in_number = true,
+            "listtext" | "pntext" => {
+                self.group().in_number = true;
+                self.number = Some(String::new());
+            }
             "pard" if self.group().in_number => {}
             "pard" => self.group().in_table = false,
             "intbl" => self.group().in_table = on,
@@ -337,6 +370,9 @@ impl Page {
         };
         if !sign.is_empty() {
             return self.write(sign);
+        }
+        if matches!(word, "par" | "page" | "sect" | "cell" | "row") {
+            self.number = None;
         }
         match word {
             "par" | "page" | "sect" | "column" => self.ended = true,

@@ -1,6 +1,11 @@
 //! Writes the text of an RTF document: characters, paragraphs and cells.
 
 use super::Page;
+use super::lists::Beginning;
+use crate::prepare::documents::symbols;
+
+/// The first code of symbol fonts in Unicode's private use area.
+const SYMBOLS: u32 = 0xF000;
 
 impl Page {
     /// Adds a UTF-16 unit, given as a signed number.
@@ -13,22 +18,51 @@ impl Page {
 
     pub(super) fn flush(&mut self) {
         self.flush_bytes();
-        self.flush_units();
+        // The second half of a character may follow a control word.
+        if !self.units.last().is_some_and(|unit| (0xD800..=0xDBFF).contains(unit)) {
+            self.flush_units();
+        }
     }
 
     pub(super) fn flush_bytes(&mut self) {
         if !self.bytes.is_empty() {
             let bytes = std::mem::take(&mut self.bytes);
-            let (text, _) = self.group().encoding.decode_without_bom_handling(&bytes);
-            self.write(&text);
+            let (encoding, font) = (self.group().encoding, self.font_name());
+            if symbols::is_symbol_font(&font) && !self.group().in_fonts {
+                let codes = bytes.iter().map(|byte| char::from_u32(SYMBOLS + u32::from(*byte)).unwrap_or(' '));
+                return self.signs(&font, &codes.collect::<String>());
+            }
+            self.write(&encoding.decode_without_bom_handling(&bytes).0);
         }
     }
 
     pub(super) fn flush_units(&mut self) {
         if !self.units.is_empty() {
             let text = String::from_utf16_lossy(&std::mem::take(&mut self.units));
+            if text.contains(symbols::is_code) {
+                let font = self.font_name();
+                return self.signs(&font, &text);
+            }
             self.write(&text);
         }
+    }
+
+    fn font_name(&mut self) -> String {
+        let font = self.group().font;
+        self.font_names.get(&font).map(|name| name.trim().trim_end_matches(';').to_owned()).unwrap_or_default()
+    }
+
+    /// Writes the signs of a symbol font.
+    fn signs(&mut self, font: &str, codes: &str) {
+        // The shape of a bullet says nothing.
+        if self.group().in_number {
+            return self.write("•");
+        }
+        let signs: Vec<Option<char>> = codes.chars().map(|code| symbols::typed(font, code)).collect();
+        if !self.group().is_silent() {
+            self.symbols += signs.iter().filter(|sign| sign.is_none()).count();
+        }
+        self.write(&signs.into_iter().flatten().collect::<String>());
     }
 
     pub(super) fn write(&mut self, text: &str) {
@@ -38,9 +72,21 @@ impl Page {
             entry.push_str(text);
         }
         let group = self.group();
+        if group.in_fonts && !group.skipped {
+            self.font_names.entry(self.font).or_default().push_str(text);
+            return;
+        }
+        if group.in_styles {
+            self.headings.name(text);
+        }
+        let group = self.group();
+        if group.in_number && !group.is_silent() {
+            self.number.get_or_insert_default().push_str(text);
+            return;
+        }
         if group.is_silent() {
             let (deleted, hidden) = (group.deleted, group.hidden);
-            if !group.skipped && !group.in_fonts && !text.trim().is_empty() {
+            if !group.skipped && !text.trim().is_empty() {
                 self.deletions |= deleted;
                 self.hidden |= hidden;
             }
@@ -64,13 +110,22 @@ impl Page {
         self.markdown.text(text);
     }
 
-    /// Begins a paragraph, as an item of a list if it is one.
+    /// Begins a paragraph, as a heading or an item of a list if it is one.
     pub(super) fn settle(&mut self) {
         let ended = std::mem::take(&mut self.ended);
-        if let Some((level, number)) = self.lists.begin() {
-            self.markdown.list_line(level, &number);
-        } else if ended {
-            self.markdown.paragraph();
+        let number = self.number.take();
+        let beginning = self.lists.begin(number.as_deref());
+        match (beginning, self.headings.level.filter(|_| !self.table)) {
+            (Beginning::Paragraph, Some(level)) => self.markdown.heading(level),
+            (Beginning::Item(_, number), Some(level)) => {
+                self.markdown.heading(level);
+                if number != "-" {
+                    self.markdown.text(&format!("{number} "));
+                }
+            }
+            (Beginning::Item(level, number), None) => self.markdown.list_line(level, &number),
+            _ if ended => self.markdown.paragraph(),
+            _ => {}
         }
     }
 
