@@ -1,8 +1,8 @@
 //! Makes pixels of TIFF samples that the `image` crate does not know.
 //!
 //! These are palettes, grey of 2, 4, 32 and 64 bits, signed numbers and floats, grey with alpha,
-//! YCbCr and L*a*b*. The `tiff` crate decodes the samples. It knows no palettes and no signed L*a*b*,
-//! so it is told that they are grey and unsigned.
+//! YCbCr and L*a*b*. The `tiff` crate decodes the samples. It knows no palettes and no L*a*b*, so it
+//! is told that they are grey and RGB.
 
 use super::frames;
 use super::heif::failed;
@@ -19,9 +19,10 @@ const MEANING: usize = 262;
 const SAMPLES: usize = 277;
 const SAMPLE_FORMAT: usize = 339;
 const GREY: u8 = 1;
+const RGB: u8 = 2;
 const PALETTE: usize = 3;
 const SIGNED_LAB: usize = 8;
-const UNSIGNED_LAB: u8 = 9;
+const UNSIGNED_LAB: usize = 9;
 /// White of L*a*b* (D50), and the way from there to linear sRGB.
 const WHITE: [f32; 3] = [0.9642, 1.0, 0.8249];
 const TO_SRGB: [[f32; 3]; 3] = [[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]];
@@ -66,7 +67,7 @@ impl<'a> TiffImage<'a> {
         let meaning = frames::tiff_field(bytes, MEANING);
         let told = match meaning.as_ref().map(|field| field.value) {
             Some(PALETTE) => Some(GREY),
-            Some(SIGNED_LAB) => Some(UNSIGNED_LAB),
+            Some(SIGNED_LAB | UNSIGNED_LAB) => Some(RGB),
             _ => None,
         };
         let bytes = match (&meaning, told) {
@@ -89,7 +90,7 @@ impl<'a> TiffImage<'a> {
                 .iter()
                 .find(|(other, _)| *other == compression)
                 .map_or_else(|| compression.to_string(), |(_, name)| (*name).to_owned());
-            return Err(failed(format!("docmill cannot read its compression ({name})")));
+            return Err(failed(format!("its compression ({name}) is not supported")));
         }
         let colour = file.colortype().map_err(failed)?;
         let format = file.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().and_then(|formats| formats.first().copied());
@@ -103,12 +104,12 @@ impl<'a> TiffImage<'a> {
             (_, tiff::ColorType::Gray(8 | 16 | 32 | 64)) => Samples::Numbers,
             (_, tiff::ColorType::Multiband { bit_depth: 8 | 16, num_samples: 2 }) => Samples::GreyAlpha,
             (_, tiff::ColorType::YCbCr(8)) => Samples::YCbCr,
-            (of, tiff::ColorType::Lab(8)) => Samples::Lab { is_signed: of == Some(SIGNED_LAB) },
+            (Some(of @ (SIGNED_LAB | UNSIGNED_LAB)), tiff::ColorType::RGB(8)) => Samples::Lab { is_signed: of == SIGNED_LAB },
             (_, tiff::ColorType::RGB(8 | 16 | 32) | tiff::ColorType::RGBA(8 | 16 | 32) | tiff::ColorType::CMYK(8 | 16)) => return Ok(None),
             (_, tiff::ColorType::Multiband { bit_depth, num_samples }) => {
-                return Err(failed(format!("docmill cannot read {num_samples} channels of {bit_depth} bits")));
+                return Err(failed(format!("{num_samples} channels of {bit_depth} bits are not supported")));
             }
-            (_, other) => return Err(failed(format!("docmill cannot read its colours ({other:?})"))),
+            (_, other) => return Err(failed(format!("its colours ({other:?}) are not supported"))),
         };
         let size = file.dimensions().map_err(failed)?;
         Ok(Some(Self { file, size, samples }))
@@ -118,7 +119,7 @@ impl<'a> TiffImage<'a> {
         let mut stored = DecodingResult::U8(Vec::new());
         let layout = self.file.read_image_to_buffer(&mut stored).map_err(failed)?;
         if layout.planes > 1 {
-            return Err(failed("docmill cannot read channels that are stored apart"));
+            return Err(failed("channels that are stored apart are not supported"));
         }
         let width = self.size.0 as usize;
         Ok(match (self.samples, stored) {
@@ -137,7 +138,7 @@ impl<'a> TiffImage<'a> {
                 bytes.as_chunks::<3>().0.iter().flat_map(|lab| of_lab(*lab, is_signed)).collect()
             }
             (Samples::Numbers, numbers) => scaled(&numbers),
-            _ => return Err(failed("docmill cannot read samples of this kind")),
+            _ => return Err(failed("its samples are not supported")),
         })
     }
 }
