@@ -1,6 +1,6 @@
 //! Calendars (ICS) and address cards (VCF): each entry with its fields, one on a line.
 
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, mail, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, quoted_printable, verdict};
 use crate::model::Failure;
 use encoding_rs::Encoding;
 use std::fmt::Write as _;
@@ -223,7 +223,7 @@ fn plain(value: &str, parameters: &[&str]) -> String {
 }
 
 fn quoted_printable(value: &str, parameters: &[&str]) -> String {
-    let decoded = mail::quoted_printable(value.as_bytes());
+    let decoded = quoted_printable::quoted_printable(value.as_bytes());
     let charset = parameters.iter().find_map(|parameter| parameter.to_ascii_uppercase().strip_prefix("CHARSET=").map(str::to_owned));
     match charset.and_then(|charset| Encoding::for_label(charset.as_bytes())) {
         Some(declared) => encoding::decode_declared(&decoded, declared).0.text.into_owned(),

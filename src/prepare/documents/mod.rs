@@ -46,6 +46,7 @@ mod pdf;
 mod ppt_slides;
 mod ppt_tables;
 mod pptx;
+mod quoted_printable;
 mod rtf;
 mod salvage;
 mod sheet;

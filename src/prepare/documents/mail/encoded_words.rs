@@ -3,7 +3,8 @@
 //! Many programs cut encoded words inside a character. Neighbours of one charset are therefore
 //! decoded to bytes and joined before the bytes become text.
 
-use super::charset::{LENIENT, escaped};
+use super::charset::LENIENT;
+use super::quoted_printable::escaped;
 use base64::Engine as _;
 use std::borrow::Cow;
 

@@ -23,12 +23,11 @@ mod headers;
 mod inline_files;
 mod mailbox;
 
-use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, cards, encoding, fenced, html, verdict};
+use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, cards, encoding, fenced, html, quoted_printable, verdict};
 use crate::model::Failure;
 pub(super) use attached::attachments;
 use bodies::Bodies;
 use charset::PartText;
-pub(super) use charset::{escaped, quoted_printable};
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::fmt::Write;
 

@@ -14,8 +14,8 @@ mod text;
 
 use super::cell_edges::CellEdges;
 use super::codepage::{of_charset, of_number};
-use super::mail::escaped;
 use super::markdown::{Markdown, Script};
+use super::quoted_printable::escaped;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, WINDOWS_1252};
