@@ -1,8 +1,8 @@
 //! Makes pixels of TIFF samples that the `image` crate does not know.
 //!
 //! These are palettes, grey of 2, 4, 32 and 64 bits, signed numbers and floats, grey with alpha,
-//! YCbCr and L*a*b*. The `tiff` crate decodes the samples. It knows no palettes and no L*a*b*, so it
-//! is told that they are grey and RGB.
+//! YCbCr and L*a*b*. The `tiff` crate decodes the samples. It knows no palettes and no L*a*b*, so
+//! it is told that they are grey and RGB.
 
 use super::frames;
 use super::heif::failed;

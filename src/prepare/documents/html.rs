@@ -1,8 +1,8 @@
 //! Converts HTML pages, book chapters and mail bodies to Markdown.
 //!
 //! The title comes first, then all text that a browser shows, in order. Links keep absolute
-//! addresses. Scripts and navigation are omitted. Text that a tag or a style sheet of the page hides
-//! is omitted with a note.
+//! addresses. Scripts and navigation are omitted. Text that a tag or a style sheet of the page
+//! hides is omitted with a note.
 //!
 //! Tags are processed one after another without a tree. Therefore deep nesting is harmless, and
 //! broken nesting almost so.

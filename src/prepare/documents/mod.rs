@@ -3,9 +3,9 @@
 //! A new kind of document needs a file here and an entry in [`READERS`]. Shared code has its own
 //! files:
 //!
-//! - containers: `archive`, `compound`, `salvage`, `bounded`, `parts`, `xml`
-//! - content: `chart`, `codepage`, `grid`, `math`, `number_format`, `numbering`, `omml`, `style_sheet`,
-//!   `styles`, `symbols`, `tags`, `web_form`
+//! - containers: `archive`, `compound`, `salvage`, `bounded`, `parts`, `quoted_printable`, `xml`
+//! - content: `chart`, `codepage`, `grid`, `math`, `number_format`, `numbering`, `omml`,
+//!   `style_sheet`, `styles`, `symbols`, `tags`, `web_form`
 //! - output: `markdown`, `table`, `verdict`
 
 mod archive;
