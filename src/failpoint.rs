@@ -111,3 +111,14 @@ pub(crate) fn linger(place: &str) {
         std::thread::sleep(std::time::Duration::from_millis(ms));
     }
 }
+
+/// Stays at `place` while the file that the environment names there (`place=FILE`) exists. Creates it.
+///
+/// A test then knows that `place` is near, and goes on when it removes the file.
+pub(crate) fn gate(place: &str) {
+    let Some(file) = setting(place) else { return };
+    let created = std::fs::File::create_new(&file);
+    while created.is_ok() && std::path::Path::new(&file).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}

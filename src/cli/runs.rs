@@ -7,6 +7,7 @@ use super::regressions::{Past, regressions};
 use super::settings::archive_or_comparisons;
 use super::{print, print_wrapped, table};
 use crate::engine::LIVE_CHANGES;
+use crate::html_report::is_of_server;
 use crate::model::{RowStatus, command_in, counted};
 use crate::setup::{changes, kept};
 use crate::store::{Archive, Pace, Requests, RunLock, RunRecord};
@@ -139,9 +140,18 @@ fn line(run: &RunRecord, figures: &Value, pace: Pace, before: Option<&RunRecord>
         "requests_per_second": figures["requests_per_second"],
         "cost": pace.bill.to_string(),
         "cost_usd": pace.bill.exact().map(crate::model::Money::usd),
-        "changed": before.map_or_else(Map::new, |before| changes(&before.settings, &run.settings)),
+        "changed": before.map_or_else(Map::new, |before| changed(before, run)),
         LIVE_CHANGES: kept(&run.settings).remove(LIVE_CHANGES).unwrap_or_else(|| json!([])),
     })
+}
+
+/// The changed settings. A server gives its runs money in parts, which is no change of a setting.
+fn changed(before: &RunRecord, run: &RunRecord) -> Map<String, Value> {
+    let mut changed = changes(&before.settings, &run.settings);
+    if is_of_server(&run.command) {
+        changed.remove("budget.max_usd");
+    }
+    changed
 }
 
 /// Number of documents of a trial. It has no listing of all documents.

@@ -8,7 +8,7 @@ use super::print;
 use super::settings::archive_or_comparisons;
 use crate::ask::larger_cap;
 use crate::event::line;
-use crate::html_report::{advice, for_clients, is_of_server};
+use crate::html_report::{advice_of, for_clients, is_of_server};
 use crate::model::{FailureCode, LedgerSum, Money, RowStatus, ServerUse, Tally, command_in, counted};
 use crate::progress::{plain, wrapped_for_stdout};
 use crate::store::{Archive, Doubt, Holder, Requests, Retry, RunCounts, RunLock, RunRecord, StoreError};
@@ -181,7 +181,7 @@ impl<'s> Status<'s> {
             } else if code.may_pass() {
                 format!("retried only with --retry-failed={code}, or when the document changes")
             } else {
-                advice(*code).to_owned()
+                advice_of(&self.run.command, *code).to_owned()
             };
             line("failed", &format!("{n} {code}: {again}"));
         }
@@ -285,7 +285,7 @@ impl<'s> Status<'s> {
             "started": self.run.started,
             "ended": self.run.ended,
             "outcome": self.run.outcome,
-            "stopped": self.run.stopped,
+            "stopped": self.run.stopped.as_ref().map(|_| self.stopped()),
             "at_work": self.at_work.as_ref().map(|holder| &holder.process),
             "doing": self.at_work.as_ref().map(|holder| &holder.doing).filter(|doing| !doing.is_empty()),
             "documents": {
@@ -309,7 +309,7 @@ impl<'s> Status<'s> {
             "maybe_billed": self.ledger.maybe_billed,
             "maybe_billed_at_most_usd": self.ledger.maybe_billed_at_most_usd.map(Money::usd),
             "comparisons": self.comparisons.iter().map(Spent::json).collect::<Vec<_>>(),
-            "next": self.next(),
+            "next": self.next().or_else(|| self.next_of_server()),
         })
     }
 }

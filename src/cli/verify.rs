@@ -7,6 +7,7 @@ use super::exit::{CliError, Exit};
 use super::settings::archive;
 use super::status::at_most;
 use super::{print, print_wrapped};
+use crate::html_report::is_of_server;
 use crate::model::{Digest, JobColumns, Row, Totals, command_in, counted};
 use crate::progress::plain;
 use crate::store::{Archive, Bookkeeping, Requests, RunLock, RunRecord, View};
@@ -75,7 +76,9 @@ pub(super) fn verify(args: &StoreArgs) -> Result<Exit, CliError> {
             } else {
                 "there are no complete results yet"
             };
-            let message = format!("no check failed, but {results}. Run again to bring them up to date");
+            let is_of_server = runs.last().is_some_and(|run| is_of_server(&run.command));
+            let next = if is_of_server { "Resume the run on its server" } else { "Run again" };
+            let message = format!("no check failed, but {results}. {next} to bring them up to date");
             Err(CliError { exit: Exit::StoppedEarly, message })
         }
         Receipt { wrong, .. } => Err(CliError {
@@ -163,7 +166,8 @@ fn files(published: &Published<'_>, receipt: &mut Receipt) -> Result<(), CliErro
     // A pilot is a sample of the documents on purpose, so it does not count as incomplete.
     if let Some(run) = published.unfinished_from(view.run).filter(|run| run.outcome.as_deref() != Some("sample")) {
         let what = if view.complete { format!("the results are from run {}", view.run) } else { "the results are incomplete".to_owned() };
-        receipt.older(&format!("{}: run {} is incomplete, and {what}; run the same command again", published.job, run.id))?;
+        let next = if is_of_server(&run.command) { "resume the run on its server" } else { "run the same command again" };
+        receipt.older(&format!("{}: run {} is incomplete, and {what}; {next}", published.job, run.id))?;
     }
     let export = command_in(&published.output.dir, "export");
     let newer = published.runs.iter().rev().find(|run| run.id > view.run && run.recipe != view.recipe && published.is_of(run));

@@ -20,6 +20,12 @@ use tokio_util::sync::CancellationToken;
 const EVENTS: usize = 16;
 /// Pause of a batch before it looks again whether a run has ended.
 const AFTER_RUNS: Duration = Duration::from_secs(1);
+/// How requests cost less.
+pub(super) const FEWER_INPUTS: &str = "Send fewer inputs";
+/// The same for requests that write. The length of a conversation that the provider keeps is not known.
+const LESS_OUTPUT: &str = "Set a lower max_completion_tokens";
+const LESS_CONTEXT: &str = "Most of this is reserved for the conversation that the provider keeps, because its length is not known: send \
+    the conversation in input, without previous_response_id, conversation and prompt";
 /// Place in line of requests that a client waits for. Batches come after them.
 pub(super) const FIRST: u64 = 0;
 
@@ -101,7 +107,7 @@ impl Gateway {
     /// Asks a request at a place in line.
     pub(super) async fn ask_at(self: &Arc<Self>, asked: Asked, parsed: Parsed, place: Place) -> Result<Answer, ApiError> {
         let id = format!("req_{}", uuid::Uuid::now_v7().simple());
-        let Parsed { model, stream, keeps, hides_usage, tokens, tier, hash } = parsed;
+        let Parsed { model, stream, keeps, hides_usage, tokens, continues, tier, hash } = parsed;
         let relay = self.relays.of(&model).await?;
         let key = ((self.store || asked.store) && !stream).then(|| key(&asked.owner, hash));
         if let Some(stored) = self.stored(key).await? {
@@ -134,6 +140,7 @@ impl Gateway {
         };
         let record = Record {
             gateway: Arc::clone(self),
+            how: if continues { LESS_CONTEXT } else { LESS_OUTPUT },
             new: NewAttempt {
                 request: id.clone(),
                 owner: asked.owner.clone(),
@@ -173,8 +180,15 @@ impl Gateway {
         whole(id, reply).map(Answer::Whole)
     }
 
-    /// Reserves money for a request to a model. `waits`: until runs at work have ended, if need be.
-    pub(super) async fn reserve(self: &Arc<Self>, owner: &str, model: &str, at_most: Option<Money>, waits: bool) -> Result<(), NoRoom> {
+    /// Reserves money for a request to a model. `waits`: until runs at work have ended, if need be. `how`
+    /// says how the request could cost less.
+    pub(super) async fn reserve(
+        self: &Arc<Self>,
+        owner: &str,
+        model: &str,
+        at_most: Option<Money>,
+        (waits, how): (bool, &str),
+    ) -> Result<(), NoRoom> {
         let capped = self.caps.any(owner);
         if capped && at_most.is_none() {
             return Err(NoRoom::Price(format!("a cap on money applies, but the price of {model} is unknown. Set it in [prices]")));
@@ -194,7 +208,9 @@ impl Gateway {
                 Ok(Reserved::Yes) => return Ok(()),
                 Ok(Reserved::Later) => settled.await,
                 Ok(Reserved::AfterRuns(_)) if waits => tokio::time::sleep(AFTER_RUNS).await,
-                Ok(Reserved::AfterRuns(why) | Reserved::No(why)) => return Err(NoRoom::Cap(why)),
+                Ok(Reserved::AfterRuns(why) | Reserved::No(why)) => {
+                    return Err(NoRoom::Cap(format!("{why}. {how}, wait until runs have ended, or raise the cap")));
+                }
                 Err(why) => {
                     crate::progress::complain(&why);
                     return Err(NoRoom::Closed);
@@ -259,12 +275,14 @@ pub(super) fn whole(id: String, reply: RelayReply) -> Result<Whole, ApiError> {
 /// Records the attempts of one request.
 struct Record {
     gateway: Arc<Gateway>,
+    /// How the request could cost less.
+    how: &'static str,
     new: NewAttempt,
 }
 
 impl RelayLedger for Record {
     async fn reserve(&self, at_most: Option<Money>) -> Result<(), NoRoom> {
-        self.gateway.reserve(&self.new.owner, &self.new.model, at_most, self.new.batch.is_some()).await
+        self.gateway.reserve(&self.new.owner, &self.new.model, at_most, (self.new.batch.is_some(), self.how)).await
     }
 
     fn release(&self, at_most: Option<Money>) {

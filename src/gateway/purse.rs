@@ -104,7 +104,7 @@ impl Purse {
             let whose = whose.map_or_else(|| "the server".to_owned(), |owner| format!("key {owner}"));
             let why = format!(
                 "the cap of {limit} on the money of {whose} has no room for a request that may cost {at_most}: {spent} is spent, and runs at \
-                work have reserved {}. Set a lower max_completion_tokens, wait until runs have ended, or raise the cap",
+                work have reserved {}",
                 runs.reserved
             );
             return Ok(if spent + at_most <= limit { Reserved::AfterRuns(why) } else { Reserved::No(why) });

@@ -18,6 +18,8 @@ pub struct Parsed {
     pub hides_usage: bool,
     /// Bounds of its tokens.
     pub tokens: RelayTokens,
+    /// Whether it continues a conversation that the provider keeps.
+    pub continues: bool,
     /// The service tier that it asks for.
     pub tier: Tier,
     /// A hash of endpoint and body. The order of fields does not matter.
@@ -67,16 +69,21 @@ pub fn parse_value(endpoint: RelayEndpoint, json: &Value) -> Result<Parsed, ApiE
         keeps: json["store"] == true && !stream && endpoint == RelayEndpoint::Responses,
         hides_usage,
         tokens: tokens(endpoint, json),
+        continues: continues(json),
         tier: Tier::asked(json["service_tier"].as_str().unwrap_or_default()),
         hash: hasher.finalize(),
     })
+}
+
+/// Whether a request continues a conversation that the provider keeps.
+fn continues(json: &Value) -> bool {
+    ["previous_response_id", "conversation", "prompt"].iter().any(|name| !json[*name].is_null())
 }
 
 /// Estimates and bounds the tokens of a request.
 fn tokens(endpoint: RelayEndpoint, json: &Value) -> RelayTokens {
     let mut sum = Sum::default();
     sum.add(json);
-    let continues = ["previous_response_id", "conversation", "prompt"].iter().any(|name| !json[*name].is_null());
     let limit = ["max_completion_tokens", "max_output_tokens", "max_tokens"].iter().find_map(|name| json[*name].as_u64());
     let choices = json["n"].as_u64().unwrap_or(1).clamp(1, 128);
     let most_output = if endpoint == RelayEndpoint::Embeddings { 0 } else { limit.unwrap_or(MOST_OUTPUT).saturating_mul(choices) };
@@ -84,7 +91,7 @@ fn tokens(endpoint: RelayEndpoint, json: &Value) -> RelayTokens {
         input: sum.bytes / BYTES_PER_TOKEN + sum.numbers + sum.images * IMAGE,
         images: sum.images * IMAGE,
         // A tokenizer makes at most one token of each byte.
-        most_input: sum.bytes + sum.numbers + sum.images * MOST_IMAGE + WRAPPING + if continues { MOST_CONTEXT } else { 0 },
+        most_input: sum.bytes + sum.numbers + sum.images * MOST_IMAGE + WRAPPING + if continues(json) { MOST_CONTEXT } else { 0 },
         most_output,
     }
 }

@@ -38,6 +38,22 @@ pub fn advice(code: FailureCode) -> &'static str {
     }
 }
 
+/// What a client of a server can do about documents with a failure code. Clients send documents with each
+/// submission, so a later run of the same submission cannot notice changes.
+pub fn advice_of(command: &str, code: FailureCode) -> &'static str {
+    if !is_of_server(command) {
+        return advice(code);
+    }
+    match code {
+        FailureCode::Empty => "Submit the document with content, or leave it out.",
+        FailureCode::Undecodable => "Export or download it again, and submit it: it is damaged, or its name ending is wrong.",
+        FailureCode::Encrypted => "Submit a copy without a password.",
+        FailureCode::UnsupportedKind => "No job of this run takes this kind of file. Choose another job, or leave the file out.",
+        FailureCode::InDoubt => "Ask again.",
+        other => advice(other),
+    }
+}
+
 /// The command that asks again about documents with a failure code. A run retries transient
 /// failures anyway. `None` if asking again cannot help, or if the command is not known.
 ///
@@ -78,6 +94,10 @@ mod tests {
         let reached = "the cap is reached. To continue, run the same command with a larger cap, such as --max-usd 2.4 (the rest costs $1)";
         assert_eq!(for_clients(reached), "the cap is reached. To continue, resume the run with a larger cap, such as {\"max_usd\": 2.4}");
         assert_eq!(for_clients("interrupted"), "interrupted");
+        assert!(
+            advice_of(command, FailureCode::Empty).starts_with("Submit")
+                && advice_of("docmill run", FailureCode::Empty).contains("next run")
+        );
     }
 
     #[test]

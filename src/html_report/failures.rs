@@ -1,6 +1,6 @@
 //! Documents without a complete answer, with advice.
 
-use super::advice::{advice, repeat};
+use super::advice::{advice_of, repeat};
 use crate::model::FailureCode;
 use crate::store::{Archive, StoreError};
 use serde::Serialize;
@@ -38,7 +38,13 @@ impl Failures {
     ) -> Result<Vec<Self>, StoreError> {
         let with_examples = |(code, documents): (&FailureCode, &u64)| {
             let examples = archive.failure_examples(listing, recipe, code.as_str(), EXAMPLES)?;
-            Ok(Self { code: code.to_string(), documents: *documents, advice: advice(*code), command: repeat(command, *code), examples })
+            Ok(Self {
+                code: code.to_string(),
+                documents: *documents,
+                advice: advice_of(command, *code),
+                command: repeat(command, *code),
+                examples,
+            })
         };
         let mut failures = codes.iter().map(with_examples).collect::<Result<Vec<_>, StoreError>>()?;
         failures.sort_by_key(|failure| Reverse(failure.documents));

@@ -31,7 +31,7 @@ mod tally;
 mod template;
 mod thumbnail;
 
-pub use advice::{advice, for_clients, is_of_server, repeat};
+pub use advice::{advice, advice_of, for_clients, is_of_server, repeat};
 pub use failures::Failures;
 pub use report::{Report, Subject};
 pub use thumbnail::Thumbnails;

@@ -50,6 +50,13 @@ pub struct Report {
     pub bottleneck: Option<String>,
     /// Total cost of the directory in US dollars, and its unpriced requests.
     pub spent: (f64, u64),
+    /// Whether the run belongs to a server. Then all work in the directory is one run for its client, and
+    /// the key figures describe all of it.
+    pub of_server: bool,
+    /// Number of requests in the directory.
+    pub all_requests: u64,
+    /// Duration of all work in the directory, in seconds.
+    pub all_seconds: f64,
     /// Length of an interval of `over_time` in seconds.
     pub stretch_seconds: f64,
     /// Statistics per time interval.
@@ -204,6 +211,9 @@ impl Report {
             clock: clock_below(longest),
             slowest,
             comparison: subject.comparison.cloned(),
+            of_server: is_of_server(&run.command),
+            all_requests: ledger.requests,
+            all_seconds: all_seconds(&runs, of.id, wall_seconds),
             runs: past_runs(archive, &runs)?,
             over_time_charts: over_time(&activity, concurrency),
             stages: stages(&archive.samples(of.id)?),
@@ -213,6 +223,12 @@ impl Report {
             view,
         }))
     }
+}
+
+/// Duration of all runs in seconds. That of run `of` is known even if it has no figures yet.
+fn all_seconds(runs: &[RunRecord], of: i64, known: f64) -> f64 {
+    let seconds = |run: &RunRecord| parsed(run.figures.as_deref())["wall_seconds"].as_f64();
+    runs.iter().map(|run| seconds(run).unwrap_or(if run.id == of { known } else { 0.0 })).sum()
 }
 
 /// Formats a time in milliseconds since 1970.

@@ -104,7 +104,6 @@
         button.setAttribute("aria-pressed", String(facet.chosen.has(bar)));
         button.querySelector(".n").textContent = count(shown);
         button.querySelector(".now").setAttribute("width", 100 * shown / most);
-        button.setAttribute("aria-label", `${facet.labels[bar]}: ${count(shown)}`);
       });
     });
     const field = columns[sort][1], sign = down ? -1 : 1;
@@ -216,7 +215,7 @@
   function table(heads, lines) {
     const head = element("tr", null, {}, ...heads.map((name) => element("th", name.replaceAll("_", " "), { scope: "col" })));
     const body = lines.map((line) => element("tr", null, {}, ...line.map((text) => isolated("td", text))));
-    return element("div", null, { className: "scroll" }, element("table", null, {}, head, ...body));
+    return element("div", null, { className: "scroll", tabIndex: 0 }, element("table", null, {}, head, ...body));
   }
 
   // Opens a row in the dialog.

@@ -43,7 +43,8 @@ pub fn end(report: &Report, left: &LeftOut, out: &mut impl Write) -> Result<(), 
         "version": report.version,
         "made": report.made,
         "directory": report.directory,
-        "command": report.run.command,
+        // A client has no command line.
+        "command": if report.of_server { "" } else { report.run.command.as_str() },
     });
     Ok(write!(out, "{}", environment()?.get_template("end.html")?.render(Serde(context))?)?)
 }

@@ -4,6 +4,7 @@
 //! what was submitted. A submission is staged in `incoming/ID`, and moved when it is complete.
 
 use super::queue::RunId;
+use crate::prepare::is_archive_name;
 use crate::read::{is_table_name, is_workbook_name};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -153,6 +154,11 @@ impl Input {
     pub fn has_order(&self, with_tables: bool) -> bool {
         let is_table = |name: &str| is_table_name(name) || is_workbook_name(name);
         fs::read_to_string(self.order()).is_ok_and(|list| with_tables || !list.lines().any(is_table))
+    }
+
+    /// Whether an archive was uploaded, by the names of the documents. Blocks.
+    pub fn has_archive(&self) -> bool {
+        fs::read_to_string(self.order()).is_ok_and(|list| list.lines().any(is_archive_name))
     }
 
     /// The job file.

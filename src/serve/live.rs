@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +20,6 @@ pub struct Live {
     /// Stops the run.
     pub stop: StopToken,
     requests: mpsc::Sender<Asked>,
-    cancelled: AtomicBool,
     log: Mutex<Log>,
     /// The newest counters as a line of JSON; empty at first. Other terminals see them too.
     pub counters: Arc<watch::Sender<String>>,
@@ -88,29 +86,12 @@ impl Live {
         Self {
             stop,
             requests,
-            cancelled: AtomicBool::new(false),
             log: Mutex::default(),
             counters: Arc::new(watch::Sender::new(String::new())),
             changes: watch::Sender::new(0),
             over: CancellationToken::new(),
             started: tokio::sync::OnceCell::new(),
         }
-    }
-
-    /// Cancels the run, also if it stops already to go on later.
-    pub fn cancel(&self, reason: &str) {
-        self.cancelled.store(true, Ordering::SeqCst);
-        self.stop.stop(reason);
-    }
-
-    /// Whether a client has cancelled the run.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst)
-    }
-
-    /// The requests of other terminals go here.
-    pub fn requests(&self) -> mpsc::Sender<Asked> {
-        self.requests.clone()
     }
 
     /// Sends a request to the run and waits for its response.

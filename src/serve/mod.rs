@@ -18,6 +18,7 @@
 //! | `staging`, `directories` | its files |
 //! | `queue` | states, order and caps of runs |
 //! | `scheduler`, `runner`, `live` | start runs; do the work of one; its controls and events |
+//! | `orders` | pause and cancel a run, from clients and terminals |
 //! | `requests` | the gateway for requests in OpenAI's format: account and caps |
 //! | `http` | routes, checks of requests, and their description |
 //! | `webhooks` | messages to clients whose runs have ended |
@@ -30,6 +31,7 @@ mod directories;
 mod http;
 mod keys;
 mod live;
+mod orders;
 mod problem;
 mod proxies;
 mod queue;
@@ -240,6 +242,9 @@ async fn listen_on(address: SocketAddr) -> Result<TcpListener, String> {
 /// Opens the directory of a server. Removes files of runs that are not in the queue.
 fn open(root: &Path) -> Result<(RunLock, Directories, Queue), String> {
     let error = |why: &dyn std::fmt::Display| format!("serve.dir {}: {why}", root.display());
+    if root.is_file() {
+        return Err(error(&"this is a file. Name a directory for the queue and the runs"));
+    }
     std::fs::create_dir_all(root).map_err(|e| error(&e))?;
     let lock = RunLock::acquire(root).map_err(|e| error(&e))?;
     lock.say("docmill serve").map_err(|e| error(&e))?;

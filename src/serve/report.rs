@@ -18,7 +18,7 @@ pub fn make(app: &App, id: &RunId) -> Result<File, Problem> {
     let directory = &app.directories.run(id);
     let archive = Archive::open(directory)?.ok_or_else(nothing)?;
     let at_work = RunLock::holder(directory).is_some();
-    let subject = Subject { directory: directory.display().to_string(), run: None, at_work, comparison: None };
+    let subject = Subject { directory: id.to_string(), run: None, at_work, comparison: None };
     let report = Report::gather(&archive, &subject)?.ok_or_else(nothing)?;
     let runs = archive.runs()?;
     let roots = runs.last().and_then(|run| local_inputs(run, &app.environment, directory));

@@ -3,15 +3,16 @@
 use super::app::{App, until};
 use super::directories::Input;
 use super::live::Live;
+use super::orders::{Ended, ended_by, order_of, serve_other_terminals};
 use super::problem::Problem;
 use super::queue::{DEADLINE, QueuedRun, RAN_SHORT, State, Totals};
 use super::submission::Submission;
 use crate::ask::{Allowance, StopKind, larger_cap};
 use crate::config::{Config, Origin};
-use crate::control::ControlServer;
 use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
 use crate::html_report;
-use crate::read::{Grouping, InputSettings, Tables};
+use crate::model::Money;
+use crate::read::{Archives, Grouping, InputSettings, Tables};
 use crate::setup::{Assembled, Environment, Flag, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, Requests, RunCounts, RunRecord, StoreError};
 use futures::FutureExt as _;
@@ -21,25 +22,12 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::Value;
 
-/// Reason of a stop by a client.
-pub const CANCELLED: &str = "cancelled by a client";
-/// Reason of a stop by a client that wants to go on later.
-pub const PAUSED: &str = "paused by a client";
-/// Reason of a stop by the server.
-pub const SERVER_STOPS: &str = "the server stops; it goes on when the server starts again";
-
 /// What limits the money of a run.
 struct Limit {
-    /// The caps that leave it less than its own; `None` if its own cap is the limit.
-    outer: Option<String>,
+    /// The caps that leave it less than its own, and how much; `None` if its own cap is the limit.
+    outer: Option<(String, Option<Money>)>,
     /// Whether others may give money back.
     may_grow: bool,
-}
-
-/// How the work on a run ended.
-struct Ended {
-    state: State,
-    message: String,
 }
 
 /// Does the work of a run, and records how it ended.
@@ -52,10 +40,6 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
     // The counters of the run are shown until its totals are known.
     let known = app.blocking(move |app| totals(&app.directories.run(&run.id), run.totals)).await;
     let live = app.live.lock().remove(&id);
-    // A run can be cancelled while it stops for another reason.
-    if ended.state == State::Queued && live.as_ref().is_some_and(|live| live.is_cancelled()) {
-        ended = Ended { state: State::Cancelled, message: CANCELLED.to_owned() };
-    }
     let run = id.clone();
     let recorded = match known {
         Ok(totals) => app.blocking(move |app| app.queue.end(&id, ended.state, &ended.message, &totals)).await,
@@ -81,14 +65,13 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
             let limit = app.blocking(move |app| {
                 // The cap of a run at work is within what its key and the server have left.
                 let own = app.queue.get(&asked.id)?.and_then(|run| run.cap);
-                Ok(Limit {
-                    outer: outer.filter(|_| asked.share.is_some() || own != asked.cap),
-                    may_grow: app.with_caps(|caps| app.queue.may_get_more(&asked, caps))?,
-                })
+                let outer = outer.filter(|_| asked.share.is_some() || own != asked.cap);
+                let most = app.with_caps(|caps| app.queue.most_for(&asked, caps))?;
+                Ok(Limit { outer: outer.map(|outer| (outer, most)), may_grow: app.with_caps(|caps| app.queue.may_get_more(&asked, caps))? })
             });
             match limit.await {
                 Ok(limit) => how_it_ended(&outcome, &limit),
-                Err(problem) => Ended { state: State::Failed, message: problem.detail },
+                Err(problem) => problem.into(),
             }
         }
         Ok(Err(RunError::Database(error))) => {
@@ -99,7 +82,7 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
             let advice = error.no_room().map(|advice| format!(". {advice}")).unwrap_or_default();
             Ended { state: State::Failed, message: format!("{error}{advice}") }
         }
-        Err(problem) => Ended { state: State::Failed, message: problem.detail },
+        Err(ended) => ended,
     }
 }
 
@@ -114,54 +97,67 @@ fn how_it_ended(outcome: &Outcome, limit: &Limit) -> Ended {
                 Ended { state: State::Stopped, message: message.to_owned() }
             }
         },
-        Some(stop) if stop.kind == StopKind::Requested && stop.message == CANCELLED => {
-            Ended { state: State::Cancelled, message: stop.message.clone() }
-        }
-        Some(stop) if stop.kind == StopKind::Requested && stop.message == DEADLINE => {
-            Ended { state: State::Stopped, message: stop.message.clone() }
-        }
-        Some(stop) if stop.kind == StopKind::Requested => Ended { state: State::Queued, message: stop.message.clone() },
+        Some(stop) if stop.kind == StopKind::Requested => ended_by(&stop.message),
         Some(stop) if limit.outer.is_some() && limit.may_grow && larger_cap(&stop.message).is_some() => {
             Ended { state: State::Queued, message: RAN_SHORT.to_owned() }
         }
-        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message, limit.outer.as_deref()) },
+        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message, limit.outer.as_ref()) },
     }
 }
 
+/// Before and after the amount in the message of a run that has reached its budget.
+const BUDGET: &str = "the budget of ";
+const OF_RUN: &str = " (budget.max_usd)";
+
 /// A message in the words of the API instead of those of the command line.
 ///
-/// `outer` names caps that are lower than that of the run.
-fn for_clients(message: &str, outer: Option<&str>) -> String {
+/// `outer` names caps that are lower than that of the run, and what they leave it. The run itself knows
+/// only the part that it has reserved so far.
+fn for_clients(message: &str, outer: Option<&(String, Option<Money>)>) -> String {
     match (message.split_once(" To continue, "), larger_cap(message), outer) {
-        (Some((why, _)), Some(_), Some(outer)) => {
-            let why = why.replace(" (budget.max_usd)", &format!(" is what {outer} leaves. It"));
+        (Some((why, _)), Some(_), Some((outer, most))) => {
+            let why = match (why.split_once(BUDGET), why.split_once(OF_RUN), most) {
+                (Some((before, _)), Some((_, rest)), Some(most)) => format!("{before}{BUDGET}{most}{OF_RUN}{rest}"),
+                _ => why.to_owned(),
+            };
+            let why = why.replace(OF_RUN, &format!(" is what {outer} leaves. It"));
             format!("{why} To continue, raise {outer}, then resume the run")
         }
         _ => html_report::for_clients(message),
     }
 }
 
-/// Runs the plan. The outer error is one of settings and inputs.
-async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, RunError>, Problem> {
+/// Runs the plan. The outer error is a run that does not begin: its settings or inputs are wrong, or it
+/// has an order to stop.
+async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, RunError>, Ended> {
     let submission = Submission::parse(run.submission.as_bytes())?;
     let (environment, config, settings) = prepare(app, run, &submission, &app.directories.input(&run.id)).await?;
-    let Assembled { mut plan, simulator, .. } = assemble(&environment, &config, settings, RunOptions::default()).await?;
+    let assembled = assemble(&environment, &config, settings, RunOptions::default()).await;
+    let Assembled { mut plan, simulator, .. } = assembled.map_err(Problem::from)?;
     plan.report_each = true;
     let (directory, drain) = (plan.output.dir.clone(), plan.llm.drain_s);
     let (mut controls, requests) = Controls::new(&app.accounts);
     let allowance = run.share.map(|share| Arc::new(Allowance::new(share)));
     controls.allowance.clone_from(&allowance);
     let live = Arc::new(Live::new(controls.stop.clone(), requests));
+    app.blocking(|_| Ok(crate::failpoint::gate("serve_begin"))).await?;
     app.live.lock().insert(run.id.clone(), Arc::clone(&live));
     app.tell_change(&run.id);
-    if app.stop.is_cancelled() {
-        live.stop.stop(SERVER_STOPS);
+    if let Some(order) = order_of(app, run).await? {
+        live.stop.stop(order);
+    }
+    // A client may have stopped it meanwhile. Nothing is sent then.
+    if let Some(reason) = live.stop.reason() {
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+        return Err(ended_by(reason));
     }
     let abandon = controls.abandon.clone();
     let working = engine::run(plan, controls, Arc::clone(&live) as Arc<dyn Watcher>);
     let outcome = tokio::select! {
         outcome = working => outcome,
-        never = serve_other_terminals(&live, &directory) => match never {},
+        never = serve_other_terminals(app, &run.id, &live, &directory) => match never {},
         never = abandon_late(&live, drain, abandon) => match never {},
         never = stop_at(&live, run.deadline) => match never {},
         never = give_shares(app, run, allowance.as_deref()) => match never {},
@@ -204,23 +200,6 @@ async fn abandon_late(live: &Live, drain_s: u64, abandon: tokio_util::sync::Canc
     live.stop.stopped().await;
     tokio::time::sleep(std::time::Duration::from_secs(drain_s + 1)).await;
     abandon.cancel();
-    std::future::pending().await
-}
-
-/// Lets `docmill status --watch`, `pause`, `set` and `cancel` reach the run. Failure costs only that.
-async fn serve_other_terminals(live: &Live, directory: &Path) -> std::convert::Infallible {
-    let mut changes = live.changes();
-    let hello = loop {
-        if let Some(started) = live.started.get() {
-            break started.clone();
-        }
-        if changes.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-    };
-    if let Ok(server) = ControlServer::open(directory).await {
-        server.serve(live.requests(), hello, Arc::clone(&live.counters), live.over.clone()).await;
-    }
     std::future::pending().await
 }
 
@@ -276,6 +255,10 @@ fn forced(app: &App, run: &QueuedRun, submission: &Submission, (input, chosen, f
         ("report.events", Value::from("")),
         ("report.metrics", Value::from("")),
     ];
+    // An uploaded archive is named by its client.
+    if chosen.archives == Archives::Named && input.has_archive() {
+        settings.push(("input.archives", Value::from("read")));
+    }
     if let Some(cap) = run.share.or(run.cap) {
         settings.push(("budget.max_usd", Value::from(cap.usd())));
     }
@@ -315,7 +298,13 @@ pub async fn correct_totals(app: &Arc<App>) {
 pub fn totals(directory: &Path, before: Totals) -> Result<Totals, Problem> {
     let Some(archive) = Archive::open(directory)? else { return Ok(before) };
     let ledger = archive.ledger(Requests::All)?;
-    let mut totals = Totals { requests: ledger.requests, spent: ledger.counted, unpriced: ledger.cost.unpriced_calls, ..Totals::default() };
+    let mut totals = Totals {
+        requests: ledger.requests,
+        spent: ledger.counted,
+        uncertain: ledger.counted - ledger.cost.usd.min(ledger.counted),
+        unpriced: ledger.cost.unpriced_calls,
+        ..Totals::default()
+    };
     let runs = archive.runs()?;
     if let Some(last) = runs.last() {
         let counted = count(&archive, &runs, last)?;

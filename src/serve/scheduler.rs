@@ -1,7 +1,8 @@
 //! Starts queued runs, and drains them when the server stops.
 
 use super::app::{App, until};
-use super::runner::{SERVER_STOPS, work};
+use super::orders::SERVER_STOPS;
+use super::runner::work;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;

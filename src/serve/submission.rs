@@ -161,6 +161,9 @@ impl Submission {
         if self.label.len() > LABEL {
             return Err(Problem::invalid(format!("label: longer than {LABEL} bytes")));
         }
+        if self.label.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+            return Err(Problem::invalid("label: contains control characters, or characters that change the direction of text"));
+        }
         check_cap(self.max_usd)?;
         if self.lane.is_some() && self.settings.contains_key(TIER) {
             return Err(Problem::invalid(format!("lane and {TIER}: only one of them can be given")));
@@ -245,6 +248,11 @@ impl Submission {
     }
 }
 
+/// Whether a character changes the direction of the text around it.
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Checks a cap on money in US dollars.
 pub fn check_cap(usd: Option<f64>) -> Result<Option<Money>, Problem> {
     if usd.is_some_and(|usd| !usd.is_finite() || usd <= 0.0) {
@@ -314,6 +322,15 @@ mod tests {
         }
         let own = ServeSettings { settings: vec!["llm.timeout_s".into()], ..server() };
         assert!(with("llm.timeout_s").check(&own).is_ok());
+    }
+
+    #[test]
+    fn a_label_cannot_change_the_direction_of_text() {
+        let check = |label: &str| Submission { label: label.to_owned(), ..Submission::default() }.check(&server());
+        assert!(check("été, 夏, קיץ").is_ok());
+        for wrong in ["a\u{202e}b", "a\u{2066}b", "a\nb"] {
+            assert_eq!(check(wrong).unwrap_err().status, 422, "{wrong:?}");
+        }
     }
 
     #[test]

@@ -27,11 +27,18 @@ const BATCH: usize = 64;
 /// Maximum time in which a stop is noticed.
 const TICK: Duration = Duration::from_millis(100);
 
+/// A line with its number, from 1. Empty lines count, and are no documents.
+#[derive(Debug)]
+struct Numbered {
+    number: u64,
+    line: Line,
+}
+
 /// A source of lines.
 #[derive(Debug)]
 pub struct LineSource {
     lines: Lines,
-    read: Mutex<Receiver<io::Result<Line>>>,
+    read: Mutex<Receiver<io::Result<Numbered>>>,
     emitter: Arc<Emitter>,
     state: Mutex<State>,
 }
@@ -113,12 +120,12 @@ impl LineSource {
     }
 
     /// The document of a line. `None` if an equal one is in work.
-    fn arrival(&self, line: &Line) -> Option<Arrival> {
+    fn arrival(&self, Numbered { number: line_no, line }: &Numbered) -> Option<Arrival> {
         let mut state = self.state.lock();
         let number = state.next;
         state.next += 1;
         drop(state);
-        let (name, place, failure) = self.lines.document(line, number + 1);
+        let (name, place, failure) = self.lines.document(line, *line_no);
         let mut state = self.state.lock();
         if number == 0 {
             let missing = self.lines.missing(line);
@@ -142,17 +149,16 @@ impl LineSource {
 }
 
 /// Reads lines until the end of standard input, or until nobody takes them.
-fn read_lines(lines: &SyncSender<io::Result<Line>>) {
+fn read_lines(lines: &SyncSender<io::Result<Numbered>>) {
     let mut stdin = io::stdin().lock();
-    let mut is_first = true;
-    loop {
+    for number in 1.. {
         let read = match Line::read(&mut stdin) {
             Ok(None) => return,
-            Ok(Some(line)) if std::mem::take(&mut is_first) => Ok(line.without_mark()),
-            Ok(Some(line)) => Ok(line),
+            Ok(Some(line)) if number == 1 => Ok(Numbered { number, line: line.without_mark() }),
+            Ok(Some(line)) => Ok(Numbered { number, line }),
             Err(error) => Err(error),
         };
-        if read.as_ref().is_ok_and(Line::is_empty) {
+        if read.as_ref().is_ok_and(|read| read.line.is_empty()) {
             continue;
         }
         // After an error the receiver ends.

@@ -42,7 +42,7 @@ fn mail(text: &str, files: &[(&str, &str, Vec<u8>)]) -> Vec<u8> {
     mail.into_bytes()
 }
 
-fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         if name.ends_with('/') {

@@ -131,7 +131,12 @@ fn a_cap_holds_for_requests_and_runs_together() {
     drop(serving);
     let serving = Serving::start(&workspace);
     let mut more = chat(&"x".repeat(500));
-    serving.post("/v1/chat/completions", &more).is(429);
+    let refused = serving.post("/v1/chat/completions", &more).is(429);
+    assert!(refused.text.contains("Set a lower max_completion_tokens"), "{}", refused.text);
+    // A lower limit would not help if the length of the conversation is not known.
+    let continued = json!({"model": "gpt-6-luna", "input": "x", "previous_response_id": "resp_1", "max_output_tokens": 50});
+    let refused = serving.post("/v1/responses", &continued).is(429);
+    assert!(refused.text.contains("previous_response_id") && !refused.text.contains("max_completion_tokens"), "{}", refused.text);
     more["model"] = json!("of-unknown-price");
     assert_eq!(serving.post("/v1/chat/completions", &more).is(400).json()["error"]["code"], "price_unknown");
     assert_eq!(server.requests(), sent);

@@ -75,6 +75,7 @@ mod secrets;
 mod serve;
 mod serve_kills;
 mod serve_network;
+mod serve_orders;
 mod servers;
 mod shards;
 mod shells;

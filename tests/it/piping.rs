@@ -72,7 +72,7 @@ fn bad_lines_are_named_and_a_mark_and_long_lines_are_understood() {
     let server = ModelServer::start();
     let workspace = workspace(&server);
     let long = |end: &str| format!("{{\"text\": \"{}{end}\"}}\n", "x".repeat(16_100_000));
-    let input = format!("\u{feff}{{\"text\": \"docid:first\"}}\n{{text: 1}}\n{}{}{}", long("1"), long("2"), long("1"));
+    let input = format!("\u{feff}{{\"text\": \"docid:first\"}}\n\n{{text: 1}}\n{}{}{}", long("1"), long("2"), long("1"));
     let run = pipe(&workspace, &input, &[]).exits(3);
     let rows = said(&run.stdout);
     let codes: Vec<&str> = rows.iter().map(|(_, said)| &**said).collect();
@@ -80,7 +80,7 @@ fn bad_lines_are_named_and_a_mark_and_long_lines_are_understood() {
     assert!(rows[2].0 != rows[3].0 && rows[2].0 == rows[4].0, "{:?}", &rows[2..]);
     let wrong: Value = serde_json::from_str(run.stdout.lines().nth(1).unwrap()).unwrap();
     let why = wrong["failure"]["message"].as_str().unwrap();
-    assert!(why.starts_with("not a JSON object: fault in column 2 (first seen as line 2): {text: 1}."), "{why}");
+    assert!(why.starts_with("not a JSON object: fault in column 2 (first seen as line 3): {text: 1}."), "{why}");
     assert_eq!(server.requests(), 1);
     // Equal lines count once.
     pipe(&workspace, &input, &[]).exits(3).says(&["4 documents up to date"]);

@@ -1,9 +1,9 @@
 //! What clients submit to `docmill serve`, and the names of its documents.
 
 use crate::serve::{rows, workspace};
-use crate::support::ModelServer;
 use crate::support::postgres::Postgres;
 use crate::support::serving::Serving;
+use crate::support::{ModelServer, Workspace};
 use serde_json::json;
 
 #[test]
@@ -163,4 +163,62 @@ fn rows_go_to_the_database_of_the_server_and_clients_cannot_choose_another() {
         let refused = serving.post("/api/runs", &json!({"job": "echo", "texts": ["x"], "settings": {key: "env:OTHER"}})).is(403);
         assert!(refused.text.contains("decide where rows go"), "{}", refused.text);
     }
+}
+
+/// A multipart body with these parts: the headers after `form-data` and the content.
+fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (about, content) in parts {
+        body.extend_from_slice(format!("--b\r\nContent-Disposition: form-data; {about}\r\n\r\n").as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--b--\r\n");
+    body
+}
+
+const MULTIPART: [(&str, &str); 1] = [("content-type", "multipart/form-data; boundary=b")];
+
+#[test]
+fn uploaded_archives_are_read_like_directories() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let serving = Serving::start(&workspace);
+    let files = crate::containers::archive(&[("a.txt", b"docid:a"), ("b.txt", b"docid:b")]);
+    let upload = |settings: &str| {
+        let run = format!("{{\"job\": \"echo\", \"settings\": {{{settings}}}}}");
+        let body = form(&[("name=\"run\"", run.as_bytes()), ("name=\"documents\"; filename=\"in.zip\"", &files)]);
+        let id = serving.post_with("/api/runs", &MULTIPART, body).is(202).json()["id"].as_str().unwrap().to_owned();
+        serving.wait_for(&id, "complete");
+        rows(&serving, &id).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(upload(""), ["in.zip#a.txt", "in.zip#b.txt"]);
+    assert_eq!(upload("\"input.archives\": \"refuse\""), ["in.zip"]);
+}
+
+#[test]
+fn a_submission_comes_once_and_its_job_keeps_its_name() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let serving = Serving::start(&workspace);
+    let run = ("name=\"run\"", &b"{\"job\": \"echo\", \"texts\": [\"x\"]}"[..]);
+    let refused = serving.post_with("/api/runs", &MULTIPART, form(&[run, run])).is(400);
+    assert!(refused.text.contains("came twice"), "{}", refused.text);
+
+    let own = serving.post("/api/runs", &json!({"job_file": crate::order::ECHO, "texts": ["docid:1"]})).is(202).json();
+    assert_eq!((&own["job"], &own["own_job"]), (&json!("echo"), &json!(true)), "{own}");
+    let id = own["id"].as_str().unwrap();
+    serving.wait_for(id, "complete");
+    assert_eq!(serving.get(&format!("/api/runs/{id}/rows")).is(200).json()["jobs"], json!(["echo"]));
+    for path in [format!("/api/runs/{id}/rows?limit=0"), "/api/runs?limit=0".to_owned()] {
+        serving.get(&path).is(400);
+    }
+    assert_eq!(serving.get("/api/jobs").json()["may_run"], true);
+}
+
+#[test]
+fn a_file_is_no_directory_for_a_server() {
+    let workspace = Workspace::new();
+    workspace.write("keys.toml", "");
+    workspace.docmill(["serve", "keys.toml", "--bind", "0"]).exits(2).says(&["serve.dir", "this is a file. Name a directory"]);
 }

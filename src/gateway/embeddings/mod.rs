@@ -11,7 +11,7 @@ mod vectors;
 pub(super) use pack::Packs;
 
 use super::Gateway;
-use super::ask::{FIRST, Place, Whole};
+use super::ask::{FEWER_INPUTS, FIRST, Place, Whole};
 use super::error::ApiError;
 use crate::ask::Relay;
 use crate::ask::packing::{PackError, PackSettings, Packer};
@@ -61,7 +61,7 @@ impl Gateway {
         let request = Arc::new(pack::Request { id: id.to_owned(), owner: owner.to_owned(), model, batch: place.batch.clone() });
         let bounds: Vec<Option<Money>> = parts.inputs.iter().map(|input| relay.at_most(&request.model, input.most_tokens(), 0)).collect();
         let total = bounds.iter().copied().try_fold(Money::ZERO, |sum, one| Some(sum + one?));
-        self.reserve(owner, &request.model, total, of_batch).await.map_err(ApiError::from)?;
+        self.reserve(owner, &request.model, total, (of_batch, FEWER_INPUTS)).await.map_err(ApiError::from)?;
         let items: Vec<Payload> = parts
             .inputs
             .into_iter()

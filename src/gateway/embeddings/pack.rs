@@ -5,7 +5,7 @@ use crate::ask::dialect::{may_blame_one_item, pack_refusal};
 use crate::ask::packing::{PackFault, PackLimits, PackSender, Vectors, checked_vectors, known_limits, shares};
 use crate::ask::{NoRoom, RelayAttempt, RelayEnd, RelayEndpoint, RelayLedger, RelayReply, RelayRequest, RelayTokens, Tier};
 use crate::gateway::Gateway;
-use crate::gateway::ask::{Whole, whole};
+use crate::gateway::ask::{FEWER_INPUTS, Whole, whole};
 use crate::gateway::error::ApiError;
 use crate::gateway::ledger::NewAttempt;
 use crate::model::{Money, Usage};
@@ -205,7 +205,7 @@ impl RelayLedger for Record {
         for item in &self.items {
             if *item.held.state.lock() == State::Settled {
                 let Request { owner, model, .. } = &*item.held.request;
-                self.gateway.reserve(owner, model, item.held.at_most, false).await?;
+                self.gateway.reserve(owner, model, item.held.at_most, (false, FEWER_INPUTS)).await?;
                 *item.held.state.lock() = State::Reserved;
             }
         }

@@ -7,9 +7,9 @@ use crate::model::from_object;
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::live::Live;
+use crate::serve::orders;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{QueuedRun, State as RunState};
-use crate::serve::runner::{CANCELLED, PAUSED};
 use crate::serve::submission::check_cap;
 use crate::store::{Archive, RunLock};
 use axum::extract::{Path, State};
@@ -69,17 +69,8 @@ pub async fn cancel(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Run>, Problem> {
-    match controlled(&app, &caller, &id).await? {
-        (_, Some(live)) => live.cancel(CANCELLED),
-        (run, None) => {
-            let waiting = [RunState::Queued, RunState::Stopped, RunState::Failed];
-            let turned = app.blocking(move |app| app.queue.turn(&run.id, &waiting, RunState::Cancelled, CANCELLED)).await?;
-            if !turned {
-                return Err(Problem::conflict("the run has ended"));
-            }
-            app.webhooks.wake.notify_one();
-        }
-    }
+    caller.check_may_run()?;
+    orders::cancel(&app, &find(&app, &caller, &id).await?.id).await?;
     shown(&app, &caller, &id).await
 }
 
@@ -94,14 +85,8 @@ pub async fn pause(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Run>, Problem> {
-    let (run, live) = controlled(&app, &caller, &id).await?;
-    if run.state.has_ended() {
-        return Err(Problem::conflict("the run has ended"));
-    }
-    app.blocking(move |app| app.queue.hold(&run.id, true)).await?;
-    if let Some(live) = live {
-        live.stop.stop(PAUSED);
-    }
+    caller.check_may_run()?;
+    orders::pause(&app, &find(&app, &caller, &id).await?.id).await?;
     shown(&app, &caller, &id).await
 }
 
@@ -133,37 +118,31 @@ pub async fn resume(
 ) -> Result<Json<Run>, Problem> {
     let Resume { max_usd } = if changes.trim_ascii().is_empty() { Resume::default() } else { object(&changes)? };
     let cap = check_cap(max_usd)?;
-    let (run, live) = controlled(&app, &caller, &id).await?;
-    if cap.is_some() && live.is_some() {
-        return Err(Problem::conflict("the run is at work. Pause it first, to change its cap"));
-    }
+    caller.check_may_run()?;
+    let run = find(&app, &caller, &id).await?;
     let spent = run.totals.spent;
     if let Some(cap) = cap.filter(|cap| *cap <= spent) {
         return Err(Problem::invalid(format!(
             "max_usd: the cap of {cap} includes what was spent, and the run has spent {spent}. Choose a larger cap"
         )));
     }
-    if run.state == RunState::Complete {
-        return Err(Problem::conflict("the run is complete. Requeue documents to ask again"));
-    }
-    if live.as_ref().is_some_and(|live| live.is_cancelled()) {
-        return Err(Problem::conflict("the run is being cancelled. Resume it when it has ended"));
-    }
-    // A run that stops goes on from the queue. Another one may have been paused by a terminal.
-    if let Some(live) = live.filter(|live| live.stop.reason().is_none()) {
-        tell(&live, Request::Resume).await?;
-    }
     app.blocking(move |app| {
-        if let Some(cap) = cap {
-            app.queue.set_cap(&run.id, cap)?;
-        }
-        app.queue.hold(&run.id, false)?;
-        app.queue.clear_message(&run.id)?;
-        app.queue.turn(&run.id, &[RunState::Cancelled, RunState::Stopped, RunState::Failed], RunState::Queued, "")
+        let is_left = run.state == RunState::Complete && is_left(&app.directories.run(&run.id))?;
+        app.queue.resume(&run.id, cap, is_left)
     })
     .await?;
     app.wake.notify_one();
     shown(&app, &caller, &id).await
+}
+
+/// Whether documents of a complete run are to be asked about again, for example because a terminal has
+/// requeued them.
+fn is_left(directory: &std::path::Path) -> Result<bool, Problem> {
+    let Some(archive) = Archive::open(directory)? else { return Ok(false) };
+    let runs = archive.runs()?;
+    let Some(last) = runs.last() else { return Ok(false) };
+    let counted = archive.run_counts(&runs, last)?;
+    Ok(counted.pending() > 0 || counted.counts.again > 0)
 }
 
 /// Documents to ask about again.
@@ -194,30 +173,52 @@ pub async fn requeue(
     }
     let (run, live) = controlled(&app, &caller, &id).await?;
     if let Some(live) = live {
+        let (run, documents) = (run.id.clone(), asked.documents.clone());
+        app.blocking(move |app| check_documents(&app.directories.run(&run), &documents)).await?;
         for document in asked.documents {
             tell(&live, Request::Requeue { document, all: asked.all }).await?;
         }
         return shown(&app, &caller, &id).await;
     }
     app.blocking(move |app| {
-        let directory = app.directories.run(&run.id);
-        let nothing = || Problem::conflict("the run has no results yet");
-        let archive = Archive::open(&directory)?.ok_or_else(nothing)?;
-        let recipe = archive.runs()?.last().map(|run| run.recipe).ok_or_else(nothing)?;
-        for document in &asked.documents {
-            let row = archive.row_of(document, recipe)?.ok_or_else(|| Problem::not_found(format!("{document}: no such document")))?;
-            if !asked.all && row.codes.is_none() {
-                return Err(Problem::conflict(format!("{document} is {}: no call has failed. Set all to repeat all calls", row.status)));
-            }
-        }
-        let _lock = RunLock::acquire(&directory).map_err(|error| Problem::conflict(error.to_string()))?;
-        for document in &asked.documents {
-            Archive::open(&directory)?.ok_or_else(nothing)?.requeue(document, asked.all)?;
-        }
-        let ended = [RunState::Complete, RunState::Cancelled, RunState::Stopped, RunState::Failed];
-        app.queue.turn(&run.id, &ended, RunState::Queued, "")
+        let state = app.queue.while_idle(&run.id, || requeue_in(&app.directories.run(&run.id), &asked))?;
+        if state.has_ended() { app.queue.resume(&run.id, None, true) } else { Ok(()) }
     })
     .await?;
     app.wake.notify_one();
     shown(&app, &caller, &id).await
+}
+
+fn no_document(name: &str) -> Problem {
+    Problem::not_found(format!("{name}: no such document"))
+}
+
+/// Checks that a run at work knows these documents, if it has listed any.
+fn check_documents(directory: &std::path::Path, names: &[String]) -> Result<(), Problem> {
+    let Some(archive) = Archive::open(directory)? else { return Ok(()) };
+    for name in names {
+        if !archive.has_document(name)? {
+            return Err(no_document(name));
+        }
+    }
+    Ok(())
+}
+
+/// Requeues documents in a run store without a run at work.
+fn requeue_in(directory: &std::path::Path, asked: &Requeue) -> Result<(), Problem> {
+    let nothing = || Problem::conflict("the run has no results yet");
+    let archive = Archive::open(directory)?.ok_or_else(nothing)?;
+    let recipe = archive.runs()?.last().map(|run| run.recipe).ok_or_else(nothing)?;
+    for document in &asked.documents {
+        let row = archive.row_of(document, recipe)?.ok_or_else(|| no_document(document))?;
+        if !asked.all && row.codes.is_none() {
+            return Err(Problem::conflict(format!("{document} is {}: no call has failed. Set all to repeat all calls", row.status)));
+        }
+    }
+    drop(archive);
+    let _lock = RunLock::acquire(directory).map_err(|error| Problem::conflict(error.to_string()))?;
+    for document in &asked.documents {
+        Archive::open(directory)?.ok_or_else(nothing)?.requeue(document, asked.all)?;
+    }
+    Ok(())
 }

@@ -112,6 +112,7 @@ fn as_run(id: &RunId, submission: &Submission, caller: &Caller) -> Result<Queued
         totals: Totals::default(),
         deadline: submission.deadline()?,
         webhook: submission.webhook.clone(),
+        cancelling: false,
     })
 }
 
@@ -198,10 +199,13 @@ async fn receive_parts(app: &Arc<App>, request: Request, staged: &mut Staged) ->
         ))
     };
     let mut parts = Multipart::from_request(request, &()).await.map_err(|error| Problem::bad_request(error.to_string()))?;
-    let (mut submission, most) = (Submission::default(), app.settings.max_upload());
+    let (mut submission, most) = (None, app.settings.max_upload());
     while let Some(mut part) = parts.next_field().await.map_err(broken)? {
         let file_name = part.file_name().map(ToOwned::to_owned);
         if part.name() == Some("run") && file_name.is_none() {
+            if submission.is_some() {
+                return Err(Problem::bad_request("the field run came twice. Send one submission"));
+            }
             let mut text = Vec::new();
             while let Some(piece) = part.chunk().await.map_err(broken)? {
                 staged.count(&piece, most)?;
@@ -210,7 +214,7 @@ async fn receive_parts(app: &Arc<App>, request: Request, staged: &mut Staged) ->
                 }
                 text.extend_from_slice(&piece);
             }
-            submission = Submission::parse(&text)?;
+            submission = Some(Submission::parse(&text)?);
             continue;
         }
         let name = file_name.ok_or_else(|| Problem::bad_request("each part must be the field \"run\" or a file with a name"))?;
@@ -227,5 +231,5 @@ async fn receive_parts(app: &Arc<App>, request: Request, staged: &mut Staged) ->
             staged.look(&name, &beginning);
         }
     }
-    Ok(submission)
+    Ok(submission.unwrap_or_default())
 }

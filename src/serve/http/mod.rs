@@ -73,6 +73,9 @@ fn api() -> (Router<Arc<App>>, openapi::OpenApi) {
         .split_for_parts()
 }
 
+/// The type of errors.
+const PROBLEM: &str = "application/problem+json";
+
 /// The description of all routes. Each response gets a text, and each operation an id of its own.
 fn description(mut api: openapi::OpenApi, openai: openapi::OpenApi) -> Value {
     api.merge(openai);
@@ -83,8 +86,17 @@ fn description(mut api: openapi::OpenApi, openai: openapi::OpenApi) -> Value {
                 operation["operationId"] = format!("{method}{}", path.replace(['/', '{', '}'], "_")).trim_end_matches('_').into();
             }
             for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
-                let text = if status == "default" { "The request failed" } else { "The request succeeded" };
+                let is_error = status == "default";
+                let text = if is_error { "The request failed" } else { "The request succeeded" };
                 if let Some(response) = response.as_object_mut() {
+                    // Errors under `/v1` have the form of OpenAI.
+                    if is_error
+                        && path.starts_with("/api")
+                        && let Some(content) = response.get_mut("content").and_then(Value::as_object_mut)
+                        && let Some(problem) = content.remove("application/json")
+                    {
+                        content.insert(PROBLEM.to_owned(), problem);
+                    }
                     response.entry("description").or_insert_with(|| text.into());
                 }
             }
@@ -175,5 +187,9 @@ mod tests {
         assert_eq!(ids.len(), operations.len());
         let responses = operations.iter().flat_map(|operation| operation["responses"].as_object().unwrap().values());
         assert!(responses.into_iter().all(|response| response["description"].is_string()));
+        let runs = &text["paths"]["/api/runs/{id}/results"]["get"];
+        assert!(runs["responses"]["default"]["content"][PROBLEM].is_object(), "{runs}");
+        let format = runs["parameters"].as_array().unwrap().iter().find(|parameter| parameter["name"] == "format").unwrap();
+        assert_eq!(format["schema"]["enum"].as_array().map(Vec::len), Some(6), "{format}");
     }
 }

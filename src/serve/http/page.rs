@@ -75,6 +75,8 @@ pub struct JobList {
     model: String,
     /// The job of the server's settings.
     default: String,
+    /// Whether the key of the request may submit and control runs.
+    may_run: bool,
     /// The jobs.
     jobs: Vec<NamedJob>,
 }
@@ -87,7 +89,8 @@ pub async fn jobs(State(app): State<Arc<App>>, Extension(caller): Extension<Call
     jobs.extend(app.blocking(|app| Ok(of_directory(Path::new(&app.settings.jobs)))).await?);
     jobs.retain(|job| caller.check_job(Some(&job.name)).is_ok());
     let (_, settings) = app.blocking(|app| Ok(app.source.load(&app.environment)?)).await?;
-    Ok(Json(JobList { provider: settings.llm.provider, model: settings.llm.model, default: app.default_job.clone(), jobs }))
+    let may_run = caller.check_may_run().is_ok();
+    Ok(Json(JobList { provider: settings.llm.provider, model: settings.llm.model, default: app.default_job.clone(), may_run, jobs }))
 }
 
 fn choice(name: &str, names: &[&str]) -> NamedJob {

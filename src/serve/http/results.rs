@@ -1,6 +1,7 @@
 //! Rows and results of a run, also while it is at work.
 
 use super::find;
+use super::runs::limit_of;
 use crate::engine::RowStream;
 use crate::model::Row;
 use crate::serve::app::App;
@@ -21,6 +22,7 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 /// Pieces of a response that wait for a slow client.
@@ -36,13 +38,22 @@ pub struct ResultsQuery {
     /// The job, if the run has several.
     job: Option<String>,
     /// The format: csv, jsonl, json, parquet, arrow or xlsx. Default: jsonl.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = formats)]
     format: Option<Format>,
+}
+
+/// The formats, for the description of the route.
+fn formats() -> Object {
+    let names = Format::ALL.map(|format| format.file_name().trim_start_matches("results.").to_owned());
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
 /// Fetch all rows so far as a file
 #[utoipa::path(get, path = "/api/runs/{id}/results", params(("id" = String, Path), ResultsQuery),
-    responses((status = OK, body = String), (status = "default", body = Problem)))]
+    responses((status = OK, content((String = "application/x-ndjson"), (String = "text/csv"), (String = "application/json"),
+            (Vec<u8> = "application/vnd.apache.parquet"), (Vec<u8> = "application/vnd.apache.arrow.stream"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+        (status = "default", body = Problem)))]
 pub async fn results(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -118,7 +129,8 @@ pub struct RowsQuery {
     #[serde(default)]
     from: u64,
     /// Maximum number of rows, at most 1,000. Default: 100.
-    limit: Option<u64>,
+    #[param(minimum = 1)]
+    limit: Option<u32>,
 }
 
 /// Rows of a run, in input order.
@@ -127,6 +139,8 @@ pub struct Rows {
     /// The rows, as lines of results.jsonl.
     #[schema(value_type = Vec<Object>)]
     pub rows: Vec<Box<RawValue>>,
+    /// The jobs of the run. Each has results of its own.
+    pub jobs: Vec<String>,
     /// The value of `from` for the next page; absent if no further row is there yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
@@ -144,10 +158,12 @@ pub async fn rows(
     Query(query): Query<RowsQuery>,
 ) -> Result<Json<Rows>, Problem> {
     let run = find(&app, &caller, &id).await?;
-    let limit = usize::try_from(query.limit.unwrap_or(100).clamp(1, 1000)).unwrap_or(1000);
+    let limit = limit_of(query.limit, 100, 1000)? as usize;
     let rows = app.blocking(move |app| {
-        let Some(archive) = Archive::open(&app.directories.run(&run.id))? else { return Ok(Rows { rows: Vec::new(), next: None }) };
-        let Some(view) = archive.view(None, true)? else { return Ok(Rows { rows: Vec::new(), next: None }) };
+        let none = || Rows { rows: Vec::new(), jobs: Vec::new(), next: None };
+        let Some(archive) = Archive::open(&app.directories.run(&run.id))? else { return Ok(none()) };
+        let Some(view) = archive.view(None, true)? else { return Ok(none()) };
+        let jobs = view.jobs.iter().map(|job| job.name.clone()).collect();
         let (mut rows, mut next) = (Vec::new(), None);
         let read = archive.rows(&view)?.read_from(query.from, true, |row| -> Result<(), Page> {
             if rows.len() == limit {
@@ -159,7 +175,7 @@ pub async fn rows(
             Ok(())
         });
         match read {
-            Ok(_) | Err(Page::Full) => Ok(Rows { rows, next }),
+            Ok(_) | Err(Page::Full) => Ok(Rows { rows, jobs, next }),
             Err(Page::Failed(problem)) => Err(problem),
         }
     });

@@ -28,9 +28,13 @@ pub struct Run {
     pub state: RunState,
     /// Whether it waits until a client resumes it.
     pub held: bool,
+    /// Whether a client has cancelled it, and its requests in flight finish.
+    pub cancelling: bool,
     /// Its job; absent for the job of the server's settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+    /// Whether the submission brought the file of this job.
+    pub own_job: bool,
     /// Its name for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub label: String,
@@ -60,8 +64,12 @@ pub struct Run {
     /// Address for a message when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
-    /// Cost of these requests, as far as their prices are known, in US dollars.
+    /// Cost of these requests, as far as their prices are known, in US dollars. Includes
+    /// `uncertain_usd`.
     pub cost_usd: f64,
+    /// The part of `cost_usd` that may not be billed: the maximum of requests whose cost is not known.
+    /// For a run at work: until it last began.
+    pub uncertain_usd: f64,
     /// Those of them with an unknown price.
     pub unpriced_requests: u64,
     /// Counters of a running run.
@@ -99,12 +107,15 @@ impl Run {
     pub fn of(app: &App, run: QueuedRun) -> Self {
         let submission = Submission::parse(run.submission.as_bytes()).unwrap_or_default();
         let totals = run.totals;
-        let job = submission.job.or_else(|| submission.job_file.map(|_| "job_file".to_owned()));
+        let own_job = submission.job_file.is_some();
+        let job = submission.job.or_else(|| submission.job_file.as_deref().map(name_of_job));
         Self {
             id: run.id.to_string(),
             state: run.state,
             held: run.held,
+            cancelling: run.cancelling,
             job,
+            own_job,
             label: submission.label,
             priority: run.priority,
             created: run.created.to_string(),
@@ -117,6 +128,7 @@ impl Run {
             deadline: run.deadline.as_ref().map(Timestamp::to_string),
             webhook: run.webhook,
             cost_usd: totals.spent.usd(),
+            uncertain_usd: totals.uncertain.usd(),
             unpriced_requests: totals.unpriced,
             progress: None,
         }
@@ -151,6 +163,12 @@ impl Run {
     }
 }
 
+/// The name in a job file. An earlier version of docmill may have taken a file without one.
+fn name_of_job(file: &str) -> String {
+    let name = file.parse::<toml::Table>().ok().and_then(|table| table.get("name")?.as_str().map(ToOwned::to_owned));
+    name.unwrap_or_else(|| "job_file".to_owned())
+}
+
 /// The newest counters of a run at work.
 fn progress(app: &App, id: &RunId) -> Option<Value> {
     app.live(id).and_then(|live| serde_json::from_str(&live.counters.borrow()).ok())
@@ -174,6 +192,14 @@ fn waiting(app: &App, state: RunState, held: bool) -> String {
     }
 }
 
+/// The size of a page. Larger ones are shortened to `most`.
+pub(super) fn limit_of(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Problem> {
+    match asked {
+        Some(0) => Err(Problem::bad_request(format!("limit: expected a number from 1 to {most}"))),
+        asked => Ok(asked.unwrap_or(usual).min(most)),
+    }
+}
+
 /// Which runs to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -184,6 +210,7 @@ pub struct ListQuery {
     /// Only runs older than this one.
     before: Option<String>,
     /// Maximum number of runs, at most 100. Default: 20.
+    #[param(minimum = 1)]
     limit: Option<u32>,
 }
 
@@ -194,7 +221,7 @@ pub async fn list(
     Extension(caller): Extension<Caller>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Runs>, Problem> {
-    let limit = query.limit.unwrap_or(20).clamp(1, 100);
+    let limit = limit_of(query.limit, 20, 100)?;
     let before = query.before.map(|id| RunId::parse(&id).ok_or_else(|| Problem::bad_request("before: not the id of a run"))).transpose()?;
     let filter = Filter { state: query.state, before, limit: limit + 1 };
     let mut runs = app.blocking(move |app| app.queue.list(&caller.name, &filter)).await?;

@@ -1,6 +1,6 @@
 // The times of calls: figures, and a chart. All figures come from the times in the run store.
 
-import { element, hasEnded, percent, plural, seconds, stateOf } from "./server.js";
+import { element, hasEnded, IN_PARALLEL, ONE_BY_ONE, percent, plural, seconds, stateOf } from "./server.js";
 
 /// Maximum number of calls in a chart.
 const DRAWN = 400;
@@ -56,7 +56,12 @@ function overlapOf(spans) {
 /// Shows in sentences how much faster the second lane is, which works in parallel.
 export function comparison(slowLane, fastLane, slow, fast) {
   const runs = [slowLane.run, fastLane.run];
-  if (runs.every((run) => run.state === "complete")) return final(slow, fast);
+  const isPair = runs[0].label === ONE_BY_ONE && runs[1].label === IN_PARALLEL && runs[0].job === runs[1].job;
+  const isComplete = runs.every((run) => run.state === "complete");
+  if (!isPair || (isComplete && commonCalls(slowLane, fastLane).length === 0)) {
+    return [element("p", "These runs were not started side by side with the same documents, so they have no speed-up.")];
+  }
+  if (isComplete) return final(slow, fast);
   if (runs.some((run) => hasEnded(run) && run.state !== "complete")) {
     const facts = [[runs[0], slow, "One call at a time"], [runs[1], fast, "In parallel"]].map(
       ([run, lane, how]) => `${how}: ${stateOf(run)}, with ${plural(lane.answered, "answer")} in ${seconds(lane.wall)}.`,
@@ -91,7 +96,7 @@ function final(slow, fast) {
 /// Compares running lanes by the calls that both have answered.
 function soFar(slowLane, fastLane, slow, fast) {
   const [ends, fastEnds] = [slowLane, fastLane].map((lane) => endsOfAnswers(lane.calls.values()));
-  const common = [...ends.keys()].filter((call) => fastEnds.has(call));
+  const common = commonCalls(slowLane, fastLane);
   const until = (ends, lane) => (Math.max(...common.map((call) => ends.get(call))) - lane.first) / 1000;
   const [slowly, quickly] = [until(ends, slow), until(fastEnds, fast)];
   const factor = slowly / quickly;
@@ -104,6 +109,12 @@ function headlineOf(factor, rest) {
   const headline = element("p", "", { class: "headline" });
   headline.append(element("strong", `${factor.toFixed(2)} times`), rest);
   return headline;
+}
+
+/// The calls that both lanes have answered.
+function commonCalls(...lanes) {
+  const [ends, others] = lanes.map((lane) => endsOfAnswers(lane.calls.values()));
+  return [...ends.keys()].filter((call) => others.has(call));
 }
 
 /// When each answered call ended, by document and call.

@@ -1,8 +1,10 @@
 // One run on the page: its state, figures, calls and rows, as they change.
 
 import { draw, measure, overlap } from "./calls.js";
-import { amount, busy, byId, call, documentsOf, dollars, element, figure, hasEnded, hasKey, json, ONE_BY_ONE, percent, plural, save, seconds, spentSoFar, stateOf, wait, worded } from "./server.js";
+import { amount, busy, byId, call, documentsOf, dollars, element, figure, hasEnded, hasKey, jobOf, json, knownJobs, ONE_BY_ONE, percent, plural, save, seconds, spentSoFar, stateOf, upright, wait, worded } from "./server.js";
 
+/// Length of an answer from which its column is wide.
+const LONG = 120;
 /// Rows on a page.
 const ROWS = 50;
 /// Calls that the page keeps. A longer run shows its first ones.
@@ -15,8 +17,9 @@ const RETRY = 1000;
 const LOOK = 2000;
 
 export class Lane {
-  constructor(id, place, changed) {
-    Object.assign(this, { id, changed, calls: new Map(), after: 0, from: [0], pictures: new Map(), skew: 0, summary: null });
+  /// `which` tells two lanes on a page apart.
+  constructor(id, place, changed, which) {
+    Object.assign(this, { id, changed, which, jobs: [], calls: new Map(), after: 0, from: [0], pictures: new Map(), skew: 0, summary: null });
     this.root = byId("lane").content.cloneNode(true).firstElementChild;
     this.part = (selector) => this.root.querySelector(selector);
     this.part(".previous").addEventListener("click", () => this.turn(this.from.slice(0, -1)));
@@ -117,6 +120,7 @@ export class Lane {
   /// Fetches new calls and rows, and shows everything.
   async refresh() {
     if (!this.run) return;
+    this.mayRun = (await knownJobs()).may_run;
     await this.fetchCalls();
     await this.fetchRows();
     const failed = this.progress?.failed ?? this.run.documents.failed;
@@ -146,6 +150,7 @@ export class Lane {
   async fetchRows() {
     const page = await json(`/api/runs/${this.id}/rows?limit=${ROWS}&from=${this.from.at(-1)}`, { signal: this.signal });
     this.rows = page.rows;
+    this.jobs = page.jobs;
     this.nextRow = page.next;
   }
 
@@ -173,8 +178,9 @@ export class Lane {
 
   show() {
     const { run } = this;
-    this.part("h3").textContent = run.label || run.job || "Run";
-    this.part(".rows").setAttribute("aria-label", `Rows of ${run.label || run.job || "the run"}`);
+    const name = upright(run.label || jobOf(run) || "Run");
+    this.part("h3").textContent = name;
+    for (const [part, what] of [[".rows", "Rows"], [".stages .scroll", "Stages"]]) this.part(part).setAttribute("aria-label", `${what} of ${name}${this.which}`);
     const state = stateOf(run);
     const message = worded(run.message);
     this.say(message.startsWith(state) ? message : state + (message && `: ${message}`));
@@ -213,22 +219,42 @@ export class Lane {
     const { run } = this;
     const post = (path) => () => json(`/api/runs/${this.id}/${path}`, { method: "POST" });
     const actions = [];
-    if (!this.hasEnded()) actions.push(["Cancel", post("cancel")], run.held ? ["Resume", post("resume")] : ["Pause", post("pause")]);
-    else if (run.state !== "complete") actions.push(["Resume", () => this.resume()]);
-    actions.push(...["csv", "jsonl"].map((format) => [`Results as ${format.toUpperCase()}`, () => save(`/api/runs/${this.id}/results?format=${format}`, `results.${format}`)]));
+    if (this.mayRun && !this.hasEnded() && !run.cancelling) {
+      actions.push(["Cancel", post("cancel")], run.held ? ["Resume", post("resume")] : ["Pause", post("pause")]);
+    } else if (this.mayRun && this.hasEnded() && run.state !== "complete") actions.push(["Resume", () => this.resume()]);
+    // Each job has results of its own.
+    const several = this.jobs.length > 1;
+    for (const job of this.jobs) {
+      for (const format of ["csv", "jsonl"]) {
+        const path = `/api/runs/${this.id}/results?format=${format}&job=${encodeURIComponent(job)}`;
+        actions.push([`Results${several ? ` of ${job}` : ""} as ${format.toUpperCase()}`, () => save(path, `${several ? job : "results"}.${format}`)]);
+      }
+    }
     const report = `/api/runs/${this.id}/report`;
     if (hasKey()) actions.push(["Save the report", () => save(report, "report.html")]);
-    if (this.hasEnded()) actions.push(["Remove", () => this.remove()]);
+    if (this.mayRun && this.hasEnded()) actions.push(["Remove", () => this.remove()]);
     const key = actions.map(([label]) => label).join();
     if (key === this.shownActions) return;
     this.shownActions = key;
     const buttons = actions.map(([label, task]) => {
       const button = element("button", label, { type: "button" });
-      button.addEventListener("click", () => busy(button, task));
+      button.addEventListener("click", () => {
+        this.pressed = document.activeElement === button;
+        return busy(button, task);
+      });
       return button;
     });
     if (!hasKey()) buttons.push(element("a", "Report", { class: "button", href: report, target: "_blank", rel: "noopener" }));
-    this.part(".actions").replaceChildren(...buttons);
+    this.replaceActions(buttons);
+  }
+
+  /// Shows other buttons. The focus stays among them.
+  replaceActions(buttons) {
+    const [place, focused] = [this.part(".actions"), document.activeElement];
+    const hadFocus = place.contains(focused) || (this.pressed && focused === document.body);
+    place.replaceChildren(...buttons);
+    this.pressed = false;
+    if (hadFocus) (buttons.find((button) => button.textContent === focused.textContent) ?? buttons[0])?.focus();
   }
 
   /// Resumes an ended run. One that has reached its cap needs a larger one.
@@ -302,7 +328,7 @@ export class Lane {
   showRows() {
     this.part(".previous").hidden = this.from.length === 1;
     this.part(".next").hidden = this.nextRow === undefined;
-    const key = JSON.stringify(this.rows.map((row) => [row.index, row.status, row.seconds])) + this.hasEnded();
+    const key = JSON.stringify(this.rows.map((row) => [row.index, row.status, row.seconds])) + this.hasEnded() + this.mayRun;
     if (key === this.shownRows) return;
     this.shownRows = key;
     this.part(".rows").hidden = this.rows.length === 0;
@@ -314,7 +340,7 @@ export class Lane {
       const line = element("tr");
       const name = element("th", row.document, { scope: "row" });
       if (row.input?.kind === "image") name.append(this.picture(row));
-      line.append(name, this.status(row), ...columns.map((column) => element("td", shown(row.answers?.[column]))));
+      line.append(name, this.status(row), ...columns.map((column) => answerCell(shown(row.answers?.[column]))));
       return line;
     });
     this.part(".rows tbody").replaceChildren(...lines);
@@ -323,7 +349,7 @@ export class Lane {
   status(row) {
     const cell = element("td", row.status, { class: row.status === "ok" ? "good" : "bad" });
     if (row.failure) cell.append(element("div", worded(row.failure.message)));
-    if (!["ok", "skipped"].includes(row.status) && this.hasEnded()) {
+    if (this.mayRun && !["ok", "skipped"].includes(row.status) && this.hasEnded()) {
       const again = element("button", "Ask again", { type: "button", "aria-label": `Ask again about ${row.document}` });
       const body = JSON.stringify({ documents: [row.document] });
       again.addEventListener("click", () => busy(again, async () => {
@@ -379,6 +405,11 @@ function cost(bill, cap, uncertain) {
   }
   if (cap) parts.push(`(cap ${dollars(cap)})`);
   return parts.join(" ");
+}
+
+/// The cell of an answer. A long one is wide, so that its row is not too high.
+function answerCell(text) {
+  return element("td", text, text.length > LONG ? { class: "long" } : {});
 }
 
 function shown(value) {

@@ -1,6 +1,6 @@
 // The form of a new run: documents, job, estimate, and how to run.
 
-import { amount, attempt, busy, byId, call, dollars, element, json, ONE_BY_ONE, plural, range, seconds, wait, worded } from "./server.js";
+import { amount, attempt, busy, byId, call, dollars, element, IN_PARALLEL, json, knownJobs, ONE_BY_ONE, plural, range, seconds, wait, worded } from "./server.js";
 
 /// Documents to try the server with, which are part of the program.
 const SAMPLES = [
@@ -19,12 +19,12 @@ const ESTIMATED_BYTES = 8e6;
 const STILL = 500;
 /// Settings of a run that sends one call at a time.
 const ONE_AT_A_TIME = { "llm.concurrency": 1, "llm.documents": 1 };
-const HOW = { parallel: "in parallel", sequential: ONE_BY_ONE, both: "both side by side" };
+const HOW = { parallel: IN_PARALLEL, sequential: ONE_BY_ONE, both: "both side by side" };
 /// Fields that survive a reload.
 const DRAFT = ["text", "job", "max-usd"];
 
 /// `edits` are changed job files, by the name of their job.
-const form = { files: [], jobs: [], edits: {}, change: 0 };
+const form = { files: [], jobs: [], edits: {}, change: 0, mayRun: false };
 
 const how = () => document.querySelector("input[name=how]:checked").value;
 const texts = () => byId("text").value.split(/\n\s*\n/).map((text) => text.trim()).filter((text) => text !== "");
@@ -85,11 +85,14 @@ function showSamples() {
 // ---- Job
 
 export async function showForm() {
-  const { jobs, provider, model, default: usual } = await json("/api/jobs");
+  const { jobs, provider, model, default: usual, may_run } = await knownJobs(true);
   form.jobs = jobs;
+  form.mayRun = may_run;
+  byId("new-form").hidden = !may_run;
+  byId("read-only").hidden = may_run;
   const simulated = provider === "simulated";
   byId("model").textContent = simulated
-    ? "This server uses the built-in simulator: its answers are invented. Costs are calculated, and no provider bills them."
+    ? "This server uses the built-in simulator: its answers are invented, and nothing is billed."
     : `This server asks ${provider}${model ? `, ${model}` : ""}. Runs cost money.`;
   byId("flex-label").hidden = simulated;
   const chosen = byId("job").value;
@@ -97,7 +100,7 @@ export async function showForm() {
   const draft = JSON.parse(sessionStorage.getItem("draft") ?? "{}");
   const wanted = [chosen, draft.job, usual].find((name) => jobs.some((job) => job.name === name));
   if (wanted) byId("job").value = wanted;
-  if (chosen === "") restore(draft);
+  if (chosen === "") await restore(draft);
   changed();
 }
 
@@ -117,14 +120,14 @@ function editJob() {
   else delete form.edits[job?.name];
 }
 
-/// Fills the form with what it had before a reload.
-function restore(draft) {
+/// Fills the form with what it had before a reload, samples in their order.
+async function restore(draft) {
   form.edits = draft.edits ?? {};
   showJob();
   for (const id of DRAFT.filter((id) => id !== "job" && draft[id])) byId(id).value = draft[id];
   const choice = document.querySelector(`input[name=how][value="${draft.how ?? "parallel"}"]`);
   if (choice) choice.checked = true;
-  for (const name of draft.samples ?? []) attempt(() => toggleSample(name));
+  for (const name of draft.samples ?? []) await attempt(() => toggleSample(name));
 }
 
 function keep() {
@@ -136,14 +139,20 @@ function keep() {
 
 // ---- Estimate
 
+/// The cap of each run; null without one. Two runs side by side share it.
+function capOfEach() {
+  const cap = byId("max-usd").value;
+  return cap.trim() === "" ? null : amount(cap) / (how() === "both" ? 2 : 1);
+}
+
 /// The body of a submission. `settings` and `label` tell runs of the same documents apart.
 function submission({ settings = {}, label = "" } = {}) {
   const run = { texts: texts(), settings, label };
   const job = chosenJob();
   if (job && job.name in form.edits) run.job_file = form.edits[job.name];
   else if (job) run.job = job.name;
-  const cap = byId("max-usd").value;
-  if (cap.trim() !== "") run.max_usd = amount(cap);
+  const cap = capOfEach();
+  if (cap !== null) run.max_usd = cap;
   if (byId("flex").checked) run.lane = "flex";
   const body = new FormData();
   body.append("run", JSON.stringify(run));
@@ -158,7 +167,7 @@ async function changed() {
   const change = (form.change += 1);
   byId("estimate").hidden = isEmpty() || bytes() <= ESTIMATED_BYTES;
   byId("estimated").replaceChildren();
-  if (isEmpty() || bytes() > ESTIMATED_BYTES) return;
+  if (!form.mayRun || isEmpty() || bytes() > ESTIMATED_BYTES) return;
   await wait(STILL);
   if (change === form.change) await attempt(estimate);
 }
@@ -199,6 +208,8 @@ function showEstimate(made) {
     ...Object.entries(made.failures).map(([code, n]) => `${plural(n, "document")} will fail: ${code}.`),
     ...Object.entries(made.skipped).map(([code, n]) => `${plural(n, "document")} will be skipped: ${code}.`),
   ];
+  const cap = capOfEach();
+  if (cap !== null) notes.unshift(how() === "both" ? `Each of the two runs stops at ${dollars(cap)}, half of the cap.` : `The run stops at its cap of ${dollars(cap)}.`);
   if (!made.seconds) notes.push("The time is known after a first run with this job and model.");
   byId("estimated").replaceChildren(element("h3", title), table, ...notes.map((note) => element("p", note)));
 }

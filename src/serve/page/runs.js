@@ -2,7 +2,7 @@
 
 import { comparison } from "./calls.js";
 import { Lane } from "./lane.js";
-import { attempt, byId, documentsOf, dollars, element, hasEnded, json, spentSoFar, stateOf, wait, worded } from "./server.js";
+import { attempt, byId, documentsOf, dollars, element, hasEnded, jobOf, json, spentSoFar, stateOf, wait, worded } from "./server.js";
 
 /// Runs on a page of the list.
 const RUNS = 50;
@@ -39,13 +39,22 @@ function line(run) {
   const row = element("tr");
   const name = element("th", "", { scope: "row" });
   name.append(element("a", new Date(run.created).toLocaleString(), { href: `#run=${run.id}` }));
-  const job = [run.job ?? "", run.label ?? ""].filter((part) => part !== "").join(", ");
+  const job = [jobOf(run), run.label ?? ""].filter((part) => part !== "").join(", ");
+  if (job !== "") name.append(element("div", job, { class: "job" }));
   const { documents, progress } = run;
   const state = element("td", stateOf(run), { class: run.state === "complete" ? "good" : hasEnded(run) ? "bad" : "" });
   if (run.state === "queued" && run.message) state.append(element("div", worded(run.message), { class: "why" }));
-  const cells = [documentsOf(run, progress).text, `${progress?.failed ?? documents.failed}`, dollars(spentSoFar(run, progress).usd)];
-  row.append(name, element("td", job), state, ...cells.map((text) => element("td", text)));
+  const failed = progress?.failed ?? documents.failed;
+  const counts = element("td", documentsOf(run, progress).text);
+  if (failed > 0) counts.append(element("div", `${failed.toLocaleString("en")} failed`, { class: "bad" }));
+  row.append(name, state, counts, element("td", costOf(run, spentSoFar(run, progress).usd)));
   return row;
+}
+
+/// Money spent; a range if some of it may not be billed.
+function costOf(run, usd) {
+  const [least, most] = [dollars(Math.max(usd - run.uncertain_usd, 0)), dollars(usd)];
+  return least === most ? most : `${least} to ${most}`;
 }
 
 /// Shows runs with a shared clock, and follows them until `signal`.
@@ -57,7 +66,7 @@ export async function showRun(ids, signal) {
   byId("speed").replaceChildren();
   let lanes = [];
   const changed = () => draw(lanes);
-  lanes = ids.map((id) => new Lane(id, byId("lanes"), changed));
+  lanes = ids.map((id, at) => new Lane(id, byId("lanes"), changed, isPair ? ` (${at + 1} of ${ids.length})` : ""));
   const timer = setInterval(() => lanes.some((lane) => lane.isWorking()) && draw(lanes), FRAME);
   signal.addEventListener("abort", () => {
     clearInterval(timer);

@@ -3,7 +3,7 @@
 
 import { addFiles, prepareForm, showForm } from "./new.js";
 import { showRun, showRuns } from "./runs.js";
-import { attempt, byId } from "./server.js";
+import { attempt, byId, useKey } from "./server.js";
 
 const TITLES = { new: "New run", runs: "Runs", run: "Run" };
 let shown = null;
@@ -29,7 +29,7 @@ async function route() {
 
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("key", byId("key").value.trim());
+  useKey(byId("key").value.trim());
   byId("key-form").hidden = true;
   route();
 });

@@ -3,10 +3,13 @@
 
 export const byId = (id) => document.getElementById(id);
 
+/// A text without characters that change the direction of the text around them.
+export const upright = (text) => `${text}`.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+
 /// Creates an element with text and attributes.
 export function element(name, text = "", attributes = {}) {
   const made = document.createElement(name);
-  made.textContent = text;
+  made.textContent = upright(text);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }
@@ -22,6 +25,7 @@ export function figure(name, value) {
 const ADVICE = [
   [/; --rows TABLE makes .*/, ". The API and the command line can make each row a document."],
   [/exclude it with input\.exclude/, "leave it out"],
+  [/, or exclude it(?=[.;]|$)/, ", or leave it out"],
   [/ Check input\.paths and input\.exclude/, ""],
   [/, without --in-doubt skip/, ""],
   [/\{"max_usd": ([\d.]+)\}/, "$$$1"],
@@ -52,6 +56,23 @@ export async function call(path, options = {}) {
 
 export const json = async (path, options) => (await call(path, options)).json();
 
+let jobs = null;
+
+/// The jobs that the key can name, and whether it may start and change runs. Asked `again`, or once.
+export function knownJobs(again = false) {
+  if (again) jobs = null;
+  jobs ??= json("/api/jobs").catch((error) => {
+    jobs = null;
+    throw error;
+  });
+  return jobs;
+}
+
+export function useKey(key) {
+  sessionStorage.setItem("key", key);
+  jobs = null;
+}
+
 export function complain(error) {
   const place = byId("problem");
   place.hidden = !error;
@@ -71,9 +92,12 @@ export async function attempt(task) {
 
 /// Does the task of a button, once at a time.
 export async function busy(button, task) {
+  const hadFocus = document.activeElement === button;
   button.disabled = true;
   await attempt(task);
   button.disabled = false;
+  // A disabled button loses the focus.
+  if (hadFocus && button.isConnected && document.activeElement === document.body) button.focus();
 }
 
 /// Saves a response as a file. A link could not send the key.
@@ -118,6 +142,8 @@ export function range(ends, show) {
 
 /// Label of a run that sends one call at a time.
 export const ONE_BY_ONE = "one after another";
+/// Label of the run beside it.
+export const IN_PARALLEL = "in parallel";
 
 /// Requests and cost of a run until now. The run has those until it was read, and `progress` may be later.
 export function spentSoFar(run, progress) {
@@ -128,6 +154,9 @@ export function spentSoFar(run, progress) {
     unpriced_calls: run.unpriced_requests + since((counters) => counters?.cost?.unpriced_calls ?? 0),
   };
 }
+
+/// The job of a run in words.
+export const jobOf = (run) => (run.job ?? "") + (run.own_job ? " (own job file)" : "");
 
 /// Documents of a run: those with a row, all if they were counted, and a text for both.
 export function documentsOf(run, progress) {
@@ -142,6 +171,9 @@ export const hasEnded = (run) => ENDED.includes(run.state);
 
 /// The state of a run in words.
 export function stateOf(run) {
-  if (!run.held || hasEnded(run)) return run.state;
+  if (hasEnded(run)) return run.state;
+  if (run.cancelling) return "cancelling";
+  if (!run.held) return run.state;
+  if (run.state === "running") return "pausing";
   return run.started === null ? "held" : "paused";
 }

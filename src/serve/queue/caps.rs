@@ -112,6 +112,16 @@ impl Queue {
         Ok(matches!(room, Room::Later | Room::Money(_, Shared::Yes)))
     }
 
+    /// The money that the caps leave a run in all, what it had spent before included; `None` without caps.
+    pub fn most_for(&self, run: &QueuedRun, caps: Caps<'_>) -> Result<Option<Money>, Problem> {
+        let spent = run.totals.spent;
+        Ok(match caps.room(&self.read.lock(), &run.owner, Some(&run.id))? {
+            Room::Unlimited => None,
+            Room::Money(left, _) => Some(spent + left),
+            Room::Later | Room::None => Some(spent),
+        })
+    }
+
     /// Money spent and reserved by the runs of an owner, or of all.
     pub fn money(&self, owner: Option<&str>) -> Result<(Money, Money), Problem> {
         Ok(used(&self.read.lock(), owner, None)?)

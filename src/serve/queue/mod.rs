@@ -4,11 +4,14 @@
 //! submission, state and totals. All functions block, so callers use [`super::blocking`].
 
 mod caps;
+mod control;
 mod next;
 mod outbox;
 mod record;
+mod removed_keys;
 
 pub use caps::Caps;
+pub use control::CANCELLED;
 #[cfg(test)]
 use next::WAITS;
 pub use next::{DEADLINE, RAN_SHORT};
@@ -27,14 +30,14 @@ use std::time::Duration;
 /// Name of the file in the directory of the server.
 const FILE_NAME: &str = "queue.db";
 /// Version of the tables.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// Marks the file for SQLite tools ("docq" in ASCII).
 const APPLICATION_ID: i64 = 0x646f_6371;
 
 const OUTBOX: &str = include_str!("outbox.sql");
 
 const COLUMNS: &str = "id, owner, state, held, priority, created_ms, started_ms, ended_ms, submission, message, cap_pico_usd, done, failed,
-    pending, requests, spent_pico_usd, unpriced, deadline_ms, webhook, skipped";
+    pending, requests, spent_pico_usd, unpriced, deadline_ms, webhook, skipped, cancelling, uncertain_pico_usd";
 
 /// The queue. Reading does not wait for the disk.
 #[derive(Debug)]
@@ -92,7 +95,8 @@ pub struct Filter {
 impl Queue {
     /// Opens or creates the queue in `directory`.
     ///
-    /// Runs that were at work are queued again. [`Self::interrupted`] names them.
+    /// Runs that were at work are queued again, or cancelled if a client asked for that.
+    /// [`Self::interrupted`] names them.
     pub fn open(directory: &Path) -> Result<Self, Problem> {
         let path = directory.join(FILE_NAME);
         let open = || -> rusqlite::Result<Connection> {
@@ -102,7 +106,7 @@ impl Queue {
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
             Ok(connection)
         };
-        let write = open()?;
+        let mut write = open()?;
         let version: i64 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
             VERSION => {}
@@ -111,8 +115,13 @@ impl Queue {
                 write.execute_batch(&format!("BEGIN IMMEDIATE; {} {OUTBOX} {marks} COMMIT;", include_str!("schema.sql")))?;
             }
             1..VERSION => {
-                let changes =
-                    [(1, include_str!("from_1.sql")), (1, OUTBOX), (2, include_str!("from_2.sql")), (3, include_str!("from_3.sql"))];
+                let changes = [
+                    (1, include_str!("from_1.sql")),
+                    (1, OUTBOX),
+                    (2, include_str!("from_2.sql")),
+                    (3, include_str!("from_3.sql")),
+                    (4, include_str!("from_4.sql")),
+                ];
                 let changes: String = changes.into_iter().filter(|(of, _)| *of >= version).map(|(_, sql)| sql).collect();
                 write.execute_batch(&format!("BEGIN IMMEDIATE; {changes} PRAGMA user_version = {VERSION}; COMMIT;"))?;
             }
@@ -126,9 +135,7 @@ impl Queue {
         write.pragma_update(None, "journal_mode", "WAL")?;
         // A submission is on disk before the client gets a response.
         write.pragma_update(None, "synchronous", "FULL")?;
-        let sql = "UPDATE runs SET state = 'queued', reserved_pico_usd = NULL WHERE state = 'running' RETURNING id";
-        let interrupted = write.prepare(sql)?.query_map((), |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-        let interrupted = interrupted.iter().filter_map(|id| RunId::parse(id)).collect();
+        let interrupted = control::interrupt(&mut write)?;
         let read = open()?;
         Ok(Self { write: Mutex::new(write), read: Mutex::new(read), interrupted })
     }
@@ -156,7 +163,7 @@ impl Queue {
                     let why = format!("this Idempotency-Key came with another submission, run {}. Use a new key", run.id);
                     return Err(Problem::invalid(why));
                 }
-                None => {}
+                None => removed_keys::check(&transaction, new.owner, known)?,
             }
         }
         let sql = "SELECT count(*) FROM runs WHERE state IN ('queued', 'running')";
@@ -211,48 +218,22 @@ impl Queue {
         Ok(counts.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Changes the state of a run that is in one of `from`. Returns whether it was.
-    pub fn turn(&self, id: &RunId, from: &[State], to: State, message: &str) -> Result<bool, Problem> {
-        let mut connection = self.write();
-        let transaction = connection.transaction()?;
-        let from = from.iter().map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ");
-        let ended = to.has_ended().then(now_ms);
-        let sql = format!("UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, held = 0 WHERE id = ?1 AND state IN ({from})");
-        let turned = transaction.execute(&sql, params![id.as_str(), to, message, ended])? > 0;
-        if turned {
-            // A resumed run would stop at once at a deadline that has passed.
-            let sql = "UPDATE runs SET deadline_ms = NULL WHERE id = ?1 AND state = 'queued' AND deadline_ms <= ?2";
-            transaction.execute(sql, params![id.as_str(), now_ms()])?;
-            outbox::add(&transaction, id)?;
-        }
-        transaction.commit()?;
-        Ok(turned)
-    }
-
-    /// Changes the cap on the money of a run.
-    pub fn set_cap(&self, id: &RunId, cap: Money) -> Result<(), Problem> {
-        self.write().execute("UPDATE runs SET cap_pico_usd = ?2 WHERE id = ?1", params![id.as_str(), cap.pico()])?;
-        Ok(())
-    }
-
     /// Whether there is room for another run.
     pub fn has_room(&self, most: u64) -> Result<bool, Problem> {
         let sql = "SELECT count(*) FROM runs WHERE state IN ('queued', 'running')";
         Ok(self.read.lock().prepare_cached(sql)?.query_row((), |row| row.get::<_, u64>(0))? < most)
     }
 
-    /// Makes a run wait until a client resumes it, or lets it go.
-    pub fn hold(&self, id: &RunId, held: bool) -> Result<(), Problem> {
-        self.write().execute("UPDATE runs SET held = ?2 WHERE id = ?1", params![id.as_str(), held])?;
-        Ok(())
-    }
-
-    /// Ends the work on a run. The new state `Queued` means that it goes on later.
+    /// Ends the work on a run. The new state `Queued` means that it goes on later, unless a client has
+    /// cancelled it meanwhile.
     pub fn end(&self, id: &RunId, state: State, message: &str, totals: &Totals) -> Result<(), Problem> {
         let mut connection = self.write();
         let transaction = connection.transaction()?;
+        let is_cancelled = state == State::Queued && get(&transaction, id)?.is_some_and(|run| run.cancelling);
+        let (state, message) = if is_cancelled { (State::Cancelled, CANCELLED) } else { (state, message) };
         transaction.execute(
-            "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, held = held AND ?4 IS NULL, reserved_pico_usd = NULL WHERE id = ?1",
+            "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, held = held AND ?4 IS NULL, cancelling = 0, reserved_pico_usd = NULL
+                WHERE id = ?1",
             params![id.as_str(), state, message, state.has_ended().then(now_ms)],
         )?;
         set_totals(&transaction, id, totals)?;
@@ -276,6 +257,7 @@ impl Queue {
             ON CONFLICT (owner) DO UPDATE SET spent_pico_usd = spent_pico_usd + excluded.spent_pico_usd",
             [id.as_str()],
         )?;
+        removed_keys::keep(&transaction, id)?;
         transaction.execute(
             "DELETE FROM webhooks WHERE run_id IN (SELECT id FROM runs WHERE id = ?1 AND state NOT IN ('queued', 'running'))",
             [id.as_str()],
@@ -300,12 +282,6 @@ impl Queue {
         Ok(ended)
     }
 
-    /// Removes the message of a waiting run.
-    pub fn clear_message(&self, id: &RunId) -> Result<(), Problem> {
-        self.write().execute("UPDATE runs SET message = '' WHERE id = ?1 AND state = 'queued'", [id.as_str()])?;
-        Ok(())
-    }
-
     /// Whether a run is in the queue.
     pub fn has(&self, id: &RunId) -> Result<bool, Problem> {
         Ok(self.read.lock().query_row("SELECT count(*) FROM runs WHERE id = ?1", [id.as_str()], |row| row.get::<_, u64>(0))? > 0)
@@ -313,11 +289,11 @@ impl Queue {
 }
 
 fn set_totals(connection: &Connection, id: &RunId, totals: &Totals) -> rusqlite::Result<()> {
-    let Totals { done, failed, skipped, pending, requests, spent, unpriced } = *totals;
+    let Totals { done, failed, skipped, pending, requests, spent, uncertain, unpriced } = *totals;
     connection.execute(
-        "UPDATE runs SET done = ?2, failed = ?3, pending = ?4, requests = ?5, spent_pico_usd = ?6, unpriced = ?7, skipped = ?8
-            WHERE id = ?1",
-        params![id.as_str(), done, failed, pending, requests, spent.pico(), unpriced, skipped],
+        "UPDATE runs SET done = ?2, failed = ?3, pending = ?4, requests = ?5, spent_pico_usd = ?6, unpriced = ?7, skipped = ?8,
+            uncertain_pico_usd = ?9 WHERE id = ?1",
+        params![id.as_str(), done, failed, pending, requests, spent.pico(), unpriced, skipped, uncertain.pico()],
     )?;
     Ok(())
 }
@@ -338,6 +314,7 @@ fn queued_run(row: &Row<'_>, at: usize) -> rusqlite::Result<QueuedRun> {
         pending: row.get(at + 13)?,
         requests: row.get(at + 14)?,
         spent: Money::from_pico(row.get(at + 15)?),
+        uncertain: Money::from_pico(row.get(at + 21)?),
         unpriced: row.get(at + 16)?,
     };
     Ok(QueuedRun {
@@ -356,6 +333,7 @@ fn queued_run(row: &Row<'_>, at: usize) -> rusqlite::Result<QueuedRun> {
         totals,
         deadline: row.get::<_, Option<i64>>(at + 17)?.map(time),
         webhook: row.get(at + 18)?,
+        cancelling: row.get(at + 20)?,
     })
 }
 

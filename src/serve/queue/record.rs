@@ -107,6 +107,8 @@ pub struct Totals {
     pub requests: u64,
     /// Cost of requests with a known price.
     pub spent: Money,
+    /// The part of it that may not be billed, because the cost of requests is not known.
+    pub uncertain: Money,
     /// Requests with an unknown price.
     pub unpriced: u64,
 }
@@ -144,6 +146,8 @@ pub struct QueuedRun {
     pub deadline: Option<Timestamp>,
     /// Address for a message when it has ended.
     pub webhook: Option<String>,
+    /// Whether a client has cancelled it while it is at work.
+    pub cancelling: bool,
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ CREATE TABLE runs (
     -- Value of the header Idempotency-Key, and a hash of the submission that came with it.
     idempotency_key TEXT,
     submission_hash BLOB,
+    -- 1: a client has cancelled the run while it was at work.
+    cancelling INTEGER NOT NULL DEFAULT 0,
+    -- The part of the money spent that may not be billed.
+    uncertain_pico_usd INTEGER NOT NULL DEFAULT 0,
     -- When work on the run must have ended, in milliseconds since 1970.
     deadline_ms INTEGER,
     -- Address for a message when the run has ended.
@@ -45,3 +49,11 @@ CREATE INDEX runs_by_owner ON runs (owner, id);
 CREATE INDEX runs_by_start ON runs (owner, started_ms);
 -- Money of removed runs, which still counts for the caps.
 CREATE TABLE removed (owner TEXT PRIMARY KEY, spent_pico_usd INTEGER NOT NULL) STRICT;
+-- Idempotency keys of removed runs, so that a late repetition is not paid again.
+CREATE TABLE removed_keys (
+    owner TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    removed_ms INTEGER NOT NULL,
+    PRIMARY KEY (owner, idempotency_key)
+) STRICT;

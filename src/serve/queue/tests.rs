@@ -58,9 +58,9 @@ fn priorities_go_first_then_owners_take_turns_then_the_oldest() {
 fn held_runs_wait_until_they_are_let_go() {
     let (_directory, queue) = queue();
     let id = submit(&queue, "", 0, None);
-    queue.hold(&id, true).unwrap();
+    queue.pause(&id).unwrap();
     assert_eq!(next(&queue), None);
-    queue.hold(&id, false).unwrap();
+    queue.resume(&id, None, false).unwrap();
     assert_eq!(next(&queue), Some(id));
 }
 
@@ -71,6 +71,43 @@ fn runs_at_work_are_queued_again_after_a_restart() {
     assert_eq!(next(&queue).as_ref(), Some(&id));
     drop(queue);
     let queue = Queue::open(directory.path()).unwrap();
+    assert_eq!(next(&queue), Some(id));
+}
+
+#[test]
+fn a_run_that_is_cancelled_at_work_never_goes_on() {
+    let (directory, queue) = queue();
+    let state = |queue: &Queue, id: &RunId| queue.get(id).unwrap().map(|run| (run.state, run.cancelling));
+    let [ends, complete, killed] = [(); 3].map(|()| submit(&queue, "", 0, None));
+    for id in [&ends, &complete, &killed] {
+        assert_eq!(next(&queue).as_ref(), Some(id));
+        queue.cancel(id).unwrap();
+        assert_eq!(state(&queue, id), Some((State::Running, true)));
+        assert_eq!(queue.resume(id, None, false).unwrap_err().status, 409);
+    }
+    queue.end(&ends, State::Queued, "", &Totals::default()).unwrap();
+    assert_eq!(state(&queue, &ends), Some((State::Cancelled, false)));
+    queue.end(&complete, State::Complete, "", &Totals::default()).unwrap();
+    assert_eq!(state(&queue, &complete), Some((State::Complete, false)));
+    assert_eq!(queue.cancel(&complete).unwrap_err().status, 409);
+    drop(queue);
+    let queue = Queue::open(directory.path()).unwrap();
+    assert_eq!((state(&queue, &killed), next(&queue)), (Some((State::Cancelled, false)), None));
+    queue.resume(&killed, None, false).unwrap();
+    assert_eq!(next(&queue), Some(killed));
+}
+
+#[test]
+fn a_paused_run_at_work_waits_when_it_has_stopped() {
+    let (_directory, queue) = queue();
+    let id = submit(&queue, "", 0, None);
+    assert_eq!(next(&queue).as_ref(), Some(&id));
+    queue.pause(&id).unwrap();
+    assert_eq!(queue.resume(&id, Some(Money::from_usd(1.0)), false).unwrap_err().status, 409, "its cap stays while it is at work");
+    queue.end(&id, State::Queued, "", &Totals::default()).unwrap();
+    assert_eq!(next(&queue), None);
+    queue.resume(&id, Some(Money::from_usd(1.0)), false).unwrap();
+    assert_eq!(queue.get(&id).unwrap().unwrap().cap, Some(Money::from_usd(1.0)));
     assert_eq!(next(&queue), Some(id));
 }
 
@@ -109,7 +146,7 @@ fn a_resumed_run_may_spend_its_own_cap_including_what_it_spent() {
     assert_eq!(queue.next(caps).unwrap().unwrap().share, Some(Money::from_usd(1.25)));
     assert_eq!(queue.reserve_more(&id, Money::from_usd(10.0), caps).unwrap(), Some(Money::from_usd(10.0)));
     queue.end(&id, State::Cancelled, "", &spent(4.0)).unwrap();
-    assert!(queue.turn(&id, &[State::Cancelled], State::Queued, "").unwrap());
+    queue.resume(&id, None, false).unwrap();
     assert_eq!(queue.next(caps).unwrap().unwrap().share, Some(Money::from_usd(4.75)));
     assert_eq!(queue.reserve_more(&id, Money::from_usd(10.0), caps).unwrap(), Some(Money::from_usd(10.0)));
 }
@@ -127,6 +164,10 @@ fn the_same_submission_with_the_same_key_is_the_same_run() {
     assert!(matches!(submit("a", "x"), Ok(Submitted::Known(again)) if again.id == first.id));
     assert_eq!(submit("a", "y").unwrap_err().status, 422);
     assert!(matches!(submit("b", "y"), Ok(Submitted::New(_))), "keys of another owner are others");
+    queue.cancel(&first.id).unwrap();
+    assert!(queue.remove(&first.id).unwrap());
+    let late = submit("a", "x").unwrap_err();
+    assert!(late.status == 409 && late.detail.contains("was removed"), "{late:?}");
 }
 
 #[test]
@@ -178,12 +219,16 @@ fn runs_that_wait_past_their_deadline_are_stopped() {
 
 #[test]
 fn a_queue_of_an_earlier_version_is_taken_over() {
-    let third = include_str!("schema.sql").replace("    wanted_pico_usd INTEGER,\n", "");
+    let (fourth, _) = include_str!("schema.sql").split_once("-- Idempotency keys of removed runs").unwrap();
+    let fourth = fourth.replace("    cancelling INTEGER NOT NULL DEFAULT 0,\n", "");
+    let fourth = fourth.replace("    uncertain_pico_usd INTEGER NOT NULL DEFAULT 0,\n", "");
+    let third = fourth.replace("    wanted_pico_usd INTEGER,\n", "");
     let second = third.replace("    skipped INTEGER NOT NULL DEFAULT 0,\n", "");
     let first = second.replace("    deadline_ms INTEGER,\n", "").replace("    webhook TEXT,\n", "");
     takes_over(&format!("{first} PRAGMA user_version = 1;"));
     takes_over(&format!("{second} {OUTBOX} PRAGMA user_version = 2;"));
     takes_over(&format!("{third} {OUTBOX} PRAGMA user_version = 3;"));
+    takes_over(&format!("{fourth} {OUTBOX} PRAGMA user_version = 4;"));
 }
 
 fn takes_over(tables: &str) {

@@ -71,6 +71,13 @@ try {
   await window.click("Remove", "#chosen");
   await window.read("#estimated h3", "Estimate for 2 documents");
 
+  // A cap is for both runs together.
+  await window.type("#max-usd", "0.03");
+  await window.page.click("input[value=both]");
+  await window.read("#estimated", "Each of the two runs stops at $0.015, half of the cap.");
+  await window.page.$eval("#max-usd", (field) => (field.value = ""));
+  await window.page.click("input[value=parallel]");
+
   // A job that was edited is used as it is written.
   await window.page.select("#job", "text");
   await window.page.$eval("#job-details", (details) => (details.open = true));
@@ -104,6 +111,7 @@ try {
 
   await window.click("Runs", "nav");
   await window.read("#run-list", "complete");
+  await window.read("#run-list .job", "short (own job file)");
   assert.equal((await window.texts("#run-list tr")).length, 2);
   await window.look("list");
 

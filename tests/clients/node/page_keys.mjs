@@ -2,11 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { launch, Server, Window } from "./page.mjs";
 
 const { DOCMILL, WORK } = process.env;
 const key = (name) => execFileSync(DOCMILL, ["serve", "--set", "serve.keys=page.toml", "--new-key", name], { cwd: WORK, encoding: "utf8" }).match(/dmk_\S+/)[0];
-const [ours, theirs] = [key("ours"), key("theirs")];
+const [ours, theirs, reads] = [key("ours"), key("theirs"), key("reads")];
+const file = join(WORK, "page.toml");
+writeFileSync(file, readFileSync(file, "utf8").replace('name = "reads"', 'name = "reads"\nrole = "read"\nof = "ours"'));
 const isRefused = (message) => message.includes("401");
 
 const server = await new Server("keys", { "serve.keys": "page.toml", "simulator.latency_ms": 20 }).start();
@@ -41,6 +45,17 @@ try {
   await other.read(".state", "no such run");
   await other.click("Runs", "nav");
   await other.read("#no-runs", "no runs");
+
+  // A key that may only read sees no buttons that change something.
+  const reader = await Window.open(await browser.createBrowserContext(), server, `#run=${id}`);
+  await reader.type("#key", reads);
+  await reader.click("Use key");
+  await reader.state("complete");
+  await reader.read(".actions", "Results as CSV");
+  assert.deepEqual((await reader.texts(".actions button")).filter((text) => /Resume|Cancel|Pause|Remove/.test(text)), []);
+  await reader.click("New run", "nav");
+  await reader.read("#read-only", "cannot start");
+  reader.check(isRefused);
   window.check(isRefused);
   other.check((message) => isRefused(message) || message.includes("404"));
 } finally {
