@@ -239,7 +239,7 @@ export class Lane {
     const buttons = actions.map(([label, task]) => {
       const button = element("button", label, { type: "button" });
       button.addEventListener("click", () => {
-        this.pressed = document.activeElement === button;
+        this.pressed = document.activeElement === button ? button : null;
         return busy(button, task);
       });
       return button;
@@ -251,10 +251,12 @@ export class Lane {
   /// Shows other buttons. The focus stays among them.
   replaceActions(buttons) {
     const [place, focused] = [this.part(".actions"), document.activeElement];
-    const hadFocus = place.contains(focused) || (this.pressed && focused === document.body);
+    // A button that works is disabled, and has lost the focus.
+    const had = focused === document.body ? this.pressed : [...place.children].find((button) => button === focused);
+    const at = [...place.children].indexOf(had);
     place.replaceChildren(...buttons);
-    this.pressed = false;
-    if (hadFocus) (buttons.find((button) => button.textContent === focused.textContent) ?? buttons[0])?.focus();
+    this.pressed = null;
+    if (had) (buttons.find((button) => button.textContent === had.textContent) ?? buttons[at] ?? buttons[0])?.focus();
   }
 
   /// Resumes an ended run. One that has reached its cap needs a larger one.

@@ -51,7 +51,7 @@ try {
   await reader.type("#key", reads);
   await reader.click("Use key");
   await reader.state("complete");
-  await reader.read(".actions", "Results as CSV");
+  await reader.read(".actions", "Results of material as CSV");
   assert.deepEqual((await reader.texts(".actions button")).filter((text) => /Resume|Cancel|Pause|Remove/.test(text)), []);
   await reader.click("New run", "nav");
   await reader.read("#read-only", "cannot start");
