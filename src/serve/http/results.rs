@@ -44,15 +44,15 @@ pub struct ResultsQuery {
 
 /// The formats, for the description of the route.
 fn formats() -> Object {
-    let names = Format::ALL.map(|format| format.file_name().trim_start_matches("results.").to_owned());
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
+    let names = Format::ALL.map(Format::as_str);
+    ObjectBuilder::new().schema_type(Type::String).description(Some("The format. Default: jsonl.")).enum_values(Some(names)).build()
 }
 
 /// Fetch all rows so far as a file
 #[utoipa::path(get, path = "/api/runs/{id}/results", params(("id" = String, Path), ResultsQuery),
     responses((status = OK, content((String = "application/x-ndjson"), (String = "text/csv"), (String = "application/json"),
-            (Vec<u8> = "application/vnd.apache.parquet"), (Vec<u8> = "application/vnd.apache.arrow.stream"),
-            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+            (String = "application/vnd.apache.parquet"), (String = "application/vnd.apache.arrow.stream"),
+            (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
         (status = "default", body = Problem)))]
 pub async fn results(
     State(app): State<Arc<App>>,
