@@ -5,6 +5,7 @@ use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::{archive_in, load_for_directory};
 use crate::control::{Answer, CallError, Request, call};
+use crate::html_report::is_of_server;
 use crate::model::Nearest;
 use crate::progress::plain;
 use crate::store::{Archive, LockError, RunLock};
@@ -107,9 +108,22 @@ fn tell(directory: &Path, request: &Request) -> Result<(), CliError> {
     }
 }
 
+/// The id of the run in `directory`, if it belongs to a server.
+fn run_of_server(directory: &Path) -> Option<String> {
+    let runs = Archive::open(directory).ok()??.runs().ok()?;
+    runs.last().filter(|run| is_of_server(&run.command))?;
+    Some(directory.file_name()?.to_string_lossy().into_owned())
+}
+
 /// Returns an error if no run is active in `directory`.
 pub(super) fn at_work(directory: &Path) -> Result<(), CliError> {
-    let idle = || CliError::usage(format!("no run is active in {}. Name another directory with --output.", directory.display()));
+    let idle = || {
+        let next = match run_of_server(directory) {
+            Some(id) => format!("The run belongs to a server: POST /api/runs/{id}/resume, or Resume on its page, goes on with it."),
+            None => "Name another directory with --output.".to_owned(),
+        };
+        CliError::usage(format!("no run is active in {}. {next}", directory.display()))
+    };
     let unreadable = |error| {
         let shown = directory.display();
         CliError::usage(format!("cannot check for an active run in {shown}: {error}. Only the user who started the run can control it."))

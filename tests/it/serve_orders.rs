@@ -88,6 +88,8 @@ fn a_terminal_pauses_a_run_as_the_api_does() {
     open.store(true, Ordering::SeqCst);
     serving.wait_for(&id, "queued");
     assert_eq!(server.requests(), 1);
+    let resumed = workspace.docmill(["resume", "--output", &format!("server/runs/{id}")]).exits(2);
+    resumed.says(&["The run belongs to a server", &format!("/api/runs/{id}/resume")]);
     serving.post(&format!("/api/runs/{id}/resume"), &json!({})).is(200);
     serving.wait_for(&id, "complete");
 }
