@@ -4,7 +4,7 @@ use super::Gateway;
 use super::error::ApiError;
 use super::ledger::{NewAttempt, StoredAnswer};
 use super::purse::Reserved;
-use super::request::{Parsed, parse};
+use super::request::{Conversation, Parsed, parse};
 use super::responses::id_of;
 use crate::ask::{NoRoom, RelayAttempt, RelayEnd, RelayEndpoint, RelayEvents, RelayFailure, RelayLedger, RelayReply, RelayRequest};
 use crate::model::{Money, Usage};
@@ -107,7 +107,7 @@ impl Gateway {
     /// Asks a request at a place in line.
     pub(super) async fn ask_at(self: &Arc<Self>, asked: Asked, parsed: Parsed, place: Place) -> Result<Answer, ApiError> {
         let id = format!("req_{}", uuid::Uuid::now_v7().simple());
-        let Parsed { model, stream, keeps, hides_usage, tokens, continues, tier, hash } = parsed;
+        let Parsed { model, stream, keeps, hides_usage, tokens, conversation, tier, hash } = parsed;
         let relay = self.relays.of(&model).await?;
         let key = ((self.store || asked.store) && !stream).then(|| key(&asked.owner, hash));
         if let Some(stored) = self.stored(key).await? {
@@ -140,7 +140,10 @@ impl Gateway {
         };
         let record = Record {
             gateway: Arc::clone(self),
-            how: if continues { LESS_CONTEXT } else { LESS_OUTPUT },
+            how: match conversation {
+                Conversation::Kept => LESS_CONTEXT,
+                Conversation::Sent => LESS_OUTPUT,
+            },
             new: NewAttempt {
                 request: id.clone(),
                 owner: asked.owner.clone(),

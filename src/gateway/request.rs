@@ -18,12 +18,21 @@ pub struct Parsed {
     pub hides_usage: bool,
     /// Bounds of its tokens.
     pub tokens: RelayTokens,
-    /// Whether it continues a conversation that the provider keeps.
-    pub continues: bool,
+    /// Where its conversation is.
+    pub conversation: Conversation,
     /// The service tier that it asks for.
     pub tier: Tier,
     /// A hash of endpoint and body. The order of fields does not matter.
     pub hash: blake3::Hash,
+}
+
+/// Where the conversation of a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversation {
+    /// In the request.
+    Sent,
+    /// At the provider. Its length is not known.
+    Kept,
 }
 
 /// Output tokens of a request that sets no limit. No known model writes more by default.
@@ -69,15 +78,16 @@ pub fn parse_value(endpoint: RelayEndpoint, json: &Value) -> Result<Parsed, ApiE
         keeps: json["store"] == true && !stream && endpoint == RelayEndpoint::Responses,
         hides_usage,
         tokens: tokens(endpoint, json),
-        continues: continues(json),
+        conversation: conversation(json),
         tier: Tier::asked(json["service_tier"].as_str().unwrap_or_default()),
         hash: hasher.finalize(),
     })
 }
 
-/// Whether a request continues a conversation that the provider keeps.
-fn continues(json: &Value) -> bool {
-    ["previous_response_id", "conversation", "prompt"].iter().any(|name| !json[*name].is_null())
+/// Where the conversation of a request is.
+fn conversation(json: &Value) -> Conversation {
+    let is_kept = ["previous_response_id", "conversation", "prompt"].iter().any(|name| !json[*name].is_null());
+    if is_kept { Conversation::Kept } else { Conversation::Sent }
 }
 
 /// Estimates and bounds the tokens of a request.
@@ -91,7 +101,14 @@ fn tokens(endpoint: RelayEndpoint, json: &Value) -> RelayTokens {
         input: sum.bytes / BYTES_PER_TOKEN + sum.numbers + sum.images * IMAGE,
         images: sum.images * IMAGE,
         // A tokenizer makes at most one token of each byte.
-        most_input: sum.bytes + sum.numbers + sum.images * MOST_IMAGE + WRAPPING + if continues(json) { MOST_CONTEXT } else { 0 },
+        most_input: sum.bytes
+            + sum.numbers
+            + sum.images * MOST_IMAGE
+            + WRAPPING
+            + match conversation(json) {
+                Conversation::Kept => MOST_CONTEXT,
+                Conversation::Sent => 0,
+            },
         most_output,
     }
 }

@@ -140,7 +140,11 @@ async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, R
     let allowance = run.share.map(|share| Arc::new(Allowance::new(share)));
     controls.allowance.clone_from(&allowance);
     let live = Arc::new(Live::new(controls.stop.clone(), requests));
-    app.blocking(|_| Ok(crate::failpoint::gate("serve_begin"))).await?;
+    let gate = |_: &App| {
+        crate::failpoint::gate("serve_begin");
+        Ok(())
+    };
+    app.blocking(gate).await?;
     app.live.lock().insert(run.id.clone(), Arc::clone(&live));
     app.tell_change(&run.id);
     if let Some(order) = order_of(app, run).await? {

@@ -134,6 +134,7 @@ pub struct RowsQuery {
 }
 
 /// Rows of a run, in input order.
+#[expect(clippy::struct_field_names, reason = "the names in the API")]
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Rows {
     /// The rows, as lines of results.jsonl.
