@@ -305,9 +305,12 @@ fn servers_of(settings: &LlmSettings, provider: Provider, simulator: Option<&str
     }
 }
 
+/// Query parameters.
+type Query = Vec<(String, String)>;
+
 /// Reads the addresses of servers. Also returns the query of the address.
-fn read_servers(servers: &[ServerSetting], dialect: Dialect) -> Result<(Vec<Endpoint>, Vec<(String, String)>), String> {
-    let (mut endpoints, mut query): (Vec<Endpoint>, Vec<(String, String)>) = (Vec::new(), Vec::new());
+fn read_servers(servers: &[ServerSetting], dialect: Dialect) -> Result<(Vec<Endpoint>, Query), String> {
+    let (mut endpoints, mut query) = (Vec::<Endpoint>::new(), Query::new());
     for (at, server) in servers.iter().enumerate() {
         let number = |message| if servers.len() > 1 { format!("server {}: {message}", at + 1) } else { message };
         let Address { base, query: own } = Address::read(&server.url, dialect).map_err(number)?;

@@ -116,10 +116,10 @@ impl World {
             let Some(next) = [ends_at, probe, self.choice.changes_at(self.now)].into_iter().flatten().reduce(f64::min) else { break };
             self.now = next.max(self.now);
             assert!(self.now < 1e4, "the run does not end");
-            for server in 0..self.machines.len() {
-                if probe_at[server].is_some_and(|at| at <= self.now) {
+            for (server, probe_at) in probe_at.iter_mut().enumerate() {
+                if probe_at.is_some_and(|at| at <= self.now) {
                     let is_down = self.machines[server].is_down(self.now);
-                    probe_at[server] = is_down.then_some(self.now + 2.0);
+                    *probe_at = is_down.then_some(self.now + 2.0);
                     if !is_down {
                         self.slots[server].fill(self.now);
                         self.choice.back(server, self.now);
