@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -101,9 +102,9 @@ def run(arguments: list[str]) -> str:
     return done.stdout
 
 
-def submit(cluster: Cluster) -> subprocess.Popen[str]:
+def submit(cluster: Cluster, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "docmill.ray", "submit", "--run", "shared"]
-    command += ["--address", cluster.address, "--silent-s", "6", *WHAT]
+    command += ["--address", cluster.address, "--silent-s", "6", *more, *WHAT]
     log = cluster.desk / "driver.log"
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log.open("a"), text=True)
 
@@ -194,6 +195,33 @@ def test_slow_shards_are_left_alone(shared: tuple[Provider, Cluster]) -> None:
     merged_is_right()
     assert (report["silent"], report["lost"], report["attempts"]) == ([], 0, SHARDS)
     assert provider.paid == DOCUMENTS
+
+
+def test_all_shards_share_a_budget_service(shared: tuple[Provider, Cluster]) -> None:
+    provider, cluster = shared
+    command = [docmill.binary(), "budget", "serve", "ledger", "--bind", str(free_port())]
+    command += ["--requests-per-minute", "1200"]
+    if subprocess.run([*command[:3], "--help"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this docmill has no budget service")
+    url = f"http://127.0.0.1:{command[5]}"
+    with subprocess.Popen(command) as service:
+        began, driver = time.monotonic(), submit(cluster, "--budget", url)
+        try:
+            report = finish(driver)
+        finally:
+            service.terminate()
+    seconds = time.monotonic() - began
+    tell("budget service", provider, report, began)
+    merged_is_right()
+    assert (report["unfinished"], report["attempts"]) == ({}, SHARDS)
+    # Twenty requests a second for all shards together.
+    assert provider.paid == DOCUMENTS and seconds >= DOCUMENTS / 20 - 3
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def test_secrets_and_wrong_settings_are_refused(shared: tuple[Provider, Cluster]) -> None:
