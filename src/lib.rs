@@ -19,7 +19,8 @@
 //! come [`read`], [`prepare`], [`job`] (what to ask), [`ask`] (how to ask it), [`store`] and
 //! [`mod@write`]. [`progress`] watches a run, [`html_report`] shows it afterwards, and through
 //! [`control`] other terminals talk to it. [`serve`] runs jobs for clients over HTTP, and [`watch`]
-//! finds documents that arrive. [`shards`] divides a run between machines. The page
+//! finds documents that arrive. [`shards`] divides a run between machines, and [`budget`]
+//! shares limits and money between them. The page
 //! `src/manual/architecture.md` leads from a behaviour to its file, and explains decisions that are
 //! not obvious.
 //!
@@ -36,11 +37,13 @@
 //! | 4 | [`watch`], [`gateway`] | levels 0 to 3 |
 //! | 5 | [`setup`] | levels 0 to 4 |
 //! | 6 | [`serve`] | levels 0 to 5 |
-//! | 7 | [`cli`] | all |
+//! | 7 | [`budget`] | levels 0 to 6 |
+//! | 8 | [`cli`] | all |
 //!
 //! Inside a module no file imports itself through others. `tests/it/circles.rs` holds that.
 
 pub mod ask;
+pub mod budget;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -142,6 +142,17 @@ impl Budget {
         self.cap = self.cap.map(|own| own.max(cap));
     }
 
+    /// What counts as spent, and what is reserved.
+    pub(super) fn position(&self) -> (Money, Money) {
+        (self.total().all, self.reserved)
+    }
+
+    /// The sum that a request with maximum cost `at_most` needs of a purse. An unknown cost needs more
+    /// than any purse has.
+    pub(super) fn needs(&self, at_most: Option<Money>) -> Money {
+        self.total().all + self.reserved + at_most.unwrap_or(Money::MAX)
+    }
+
     /// The cap that a request with maximum cost `at_most` needs, if that is more than the cap.
     pub(super) fn lacks(&self, at_most: Option<Money>) -> Option<Money> {
         let needed = self.total().all + self.reserved + self.bound(at_most);

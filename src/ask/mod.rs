@@ -8,6 +8,7 @@
 //! This module does not know the job. The caller passes a function that validates answers.
 
 pub mod dialect;
+pub mod lease;
 pub mod packing;
 pub mod pricing;
 
@@ -18,6 +19,7 @@ mod allowance;
 mod attempt;
 mod billing;
 mod budget;
+mod budget_service;
 mod client;
 mod day_budget;
 mod exposure;
@@ -52,6 +54,7 @@ pub use account::Account;
 pub use account_error::AccountError;
 pub use allowance::Allowance;
 pub use budget::{Budget, BudgetReached, Used, larger_cap};
+pub use budget_service::{BudgetService, BudgetServiceError, NoLease};
 pub use client::{Answered, Ledger, LedgerClosed, LlmClient, Observer, Question};
 pub use day_budget::{DayBudget, DayReached};
 pub use fault::{Class, Fault, Pressure, RunStop, StopKind, is_turned_away};
@@ -68,5 +71,5 @@ pub use servers::{ServerSetting, Servers};
 pub use settings::{BudgetSettings, LimitSettings, LlmSettings, PackingSettings, RetrySettings, SlowStart};
 pub use thinking::usual_thinking;
 pub use tier::Tier;
-pub use transport::{ClientError, StreamObserver, Transport};
+pub use transport::{ClientError, StreamObserver, Transport, own_roots};
 pub use vectors::{PackedAttempt, VectorClient, VectorLedger, query_vector, usual_pack_limits};

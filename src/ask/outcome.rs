@@ -25,6 +25,8 @@ impl From<NotAdmitted> for CallOutcome {
     fn from(refused: NotAdmitted) -> Self {
         match refused {
             NotAdmitted::Stopped => Self::Stopped,
+            NotAdmitted::OverPurse(message) => Self::RunStops(RunStop { kind: StopKind::OverBudget, message }),
+            NotAdmitted::NoLease(message) => Self::RunStops(RunStop { kind: StopKind::Parked, message }),
             NotAdmitted::OverDay(day) => Self::RunStops(RunStop { kind: StopKind::OverBudget, message: day.to_string() }),
             NotAdmitted::OverBudget(budget) => {
                 // The engine knows what the rest costs.

@@ -176,7 +176,7 @@ pub enum SlowStart {
     Off,
 }
 
-/// `[budget]`: the cap on money.
+/// `[budget]`: the caps on money, and the service that shares limits between machines.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetSettings {
@@ -186,6 +186,12 @@ pub struct BudgetSettings {
     pub max_usd: f64,
     /// Cap for the output directory on each day (UTC), in US dollars; 0 for no cap.
     pub max_usd_per_day: f64,
+    /// Address of the budget service; empty for none.
+    pub service: String,
+    /// Token of the budget service, as `env:VARIABLE` or `file:PATH`.
+    pub token: String,
+    /// Seconds that a process without a lease waits for the service.
+    pub service_wait_s: u64,
 }
 
 /// `[llm.retry]`: when to retry.

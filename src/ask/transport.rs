@@ -316,7 +316,7 @@ pub enum ClientError {
 /// Loads the user's certificates, such as those of a company proxy.
 ///
 /// Without `llm.ca_file`, it reads the file named by `SSL_CERT_FILE` and ignores errors in it.
-fn own_roots(file: &str, of_environment: Option<&str>) -> Result<Vec<reqwest::Certificate>, ClientError> {
+pub fn own_roots(file: &str, of_environment: Option<&str>) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let (file, named) = match file {
         "" => (of_environment.unwrap_or_default().to_owned(), false),
         file => (file.to_owned(), true),

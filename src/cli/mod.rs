@@ -1,6 +1,7 @@
 //! The command line: one file for each command, and everything that prints.
 
 mod args;
+mod budget;
 mod compare;
 mod config;
 mod doctor;
@@ -51,7 +52,7 @@ use crate::model::did_you_mean;
 use crate::progress::{plain_lines, wrapped_for_stderr, wrapped_for_stdout};
 use crate::setup::SetupError;
 use crate::system::{keep_memory_private, make_new_files_private, survive_file_size_limit};
-use args::{Args, Command, ShardsCommand};
+use args::{Args, BudgetCommand, Command, ShardsCommand};
 use clap::{CommandFactory as _, Parser as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -127,6 +128,10 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve::serve(&serve),
         Command::Mcp(args) => mcp::mcp(&args),
         Command::Skill(args) => skill::skill(&args),
+        Command::Budget(args) => match args.command {
+            BudgetCommand::Serve(serve) => budget::serve(&serve),
+            BudgetCommand::Status(status) => budget::status(&status),
+        },
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
         Command::Simulate(simulate) => simulate::simulate(&simulate),

@@ -125,6 +125,9 @@ pub struct Plan {
     pub llm: LlmSettings,
     /// The account.
     pub account: Account,
+    /// Run stores of processes that have ended, and the money spent there. Their unused money goes
+    /// back to the purse of the budget service.
+    pub settled: Vec<(String, Money)>,
     /// Limits of the account that are known before the first request.
     pub declared_limits: Vec<AccountLimit>,
     /// The answers of the built-in server, if it is the provider. Predictions use them.

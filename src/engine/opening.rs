@@ -46,6 +46,8 @@ pub(super) struct Opened {
     pub vectors: Option<StoredVectors>,
     pub fence: Fence,
     pub budget: Budget,
+    /// The name of the store, by which a budget service knows what is spent in it.
+    pub identity: String,
     /// Documents that were cancelled in an earlier run.
     pub cancelled: Vec<String>,
 }
@@ -56,8 +58,9 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, RunError> {
     let (rows, catalog) = (store.rows(&plan.retry)?, store.catalog()?);
     let (next_document, next_attempt) = store.next_numbers()?;
     let (previous, answers, fence) = (store.newest_listing()?, known_answers(plan, &store)?, store.fence()?);
-    // The sum over the whole ledger is needed only with a cap.
-    let before = plan.max_cost.map(|_| store.ledger(Requests::All)).transpose()?.map(Used::from);
+    // The sum over the whole ledger is needed only with a cap, or for a purse.
+    let is_capped = plan.max_cost.is_some() || plan.account.local.service.is_some();
+    let before = is_capped.then(|| store.ledger(Requests::All)).transpose()?.map(Used::from);
     let follow = |arrivals: &Arc<dyn Arrivals>| {
         let from = previous.filter(|_| plan.output.existing != Existing::Replace);
         let first = store.begin_following(from, arrivals.order())?;
@@ -77,7 +80,7 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, RunError> {
     };
     let day = plan.max_cost_per_day.map(today).transpose()?;
     let vectors = plan.jobs.embeds().then(|| stored_vectors(plan, &store)).transpose()?;
-    let (budget, cancelled) = (Budget::new(plan.max_cost, before).with_day(day), store.cancelled()?);
+    let (budget, cancelled, store_identity) = (Budget::new(plan.max_cost, before).with_day(day), store.cancelled()?, store.identity()?);
     Ok(Opened {
         store,
         rows,
@@ -92,6 +95,7 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, RunError> {
         vectors,
         fence,
         budget,
+        identity: store_identity,
         cancelled,
     })
 }

@@ -81,6 +81,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         vectors,
         fence,
         budget,
+        identity,
         cancelled,
     } = open(&plan, &started).map_err(unusable)?;
     // `first`: the store contains neither an answer nor a failure.
@@ -142,7 +143,9 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let lister =
         Lister { run, catalog, previous, retry: plan.retry.clone(), store: handle.clone(), context: context.clone(), changed: false };
     let breaker = Arc::new(Breaker::new(plan.llm.retry.max_consecutive_failures));
-    let governor = governor(&plan, budget, &controls.accounts, &context).with_allowance(controls.allowance.clone());
+    let governor = governor(&plan, budget, &controls.accounts, &context)
+        .with_allowance(controls.allowance.clone())
+        .with_store(identity, plan.settled.clone());
     let (governor, samples) = (Arc::new(governor), handle.watcher());
     let handle_watcher = handle.watcher();
     meters.watch(&governor, (&found_in, &read_in, &ready_in), &handle);
@@ -239,6 +242,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     if let Some(reason) = asked_to_stop.reason() {
         let _first_wins = stopped_by.set(RunStop { kind: StopKind::Requested, message: reason.to_owned() });
     }
+    money.leave().await;
     // The stages held all handles of the store. Its thread now ends, and then the writer.
     let (store, committed) =
         tokio::task::spawn_blocking(move || store_writer.join()).await.map_err(|e| RunError::Internal(e.to_string()))??;

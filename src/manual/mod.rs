@@ -20,7 +20,7 @@ macro_rules! pages {
     };
 }
 
-pages! { "jobs", "vectors", "input", "output", "databases", "settings", "money", "limits", "failures", "live", "watch", "shards", "compare", "serve", "gateway", "deploy", "security", "architecture", }
+pages! { "jobs", "vectors", "input", "output", "databases", "settings", "money", "limits", "failures", "live", "watch", "shards", "budget", "compare", "serve", "gateway", "deploy", "security", "architecture", }
 
 impl Page {
     /// The page about a topic.

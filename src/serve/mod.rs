@@ -48,6 +48,7 @@ mod tls;
 mod webhooks;
 
 pub use allowed::client_may_change;
+pub use http::listen;
 pub use keys::{KeyFile, Keys};
 pub use settings::ServeSettings;
 pub use tls::Tls;

@@ -7,11 +7,12 @@ use super::history::{self, DECIDING, command_line, history};
 use super::jobs::{is_file, load_jobs};
 use super::key::{NO_ADDRESS, NO_KEY, stated_key};
 use super::live_settings::Source;
+use super::local::local_files;
 use super::same_name;
 use super::secrets::secret_variables;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
-use crate::ask::{Account, AccountError, LocalFiles, Provider, ServerSetting};
+use crate::ask::{Account, AccountError, Provider, ServerSetting};
 use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection, StopToken};
 use crate::model::{AccountLimit, FailureCode, Row};
@@ -122,7 +123,7 @@ pub async fn assemble(
     };
     let account = Account::resolve(&settings.llm, table, Some(&address), stated, key);
     let mut account = checked(account, config, &jobs)?;
-    account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
+    account.local = local_files(environment, config, &settings, matches!(options.server, Server::Configured))?;
     // From here on, this is the number for all servers together.
     settings.llm.concurrency = settings.llm.places();
     let (used, here) = (jobs.row_columns(), environment.of_inputs());
@@ -182,6 +183,7 @@ pub async fn assemble(
         images: account.images(&account.model),
         longest: account.prices.longest(&account.model),
         llm: settings.llm,
+        settled: Vec::new(),
         declared_limits,
         simulated,
         more_answers: None,

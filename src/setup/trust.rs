@@ -14,8 +14,10 @@ use toml::Value;
 pub const TRUSTED: &str = "DOCMILL_TRUST";
 
 /// Settings that decide where data and secrets go, or what runs.
-const DECIDING: [&str; 14] = [
+const DECIDING: [&str; 16] = [
     "alert",
+    "budget.service",
+    "budget.token",
     "llm.api_key_command",
     "llm.api_key_env",
     "llm.api_key_file",

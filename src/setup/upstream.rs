@@ -2,9 +2,10 @@
 
 use super::assemble::{scenario, start_simulator};
 use super::key::{NO_ADDRESS, stated_key};
+use super::local::local_files;
 use super::settings::Settings;
 use super::{Environment, SetupError, prices};
-use crate::ask::{Account, LocalFiles, Provider};
+use crate::ask::{Account, Provider};
 use crate::config::Config;
 use crate::gateway::Upstream;
 use crate::simulator::Simulator;
@@ -23,7 +24,7 @@ pub async fn upstream(environment: &Environment, config: &Config, mut settings: 
     let prices = prices::in_force(config, &settings)?;
     let account = Account::resolve(&settings.llm, prices, Some(&address), stated, |name| environment.key(name));
     let mut account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
-    account.local = LocalFiles::of(|name| environment.variables.get(name).cloned());
+    account.local = local_files(environment, config, &settings, true)?;
     // From here on, this is the number for all servers together.
     settings.llm.concurrency = settings.llm.places();
     Ok(Upstream { account, llm: settings.llm, simulator })

@@ -7,6 +7,7 @@
 mod accounts;
 mod bare;
 mod bottleneck;
+mod budget;
 mod child;
 mod corpus;
 mod durability;
@@ -46,6 +47,7 @@ fn main() {
             limits::limits();
             far_limits::far_limits();
             bottleneck::bottleneck();
+            budget::budget();
             formats::formats();
             sinks::sinks(1_000_000);
             inputs::rows(1_000_000);
@@ -69,6 +71,7 @@ fn main() {
         ["sinks", rows] => sinks::sinks(rows.parse().unwrap()),
         ["formats"] => formats::formats(),
         ["bottleneck"] => bottleneck::bottleneck(),
+        ["budget"] => budget::budget(),
         ["limits"] => limits::limits(),
         ["far-limits"] => far_limits::far_limits(),
         ["corpus", directories @ ..] => corpus::corpus(directories),

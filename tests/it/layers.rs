@@ -3,7 +3,7 @@
 use crate::support::sources::{Source, fail_on, sources};
 
 /// Modules by level. A module may use those of lower levels.
-const LEVELS: [(&str, u32); 29] = [
+const LEVELS: [(&str, u32); 30] = [
     ("failpoint", 0),
     ("model", 0),
     ("event", 0),
@@ -31,8 +31,9 @@ const LEVELS: [(&str, u32); 29] = [
     ("gateway", 4),
     ("setup", 5),
     ("serve", 6),
-    ("cli", 7),
-    ("lib", 8),
+    ("budget", 7),
+    ("cli", 8),
+    ("lib", 9),
 ];
 
 /// Imports allowed despite the levels. Events and repairs use the model's types.

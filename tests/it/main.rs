@@ -16,6 +16,7 @@ mod support;
 mod alerts;
 mod attacks;
 mod batches;
+mod budget;
 mod circles;
 mod clients;
 mod compare;

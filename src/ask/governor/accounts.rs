@@ -1,11 +1,13 @@
 //! The accounts used by the runs of a process.
 
 use super::super::account::Account;
+use super::super::budget_service::BudgetService;
 use super::clock::Clock;
 use super::configured::ConfiguredLimits;
 use super::file::FileStore;
 use super::limits::Limits;
 use super::memory::MemoryStore;
+use super::service::{Named, ServiceStore};
 use super::store::LimitStore;
 use super::{Governor, GovernorSettings};
 use parking_lot::Mutex;
@@ -27,6 +29,9 @@ pub(super) struct SharedAccount {
     pub clock: Clock,
 }
 
+/// Maximum length of the name of an account for people.
+const LONGEST_LABEL: usize = 50;
+
 impl Accounts {
     /// Returns the governor of `account` for one run.
     ///
@@ -35,10 +40,16 @@ impl Accounts {
     pub fn governor(&self, account: &Account, speed: f64, settings: GovernorSettings<'_>) -> Governor {
         let given = ConfiguredLimits::new(settings.limits, settings.slow_start);
         let shared = if (speed - 1.0).abs() < f64::EPSILON {
-            self.shared(account.limits_name(), || match account.limits_file() {
-                Some((directory, name)) => SharedAccount::in_file(&given, Clock::new(), &directory, &name),
-                None => SharedAccount::in_memory(&given, Clock::new()),
-            })
+            match &account.local.service {
+                Some(service) => self.shared(format!("{} at {}", account.limits_name(), service.address()), || {
+                    let label = format!("{} {}", account.host(), account.model).chars().take(LONGEST_LABEL).collect();
+                    SharedAccount::in_service(&given, service, Named { account: account.limits_name(), label })
+                }),
+                None => self.shared(account.limits_name(), || match account.limits_file() {
+                    Some((directory, name)) => SharedAccount::in_file(&given, Clock::new(), &directory, &name),
+                    None => SharedAccount::in_memory(&given, Clock::new()),
+                }),
+            }
         } else {
             Arc::new(SharedAccount::in_memory(&given, Clock::new().at_speed(speed)))
         };
@@ -72,6 +83,13 @@ impl SharedAccount {
             Ok(store) => Self { store: Box::new(store), clock },
             Err(_) => Self::in_memory(given, clock),
         }
+    }
+
+    /// Creates an account with its state in a budget service.
+    pub fn in_service(given: &ConfiguredLimits, service: &Arc<BudgetService>, named: Named) -> Self {
+        let clock = Clock::new();
+        let limits = Limits::new(given, clock.now());
+        Self { store: Box::new(ServiceStore::open(limits, Arc::clone(service), named, clock.clone())), clock }
     }
 
     /// The same without a thread, for tests in virtual time.

@@ -34,7 +34,7 @@ impl Blocked {
         let is_same = self.need == wanted.need
             && match self.wait {
                 Wait::Until(at, _) => at > now,
-                Wait::Place(_) | Wait::Lease => wanted.in_flight >= self.in_flight,
+                Wait::Place(_) | Wait::Lease | Wait::Gone => wanted.in_flight >= self.in_flight,
             };
         is_same.then_some(self.wait)
     }

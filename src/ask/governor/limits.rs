@@ -6,6 +6,8 @@
 
 use super::super::dialect::LimitKind;
 use super::super::fault::Pressure;
+use super::super::lease::{PerLimit, Rates};
+use super::bucket::Bucket;
 use super::calibration::Calibration;
 use super::configured::ConfiguredLimits;
 use super::ending::Refusal;
@@ -112,6 +114,34 @@ impl Limits {
     /// The time before which no request is sent.
     pub fn opens_at(&self) -> f64 {
         self.opens_at
+    }
+
+    /// Sends no request before this time.
+    pub fn close_until(&mut self, at: f64) {
+        self.opens_at = self.opens_at.max(at);
+        self.next_at = self.next_at.max(self.opens_at);
+    }
+
+    /// All amounts ever used, as far as known.
+    pub fn used(&self) -> PerLimit<f64> {
+        LIMIT_KINDS.map(|kind| self.used.of(kind))
+    }
+
+    /// Applies the rates of a lease, unless a lower limit is known.
+    pub fn lease_rates(&mut self, rates: &Rates, now: f64) {
+        for (kind, limit) in LIMIT_KINDS.into_iter().zip(&mut self.by_meter) {
+            let Some(per_second) = rates.per_second[kind as usize] else { continue };
+            let (burst, source) = (rates.burst[kind as usize], Source::Given { at: now });
+            match limit {
+                // Headers or refusals have shown a lower limit of the account.
+                Some(Limit { source: Source::Declared { .. } | Source::Learned, bucket }) if bucket.per_second() < per_second => {}
+                Some(known) => {
+                    known.source = source;
+                    known.bucket.resize(per_second, burst, now);
+                }
+                None => *limit = Some(Limit { source, bucket: Bucket::new(per_second, burst, burst, now) }),
+            }
+        }
     }
 
     /// Average seconds of an answer.

@@ -45,7 +45,9 @@ mod provider;
 mod queue;
 mod quota;
 mod random_refusals;
+mod service;
 mod shared_file;
+mod spending;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -57,7 +59,7 @@ pub use need::Need;
 pub use permit::Permit;
 pub use quota::{Quota, Reserved};
 
-use super::allowance::{Allowance, Granted};
+use super::allowance::Allowance;
 use super::budget::{Budget, BudgetReached, NoRoom};
 use super::day_budget::{DayReached, DayRoom};
 use super::settings::LimitSettings;
@@ -69,8 +71,10 @@ use configured::ConfiguredLimits;
 use limits::Taken;
 use parking_lot::{Mutex, MutexGuard};
 use queue::{Local, PlaceTimes, Waiter, Waiting};
+use service::Spender;
+use spending::share;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::{Wait, Wanted};
 use tokio::sync::{Notify, watch};
@@ -83,6 +87,8 @@ pub struct Governor {
     local: Mutex<Local>,
     /// Where further money comes from, if the run gets it in shares.
     allowance: Option<Arc<Allowance>>,
+    /// The money of the run, if a purse pays for it.
+    spender: OnceLock<Arc<Spender>>,
     stop: CancellationToken,
     abandon: CancellationToken,
 }
@@ -117,7 +123,7 @@ pub struct Ticket {
 }
 
 /// Why a request is not admitted at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotAdmitted {
     /// The run is stopping.
     Stopped,
@@ -125,6 +131,10 @@ pub enum NotAdmitted {
     OverBudget(BudgetReached),
     /// The budget of the day is used up.
     OverDay(DayReached),
+    /// The budget service has no money left, with the message.
+    OverPurse(String),
+    /// The budget service gives no lease, with the message.
+    NoLease(String),
 }
 
 impl From<NoRoom> for NotAdmitted {
@@ -165,14 +175,7 @@ impl Governor {
             why: None,
             times: PlaceTimes::new(now),
         };
-        Self { account, local: Mutex::new(local), allowance: None, stop, abandon }
-    }
-
-    /// Lets the run get its money in shares.
-    #[must_use]
-    pub fn with_allowance(mut self, allowance: Option<Arc<Allowance>>) -> Self {
-        self.allowance = allowance;
-        self
+        Self { account, local: Mutex::new(local), allowance: None, spender: OnceLock::new(), stop, abandon }
     }
 
     /// An account that no other run uses, for tests.
@@ -208,9 +211,10 @@ impl Governor {
         }
         let waiter = self.line_up(ticket);
         let mut grants = self.allowance.as_ref().map(|allowance| allowance.grants());
+        let mut of_purse = self.purse().map(|(_, spender)| spender.grants());
         loop {
             // A share that comes after this look wakes the request.
-            grants.iter_mut().for_each(watch::Receiver::mark_unchanged);
+            grants.iter_mut().chain(&mut of_purse).for_each(watch::Receiver::mark_unchanged);
             let again_at = match self.try_admit(&waiter, ticket)? {
                 Turn::Now(taken) => return Ok(Permit { governor: self, taken, at_most: ticket.at_most, settled: false }),
                 Turn::At(time) => Some(self.account.clock.instant(time)),
@@ -221,6 +225,7 @@ impl Governor {
                 () = self.stop.cancelled() => return Err(NotAdmitted::Stopped),
                 () = waiter.turn.notified() => {}
                 () = share(grants.as_mut()) => {}
+                () = share(of_purse.as_mut()) => {}
                 () = at(again_at) => {}
             }
         }
@@ -332,6 +337,9 @@ impl Governor {
                 return Ok(Turn::AfterOthers);
             }
         }
+        if let Some(turn) = self.look_into_purse(&mut local, ticket.at_most)? {
+            return Ok(turn);
+        }
         match local.budget.reserve(ticket.at_most).map_err(NotAdmitted::from)? {
             DayRoom::Now => {}
             DayRoom::AfterOthers => {
@@ -355,6 +363,7 @@ impl Governor {
             Err(Wait::Until(at, why)) => (Turn::At(at), Some(why), at),
             // A place is missing. No limit of the provider makes the request wait.
             Err(Wait::Place(why)) => (Turn::AfterOthers, Some(why), 0.0),
+            Err(Wait::Gone) => return Err(NotAdmitted::NoLease(self.account.store.lost().unwrap_or_default())),
             Err(Wait::Lease) => {
                 self.account.store.lease(local.line(most.max(1.0) - wanted.in_flight, &waiter.turn), now);
                 (Turn::AfterOthers, local.why, local.turn_at)
@@ -362,6 +371,7 @@ impl Governor {
         };
         if matches!(turn, Turn::Now(_)) {
             local.in_flight += 1;
+            self.note_spending(&local);
         }
         Ok(turn)
     }
@@ -380,14 +390,4 @@ enum Turn {
     /// Try again when another request has ended or was admitted, when the lease is renewed, or when
     /// the run has got another share of money.
     AfterOthers,
-}
-
-/// Waits for another share of money.
-async fn share(grants: Option<&mut watch::Receiver<Granted>>) {
-    if let Some(grants) = grants
-        && grants.changed().await.is_ok()
-    {
-        return;
-    }
-    std::future::pending::<()>().await;
 }

@@ -48,6 +48,7 @@ impl Permit<'_> {
         governor.account.store.report(report, now);
         local.adapt(pressure == Some(Pressure::Overload), self.taken.sent_at(), now);
         local.budget.settle(self.at_most, ending.cost);
+        governor.note_spending(&local);
         local.in_flight -= 1;
         local.call_next();
     }

@@ -10,6 +10,7 @@ use super::configured::ConfiguredLimits;
 use super::ending::Refusal;
 use super::limits::{Limits, Taken};
 use super::need::Need;
+use super::service::Purse;
 use crate::model::{Usage, WaitReason};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -33,6 +34,16 @@ pub(super) trait LimitStore: Debug + Send + Sync {
 
     /// What is known about the account.
     fn known(&self, now: f64) -> Limits;
+
+    /// The purse that pays for the requests of all runs on the account; `None` if runs pay alone.
+    fn purse(&self) -> Option<&Purse> {
+        None
+    }
+
+    /// Why the store gives nothing more; `None` if it does.
+    fn lost(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What the first request in the line of a run asks for.
@@ -68,6 +79,8 @@ pub(super) enum Wait {
     Place(WaitReason),
     /// A lease. The request asks for it with `lease`, which wakes it.
     Lease,
+    /// Nothing: no lease comes any more (`LimitStore::lost`).
+    Gone,
 }
 
 /// How a request ended.

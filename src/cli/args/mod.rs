@@ -2,6 +2,7 @@
 
 mod after;
 mod before;
+mod budget;
 mod inner;
 mod number;
 mod servers;
@@ -13,6 +14,7 @@ pub(super) use after::{
     CancelArgs, ExportArgs, ExportFormat, PruneArgs, ReportArgs, RequeueArgs, RunsArgs, SearchArgs, SetArgs, StatusArgs, VectorsArgs,
 };
 pub(super) use before::{CompareArgs, DoctorArgs, InitArgs, InspectArgs, PlanArgs, RehearseArgs, TrustArgs, TuneArgs};
+pub(super) use budget::{BudgetArgs, BudgetCommand, BudgetServeArgs, BudgetStatusArgs};
 pub(super) use inner::{ReadDocumentsArgs, ReadSheetArgs, ReadTableArgs, UnpackArgs};
 pub(super) use servers::{ServeArgs, SimulateArgs};
 pub(super) use shards::{ManifestArgs, MergeArgs, ShardsArgs, ShardsCommand, ShardsPlanArgs};
@@ -106,6 +108,8 @@ pub(super) enum Command {
     Mcp(McpArgs),
     /// Print how a coding agent uses docmill, or install that as a skill
     Skill(SkillArgs),
+    /// Share limits and money between docmill processes on many machines
+    Budget(BudgetArgs),
     /// Print the script that completes docmill's commands in a shell
     Completions(CompletionsArgs),
     /// Write pages for man into a directory

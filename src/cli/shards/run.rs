@@ -7,7 +7,7 @@ use super::super::{print, runtime, settings};
 use super::keeper::{Keeper, KeeperError};
 use super::{failed, open, part, planned};
 use crate::engine::Plan;
-use crate::model::{FailureCode, counted};
+use crate::model::{FailureCode, Money, counted};
 use crate::progress::{Style, say};
 use crate::read::Slice;
 use crate::setup::{Assembled, Environment, RunOptions, Settings, assemble};
@@ -74,7 +74,7 @@ impl Shard<'_> {
             slice: Some(Slice { from: self.range.from, documents }),
             ..RunOptions::default()
         };
-        let assembled = assemble(environment, &config, settings, options).await?;
+        let mut assembled = assemble(environment, &config, settings, options).await?;
         if recipe(&assembled.plan) != self.plan.recipe {
             let why = "has another job, model or preparation than this machine, so its rows would not fit together";
             return Err(CliError::usage(format!("the plan in {} {why}. Use the settings and the job file of the plan", self.shared)));
@@ -90,24 +90,26 @@ impl Shard<'_> {
         };
         let own = own.keep();
         let before = heartbeat(self.shared, self.number).await.map_err(failed)?;
-        let is_here = self.take_over(&mut attempt, &own, &scratch).await?;
+        let dead = self.take_over(&mut attempt, &own, &scratch).await?;
         // What a machine had not saved is lost with it.
-        let in_doubt = before.map_or(0, |before| before.in_doubt + if is_here { before.in_flight } else { before.unsaved });
+        let in_doubt = before.map_or(0, |before| before.in_doubt + if dead.is_empty() { before.unsaved } else { before.in_flight });
+        assembled.plan.settled = dead;
         let style = style(args.conduct.progress, args.conduct.quiet);
         Box::pin(self.ask(assembled, attempt, (&own, &scratch), (style, shard_settings, in_doubt))).await
     }
 
-    /// Takes over the answers of earlier attempts, from the storage and from this machine. Returns whether
-    /// one of them was on this machine.
-    async fn take_over(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, scratch: &Path) -> Result<bool, CliError> {
+    /// Takes over the answers of earlier attempts, from the storage and from this machine. Returns the run
+    /// stores of those on this machine, each with the money spent in it.
+    async fn take_over(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, scratch: &Path) -> Result<Vec<(String, Money)>, CliError> {
         let lock = RunLock::acquire(own).map_err(|error| CliError::lock(&error))?;
         create(own, &lock).map_err(CliError::internal)?;
-        let (mut answers, mut is_here) = (self.fold(attempt, own, &lock).await?, false);
+        let (mut answers, mut stores) = (self.fold(attempt, own, &lock).await?, Vec::new());
         for (dead, _lock) in dead_attempts(scratch, own) {
             let store = dead.join(FILE_NAME);
-            if Archive::open(&dead).is_ok_and(|archive| archive.is_some()) {
+            if let Ok(Some(archive)) = Archive::open(&dead) {
                 answers += tokio::task::block_in_place(|| absorb(own, &store, &lock)).map_err(CliError::internal)?;
-                is_here = true;
+                let spent = archive.ledger(Requests::All).map_err(CliError::internal)?.counted;
+                stores.push((archive.identity().map_err(CliError::internal)?, spent));
             }
         }
         if answers > 0 {
@@ -118,7 +120,7 @@ impl Shard<'_> {
                 counted(answers, "answer")
             ));
         }
-        Ok(is_here)
+        Ok(stores)
     }
 
     /// Takes over new segments of other attempts. Returns the number of answers.
