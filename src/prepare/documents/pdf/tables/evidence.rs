@@ -24,6 +24,11 @@ const PAGE: [&str; 8] = ["page", "pages", "p.", "seite", "s.", "página", "pagin
 /// Share of its column's width that a line of prose fills.
 const FULL: f64 = 0.85;
 
+/// Whether a text can be a small Roman number.
+fn is_roman(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, 'i' | 'v' | 'x' | 'l'))
+}
+
 /// What speaks for a table.
 pub(super) struct Evidence<'l, 'p, 't> {
     pub(super) lines: &'l [Line<'p>],
@@ -167,7 +172,7 @@ impl Evidence<'_, '_, '_> {
     /// Whether the last column has page numbers.
     fn is_contents(&self, columns: usize) -> bool {
         let header = content(&self.lines[0].cells[columns - 1], self.text).to_lowercase();
-        let is_header = self.lines[0].filled() == columns && !is_numeric(&header) && !PAGE.contains(&header.as_str());
+        let is_header = self.lines[0].filled() == columns && !is_numeric(&header) && !PAGE.contains(&header.as_str()) && !is_roman(&header);
         if is_header {
             return false;
         }
