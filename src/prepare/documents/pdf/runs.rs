@@ -56,7 +56,8 @@ impl<'p> Run<'p> {
             && (piece.size <= self.base.size || self.pieces.len() == 1)
             && !is_initial;
         let is_text = [self.base, piece].iter().all(|piece| piece.table.is_none() && !piece.right_to_left);
-        if !is_text || !is_below_top && !is_shifted && !(is_level && (-TOUCH..GAP).contains(&gap)) {
+        let is_next = is_below_top || is_shifted || is_level && (-TOUCH..GAP).contains(&gap);
+        if !is_text || !is_next {
             return false;
         }
         if is_level || is_below_top || piece.size > self.base.size {

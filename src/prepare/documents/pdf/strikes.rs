@@ -33,7 +33,9 @@ pub(super) fn mark(pieces: &mut [Piece], ruling: &Ruling) {
         let beyond = BEYOND * pieces[struck[0]].size;
         // Lines of tables and drawings go on.
         if first - from < beyond && to - last < beyond {
-            struck.into_iter().for_each(|at| pieces[at].ink.struck = true);
+            for at in struck {
+                pieces[at].ink.struck = true;
+            }
         }
     }
 }
