@@ -30,7 +30,7 @@ pub(super) fn serve(args: &BudgetServeArgs) -> Result<Exit, CliError> {
         return Err(CliError::usage("there is nothing to share. Set a limit, such as --requests-per-minute, --in-flight or --max-usd"));
     }
     let tls = match (&args.cert, &args.key) {
-        (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone()).map_err(of_arguments)?),
+        (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone()).map_err(|error| of_arguments(&error))?),
         _ => None,
     };
     let settings = BudgetServerSettings {
@@ -156,6 +156,6 @@ fn token(file: &Path) -> Result<SecretString, CliError> {
 }
 
 /// The error of a certificate in the words of this command.
-fn of_arguments(error: String) -> CliError {
+fn of_arguments(error: &str) -> CliError {
     CliError::usage(error.replace("serve.cert", "--cert").replace("serve.key", "--key"))
 }

@@ -188,7 +188,7 @@ fn palette(file: &mut Decoder<Cursor<Cow<'_, [u8]>>>, bits: u8) -> ImageResult<V
         return Err(failed("its palette is missing"));
     }
     // Some programs write 8 bits of each colour, although 16 are the rule.
-    let is_narrow = map.iter().all(|part| *part <= u16::from(u8::MAX));
+    let is_narrow = map.iter().all(|part| u8::try_from(*part).is_ok());
     let part = |at: usize| map[at].to_be_bytes()[usize::from(is_narrow)];
     Ok((0..count).map(|at| [part(at), part(count + at), part(2 * count + at)]).collect())
 }
@@ -245,11 +245,11 @@ fn of_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb].map(|part| byte(part / 255.0))
 }
 
-fn of_lab([light, a, b]: [u8; 3], is_signed: bool) -> [u8; 3] {
+fn of_lab([light, red, yellow]: [u8; 3], is_signed: bool) -> [u8; 3] {
     let axis = |value: u8| if is_signed { f32::from(value.cast_signed()) } else { f32::from(value) - 128.0 };
     let middle = (f32::from(light) / 2.55 + 16.0) / 116.0;
     let part = |root: f32| if root > 6.0 / 29.0 { root.powi(3) } else { (root - 4.0 / 29.0) * 108.0 / 841.0 };
-    let [x, y, z] = [middle + axis(a) / 500.0, middle, middle - axis(b) / 200.0].map(part);
+    let [x, y, z] = [middle + axis(red) / 500.0, middle, middle - axis(yellow) / 200.0].map(part);
     let of_white = [x * WHITE[0], y * WHITE[1], z * WHITE[2]];
     TO_SRGB.map(|row| {
         let linear: f32 = row.iter().zip(of_white).map(|(weight, part)| weight * part).sum();

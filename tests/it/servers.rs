@@ -73,8 +73,8 @@ fn servers_share_calls_and_all_calls_of_a_document_go_to_one() {
     assert!(first.ledger().max_in_flight <= 4 && second.ledger().max_in_flight <= 4, "llm.concurrency holds for each server");
     let servers = servers_in(&run.summary("three"));
     assert_eq!(
-        servers.iter().map(|(_, requests, failures)| (*requests as usize, *failures)).collect::<Vec<_>>(),
-        [(first.requests(), 0), (second.requests(), 0)]
+        servers.iter().map(|(_, requests, failures)| (*requests, *failures)).collect::<Vec<_>>(),
+        [(first.requests() as u64, 0), (second.requests() as u64, 0)]
     );
     // The list of servers does not identify answers.
     workspace.clone().set("llm.base_url", format!("{}/v1", second.url())).run(["--job", "three.toml"]).exits(0);

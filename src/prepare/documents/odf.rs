@@ -59,6 +59,7 @@ fn read_flat(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extra
 
 /// A document that is being read.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 struct File {
     pages: Vec<String>,
     slides: usize,
@@ -267,6 +268,13 @@ impl File {
                 Some("notes") => self.lead = "Notes: ",
                 _ => {}
             },
+            _ => self.open_text(name, tag),
+        }
+    }
+
+    /// Opens an element of the text itself.
+    fn open_text(&mut self, name: &str, tag: &BytesStart) {
+        match name {
             "text:h" => {
                 self.paragraphs += 1;
                 self.spans.push(self.look(attribute(tag, "text:style-name").as_deref()));

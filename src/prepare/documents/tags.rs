@@ -256,15 +256,10 @@ impl Page {
             "s" | "strike" | "del" => page.strike(true),
             "button" => page.text(" "),
             "input" => page.text(&format!(" {} ", web_form::shown(&attribute))),
-            "select" => {
-                let is_list = attribute("multiple").is_some() || number("size").is_some_and(|size: usize| size > 1);
-                self.select = Some(Select::new(is_list));
-            }
+            "select" => self.select = Some(Select::of(&attribute)),
             "q" => page.verbatim("\""),
             "img" => {
-                if let Some(text) = attribute("alt").filter(|text| !text.is_empty()) {
-                    page.text(&format!("[image: {text}]"));
-                }
+                page.text(&attribute("alt").filter(|text| !text.is_empty()).map(|text| format!("[image: {text}]")).unwrap_or_default());
             }
             "a" if !tag.self_closing => {
                 let is_useful = |to: &String| to.len() <= LONGEST_ADDRESS && (to.starts_with("http") || to.starts_with("mailto:"));

@@ -31,8 +31,10 @@ struct Choice {
 }
 
 impl Select {
-    pub fn new(is_list: bool) -> Self {
-        Self { is_list, ..Self::default() }
+    /// A field with these attributes.
+    pub fn of(attribute: &impl Fn(&str) -> Option<String>) -> Self {
+        let shows_several = || attribute("size").and_then(|size| size.parse::<usize>().ok()).is_some_and(|size| size > 1);
+        Self { is_list: attribute("multiple").is_some() || shows_several(), ..Self::default() }
     }
 
     /// Begins an option. `label` counts if it has no text.
