@@ -111,7 +111,7 @@ fn three_processes_never_spend_more_than_the_cap_and_lose_nothing_whatever_dies(
 fn a_run_without_its_service_stops_and_goes_on_when_it_is_back() {
     let (server, port) = (Server::start(&scenario(5)), free_port());
     let workspace = workspace(&server, port).set("budget.service_wait_s", 1).set("shards.scratch", "scratch");
-    workspace.write("token", "a token of the service\n");
+    workspace.write("token", "the-token-of-the-service\n");
     run(&workspace, 0).finish().exits(4).says(&["the budget service does not answer", "run the same command again"]);
     let shard = ["run", "part0", "--job", "job.toml", "--run", "shared", "--shard", "0/2", "--quiet"];
     workspace.start_with(["manifest", "part0", "--job", "job.toml", "--run", "shared"]).finish().exits(0);
@@ -135,7 +135,7 @@ fn a_run_without_its_service_stops_and_goes_on_when_it_is_back() {
     assert!(totals.in_flight_max <= 4 && totals.requests == 300, "{totals:?}");
     run(&workspace, 0).finish().exits(0);
 
-    workspace.write("token", "another token, which is wrong\n");
+    workspace.write("token", "another-token-which-is-wrong\n");
     run(&workspace, 1).finish().exits(4).says(&["does not accept the token", "budget.token"]);
     let no_price = ["run", "part1", "--job", "job.toml", "--output", "out1", "--quiet", "--set", "budget.token=secret"];
     workspace.start_with(no_price).finish().exits(2).says(&["budget.token", "env:VARIABLE"]);

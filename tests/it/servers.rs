@@ -147,7 +147,7 @@ fn a_server_that_cannot_do_the_job_is_set_aside() {
     let run = bare.run(["--job", "echo.toml"]).exits(0).says(&["docmill sends requests to", "/v1 from now on"]);
     assert!(!run.stderr.contains("set aside") && other.requests() > 2, "{}", run.stderr);
     let workspace = workspace.set("llm.base_url", format!("{0}/v1,{0}/other/v1", bad.url())).set("output.dir", "other");
-    workspace.run(["--job", "echo.toml"]).exits(5).says(&["does not exist", "llm.model"]);
+    workspace.run(["--job", "echo.toml"]).exits(5).says(&["refuses the request", "llm.model"]);
 }
 
 #[test]

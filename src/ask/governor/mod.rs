@@ -225,7 +225,8 @@ impl Governor {
                 () = self.stop.cancelled() => return Err(NotAdmitted::Stopped),
                 () = waiter.turn.notified() => {}
                 () = share(grants.as_mut()) => {}
-                () = share(of_purse.as_mut()) => {}
+                // Boxed, because waiting calls must stay small, and few runs have a purse.
+                () = Box::pin(share(of_purse.as_mut())) => {}
                 () = at(again_at) => {}
             }
         }

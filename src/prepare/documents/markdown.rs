@@ -137,11 +137,8 @@ impl Markdown {
         if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
             piece.text.push_str(sign);
         }
-        if quote.is_empty() {
-            piece.text.push_str(text);
-        } else {
-            piece.text.push_str(&text.replace('\n', &format!("\n{quote}")));
-        }
+        let quoted = (!quote.is_empty()).then(|| text.replace('\n', &format!("\n{quote}")));
+        piece.text.push_str(quoted.as_deref().unwrap_or(text));
     }
 
     /// Adds a formula. A number before it stays apart: `2 1/3`.

@@ -1,5 +1,7 @@
 //! Fields of old forms in RTF.
 
+use super::Page;
+
 /// A field of an old form: a box to tick, or a choice.
 #[derive(Default)]
 pub(super) struct Form {
@@ -33,5 +35,21 @@ impl Form {
 
     pub fn chosen(&self) -> i32 {
         self.result.unwrap_or(self.usual)
+    }
+}
+
+impl Page {
+    /// Begins the result of a field, which has no text for a box.
+    pub(super) fn form_result(&mut self) {
+        let form = std::mem::take(&mut self.form);
+        let chosen = form.chosen();
+        match form.kind {
+            1 => self.write(if chosen == 1 { "☒" } else { "☐" }),
+            2 => {
+                let entry = usize::try_from(chosen).ok().and_then(|at| form.entries.get(at).cloned());
+                self.form.choice = entry.map(|entry| (entry, self.groups.len()));
+            }
+            _ => {}
+        }
     }
 }

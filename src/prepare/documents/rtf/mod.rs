@@ -341,20 +341,6 @@ impl Page {
         }
     }
 
-    /// Begins the result of a field, which has no text for a box.
-    fn form_result(&mut self) {
-        let form = std::mem::take(&mut self.form);
-        let chosen = form.chosen();
-        match form.kind {
-            1 => self.write(if chosen == 1 { "☒" } else { "☐" }),
-            2 => {
-                let entry = usize::try_from(chosen).ok().and_then(|at| form.entries.get(at).cloned());
-                self.form.choice = entry.map(|entry| (entry, self.groups.len()));
-            }
-            _ => {}
-        }
-    }
-
     /// Writes the text or layout of a control word.
     fn layout(&mut self, word: &str) {
         let sign = match word {
