@@ -56,7 +56,11 @@ impl Conductor {
         loop {
             let is_aborting = context.abandon.is_cancelled();
             tokio::select! {
-                () = &mut serving => return,
+                () = &mut serving => {
+                    // A short run ends before the next tick.
+                    context.meters.notes_of_servers().into_iter().for_each(|message| context.watcher.offer(RunEvent::Note { message }));
+                    return;
+                }
                 _ = ticks.tick() => {
                     let waiting = governor.closed_for();
                     if waiting.is_some() {
