@@ -100,7 +100,7 @@ mod tests {
             ("[{ url = \"http://a\", weight = 0 }]", "weight = 0"),
             ("[{ url = \"http://a\", weight = nan }]", "weight = NaN"),
             ("[{ url = \"http://a\", concurrency = 1000000 }]", "at most 100000"),
-            ("[{ url = \"http://a\", wieght = 1 }]", "wieght"),
+            ("[{ url = \"http://a\", heft = 1 }]", "heft"),
             ("[{ weight = 1 }]", "url"),
             ("[1]", "integer"),
         ] {
