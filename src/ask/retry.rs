@@ -209,12 +209,13 @@ pub(super) async fn wait(governor: &Governor, retry: &RetrySettings, fault: &Fau
 }
 
 impl RetrySettings {
-    /// Returns a random wait below a bound that doubles with each attempt.
+    /// Returns a random wait between half of a bound and the bound, which doubles with each attempt.
     ///
-    /// The randomness spreads the retries of calls that failed together.
+    /// The randomness spreads the retries of calls that failed together. When a server is away, the
+    /// first of many calls that has no attempts left stops the run, so no call may use them up early.
     pub(super) fn backoff(&self, attempt: u32) -> Duration {
         let bound = Duration::from_millis(self.base_ms).saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_BACKOFF);
-        bound.mul_f64(fastrand::f64())
+        bound.mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 }
 
