@@ -1,5 +1,6 @@
 //! The outcome of a call, and the messages about it.
 
+use super::budget_service::NoLease;
 use super::client::{Answered, LedgerClosed, LlmClient};
 use super::fault::{Class, Fault, RunStop, StopKind};
 use super::governor::{NotAdmitted, Stopped};
@@ -26,7 +27,8 @@ impl From<NotAdmitted> for CallOutcome {
         match refused {
             NotAdmitted::Stopped => Self::Stopped,
             NotAdmitted::OverPurse(message) => Self::RunStops(RunStop { kind: StopKind::OverBudget, message }),
-            NotAdmitted::NoLease(message) => Self::RunStops(RunStop { kind: StopKind::Parked, message }),
+            NotAdmitted::NoLease(NoLease::Away(message)) => Self::RunStops(RunStop { kind: StopKind::Parked, message }),
+            NotAdmitted::NoLease(NoLease::Refused(message)) => Self::RunStops(RunStop { kind: StopKind::Refused, message }),
             NotAdmitted::OverDay(day) => Self::RunStops(RunStop { kind: StopKind::OverBudget, message: day.to_string() }),
             NotAdmitted::OverBudget(budget) => {
                 // The engine knows what the rest costs.

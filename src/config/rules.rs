@@ -17,8 +17,8 @@ pub enum Rule {
     Whole(i64, i64),
     /// A number of US dollars, up to this one.
     Dollars(f64),
-    /// A text that is not empty. The reason completes the message.
-    Filled(&'static str),
+    /// A directory of this machine. The advice says what to do about object storage.
+    Directory(&'static str),
 }
 
 impl Rule {
@@ -44,7 +44,12 @@ impl Rule {
             (Self::Dollars(most), Value::Float(usd)) if !(0.0..=*most).contains(usd) => {
                 Err(format!("must be an amount of US dollars from 0 to {most}"))
             }
-            (Self::Filled(why), Value::String(text)) if text.is_empty() => Err(format!("must not be empty; {why}")),
+            (Self::Directory(_), Value::String(text)) if text.is_empty() => {
+                Err("must not be empty; the current directory is \".\"".to_owned())
+            }
+            (Self::Directory(advice), Value::String(text)) if text.contains("://") => {
+                Err(format!("must be a directory of this machine; {advice}"))
+            }
             _ => Ok(()),
         }
     }
@@ -57,7 +62,7 @@ impl Rule {
             Self::Whole(low, i64::MAX) => json!({"minimum": low}),
             Self::Whole(low, high) => json!({"minimum": low, "maximum": high}),
             Self::Dollars(most) => json!({"minimum": 0, "maximum": most}),
-            Self::Filled(_) => json!({"minLength": 1}),
+            Self::Directory(_) => json!({"minLength": 1, "not": {"pattern": "://"}}),
         }
     }
 }

@@ -93,7 +93,7 @@ pub fn rules() -> Vec<(&'static str, Rule)> {
         ("budget.max_usd", Rule::Dollars(1e6)),
         ("budget.max_usd_per_day", Rule::Dollars(1e6)),
         ("output.formats", Rule::EachOneOf(Format::ALL.map(Format::as_str).to_vec())),
-        ("output.dir", Rule::Filled("the current directory is \".\"")),
+        ("output.dir", Rule::Directory("output.copy_to copies the results to object storage")),
         ("output.csv_separator", Rule::OneOf(Separator::NAMES.map(|(name, _)| name).to_vec())),
         ("output.csv_decimal", Rule::OneOf(Decimal::NAMES.map(|(name, _)| name).to_vec())),
         ("job.combine", Rule::OneOf(METHODS.map(|(name, _)| name).to_vec())),

@@ -136,7 +136,7 @@ fn a_run_without_its_service_stops_and_goes_on_when_it_is_back() {
     run(&workspace, 0).finish().exits(0);
 
     workspace.write("token", "another-token-which-is-wrong\n");
-    run(&workspace, 1).finish().exits(4).says(&["does not accept the token", "budget.token"]);
+    run(&workspace, 1).finish().exits(5).says(&["does not accept the token", "budget.token"]);
     let literal = workspace.clone().set("budget.token", "s3cret-in-the-settings");
     run(&literal, 1).finish().exits(2).says(&["budget.token", "env:VARIABLE"]).says_nothing_of("s3cret");
 }

@@ -61,6 +61,7 @@ pub use quota::{Quota, Reserved};
 
 use super::allowance::Allowance;
 use super::budget::{Budget, BudgetReached, NoRoom};
+use super::budget_service::NoLease;
 use super::day_budget::{DayReached, DayRoom};
 use super::settings::LimitSettings;
 use super::timeouts::at;
@@ -133,8 +134,8 @@ pub enum NotAdmitted {
     OverDay(DayReached),
     /// The budget service has no money left, with the message.
     OverPurse(String),
-    /// The budget service gives no lease, with the message.
-    NoLease(String),
+    /// The budget service gives no lease.
+    NoLease(NoLease),
 }
 
 impl From<NoRoom> for NotAdmitted {
@@ -364,7 +365,7 @@ impl Governor {
             Err(Wait::Until(at, why)) => (Turn::At(at), Some(why), at),
             // A place is missing. No limit of the provider makes the request wait.
             Err(Wait::Place(why)) => (Turn::AfterOthers, Some(why), 0.0),
-            Err(Wait::Gone) => return Err(NotAdmitted::NoLease(self.account.store.lost().unwrap_or_default())),
+            Err(Wait::Gone) => return Err(self.account.store.lost().map_or(NotAdmitted::Stopped, NotAdmitted::NoLease)),
             Err(Wait::Lease) => {
                 self.account.store.lease(local.line(most.max(1.0) - wanted.in_flight, &waiter.turn), now);
                 (Turn::AfterOthers, local.why, local.turn_at)

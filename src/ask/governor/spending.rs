@@ -58,7 +58,8 @@ impl Governor {
         match purse.room(spender, local.budget.needs(at_most)) {
             Room::Now => return Ok(None),
             Room::No if !is_reserving => {
-                return Err(NotAdmitted::OverPurse(self.account.store.lost().unwrap_or_else(|| purse.no_room(spender, at_most))));
+                let lost = self.account.store.lost().map(NotAdmitted::NoLease);
+                return Err(lost.unwrap_or_else(|| NotAdmitted::OverPurse(purse.no_room(spender, at_most))));
             }
             // The run may need less after its other requests.
             Room::No | Room::Asked => (local.why, local.turn_at) = (Some(WaitReason::Budget), 0.0),

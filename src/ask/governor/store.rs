@@ -4,6 +4,7 @@
 //! on the network can carry them out. A store whose state is elsewhere answers from what it has
 //! leased there. While it renews the lease, requests wait for it (`Wait::Lease`).
 
+use super::super::budget_service::NoLease;
 use super::super::dialect::RateLimitHeader;
 use super::super::fault::Pressure;
 use super::configured::ConfiguredLimits;
@@ -41,7 +42,7 @@ pub(super) trait LimitStore: Debug + Send + Sync {
     }
 
     /// Why the store gives nothing more; `None` if it does.
-    fn lost(&self) -> Option<String> {
+    fn lost(&self) -> Option<NoLease> {
         None
     }
 }

@@ -56,14 +56,22 @@ impl Answers {
         let (mut model, mut base_url) = (args.model.clone(), args.base_url.clone());
         if provider.needs_address() {
             let filled = |text: &str| if text.is_empty() { Err("expected a value".to_owned()) } else { Ok(text.to_owned()) };
+            let address = |text: &str| {
+                let begins = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+                if begins { Ok(text.to_owned()) } else { Err(format!("{text}: expected an address such as http://localhost:8000/v1")) }
+            };
+            if let Some(given) = &base_url {
+                address(given).map_err(|why| CliError::usage(format!("--base-url {why}")))?;
+            }
             if base_url.is_none() {
-                base_url = Some(ask("     Address of the server", "http://localhost:8000/v1", filled)?);
+                base_url = Some(ask("     Address of the server", "http://localhost:8000/v1", address)?);
             }
             if model.is_none() {
                 model = Some(ask("     Model", "", filled)?);
             }
         }
         let job = match (&args.ask, &args.job) {
+            (Some(ask), _) if ask.trim().is_empty() => return Err(CliError::usage("--ask: the question is empty")),
             (Some(ask), _) => JobChoice::Ask(ask.clone()),
             (None, Some(job)) => used(job, directory).map_err(CliError::usage)?,
             (None, None) => {

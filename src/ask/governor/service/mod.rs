@@ -81,7 +81,7 @@ struct State {
     /// When the service last answered.
     heard_at: f64,
     /// Why no lease comes any more.
-    lost: Option<String>,
+    lost: Option<NoLease>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +132,7 @@ impl LimitStore for ServiceStore {
         Some(&self.shared.purse)
     }
 
-    fn lost(&self) -> Option<String> {
+    fn lost(&self) -> Option<NoLease> {
         self.shared.state.lock().lost.clone()
     }
 }
@@ -215,8 +215,8 @@ impl Shared {
         }
         let next = "Start the service again, then run the same command again: nothing is lost";
         state.lost = Some(match why {
-            NoLease::Away(why) => format!("the budget service does not answer: {why}. {next}"),
-            NoLease::Refused(why) => format!("budget service {why}"),
+            NoLease::Away(why) => NoLease::Away(format!("the budget service does not answer: {why}. {next}")),
+            NoLease::Refused(why) => NoLease::Refused(format!("budget service {why}")),
         });
         state.wake();
         drop(state);
