@@ -116,9 +116,9 @@ impl LlmClient {
         tokio::select! {
             biased;
             sent = &mut first => return Ok((sent?, None)),
-            () = Box::pin(wait_for_straggler(&self.governor, Some(self.account.servers()), in_flight)), if may_hedge => {}
+            () = wait_for_straggler(&self.governor, Some(self.account.servers()), in_flight), if may_hedge => {}
         }
-        // Boxes keep the future of each call small.
+        // Hedging is rare: boxing keeps the future of each call small.
         let mut second = Box::pin(self.attempt(Question { cancelled: None, ..question }, ledger, retry_state, spent, in_flight));
         let (sent, mut other) = tokio::select! {
             biased;

@@ -100,19 +100,29 @@ fn repeated(command: &str, code: FailureCode) -> Option<String> {
 /// The command without its selection of documents, or the run that a pilot of `docmill plan` tries.
 /// `None` if the command is not known.
 pub(super) fn of_all(command: &str) -> Option<String> {
-    let is_plan = command.starts_with("docmill plan ");
+    let all = without_numbers(command, &["--limit", "--sample", "--pilot"]);
+    let all = match all.strip_prefix("docmill plan") {
+        Some(rest) if command.starts_with("docmill plan ") => {
+            let rest = rest.split(' ').filter(|word| !["--yes", "--json"].contains(word));
+            format!("docmill run{}", rest.collect::<Vec<_>>().join(" "))
+        }
+        _ => all,
+    };
+    Some(all).filter(|command| !command.is_empty())
+}
+
+/// The command without these flags, whose values are numbers.
+pub(super) fn without_numbers(command: &str, flags: &[&str]) -> String {
     let mut words = command.split(' ').peekable();
     let mut kept = Vec::new();
     while let Some(word) = words.next() {
-        if ["--limit", "--sample", "--pilot"].contains(&word) {
+        if flags.contains(&word) {
             words.next_if(|count| count.parse::<u64>().is_ok());
-        } else if is_plan && (["--yes", "--json"].contains(&word) || word == "plan" && kept == ["docmill"]) {
-            kept.extend((word == "plan").then_some("run"));
-        } else if !["--limit=", "--sample=", "--pilot="].iter().any(|flag| word.starts_with(flag)) {
+        } else if !flags.iter().any(|flag| word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))) {
             kept.push(word);
         }
     }
-    Some(kept.join(" ")).filter(|command| !command.is_empty())
+    kept.join(" ")
 }
 
 #[cfg(test)]

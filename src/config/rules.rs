@@ -26,10 +26,13 @@ impl Rule {
     pub fn check(&self, value: &Value) -> Result<(), String> {
         match (self, value) {
             (Self::OneOf(known), Value::String(text)) if !known.contains(&text.as_str()) => {
-                // An empty text stands for a default.
-                let names: Vec<&str> = known.iter().copied().filter(|name| !name.is_empty()).collect();
+                // An empty text stands for a default, and a tab cannot be shown.
+                let names: Vec<&str> = known.iter().copied().filter(|name| !name.trim().is_empty()).collect();
                 let near = did_you_mean(text, names.iter().copied());
-                Err(format!("unknown value \"{text}\"; expected one of {}{near}", names.join(", ")))
+                let is_word = |name: &str| name.contains(char::is_alphanumeric);
+                let shown: Vec<String> =
+                    names.iter().map(|name| if is_word(name) { (*name).to_owned() } else { format!("\"{name}\"") }).collect();
+                Err(format!("unknown value \"{text}\"; expected one of {}{near}", shown.join(", ")))
             }
             (Self::EachOneOf(known), Value::Array(items)) => {
                 if items.is_empty() {

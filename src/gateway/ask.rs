@@ -24,8 +24,8 @@ const AFTER_RUNS: Duration = Duration::from_secs(1);
 pub(super) const FEWER_INPUTS: &str = "Send fewer inputs";
 /// The same for requests that write. The length of a conversation that the provider keeps is not known.
 const LESS_OUTPUT: &str = "Set a lower max_completion_tokens";
-const LESS_CONTEXT: &str = "Most of this is reserved for the conversation that the provider keeps, because its length is not known: send \
-    the conversation in input, without previous_response_id, conversation and prompt";
+const LESS_CONTEXT: &str = "Send the conversation in input, without previous_response_id, conversation or prompt (docmill reserves a \
+    million tokens for a conversation that the provider keeps)";
 /// Place in line of requests that a client waits for. Batches come after them.
 pub(super) const FIRST: u64 = 0;
 

@@ -201,7 +201,7 @@ impl Server {
     pub async fn run(self) {
         let Self { app, listener, tls, _lock } = self;
         // Caps need the money that was spent before the server was killed, so nothing comes earlier.
-        runner::correct_totals(&app).await;
+        runner::end_interrupted(&app).await;
         let router = http::router(&app);
         let over = CancellationToken::new();
         let mut beside = JoinSet::new();

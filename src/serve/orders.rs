@@ -50,14 +50,11 @@ pub async fn order_of(app: &Arc<App>, run: &QueuedRun) -> Result<Option<&'static
     })
 }
 
-/// How a run ends that was asked to stop.
+/// How a run ends that was asked to stop. The queue knows whether a client has cancelled it.
 pub fn ended_by(reason: &str) -> Ended {
-    let state = match reason {
-        CANCELLED => State::Cancelled,
-        DEADLINE => State::Stopped,
-        _ => State::Queued,
-    };
-    Ended { state, message: reason.to_owned() }
+    let state = if reason == DEADLINE { State::Stopped } else { State::Queued };
+    // A run that goes on later says why it waits, not why it stopped.
+    Ended { state, message: if state == State::Queued { String::new() } else { reason.to_owned() } }
 }
 
 /// Pauses a run: it stops if it is at work, and waits until a client resumes it.
@@ -83,7 +80,7 @@ pub async fn cancel(app: &Arc<App>, id: &RunId) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Lets `docmill status --watch`, `pause`, `set` and `cancel` reach the run. Failure costs only that.
+/// Lets `docmill status --watch`, `pause`, `requeue` and `cancel` reach the run. Failure costs only that.
 pub async fn serve_other_terminals(app: &Arc<App>, id: &RunId, live: &Live, directory: &Path) -> std::convert::Infallible {
     let mut changes = live.changes();
     let hello = loop {
@@ -100,6 +97,9 @@ pub async fn serve_other_terminals(app: &Arc<App>, id: &RunId, live: &Live, dire
             while let Some(Asked { request, answer }) = received.recv().await {
                 let done = match request {
                     Request::Pause => pause_from_terminal(app, id).await,
+                    Request::Resume => Answer::Refused(format!(
+                        "the run belongs to a server. Resume it with POST /api/runs/{id}/resume, or Resume on its page"
+                    )),
                     other => live.ask(other).await,
                 };
                 // A terminal that disconnects needs no answer.

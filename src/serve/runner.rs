@@ -283,15 +283,19 @@ pub async fn check(app: &Arc<App>, run: &QueuedRun, submission: &Submission, inp
     checked.await.map_err(|problem| app.without_places(problem))
 }
 
-/// Reads the totals of runs that were at work when the server was killed.
-pub async fn correct_totals(app: &Arc<App>) {
+/// Ends the work on runs that were at work when the server was killed, with the totals of their stores.
+pub async fn end_interrupted(app: &Arc<App>) {
     for id in app.queue.interrupted() {
         let read = id.clone();
-        let corrected = app.blocking(move |app| {
+        let ended = app.blocking(move |app| {
             let Some(run) = app.queue.get(&read)? else { return Ok(()) };
-            app.queue.set_totals(&read, &totals(&app.directories.run(&read), run.totals)?)
+            let totals = totals(&app.directories.run(&read), run.totals).unwrap_or_else(|problem| {
+                crate::progress::complain(&format!("run {read}: {}", problem.detail));
+                run.totals
+            });
+            app.queue.end(&read, State::Queued, "", &totals)
         });
-        match corrected.await {
+        match ended.await {
             Ok(()) => app.tell_change(id),
             Err(problem) => crate::progress::complain(&format!("run {id}: {}", problem.detail)),
         }

@@ -81,7 +81,7 @@ impl SinkRows for CsvFile {
         for at in 0..self.columns.len() {
             let cell = RowCell::of(row, &self.columns[at]);
             match cell {
-                RowCell::Value(value) if !value.is_null() && plain(value).is_empty() => self.writer.write_field(b"\"\"").map_err(why)?,
+                RowCell::Value(value) if is_empty_text(value) => self.writer.write_field(b"\"\"").map_err(why)?,
                 cell => self.cell(&cell)?,
             }
         }
@@ -92,6 +92,12 @@ impl SinkRows for CsvFile {
     fn finish(self: Box<Self>) -> io::Result<ResultFile> {
         self.writer.into_inner().map_err(csv::IntoInnerError::into_error)?.publish()
     }
+}
+
+/// Whether a value is an empty text, or a list of one.
+fn is_empty_text(value: &Value) -> bool {
+    let one = value.as_array().and_then(|items| if let [one] = &items[..] { Some(one) } else { None });
+    one.unwrap_or(value).as_str() == Some("")
 }
 
 /// Puts quotes around a text that needs them.

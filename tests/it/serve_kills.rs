@@ -41,6 +41,24 @@ fn a_killed_server_goes_on_where_it_was_and_pays_nothing_twice() {
 }
 
 #[test]
+fn a_run_cancelled_before_a_kill_is_cancelled_and_has_all_its_requests() {
+    let server = ModelServer::script().hold(|_, ledger| ledger.requests() > 5).start();
+    let workspace = workspace(&server).set("llm.concurrency", 1);
+    let serving = Serving::start(&workspace);
+    let texts = texts(10);
+    let id = serving.submit("echo", &borrowed(&texts));
+    serving.until("5 documents have a row", || (rows(&serving, &id).len() == 5).then_some(()));
+    server.wait_until("a call is in flight", |ledger| ledger.requests() == 6);
+    serving.post(&format!("/api/runs/{id}/cancel"), &json!({})).is(200);
+    serving.process.signal("KILL");
+    drop(serving);
+    let serving = Serving::start(&workspace);
+    let run = serving.get(&format!("/api/runs/{id}")).json();
+    assert_eq!((&run["state"], &run["requests"], &run["documents"]["done"]), (&json!("cancelled"), &json!(6), &json!(5)), "{run}");
+    assert_eq!(server.requests(), 6);
+}
+
+#[test]
 fn a_killed_server_knows_lost_calls_and_totals_before_the_run_goes_on() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);

@@ -85,11 +85,12 @@ fn a_terminal_pauses_a_run_as_the_api_does() {
     let paused = workspace.docmill(["pause", "--output", &format!("server/runs/{id}")]).exits(0);
     assert!(paused.stdout.contains(&format!("POST /api/runs/{id}/resume")), "{}", paused.stdout);
     assert_eq!(serving.get(&format!("/api/runs/{id}")).json()["held"], true);
+    let resume = || workspace.docmill(["resume", "--output", &format!("server/runs/{id}")]);
+    resume().exits(2).says(&["the run belongs to a server", &format!("/api/runs/{id}/resume")]);
     open.store(true, Ordering::SeqCst);
     serving.wait_for(&id, "queued");
     assert_eq!(server.requests(), 1);
-    let resumed = workspace.docmill(["resume", "--output", &format!("server/runs/{id}")]).exits(2);
-    resumed.says(&["The run belongs to a server", &format!("/api/runs/{id}/resume")]);
+    resume().exits(2).says(&["The run belongs to a server", &format!("/api/runs/{id}/resume")]);
     serving.post(&format!("/api/runs/{id}/resume"), &json!({})).is(200);
     serving.wait_for(&id, "complete");
 }

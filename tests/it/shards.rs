@@ -26,7 +26,11 @@ fn plan(workspace: &Workspace) {
     let listed = workspace.start_with(["manifest", "docs", "--job", "job.toml", "--run", "shared"]).finish().exits(0);
     assert!(listed.stdout.contains(&format!("{DOCUMENTS} documents")), "{}", listed.stdout);
     let plan = ["shards", "plan", "docs", "--job", "job.toml", "--run", "shared", "--shards", "24"];
-    assert!(workspace.start_with(plan).finish().exits(0).stdout.contains("24 shards"));
+    let planned = workspace.start_with(plan).finish().exits(0).stdout;
+    // The printed command is a whole one.
+    let next = planned.lines().find_map(|line| line.trim().strip_prefix("next  ")).unwrap_or_default();
+    assert!(planned.contains("24 shards") && next.contains("docmill run docs --job job.toml --run shared"), "{planned}");
+    assert!(next.contains("--shard 0/24") && !next.contains("--shards"), "{planned}");
     // The same again changes nothing. Another number of shards is another plan.
     workspace.start_with(plan).finish().exits(0);
     let other = ["shards", "plan", "docs", "--job", "job.toml", "--run", "shared", "--shards", "7"];

@@ -30,7 +30,7 @@ from docmill.errors import DocmillError, UsageError, error_of
 _tell = partial(print, file=sys.stderr, flush=True)
 DONE, NEVER, LATER, FENCED, LOST = 0, 64, 75, 76, -1
 # Settings whose values may be secret.
-_PRIVATE = ("llm.headers", "llm.query", "llm.body")
+_PRIVATE = ("llm.headers", "llm.query", "llm.body", "budget.token")
 
 
 @dataclass
@@ -76,6 +76,8 @@ def submit(
     heartbeat is silent for `silent_s` seconds is started again. `budget` is the address of a
     budget service. Raises `UsageError` if a shard cannot run anywhere (exit code 64).
     """
+    if num_cpus <= 0:
+        raise UsageError("num_cpus: must be above 0", 2)
     command = ["run", f"--run={run}", "--quiet", f"--set=prepare.workers={math.ceil(num_cpus)}"]
     command += [f"--set=budget.service={budget}"] if budget else []
     command += [*more, *arguments(inputs, options, RunOptions)]

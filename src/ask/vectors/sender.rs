@@ -49,9 +49,9 @@ impl<L: VectorLedger> Packs<L> {
     /// The first ones show what the server takes. Near the cap, the size of a pack depends on the cost of
     /// the one before.
     fn goes_one_by_one(&self) -> bool {
-        let groups: Vec<(Group, bool)> = self.0.groups.lock().iter().map(|(group, state)| (group.clone(), state.is_settled())).collect();
         let places = self.0.relay.places() as u64;
-        groups.iter().any(|(group, is_settled)| !is_settled || self.affordable(group) / FULL < places)
+        let is_careful = |(group, state): (&Group, &Arc<GroupState>)| !state.is_settled() || self.affordable(group) / FULL < places;
+        self.0.groups.lock().iter().any(is_careful)
     }
 
     /// Maximum bytes of a pack for which the cap has room. A byte is at most one token.

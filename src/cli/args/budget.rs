@@ -38,19 +38,19 @@ pub(in crate::cli) struct BudgetServeArgs {
     /// Private key of the certificate in PEM format
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub key: Option<PathBuf>,
-    /// Requests per minute
+    /// Requests per minute; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub requests_per_minute: u32,
-    /// Input tokens per minute
+    /// Input tokens per minute; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub input_tokens_per_minute: u32,
-    /// Output tokens per minute
+    /// Output tokens per minute; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub output_tokens_per_minute: u32,
-    /// Input and output tokens per minute
+    /// Input and output tokens per minute; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub tokens_per_minute: u32,
-    /// Requests in flight
+    /// Requests in flight; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub in_flight: u32,
     /// Cap on the money of all runs, in US dollars

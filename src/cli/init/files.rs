@@ -4,6 +4,7 @@ use super::answers::{Answers, JOB, JobChoice};
 use crate::cli::args::SchemaOf;
 use crate::cli::exit::CliError;
 use crate::cli::schema::schema_text;
+use crate::read::is_table_name;
 use crate::setup::FILE;
 use std::path::Path;
 
@@ -11,9 +12,6 @@ use std::path::Path;
 pub(super) const SCHEMAS: &str = ".docmill/";
 const SETTINGS_SCHEMA: &str = ".docmill/pipeline.schema.json";
 const JOB_SCHEMA: &str = ".docmill/job.schema.json";
-
-/// Endings of tables whose rows are documents.
-const TABLES: [&str; 4] = ["csv", "tsv", "jsonl", "parquet"];
 
 /// The files with their content.
 pub(super) fn files(answers: &Answers) -> Result<Vec<(&'static str, String)>, CliError> {
@@ -32,8 +30,7 @@ fn text(value: &str) -> String {
 }
 
 fn settings(answers: &Answers) -> String {
-    let is_table =
-        Path::new(&answers.documents).extension().is_some_and(|ending| TABLES.iter().any(|own| ending.eq_ignore_ascii_case(own)));
+    let is_table = is_table_name(&answers.documents);
     let key = if is_table { "rows" } else { "paths" };
     let mut input = vec![format!("{key} = [{}]", text(&answers.documents))];
     input.push(if is_table {

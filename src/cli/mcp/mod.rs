@@ -29,6 +29,10 @@ pub(super) struct McpServer {
 }
 
 pub(super) fn mcp(args: &McpArgs) -> Result<Exit, CliError> {
+    let sets_cap = |setting: &String| setting.split('=').next().is_some_and(|key| key.trim() == "budget.max_usd");
+    if args.settings.set.iter().any(sets_cap) {
+        return Err(CliError::usage("--set budget.max_usd: clients name the caps of their runs. Use --max-usd"));
+    }
     let server = McpServer {
         config: args.settings.clone(),
         paths: Paths::new(&args.allow)?.into(),

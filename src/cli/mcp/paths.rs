@@ -31,7 +31,7 @@ impl Paths {
         if !input.files_from.is_empty() {
             return Err("input.files_from: a list may name any file, so docmill mcp does not take one. Name the documents".to_owned());
         }
-        if input.follow_links != crate::read::FollowLinks::default() {
+        if input.follow_links == crate::read::FollowLinks::All {
             return Err("input.follow_links: docmill mcp follows only links inside of an input directory. Remove the setting".to_owned());
         }
         let job = &settings.job.r#use;
@@ -42,10 +42,15 @@ impl Paths {
     }
 
     fn admit(&self, place: &str) -> Result<(), String> {
+        if place == "-" {
+            return Err("-: docmill mcp cannot read documents from stdin. Name files or directories".to_owned());
+        }
         if Address::parse(place).is_some() {
             let is_below =
                 |allowed: &String| place == allowed || place.strip_prefix(allowed.as_str()).is_some_and(|rest| rest.starts_with('/'));
-            let is_allowed = !place.split('/').any(|part| part == "..") && self.addresses.iter().any(is_below);
+            // Readers of addresses take these for `..` and `/`.
+            let is_plain = !place.contains(['\\', '\t', '\n', '\r']) && !place.to_ascii_lowercase().contains("%2e");
+            let is_allowed = is_plain && !place.split('/').any(|part| part == "..") && self.addresses.iter().any(is_below);
             return if is_allowed { Ok(()) } else { Err(self.refused(place)) };
         }
         // The name of a sheet follows the name of a workbook.

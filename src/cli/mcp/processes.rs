@@ -31,7 +31,7 @@ pub(super) struct Processes {
 /// A run that this server has started.
 struct RunProcess {
     id: u32,
-    /// Its cap in US dollars.
+    /// The largest cap in US dollars of the runs in its directory. An earlier one may have spent it.
     cap: f64,
     /// What it writes to stderr.
     messages: NamedTempFile,
@@ -45,27 +45,32 @@ impl Processes {
         Ok(Self { program, runs: Mutex::default(), waiting: Mutex::default() })
     }
 
-    /// The caps of runs in other directories, in US dollars.
-    pub fn caps_beside(&self, output: &Path) -> f64 {
-        self.runs.lock().iter().filter(|(other, _)| *other != output).map(|(_, run)| run.cap).sum()
-    }
-
     /// Runs a command that ends by itself, and returns the JSON that it prints.
     pub async fn json_of(&self, args: Vec<String>) -> Result<Value, String> {
         let command = Command::new(&self.program).args(&args).stdin(Stdio::null()).kill_on_drop(true).output();
         let done = command.await.map_err(|error| format!("cannot start docmill: {error}"))?;
-        let said = String::from_utf8_lossy(&done.stderr);
+        let messages = String::from_utf8_lossy(&done.stderr);
         if !done.status.success() {
-            return Err(said.trim().trim_start_matches("docmill: ").to_owned());
+            return Err(messages.trim().trim_start_matches("docmill: ").to_owned());
         }
         serde_json::from_slice(&done.stdout).map_err(|error| format!("docmill {} printed no JSON: {error}", args[0]))
     }
 
-    /// Starts a run in a group of its own, so that it outlives this server and its client.
-    pub fn start(&self, output: PathBuf, args: &[String], cap: f64) -> Result<(), String> {
+    /// Starts a run in a separate process group, so that it outlives this server and its client. All caps
+    /// together may be `most` US dollars.
+    pub fn start(&self, output: PathBuf, args: &[String], cap: f64, most: Option<f64>) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("cannot start docmill: {error}");
-        if self.runs.lock().get(&output).is_some_and(|run| run.exit.borrow().is_none()) {
+        // Clients may start several runs at the same time.
+        let mut runs = self.runs.lock();
+        let earlier = runs.get(&output);
+        if earlier.is_some_and(|run| run.exit.borrow().is_none()) {
             return Err(format!("{}: a run is at work there. Call status or cancel", output.display()));
+        }
+        let counted = earlier.map_or(cap, |run| run.cap.max(cap));
+        let beside: f64 = runs.iter().filter(|(other, _)| **other != output).map(|(_, run)| run.cap).sum();
+        if let Some(most) = most.filter(|most| counted + beside > *most) {
+            let used = if beside > 0.0 { format!(", and runs in other directories have caps of {beside}") } else { String::new() };
+            return Err(format!("max_usd: {counted} is too much: all caps together may be {most}{used}. Ask the person"));
         }
         let messages = NamedTempFile::new().map_err(failed)?;
         let mut command = Command::new(&self.program);
@@ -74,13 +79,14 @@ impl Processes {
         command.process_group(0);
         let mut child = command.spawn().map_err(failed)?;
         let (ended, exit) = watch::channel(None);
-        let run = RunProcess { id: child.id().unwrap_or_default(), cap, messages, exit };
-        self.runs.lock().insert(output, run.into());
+        runs.insert(output, RunProcess { id: child.id().unwrap_or_default(), cap: counted, messages, exit }.into());
         let wait = async move {
             let code = child.wait().await.map_or(1, exit_code);
             ended.send_replace(Some(code));
         };
-        self.waiting.lock().spawn(wait);
+        let mut waiting = self.waiting.lock();
+        while waiting.try_join_next().is_some() {}
+        waiting.spawn(wait);
         Ok(())
     }
 
@@ -107,6 +113,10 @@ impl Processes {
             return json!({"state": state});
         };
         let exit = *run.exit.borrow();
+        // Another server or terminal may have begun a run since.
+        if exit.is_some() && self.holder(output).await.is_some() {
+            return json!({"state": "running"});
+        }
         let messages = tokio::task::spawn_blocking(move || tail(&run.messages)).await;
         let messages = messages.ok().and_then(Result::ok).unwrap_or_default();
         match exit {
@@ -138,8 +148,10 @@ impl Processes {
 
     /// Whether a process of this machine is docmill: another program may have its number.
     fn is_docmill(&self, process: u32) -> bool {
-        let its = std::fs::read_link(format!("/proc/{process}/exe")).ok();
-        its.is_some_and(|its| its.file_name() == self.program.file_name())
+        let its = std::fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
+        // The program may have been replaced since, by another version.
+        let name = its.file_name().unwrap_or_default().to_string_lossy();
+        self.program.file_name().is_some_and(|own| own.to_string_lossy() == name.trim_end_matches(" (deleted)"))
     }
 }
 

@@ -5,7 +5,7 @@ use super::paths::Paths;
 use super::results::{Page, page};
 use crate::cli::args::SettingsArgs;
 use crate::cli::settings::load_to_look;
-use crate::model::schema_of;
+use crate::model::{schema_of, unknown_name};
 use crate::serve::client_may_change;
 use crate::setup::{Flag, Settings};
 use rmcp::model::{
@@ -44,6 +44,7 @@ struct Work {
     /// Output directory. Default: that of pipeline.toml.
     output: Option<String>,
     /// Only so many documents, from all parts of the input; the same ones each time.
+    #[schemars(range(min = 1))]
     sample: Option<u64>,
     /// Further settings by key, such as llm.model or job.params.language. Those that decide where data goes are not available.
     settings: Map<String, Value>,
@@ -70,6 +71,7 @@ struct Rows {
     /// Rows from this index on: the value of next of the page before.
     from: u64,
     /// Maximum number of rows. Default: 20.
+    #[schemars(range(min = 1, max = 1000))]
     limit: Option<u64>,
     /// All details of each row: calls, usage, times.
     full: bool,
@@ -107,6 +109,13 @@ impl ServerHandler for McpServer {
 
     async fn call_tool(&self, request: CallToolRequestParams, _: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
+        if let Some(tool) = tools().into_iter().find(|tool| tool.name == request.name) {
+            let properties = tool.input_schema.get("properties").and_then(Value::as_object);
+            let known: Vec<&str> = properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            if let Some(other) = arguments.keys().find(|key| !known.contains(&key.as_str())) {
+                return Ok(CallToolResult::error(vec![ContentBlock::text(unknown_name("unknown argument", other, &known))]).into());
+            }
+        }
         let done = match &*request.name {
             "plan" => self.plan(arguments).await,
             "run" => self.run(arguments).await,
@@ -178,32 +187,31 @@ impl McpServer {
         let cap = cap.ok_or("max_usd: a run needs a cap in US dollars above 0. Call plan, and ask the person")?;
         let command = self.command("run", work).await?;
         let output = command.output.clone();
-        let beside = self.processes.caps_beside(&output);
-        if let Some(most) = self.most.filter(|most| cap + beside > *most) {
-            let used = if beside > 0.0 { format!(", and other runs have caps of {beside}") } else { String::new() };
-            return Err(format!("max_usd: {cap} is too much: all caps together may be {most}{used}. Ask the person"));
-        }
         let existing = terms.existing.map(|existing| match existing {
             Existing::Add => "--add",
             Existing::Replace => "--replace",
         });
         let terms_of_run = [format!("--max-usd={cap}"), "--progress=lines".to_owned()].into_iter().chain(existing.map(ToOwned::to_owned));
-        self.processes.start(output.clone(), &command.with(terms_of_run), cap)?;
+        self.processes.start(output.clone(), &command.with(terms_of_run), cap, self.most)?;
         self.processes.wait(&output, patience(terms.wait_s.unwrap_or(10))).await;
-        self.told(&output).await
+        self.report(&output).await
     }
 
     async fn status(&self, arguments: Map<String, Value>) -> Result<Value, String> {
         let which: Which = parse(arguments)?;
         let output = self.output(which.output).await?;
         self.processes.wait(&output, patience(which.wait_s)).await;
-        self.told(&output).await
+        self.report(&output).await
     }
 
     async fn results(&self, arguments: Map<String, Value>) -> Result<Value, String> {
         let Rows { output, job, from, limit, full } = parse(arguments)?;
         let output = self.output(output).await?;
-        let limit = usize::try_from(limit.unwrap_or(20).clamp(1, 1000)).unwrap_or(1000);
+        let limit = limit.unwrap_or(20);
+        if !(1..=1000).contains(&limit) {
+            return Err(format!("limit: {limit}: expected a number from 1 to 1000"));
+        }
+        let limit = usize::try_from(limit).unwrap_or(1000);
         let read = move || page(&output, &Page { job, from, limit, full });
         tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?
     }
@@ -213,11 +221,11 @@ impl McpServer {
         let output = self.output(which.output).await?;
         self.processes.cancel(&output).await?;
         self.processes.wait(&output, patience(which.wait_s)).await;
-        self.told(&output).await
+        self.report(&output).await
     }
 
     /// The process and the status of the run in a directory.
-    async fn told(&self, output: &Path) -> Result<Value, String> {
+    async fn report(&self, output: &Path) -> Result<Value, String> {
         let process = self.processes.state(output).await;
         let args = ["status", "--json", "--output"].map(ToOwned::to_owned).into_iter().chain([output.to_string_lossy().into_owned()]);
         let status = self.processes.json_of(args.chain(set(&self.config)).collect()).await;

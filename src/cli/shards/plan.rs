@@ -3,6 +3,7 @@
 use super::super::args::{ManifestArgs, ShardsPlanArgs};
 use super::super::exit::{CliError, Exit};
 use super::super::flags::flags;
+use super::super::next::without_numbers;
 use super::super::{print, print_wrapped, runtime, settings};
 use super::{failed, open};
 use crate::model::counted;
@@ -25,9 +26,10 @@ pub(in crate::cli) fn manifest(args: &ManifestArgs) -> Result<Exit, CliError> {
         shared.check().await.map_err(failed)?;
         let options = RunOptions { server: Server::Offline, ..RunOptions::default() };
         let plan = assemble(&environment, &config, settings, options).await?.plan;
+        let next = plan.command.replacen("docmill manifest", "docmill shards plan", 1);
         let manifest = list(&shared, plan.roots).await?;
         print(&format!("manifest    {}, {} MB, in {shared}", counted(manifest.documents, "document"), manifest.bytes.div_ceil(1_000_000)))?;
-        print(&format!("      next  docmill shards plan INPUT --run {shared} (with the same input, job and settings)"))?;
+        print(&format!("      next  {next}"))?;
         Ok(Exit::Ok)
     })
 }
@@ -89,9 +91,8 @@ pub(in crate::cli) fn plan(args: &ShardsPlanArgs) -> Result<Exit, CliError> {
             print(&format!("      note  a shard has at least one document, so there are only {shards}"))?;
         }
         print_wrapped(&format!("machines    {}", verdict(&plan, documents)), 12)?;
-        print(&format!(
-            "      next  docmill run INPUT --run {shared} --shard 0/{shards} (each shard, on any machine; then docmill merge)"
-        ))?;
+        let run = without_numbers(&plan.command, &["--shards"]).replacen("docmill shards plan", "docmill run", 1);
+        print(&format!("      next  {run} --shard 0/{shards} (each shard, on any machine; then docmill merge --run {shared})"))?;
         Ok(Exit::Ok)
     })
 }

@@ -106,10 +106,15 @@ impl Shard<'_> {
         let (mut answers, mut stores) = (self.fold(attempt, own, &lock).await?, Vec::new());
         for (dead, _lock) in dead_attempts(scratch, own) {
             let store = dead.join(FILE_NAME);
-            if let Ok(Some(archive)) = Archive::open(&dead) {
-                answers += tokio::task::block_in_place(|| absorb(own, &store, &lock)).map_err(CliError::internal)?;
+            let taken = tokio::task::block_in_place(|| -> Result<_, CliError> {
+                let Ok(Some(archive)) = Archive::open(&dead) else { return Ok(None) };
+                let taken = absorb(own, &store, &lock).map_err(CliError::internal)?;
                 let spent = archive.ledger(Requests::All).map_err(CliError::internal)?.counted;
-                stores.push((archive.identity().map_err(CliError::internal)?, spent));
+                Ok(Some((taken, archive.identity().map_err(CliError::internal)?, spent)))
+            })?;
+            if let Some((taken, identity, spent)) = taken {
+                answers += taken;
+                stores.push((identity, spent));
             }
         }
         if answers > 0 {

@@ -103,15 +103,16 @@ pub(in crate::read) fn write(
         put(schema.get_fields().iter().map(|field| Value::from(field.name())).collect())?;
         let mut rows = RowIter::from_file_into(Box::new(reader));
         let fields = schema.get_fields();
-        if fields.iter().any(has_intervals) {
-            let others = fields.iter().filter(|field| !has_intervals(field)).map(Arc::clone).collect();
+        let are_read: Vec<bool> = fields.iter().map(|field| !has_intervals(field)).collect();
+        if are_read.contains(&false) {
+            let others = fields.iter().zip(&are_read).filter(|(_, is_read)| **is_read).map(|(field, _)| Arc::clone(field)).collect();
             let projection = Type::group_type_builder(schema.name()).with_fields(others).build().map_err(io::Error::other)?;
             rows = rows.project(Some(projection)).map_err(io::Error::other)?;
         }
         let values = |row: Row| {
             let mut read = row.get_column_iter();
             let mut next = |kind| read.next().map_or(Value::Null, |(_, field)| value(field, Some(kind)));
-            fields.iter().map(|kind| if has_intervals(kind) { NOT_READ.into() } else { next(kind) }).collect()
+            fields.iter().zip(&are_read).map(|(kind, is_read)| if *is_read { next(kind) } else { NOT_READ.into() }).collect()
         };
         loop {
             renew()?;

@@ -4,7 +4,7 @@
 export const byId = (id) => document.getElementById(id);
 
 /// A text without characters that change the direction of the text around them.
-export const upright = (text) => `${text}`.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+export const upright = (text) => `${text}`.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 
 /// Creates an element with text and attributes.
 export function element(name, text = "", attributes = {}) {

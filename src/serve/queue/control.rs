@@ -51,7 +51,7 @@ impl Queue {
                 return Err(Problem::conflict("the run is being cancelled. Resume it when it has ended"));
             }
             State::Running if cap.is_some() => {
-                return Err(Problem::conflict("the run is at work. Pause it first, to change its cap"));
+                return Err(Problem::conflict("the run is at work. Pause it, wait until it is queued, then change its cap"));
             }
             _ => {}
         }
@@ -76,22 +76,9 @@ impl Queue {
     }
 }
 
-/// Queues runs again that were at work when a server was killed, or cancels them if a client had asked
-/// for that. Returns their ids.
-pub(super) fn interrupt(connection: &mut Connection) -> Result<Vec<RunId>, Problem> {
-    let transaction = connection.transaction()?;
-    let sql = "UPDATE runs SET state = iif(cancelling, 'cancelled', 'queued'), message = iif(cancelling, ?1, message),
-            ended_ms = iif(cancelling, ?2, NULL), held = held AND NOT cancelling, cancelling = 0, reserved_pico_usd = NULL
-        WHERE state = 'running' RETURNING id";
-    let ids = {
-        let mut statement = transaction.prepare(sql)?;
-        let ids = statement.query_map(params![CANCELLED, now_ms()], |row| row.get::<_, String>(0))?;
-        ids.collect::<rusqlite::Result<Vec<_>>>()?
-    };
-    let ids: Vec<RunId> = ids.iter().filter_map(|id| RunId::parse(id)).collect();
-    for id in &ids {
-        outbox::add(&transaction, id)?;
-    }
-    transaction.commit()?;
-    Ok(ids)
+/// Runs that were at work when a server was killed.
+pub(super) fn interrupted(connection: &Connection) -> Result<Vec<RunId>, Problem> {
+    let mut statement = connection.prepare("SELECT id FROM runs WHERE state = 'running'")?;
+    let ids = statement.query_map((), |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(ids.iter().filter_map(|id| RunId::parse(id)).collect())
 }

@@ -95,8 +95,7 @@ pub struct Filter {
 impl Queue {
     /// Opens or creates the queue in `directory`.
     ///
-    /// Runs that were at work are queued again, or cancelled if a client asked for that.
-    /// [`Self::interrupted`] names them.
+    /// Runs that were at work stay so until [`Self::end`]. [`Self::interrupted`] names them.
     pub fn open(directory: &Path) -> Result<Self, Problem> {
         let path = directory.join(FILE_NAME);
         let open = || -> rusqlite::Result<Connection> {
@@ -106,7 +105,7 @@ impl Queue {
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
             Ok(connection)
         };
-        let mut write = open()?;
+        let write = open()?;
         let version: i64 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
             VERSION => {}
@@ -135,7 +134,7 @@ impl Queue {
         write.pragma_update(None, "journal_mode", "WAL")?;
         // A submission is on disk before the client gets a response.
         write.pragma_update(None, "synchronous", "FULL")?;
-        let interrupted = control::interrupt(&mut write)?;
+        let interrupted = control::interrupted(&write)?;
         let read = open()?;
         Ok(Self { write: Mutex::new(write), read: Mutex::new(read), interrupted })
     }
@@ -224,12 +223,12 @@ impl Queue {
         Ok(self.read.lock().prepare_cached(sql)?.query_row((), |row| row.get::<_, u64>(0))? < most)
     }
 
-    /// Ends the work on a run. The new state `Queued` means that it goes on later, unless a client has
-    /// cancelled it meanwhile.
+    /// Ends the work on a run. The new state `Queued` means that it goes on later. A run that a client has
+    /// cancelled meanwhile is cancelled, unless it is complete.
     pub fn end(&self, id: &RunId, state: State, message: &str, totals: &Totals) -> Result<(), Problem> {
         let mut connection = self.write();
         let transaction = connection.transaction()?;
-        let is_cancelled = state == State::Queued && get(&transaction, id)?.is_some_and(|run| run.cancelling);
+        let is_cancelled = state != State::Complete && get(&transaction, id)?.is_some_and(|run| run.cancelling);
         let (state, message) = if is_cancelled { (State::Cancelled, CANCELLED) } else { (state, message) };
         transaction.execute(
             "UPDATE runs SET state = ?2, message = ?3, ended_ms = ?4, held = held AND ?4 IS NULL, cancelling = 0, reserved_pico_usd = NULL
@@ -240,11 +239,6 @@ impl Queue {
         outbox::add(&transaction, id)?;
         transaction.commit()?;
         Ok(())
-    }
-
-    /// Corrects the totals of a run.
-    pub fn set_totals(&self, id: &RunId, totals: &Totals) -> Result<(), Problem> {
-        Ok(set_totals(&self.write(), id, totals)?)
     }
 
     /// Removes an ended run. Its money still counts for the caps.

@@ -18,8 +18,8 @@ pub(super) fn keep(connection: &Connection, id: &RunId) -> rusqlite::Result<()> 
 
 /// Refuses the key of a removed run.
 pub(super) fn check(connection: &Connection, owner: &str, key: &str) -> Result<(), Problem> {
-    let sql = "SELECT run_id FROM removed_keys WHERE owner = ?1 AND idempotency_key = ?2";
-    let removed: Option<String> = connection.query_row(sql, (owner, key), |row| row.get(0)).optional()?;
+    let sql = "SELECT run_id FROM removed_keys WHERE owner = ?1 AND idempotency_key = ?2 AND removed_ms >= ?3";
+    let removed: Option<String> = connection.query_row(sql, (owner, key, now_ms() - KEPT_MS), |row| row.get(0)).optional()?;
     removed.map_or(Ok(()), |run| {
         Err(Problem::conflict(format!("this Idempotency-Key belongs to run {run}, which was removed. Use a new key to submit it again")))
     })

@@ -71,6 +71,8 @@ fn runs_at_work_are_queued_again_after_a_restart() {
     assert_eq!(next(&queue).as_ref(), Some(&id));
     drop(queue);
     let queue = Queue::open(directory.path()).unwrap();
+    assert_eq!((queue.interrupted(), next(&queue)), (&[id.clone()][..], None), "until its totals are known");
+    queue.end(&id, State::Queued, "", &Totals::default()).unwrap();
     assert_eq!(next(&queue), Some(id));
 }
 
@@ -78,8 +80,8 @@ fn runs_at_work_are_queued_again_after_a_restart() {
 fn a_run_that_is_cancelled_at_work_never_goes_on() {
     let (directory, queue) = queue();
     let state = |queue: &Queue, id: &RunId| queue.get(id).unwrap().map(|run| (run.state, run.cancelling));
-    let [ends, complete, killed] = [(); 3].map(|()| submit(&queue, "", 0, None));
-    for id in [&ends, &complete, &killed] {
+    let [ends, stops, complete, killed] = [(); 4].map(|()| submit(&queue, "", 0, None));
+    for id in [&ends, &stops, &complete, &killed] {
         assert_eq!(next(&queue).as_ref(), Some(id));
         queue.cancel(id).unwrap();
         assert_eq!(state(&queue, id), Some((State::Running, true)));
@@ -87,11 +89,14 @@ fn a_run_that_is_cancelled_at_work_never_goes_on() {
     }
     queue.end(&ends, State::Queued, "", &Totals::default()).unwrap();
     assert_eq!(state(&queue, &ends), Some((State::Cancelled, false)));
+    queue.end(&stops, State::Stopped, "", &Totals::default()).unwrap();
+    assert_eq!(state(&queue, &stops), Some((State::Cancelled, false)), "its deadline came first");
     queue.end(&complete, State::Complete, "", &Totals::default()).unwrap();
     assert_eq!(state(&queue, &complete), Some((State::Complete, false)));
     assert_eq!(queue.cancel(&complete).unwrap_err().status, 409);
     drop(queue);
     let queue = Queue::open(directory.path()).unwrap();
+    queue.end(&killed, State::Queued, "", &Totals::default()).unwrap();
     assert_eq!((state(&queue, &killed), next(&queue)), (Some((State::Cancelled, false)), None));
     queue.resume(&killed, None, false).unwrap();
     assert_eq!(next(&queue), Some(killed));
@@ -241,7 +246,9 @@ fn takes_over(tables: &str) {
     drop(old);
     let queue = Queue::open(directory.path()).unwrap();
     assert_eq!(queue.get(&id).unwrap().unwrap().deadline, None);
-    assert_eq!(next(&queue), Some(id));
+    assert_eq!(next(&queue).as_ref(), Some(&id));
+    queue.end(&id, State::Complete, "", &Totals::default()).unwrap();
+    assert!(queue.remove(&id).unwrap());
 }
 
 #[test]

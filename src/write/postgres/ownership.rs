@@ -20,10 +20,12 @@ pub(super) fn states(tables: &str) -> String {
     )
 }
 
-/// A sum over these columns of all rows, in any order, as an expression of SQL. It shows whether
+/// A sum over these columns of all rows, both in any order, as an expression of SQL. It shows whether
 /// somebody else has changed them.
 pub(super) fn checksum<'c>(table: &str, columns: impl IntoIterator<Item = &'c str>) -> String {
-    let columns = columns.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
+    let mut columns: Vec<String> = columns.into_iter().map(quoted).collect();
+    columns.sort_unstable();
+    let columns = columns.join(", ");
     format!("(SELECT coalesce(sum(hashtextextended(ROW({columns})::text, 0)::numeric), 0)::text FROM {table})")
 }
 

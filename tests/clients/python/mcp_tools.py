@@ -113,7 +113,7 @@ async def places_and_settings_are_limited():
         assert set(OUTSIDE.iterdir()) == before
         for key in ("llm.base_url", "llm.headers.x", "output.copy_to", "input.paths", "budget.max_usd", "nonsense"):
             assert key in await refusal(client, "plan", settings={key: "x"})
-        assert "unknown field" in await refusal(client, "run", max_usd=1, limit=3)
+        assert "unknown argument" in await refusal(client, "run", max_usd=1, limit=3)
 
     async with server("--allow", str(OUTSIDE)) as client:
         assert (await call(client, "plan", documents=[str(OUTSIDE)], output="o2"))["documents"] == 1
@@ -134,6 +134,9 @@ async def a_server_has_a_cap_on_caps():
         await call(client, "run", max_usd=1.5, output="capped", sample=1, wait_s=50)
         assert "1.5" in await refusal(client, "run", max_usd=1, output="capped-too")
         await call(client, "run", max_usd=2, output="capped", sample=1, wait_s=50)
+        # A lower cap does not give back what the earlier run may have spent.
+        await call(client, "run", max_usd=0.01, output="capped", sample=1, wait_s=50)
+        assert "all caps together" in await refusal(client, "run", max_usd=0.5, output="capped-too")
 
 
 async def a_run_outlives_its_server_and_can_be_cancelled():
