@@ -83,11 +83,17 @@ impl Choice {
     /// Removes a call from the line, and returns a place that it has not taken.
     pub fn leave(&mut self, seat: Seat, now: f64) {
         if let Some(server) = self.granted.remove(&seat.1) {
-            self.end(server, Sign::Unknown, now, now);
+            self.not_sent(server, now);
             return;
         }
         let lines = self.own.iter_mut().chain([&mut self.free]);
         lines.for_each(|line| drop(line.remove(&seat)));
+    }
+
+    /// Takes the place of a request back that is not sent.
+    pub fn not_sent(&mut self, server: usize, now: f64) {
+        self.servers[server].not_sent();
+        self.dispatch(now);
     }
 
     /// Records the end of a request. Returns whether its server is set aside now.
@@ -127,7 +133,7 @@ impl Choice {
             }
         }
         while let Some((server, seat)) = self.next(now) {
-            self.grant(server, seat, now);
+            self.grant(server, seat);
         }
     }
 
@@ -180,13 +186,13 @@ impl Choice {
         Some((server, call))
     }
 
-    fn grant(&mut self, server: usize, seat: Seat, now: f64) {
+    fn grant(&mut self, server: usize, seat: Seat) {
         let lines = self.own.iter_mut().chain([&mut self.free]);
         let Some(call) = lines.into_iter().find_map(|line| line.remove(&seat)) else { return };
         let document = seat.0;
         let home = self.of_document.get(&document).copied().filter(|home| self.kept[*home]).unwrap_or(server);
         self.of_document.insert(document, home);
-        self.servers[server].begin(now);
+        self.servers[server].begin();
         if home == server {
             // The other calls of a new document.
             let others: Vec<Seat> = self.free.range((document, 0)..=(document, u64::MAX)).map(|(seat, _)| *seat).collect();

@@ -34,7 +34,10 @@ pub(super) struct Health {
     weight: f64,
     /// Maximum requests in flight by the settings.
     limit: usize,
+    /// Requests that have a place.
     pub in_flight: usize,
+    /// Those that were sent. Others wait for their admission.
+    sent: usize,
     is_away: bool,
     is_on_trial: bool,
     /// Whether it has ever answered.
@@ -85,6 +88,7 @@ impl Health {
             weight,
             limit,
             in_flight: 0,
+            sent: 0,
             is_away: false,
             is_on_trial: true,
             has_answered: false,
@@ -150,7 +154,7 @@ impl Health {
 
     /// When it counts as slow if no answer comes.
     fn slow_at(&self) -> f64 {
-        let is_known = self.in_flight > 0 && self.longest > 0.0;
+        let is_known = self.sent > 0 && self.longest > 0.0;
         if is_known { self.last_sign + SLOW * self.longest + SLOW_S } else { f64::MAX }
     }
 
@@ -164,11 +168,22 @@ impl Health {
         if self.is_away { f64::MAX } else { (self.opens_at - now).max(0.0) }
     }
 
-    pub fn begin(&mut self, now: f64) {
-        if self.in_flight == 0 {
+    /// Gives a place to a request.
+    pub fn begin(&mut self) {
+        self.in_flight += 1;
+    }
+
+    /// A request with a place is sent now.
+    pub fn sent(&mut self, now: f64) {
+        if self.sent == 0 {
             self.last_sign = now;
         }
-        self.in_flight += 1;
+        self.sent += 1;
+    }
+
+    /// A request with a place is not sent.
+    pub fn not_sent(&mut self) {
+        self.in_flight -= 1;
     }
 
     /// Records the end of a request that was sent at `sent_at`. Returns whether the server is set aside
@@ -176,6 +191,7 @@ impl Health {
     pub fn end(&mut self, sign: Sign, sent_at: f64, now: f64) -> bool {
         let was_full = self.in_flight as f64 >= self.ceiling.min(self.limit as f64) - 1.0;
         self.in_flight -= 1;
+        self.sent = self.sent.saturating_sub(1);
         if sign == Sign::Unknown {
             return false;
         }
@@ -238,7 +254,7 @@ impl Health {
         }
     }
 
-    /// Seconds until the next probe, after `probes` in vain.
+    /// Seconds until the next probe, after `probes` failed probes.
     pub fn probe_wait(&self, probes: u32) -> f64 {
         let probing = (FIRST_PROBE_S * f64::from(1_u32 << probes.min(8))).min(PROBE_S);
         let failing = if self.setbacks > 1 { (PROBE_S * f64::from(1_u32 << self.setbacks.min(8))).min(LONGEST_S) } else { 0.0 };

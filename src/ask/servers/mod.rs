@@ -167,7 +167,7 @@ impl Servers {
     /// Waits for a place at a server. `avoid` is the server at which the call has just failed.
     pub(super) async fn place(&self, document: u64, avoid: Option<usize>) -> Place<'_> {
         let Some(Room { shared, .. }) = &self.room else {
-            return Place::new(self, 0, 0.0);
+            return Place::new(self, 0);
         };
         let turn = Arc::new(Notify::new());
         let seat = shared.choice.lock().enter(document, avoid, &turn, shared.now());
@@ -176,7 +176,7 @@ impl Servers {
             let changes_at = {
                 let (mut choice, now) = (shared.choice.lock(), shared.now());
                 if let Some(server) = choice.take(waiter.seat) {
-                    return Place::new(self, server, now);
+                    return Place::new(self, server);
                 }
                 choice.changes_at(now)
             };

@@ -12,7 +12,7 @@ pub(in crate::ask) struct Place<'s> {
     servers: &'s Servers,
     /// The number of the server.
     pub server: usize,
-    sent_at: f64,
+    sent_at: Option<f64>,
     has_ended: bool,
 }
 
@@ -61,14 +61,16 @@ impl Servers {
 }
 
 impl<'s> Place<'s> {
-    pub(super) fn new(servers: &'s Servers, server: usize, now: f64) -> Self {
-        Self { servers, server, sent_at: now, has_ended: false }
+    pub(super) fn new(servers: &'s Servers, server: usize) -> Self {
+        Self { servers, server, sent_at: None, has_ended: false }
     }
 
     /// The request is sent now.
     pub fn sent(&mut self) {
         if let Some(Room { shared, .. }) = &self.servers.room {
-            self.sent_at = shared.now();
+            let now = shared.now();
+            shared.choice.lock().servers[self.server].sent(now);
+            self.sent_at = Some(now);
         }
     }
 
@@ -81,7 +83,8 @@ impl<'s> Place<'s> {
     fn give_back(&mut self, sign: Sign, why: &str) {
         self.has_ended = true;
         let Some(Room { shared, probes }) = &self.servers.room else { return };
-        let is_set_aside = shared.choice.lock().end(self.server, sign, self.sent_at, shared.now());
+        let Some(sent_at) = self.sent_at else { return shared.choice.lock().not_sent(self.server, shared.now()) };
+        let is_set_aside = shared.choice.lock().end(self.server, sign, sent_at, shared.now());
         if is_set_aside {
             let endpoint = &self.servers.endpoints[self.server];
             shared.note(format!("{} is set aside: {why}. Calls go to the other servers until it answers again", endpoint.base_url));

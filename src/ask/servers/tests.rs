@@ -88,6 +88,7 @@ impl World {
             assert!(!open || !self.choice.servers[server].is_away(), "a request goes to a server that is away");
             assert!(self.choice.servers[server].in_flight <= self.choice.servers[server].places().max(1), "too many in flight");
             call.server = Some((server, self.now));
+            self.choice.servers[server].sent(self.now);
             let machine = self.machines[server];
             let end = if machine.is_down(self.now) {
                 self.now + 0.001
@@ -191,22 +192,22 @@ fn shares_follow_weights_while_places_are_free() {
 fn a_server_begins_on_trial_and_failures_set_it_aside() {
     let mut one = health(1.0, 8);
     assert_eq!((one.places(), one.state(0.0)), (1, ServerState::Trial));
-    one.begin(0.0);
+    one.begin();
     assert!(!one.end(Sign::Answered, 0.0, 1.0));
     assert_eq!((one.places(), one.state(1.0)), (8, ServerState::Up));
     for n in 0..3 {
-        one.begin(1.0);
+        one.begin();
         assert_eq!(one.end(Sign::Failed, 1.0, 2.0), n == 2, "three errors in a row");
     }
     assert_eq!(one.state(2.0), ServerState::Away);
     one.back(3.0);
     assert_eq!((one.places(), one.state(3.0)), (1, ServerState::Trial));
-    one.begin(3.0);
+    one.begin();
     assert!(one.end(Sign::Failed, 3.0, 4.0), "one failure on trial");
     assert!(one.probe_wait(0) < 1.0);
     for at in [5.0, 7.0, 9.0] {
         one.back(at);
-        one.begin(at);
+        one.begin();
         one.end(Sign::Failed, at, at + 1.0);
     }
     assert!(one.probe_wait(0) > 10.0, "a server that answers only probes is tried less and less often");
@@ -224,7 +225,7 @@ fn a_refusal_closes_only_its_server_and_lowers_its_places() {
         let server = ask(&mut choice, document, 0.0).unwrap();
         choice.end(server, Sign::Answered, 0.0, 0.1);
     }
-    choice.servers[0].begin(0.2);
+    choice.servers[0].begin();
     choice.end(0, Sign::Busy(Some(30.0)), 0.2, 0.3);
     assert_eq!(choice.servers[0].state(0.3), ServerState::Paused);
     let served: Vec<_> = (2..12).map(|document| ask(&mut choice, document, 0.4)).collect();
@@ -232,11 +233,11 @@ fn a_refusal_closes_only_its_server_and_lowers_its_places() {
     choice.dispatch(30.4);
     assert_eq!(choice.in_line(), 0, "it is open again");
     let mut one = health(1.0, 8);
-    one.begin(0.0);
+    one.begin();
     one.end(Sign::Answered, 0.0, 0.1);
     for n in 0..4 {
         let at = f64::from(n);
-        (0..4).for_each(|_| one.begin(at));
+        (0..4).for_each(|_| one.begin());
         (0..4).for_each(|_| assert!(!one.end(Sign::Busy(None), at, at + 0.5)));
     }
     assert!(one.places() < 8);
@@ -247,10 +248,12 @@ fn a_server_that_stops_answering_gets_no_further_requests() {
     let mut choice = Choice::new(vec![health(1.0, 8), health(1.0, 8)]);
     let turn = Arc::new(Notify::new());
     for server in 0..2 {
-        choice.servers[server].begin(0.0);
+        choice.servers[server].begin();
         choice.end(server, Sign::Answered, 0.0, 0.5);
     }
-    choice.servers[0].begin(1.0);
+    choice.servers[0].begin();
+    assert_eq!(choice.servers[0].state(60.0), ServerState::Up, "a call that waits for its admission says nothing");
+    choice.servers[0].sent(1.0);
     let own = choice.enter(7, None, &turn, 1.0);
     let home = choice.take(own).unwrap();
     assert_eq!(home, 1, "the other one has a request in flight");

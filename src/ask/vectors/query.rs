@@ -33,7 +33,7 @@ pub async fn query_vector(
         let url = account.relay_address(server, RelayEndpoint::Embeddings);
         let url = url.ok_or_else(|| format!("provider {} makes no vectors", account.provider.as_str()))?;
         let response = match transport.client(server, false).post(url).headers(account.relay_headers()).body(body.clone()).send().await {
-            Err(error) if error.is_connect() && server + 1 < account.servers().addresses().len() => {
+            Err(error) if error.is_connect() && server + 1 < account.servers().len() => {
                 server += 1;
                 continue;
             }
