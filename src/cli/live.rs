@@ -79,7 +79,7 @@ pub(super) fn requeue(args: &RequeueArgs) -> Result<Exit, CliError> {
         if !args.all && row.codes.is_none() {
             return Err(CliError::usage(format!("{document} is {}: no call has failed. Repeat all calls with --all.", row.status)));
         }
-        archive.requeue(document, args.all).map_err(CliError::internal)?;
+        archive.requeue(std::slice::from_ref(document), args.all).map_err(CliError::internal)?;
         print(&format!("{}: the next run asks again", plain(document)))?;
     }
     drop(lock);

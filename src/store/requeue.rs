@@ -21,26 +21,26 @@ impl Archive {
         })
     }
 
-    /// Requeues a document for the next run: its failed calls, or `all`. The caller holds the lock.
-    pub fn requeue(self, name: &str, all: bool) -> Result<(), StoreError> {
+    /// Requeues documents for the next run: their failed calls, or `all`. The caller holds the lock.
+    pub fn requeue(self, names: &[String], all: bool) -> Result<(), StoreError> {
         let path = self.path().to_owned();
         drop(self);
-        mark_alone(&open(&path)?, name, all).map_err(|e| StoreError::new(&path, "cannot requeue a document", e))
+        mark_alone(&open(&path)?, names, all).map_err(|e| StoreError::new(&path, "cannot requeue a document", e))
     }
 }
 
 impl Store {
     /// Requeues a document at the end of a run.
     pub fn requeue(&self, name: &str, all: bool) -> Result<(), StoreError> {
-        mark_alone(&self.writer, name, all).map_err(|e| self.error("cannot requeue a document", e))
+        mark_alone(&self.writer, &[name], all).map_err(|e| self.error("cannot requeue a document", e))
     }
 }
 
 const OF_THIS_NAME: &str = "document IN (SELECT id FROM documents WHERE name = ?1)";
 
-fn mark_alone(connection: &Connection, name: &str, all: bool) -> rusqlite::Result<()> {
+fn mark_alone(connection: &Connection, names: &[impl AsRef<str>], all: bool) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
-    mark(&transaction, name, all)?;
+    names.iter().try_for_each(|name| mark(&transaction, name.as_ref(), all))?;
     transaction.commit()
 }
 

@@ -217,8 +217,5 @@ fn requeue_in(directory: &std::path::Path, asked: &Requeue) -> Result<(), Proble
     }
     drop(archive);
     let _lock = RunLock::acquire(directory).map_err(|error| Problem::conflict(error.to_string()))?;
-    for document in &asked.documents {
-        Archive::open(directory)?.ok_or_else(nothing)?.requeue(document, asked.all)?;
-    }
-    Ok(())
+    Ok(Archive::open(directory)?.ok_or_else(nothing)?.requeue(&asked.documents, asked.all)?)
 }
