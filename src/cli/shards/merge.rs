@@ -4,7 +4,7 @@ use super::super::args::MergeArgs;
 use super::super::exit::{CliError, Exit};
 use super::super::settings::output_flag;
 use super::super::{print, print_wrapped, runtime, settings};
-use super::{failed, open, part, planned};
+use super::{LOOKS, failed, open, part, planned};
 use crate::engine::Results;
 use crate::model::{Money, Totals, counted};
 use crate::setup::Environment;
@@ -12,8 +12,15 @@ use crate::shards::{Bill, Commit, ShardPlan, SharedRun, committed, segments};
 use crate::store::{Archive, FILE_NAME, Requests, RunLock, absorb, create};
 use crate::system::make_directory;
 use crate::write::ResultFiles;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Parts that are downloaded ahead.
+const AHEAD: usize = 4;
 
 /// The summary beside merged results.
 #[derive(Serialize)]
@@ -33,7 +40,7 @@ struct Merged<'m> {
 
 pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
-    let shared = open(&args.run, &environment)?;
+    let shared = Arc::new(open(&args.run, &environment)?);
     let (_, settings) = settings::load(&args.settings, output_flag(args.output.as_deref()))?;
     let output = settings.output;
     let runtime = runtime()?;
@@ -62,14 +69,26 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
         let mut results = Results::new(plan.jobs.clone(), output.clone());
         let mut bill = Bill::ZERO;
         let temporary = tempfile::tempdir_in(&output.dir).map_err(CliError::internal)?;
-        let local = temporary.path().join("part");
-        for (number, commit) in &commits {
+        let bills = stream::iter(&commits).map(|(number, commit)| late(&shared, (*number, commit), temporary.path()));
+        let mut bills = pin!(bills.buffered(LOOKS));
+        while let Some(late) = bills.try_next().await? {
+            bill.add(late);
+        }
+        for (_, commit) in &commits {
             bill.add(commit.bill);
-            bill.add(late(&shared, (*number, commit), temporary.path()).await?);
-            for part in &commit.parts {
-                shared.download(&part.key, &local).await.map_err(failed)?;
-                tokio::task::block_in_place(|| part::read(part, &local, |row| results.push(row))).map_err(CliError::internal)?;
-            }
+        }
+        let parts = commits.iter().flat_map(|(_, commit)| &commit.parts);
+        // The rows of one part are written while others arrive, so each has a task of its own.
+        let downloads = parts.clone().enumerate().map(|(number, part)| {
+            let (shared, key, file) = (Arc::clone(&shared), part.key.clone(), temporary.path().join(number.to_string()));
+            async move { AbortOnDropHandle::new(tokio::spawn(async move { shared.download(&key, &file).await.map(|()| file) })).await }
+        });
+        let mut files = pin!(stream::iter(downloads).buffered(AHEAD));
+        for part in parts {
+            let Some(file) = files.next().await else { break };
+            let file: PathBuf = file.map_err(CliError::internal)?.map_err(failed)?;
+            tokio::task::block_in_place(|| part::read(part, &file, |row| results.push(row))).map_err(CliError::internal)?;
+            std::fs::remove_file(&file).map_err(CliError::internal)?;
         }
         let results = results.publish(true).map_err(CliError::internal)?;
         for (job, made) in &results {
@@ -120,8 +139,10 @@ async fn late(shared: &SharedRun, (number, commit): (usize, &Commit), directory:
 /// All commits in order, and the shards without one.
 async fn commits(shared: &SharedRun, plan: &ShardPlan) -> Result<(Vec<(usize, Commit)>, Vec<usize>), CliError> {
     let (mut commits, mut missing) = (Vec::new(), Vec::new());
-    for number in 0..plan.shards.len() {
-        match committed(shared, u32::try_from(number).unwrap_or(u32::MAX)).await.map_err(failed)? {
+    let looks = (0..plan.shards.len()).map(|number| committed(shared, u32::try_from(number).unwrap_or(u32::MAX)));
+    let found: Vec<Option<Commit>> = stream::iter(looks).buffered(LOOKS).try_collect().await.map_err(failed)?;
+    for (number, found) in found.into_iter().enumerate() {
+        match found {
             Some(commit) if commit.run != plan.run => {
                 return Err(CliError::internal(format!("{shared}: shard {number} belongs to run {}, not {}", commit.run, plan.run)));
             }

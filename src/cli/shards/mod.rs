@@ -17,6 +17,9 @@ use crate::setup::Environment;
 use crate::shards::{Manifest, ShardPlan, SharedRun};
 use std::fmt::Display;
 
+/// Shards that are looked at concurrently.
+const LOOKS: usize = 32;
+
 /// Opens the storage of a run.
 fn open(place: &str, environment: &Environment) -> Result<SharedRun, CliError> {
     let variables: Vec<(String, String)> = environment.variables.clone().into_iter().collect();

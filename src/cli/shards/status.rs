@@ -4,7 +4,7 @@ use super::super::args::StatusArgs;
 use super::super::exit::{CliError, Exit};
 use super::super::print;
 use super::super::runtime;
-use super::{failed, open, planned};
+use super::{LOOKS, failed, open, planned};
 use crate::model::counted;
 use crate::setup::Environment;
 use crate::shards::{Commit, Heartbeat, SharedRun, committed, heartbeat};
@@ -14,8 +14,6 @@ use serde_json::json;
 
 /// An attempt that was silent for longer seems to be dead.
 const SILENT_S: i64 = 60;
-/// Shards that are looked at concurrently.
-const LOOKS: usize = 32;
 
 /// What the storage says about a shard.
 enum State {
