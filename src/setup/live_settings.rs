@@ -47,7 +47,8 @@ impl Source {
         let (next, problems) = now.with(&Layer::Flags(flags.collect())).map_err(|e| e.to_string())?;
         let mut settings = Settings::from_config(&next, problems).map_err(|e| e.to_string())?;
         let usual = settings.llm.concurrency;
-        if self.account.servers().are_several() {
+        // A rehearsal of several servers has one.
+        if settings.llm.base_url.len() == self.account.servers().len() {
             settings.llm.concurrency = settings.llm.places();
         }
         let max_cost = max_cost(&next, &settings, &self.account, &self.jobs).map_err(|error| error.to_string())?;

@@ -6,7 +6,6 @@ use crate::cli::exit::CliError;
 use crate::cli::schema::schema_text;
 use crate::read::is_table_name;
 use crate::setup::FILE;
-use std::path::Path;
 
 /// Directory of the schemas.
 pub(super) const SCHEMAS: &str = ".docmill/";
