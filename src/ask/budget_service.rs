@@ -130,7 +130,8 @@ impl BudgetService {
         match status.as_u16() {
             200 => Ok(body),
             401 | 403 => Err(NoLease::Refused(format!("{at}: the service does not accept the token. Check budget.token"))),
-            400..=499 => {
+            // Proxies send 408 and 429 for services that will be there again.
+            400..=407 | 409..=428 | 430..=499 => {
                 let why = String::from_utf8_lossy(&body).chars().take(300).collect::<String>();
                 Err(NoLease::Refused(format!("{at}: {status}: {why}. Check budget.service and the versions of docmill")))
             }

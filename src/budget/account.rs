@@ -23,9 +23,9 @@ const REQUESTS: usize = 0;
 const USED: PerLimit<f64> = [1.0, 0.93, 0.93, 0.93];
 /// Length of the window that limits requests, relative to that of the limit. It makes up for requests
 /// that travel for different times.
-const WINDOW: f64 = 1.015;
+pub(super) const WINDOW: f64 = 1.02;
 /// Requests that are late by so many seconds are made up for, within the window.
-const LATE_S: f64 = 0.05;
+const LATE_S: f64 = 0.01;
 /// Maximum burst of tokens, in seconds of their rate.
 const TOKENS_S: f64 = 3.0;
 
@@ -71,6 +71,8 @@ struct Node {
     number: u64,
     seen_at: f64,
     used: PerLimit<f64>,
+    /// What it had used when it joined. An earlier membership has counted that.
+    joined: PerLimit<f64>,
     /// Amounts per second, lately.
     pace: PerLimit<f64>,
     /// When the pace was computed, and what was used by then.
@@ -154,7 +156,7 @@ impl Account {
         AccountStatus {
             limit_per_second: self.per_second(limits),
             granted_per_second: of_nodes(&|node| node.newest(now).per_second),
-            used: sum(self.gone, of_nodes(&|node| node.used)),
+            used: sum(self.gone, of_nodes(&|node| node.used_here())),
             in_flight_limit: limits.in_flight,
             in_flight: self.nodes.values().map(|node| node.in_flight).sum(),
             nodes: self.nodes.len(),
@@ -177,7 +179,7 @@ impl Account {
             node.leases.retain(|lease| lease.until > now);
             let is_there = !node.leases.is_empty() || now - node.seen_at < TERM_S;
             if !is_there {
-                gone.push(node.used);
+                gone.push(node.used_here());
             }
             is_there
         });
@@ -185,7 +187,7 @@ impl Account {
     }
 
     fn retire(&mut self, node: &Node) {
-        self.gone = sum(self.gone, node.used);
+        self.gone = sum(self.gone, node.used_here());
     }
 
     /// Notes what a process tells.
@@ -198,11 +200,12 @@ impl Account {
                 *known = told;
             }
         }
+        let opens_at = self.opens_at;
         let node = self.nodes.entry(request.node.clone()).or_insert_with(|| Node::new(request, now));
         if request.ramps > node.ramps && now - self.ramp.from > RAMP_AGAIN_S {
             self.ramp = Ramp { share: 0.5 * self.ramp.share(now), from: now };
         }
-        node.hear(request, now);
+        node.hear(request, opens_at, now);
     }
 
     /// What a process has after a restart of the service.
@@ -245,6 +248,7 @@ impl Node {
             number: request.lease,
             seen_at: now,
             used: request.used,
+            joined: request.used,
             pace: PerLimit::default(),
             paced: (now, request.used),
             waits: false,
@@ -260,16 +264,24 @@ impl Node {
         node
     }
 
-    fn hear(&mut self, request: &LeaseRequest, now: f64) {
+    /// Notes what the process tells. `opens_at`: until then, the account was closed.
+    fn hear(&mut self, request: &LeaseRequest, opens_at: f64, now: f64) {
         self.leases.retain(|lease| lease.number >= request.lease);
         let (at, before) = self.paced;
         if now - at >= 0.5 {
-            self.pace = std::array::from_fn(|kind| ((request.used[kind] - before[kind]) / (now - at)).max(0.0));
+            let pace: PerLimit<f64> = std::array::from_fn(|kind| ((request.used[kind] - before[kind]) / (now - at)).max(0.0));
+            // While the account is closed, processes that send nothing still have demand.
+            self.pace = if opens_at > at { std::array::from_fn(|kind| pace[kind].max(self.pace[kind])) } else { pace };
             self.paced = (now, request.used);
         }
         self.number = self.number.max(request.lease);
         (self.seen_at, self.used, self.waits) = (now, request.used, request.waits);
         (self.in_flight, self.ramps) = (request.in_flight, request.ramps);
+    }
+
+    /// What it has used since it joined.
+    fn used_here(&self) -> PerLimit<f64> {
+        std::array::from_fn(|kind| self.used[kind] - self.joined[kind])
     }
 
     /// What the newest lease allows.

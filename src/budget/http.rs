@@ -1,6 +1,6 @@
 //! The routes of the service.
 
-use super::service::{Service, ServiceError};
+use super::service::{Service, ServiceError, ServiceStatus};
 use crate::ask::lease::{LEASE_PATH, LeaseRequest, PerLimit};
 use crate::progress::complain;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-use subtle::ConstantTimeEq as _;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 /// What all requests share.
@@ -44,14 +43,12 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-/// Lets only requests with the token pass. Hashes of equal length are compared in constant time.
+/// Lets only requests with the token pass. Hashes are compared in constant time.
 async fn authenticate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let given = blake3::hash(given.unwrap_or_default().as_bytes());
     match &app.token {
-        Some(token) if !bool::from(token.as_bytes().ct_eq(given.as_bytes())) => {
-            (StatusCode::UNAUTHORIZED, "the token is missing or wrong\n").into_response()
-        }
+        Some(token) if *token != given => (StatusCode::UNAUTHORIZED, "the token is missing or wrong\n").into_response(),
         _ => next.run(request).await,
     }
 }
@@ -69,8 +66,13 @@ async fn lease(State(app): State<Arc<App>>, Json(request): Json<LeaseRequest>) -
     }
 }
 
-async fn status(State(app): State<Arc<App>>) -> Json<Value> {
-    let (money, accounts) = app.service.status();
+/// Reads the state, which a grant holds while it waits for the disk.
+async fn state_of(app: Arc<App>) -> Result<ServiceStatus, StatusCode> {
+    tokio::task::spawn_blocking(move || app.service.status()).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+async fn status(State(app): State<Arc<App>>) -> Result<Json<Value>, StatusCode> {
+    let (money, accounts) = state_of(app).await?;
     let by_limit = |amounts: PerLimit<f64>| -> Value {
         LIMITS.into_iter().zip(amounts).map(|(name, amount)| (name.to_owned(), json!(amount))).collect()
     };
@@ -90,7 +92,7 @@ async fn status(State(app): State<Arc<App>>) -> Json<Value> {
             })
         })
         .collect();
-    Json(json!({
+    Ok(Json(json!({
         "money": {
             "cap_usd": money.cap,
             "granted_usd": money.granted,
@@ -99,12 +101,12 @@ async fn status(State(app): State<Arc<App>>) -> Json<Value> {
             "runs": money.spenders,
         },
         "accounts": accounts,
-    }))
+    })))
 }
 
 /// The same in the text format of Prometheus.
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let (money, accounts) = app.service.status();
+async fn metrics(State(app): State<Arc<App>>) -> Result<Response, StatusCode> {
+    let (money, accounts) = state_of(app).await?;
     let mut text = String::new();
     let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {
         // Writing to a String cannot fail.
@@ -149,5 +151,5 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
         "Seconds during which the provider wants no request.",
         &gauge(&|at| accounts[at].2.closed_s),
     );
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -19,6 +19,7 @@ pub(super) struct Ledger {
     file: File,
     /// Bytes of whole lines that are durable.
     length: u64,
+    /// Lines since the file was written anew.
     lines: u64,
     /// Records that could not be written yet.
     unwritten: Vec<Record>,
@@ -36,6 +37,16 @@ pub(super) struct Kept {
     pub is_old: bool,
 }
 
+impl Kept {
+    /// Records of ended runs become one sum. A running service still knows them, so this is done when it
+    /// begins, and never later.
+    fn folded(self) -> Self {
+        let (ended, records): (Vec<Record>, Vec<Record>) = self.records.into_iter().partition(|record| record.ended);
+        let earlier = self.earlier + ended.iter().map(|record| record.granted - record.base).sum();
+        Self { earlier, records, ..self }
+    }
+}
+
 /// A line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,7 +60,7 @@ enum Line {
 /// The file in the directory of the service.
 const NAME: &str = "ledger.jsonl";
 /// Lines after which the file is written anew.
-const LONG: u64 = 100_000;
+const LONG: u64 = if cfg!(test) { 8 } else { 100_000 };
 
 impl Ledger {
     /// Opens the ledger in `directory`, or makes it. The error names the cause.
@@ -67,13 +78,12 @@ impl Ledger {
             Err(TryLockError::Error(why)) => return Err(wrong(&why)),
         }
         let kept = match std::fs::read_to_string(&path) {
-            Ok(text) => read(&text).map_err(|why| wrong(&why))?,
+            Ok(text) => read(&text).map_err(|why| wrong(&why))?.folded(),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Kept::default(),
             Err(why) => return Err(wrong(&why)),
         };
         let (file, length) = rewrite(&path, &kept).map_err(|why| wrong(&why))?;
-        let lines = kept.records.len() as u64;
-        Ok((Self { path, file, length, lines, unwritten: Vec::new(), _lock: lock }, kept))
+        Ok((Self { path, file, length, lines: 0, unwritten: Vec::new(), _lock: lock }, kept))
     }
 
     /// Makes records durable, with those for which it has failed before.
@@ -85,7 +95,7 @@ impl Ledger {
         if self.lines > LONG {
             let kept = read(&std::fs::read_to_string(&self.path)?).map_err(io::Error::other)?;
             (self.file, self.length) = rewrite(&self.path, &kept)?;
-            self.lines = kept.records.len() as u64;
+            self.lines = 0;
         }
         let mut text = Vec::new();
         for record in &self.unwritten {
@@ -116,9 +126,7 @@ fn read(text: &str) -> Result<Kept, String> {
             Line::Earlier(sum) => earlier += sum,
         }
     }
-    let (ended, records): (Vec<Record>, Vec<Record>) = newest.into_values().partition(|record| record.ended);
-    let earlier = earlier + ended.iter().map(|record| record.granted - record.base).sum();
-    Ok(Kept { earlier, records, is_old: !text.is_empty() })
+    Ok(Kept { earlier, records: newest.into_values().collect(), is_old: !text.is_empty() })
 }
 
 /// Writes the file anew, and opens it to append. Returns also its length.

@@ -82,7 +82,7 @@ impl Purse {
         let before = known.map(|spender| spender.record.clone());
         let mut record = match &before {
             Some(record) if record.node == node && !record.ended => record.clone(),
-            // Nobody else spends any more, so unused money is free.
+            // The process before has ended, so unused money is free.
             other => {
                 let (id, node, spent) = (spending.id.clone(), node.to_owned(), spending.spent);
                 let base = other.as_ref().map_or(spent, |record| record.base);

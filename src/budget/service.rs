@@ -27,6 +27,9 @@ struct State {
     ledger: Ledger,
 }
 
+/// The money, and the accounts by their hash, each with its name for people.
+pub(super) type ServiceStatus = (PurseStatus, Vec<(String, String, AccountStatus)>);
+
 /// Why a process gets no lease.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ServiceError {
@@ -38,7 +41,7 @@ pub(super) enum ServiceError {
     Ledger(std::io::Error),
 }
 
-/// Maximum accounts of a service, processes of an account, and runs in a message.
+/// Maximum accounts of a service, and names in a message.
 const MOST: usize = 10_000;
 /// Maximum length of a name.
 const LONGEST: usize = 200;
@@ -72,8 +75,8 @@ impl Service {
         Ok(LeaseReply { lease, term_s: TERM_S, rates, safe, closed_s, grants })
     }
 
-    /// The money, and the accounts by their hash, each with its name for people.
-    pub fn status(&self) -> (PurseStatus, Vec<(String, String, AccountStatus)>) {
+    /// The state for people and metrics. Blocks.
+    pub fn status(&self) -> ServiceStatus {
         let (state, now) = (self.state.lock(), self.now());
         let accounts = state.accounts.iter();
         let accounts = accounts.map(|(hash, account)| (hash.clone(), account.label.clone(), account.status(&self.limits, now)));

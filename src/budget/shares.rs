@@ -3,8 +3,8 @@
 /// Tolerance for rounding errors.
 const GRAIN: f64 = 1e-6;
 
-/// Divides `whole` by max-min fairness: nobody gets more than it demands, and what some leave is
-/// divided among the others.
+/// Divides `whole` by max-min fairness: no share exceeds its demand, and what some leave is divided
+/// among the others.
 pub(super) fn fair(whole: f64, demands: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..demands.len()).collect();
     order.sort_by(|one, other| demands[*one].total_cmp(&demands[*other]));

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::account::{Account, AccountLimits, TERM_S};
+use super::account::{Account, AccountLimits, TERM_S, WINDOW};
 use super::ledger::Ledger;
 use super::purse::{Purse, Record};
 use crate::ask::lease::{Grant, LeaseRequest, PerLimit, Rates, Spending};
@@ -206,7 +206,7 @@ impl Fleet {
                 let used = known.2 + known.1;
                 let (number, rates) = account.lease(limits, &request(name, known.0, used), false, f64::from(second));
                 *known = (number, rates.per_second[0].unwrap(), used);
-                let window = rates.window_s / 1.015;
+                let window = rates.window_s / WINDOW;
                 assert!((f64::from(rates.most.unwrap()) - window * known.1).abs() < 1e-6, "{rates:?}");
             }
         }
@@ -227,6 +227,25 @@ fn a_process_that_joins_has_its_share_within_three_seconds_and_that_of_a_dead_on
     // A process that says goodbye leaves its share at once.
     account.lease(&limits, &LeaseRequest { leaves: true, ..request("b", 0, 0.0) }, false, 13.0);
     assert_eq!(fleet.per_minute(&mut account, &limits, &["a"], 13..14), [3600]);
+}
+
+#[test]
+fn processes_keep_their_shares_while_the_account_is_closed() {
+    let limits = AccountLimits { in_flight: 0, ..LIMITS };
+    let (mut account, mut fleet) = (Account::new("model".to_owned(), &limits, 0.0), Fleet::default());
+    let names = ["a", "b", "c"];
+    assert_eq!(fleet.per_minute(&mut account, &limits, &names, 0..6), [1200; 3]);
+    let used = fleet.0["a"].2;
+    account.lease(&limits, &LeaseRequest { closed_s: 3.0, ..request("a", fleet.0["a"].0, used) }, false, 5.1);
+    // Nobody sends anything for three seconds.
+    for second in 6..9 {
+        for name in names {
+            let known = fleet.0.get_mut(name).unwrap();
+            let (number, rates) = account.lease(&limits, &request(name, known.0, known.2), false, f64::from(second));
+            *known = (number, rates.per_second[0].unwrap(), known.2);
+            assert_eq!(rates.most, Some(20), "{name} at {second} s");
+        }
+    }
 }
 
 #[test]
@@ -308,4 +327,26 @@ fn a_ledger_survives_a_kill_in_the_middle_of_a_line() {
     }
     std::fs::write(&file, "garbage\n").unwrap();
     assert!(Ledger::open(directory.path()).unwrap_err().contains("line 1"));
+}
+
+#[test]
+fn a_ledger_that_is_written_anew_keeps_ended_runs_apart_until_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let record = |id: &str, granted, ended| {
+        let (base, spent) = (usd(0.0), usd(0.5));
+        Record { id: id.to_owned(), node: "node".to_owned(), base, granted: usd(granted), spent, ended }
+    };
+    let (mut ledger, _) = Ledger::open(directory.path()).unwrap();
+    ledger.append(&[record("ended", 0.5, true)]).unwrap();
+    // Enough lines that the file is written anew, several times.
+    for step in 1..=40 {
+        ledger.append(&[record("open", 0.1 * f64::from(step), false)]).unwrap();
+    }
+    // The run that had ended goes on. What it was granted counts once.
+    ledger.append(&[record("ended", 0.75, true)]).unwrap();
+    drop(ledger);
+    let lines = std::fs::read_to_string(directory.path().join("ledger.jsonl")).unwrap().lines().count();
+    assert!(lines < 20, "{lines} lines");
+    let (_, kept) = Ledger::open(directory.path()).unwrap();
+    assert_eq!((kept.earlier, kept.records), (usd(0.75), vec![record("open", 4.0, false)]));
 }

@@ -117,8 +117,15 @@ impl Limits {
     }
 
     /// Sends no request before this time.
-    pub fn close_until(&mut self, at: f64) {
+    ///
+    /// Processes that share the account reopen together. So each begins with this part of a request,
+    /// from 0 to 1, and not with a full bucket.
+    pub fn close_until(&mut self, at: f64, begins_with: f64, now: f64) {
         self.opens_at = self.opens_at.max(at);
+        if let Some(limit) = &mut self.by_meter[LimitKind::Requests as usize] {
+            let level = begins_with - (self.opens_at - now).max(0.0) * limit.bucket.per_second();
+            limit.bucket.lower_to(level, now);
+        }
         self.next_at = self.next_at.max(self.opens_at);
     }
 

@@ -92,6 +92,8 @@ struct Lease {
 
 /// Seconds between two refreshes.
 const REFRESH_S: f64 = 1.0;
+/// Seconds by which a reply may be late.
+const LATE_S: f64 = 0.2;
 
 impl ServiceStore {
     /// Joins the account, and starts the task that refreshes the lease.
@@ -163,7 +165,7 @@ impl Shared {
     fn request(&self, now: f64) -> LeaseRequest {
         let spenders = self.purse.spending(now);
         let mut state = self.state.lock();
-        let leaves = state.in_flight == 0 && !spenders.is_empty() && spenders.iter().all(|spender| spender.ended);
+        let leaves = state.in_flight == 0 && self.purse.have_all_ended();
         if leaves {
             state.lease = None;
         }
@@ -195,8 +197,10 @@ impl Shared {
             state.number = reply.lease;
             state.lease = Some(Lease { rates: reply.rates, until: sent + reply.term_s });
         }
-        if reply.closed_s > 0.0 {
-            state.limits.close_until(now + reply.closed_s);
+        // The time of travel makes no new closure.
+        let opens_at = now + reply.closed_s;
+        if reply.closed_s > 0.0 && opens_at > state.limits.opens_at() + LATE_S {
+            state.limits.close_until(opens_at, fastrand::f64(), now);
         }
         state.wake();
         drop(state);
@@ -295,6 +299,7 @@ impl State {
         let closes = pressure.is_some() && self.limits.opens_at() > before.max(now);
         if closes {
             self.closed_until = self.limits.opens_at();
+            self.limits.close_until(self.closed_until, fastrand::f64(), now);
         }
         closes
     }

@@ -107,7 +107,7 @@ impl Purse {
         };
         if waits_since.is_some() {
             return format!(
-                "another process spends money for the same output directory, or for a copy of it, so the budget service {} grants none. \
+                "another process spends money for the same output directory, or for a copy of it, so the budget service {} grants no money. \
                  Stop the other process, or use another directory",
                 self.address
             );
@@ -140,6 +140,13 @@ impl Purse {
             let asked = spender.position.lock().asked;
             spender.refuse(asked);
         }
+    }
+
+    /// Whether no run of the process spends any more.
+    pub(super) fn have_all_ended(&self) -> bool {
+        let spenders = self.spenders.lock();
+        let has_ended = |spender: &Weak<Spender>| spender.upgrade().is_none_or(|spender| spender.position.lock().ended);
+        !spenders.is_empty() && spenders.iter().all(has_ended)
     }
 
     fn active(&self) -> Vec<Arc<Spender>> {
