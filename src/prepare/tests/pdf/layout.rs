@@ -238,3 +238,23 @@ fn a_large_first_letter_begins_its_paragraph() {
     let drawn = (0_u8..).zip(lines).fold(cap, |drawn, (n, line)| drawn + &at(87.0, 700.0 - 12.0 * f64::from(n), line));
     assert_eq!(document(&[&drawn]).text().split_whitespace().collect::<Vec<_>>().join(" "), format!("O{}", lines.join(" ")));
 }
+
+#[test]
+fn tables_drawn_column_by_column_keep_their_rows() {
+    let columns = [["Item", "Bolt", "Nut", "Washer", "Screw"], ["Qty", "3", "5", "7", "9"], ["Price", "1.00", "0.50", "2.25", "4.75"]];
+    let xs = [60.0, 200.0, 260.0];
+    let header = xs.iter().zip(columns).fold(String::new(), |header, (x, column)| header + &at(*x, 700.0, column[0]));
+    let mut drawn = header;
+    for (x, column) in xs.iter().zip(columns) {
+        for (n, cell) in (1_u8..).zip(&column[1..]) {
+            drawn += &at(*x, 700.0 - 12.0 * f64::from(n), cell);
+        }
+    }
+    let total = at(60.0, 640.0, "Total") + &at(200.0, 640.0, "24") + &at(260.0, 640.0, "8.50");
+    let rules = (0_u8..6).fold(String::new(), |rules, n| rules + &format!("60 {0} m 300 {0} l S\n", 697 - 12 * u16::from(n)));
+    for end in ["", &total, &(total.clone() + &rules)] {
+        let text = document(&[&(drawn.clone() + end)]).text();
+        assert!(text.contains("| Bolt | 3 | 1.00 |\n") && text.contains("| Screw | 9 | 4.75 |"), "{text}");
+        assert!(end.is_empty() || text.contains("|\n| Total | 24 | 8.50 |"), "{text}");
+    }
+}

@@ -5,9 +5,8 @@
 
 use super::super::pieces::Piece;
 use super::super::row::{self, Row};
-use super::logical;
 use super::rules::{Rule, Ruling};
-use super::{Line, Table, content, is_formula, is_numeric};
+use super::{Line, Table, content, drawing, is_formula, is_numeric, logical};
 use hayro::kurbo::{Point, Rect};
 
 /// Maximum distance in points between lines that touch, and between positions of one line.
@@ -228,7 +227,8 @@ impl<'r> Grid<'r> {
         if lines.len() < LINES || !is_open && numbers.count() < if self.ys.len() <= 4 { 1 } else { 2 } {
             return vec![row];
         }
-        logical::rows(lines, &[], text)
+        let order = drawing::begins(&lines, text);
+        logical::rows(lines, order, &[], text)
     }
 }
 

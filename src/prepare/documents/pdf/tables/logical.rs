@@ -1,30 +1,27 @@
 //! Joins lines of text that are one row of a table.
 
 use super::super::pieces::Piece;
-use super::{Line, content, is_numeric};
+use super::{LEADING, Line, content, is_numeric};
 
 /// Minimum ratio between the distance of rows and the distance of lines in a row.
 const JUMP: f64 = 1.08;
-/// Maximum distance between lines of a cell, in ems.
-const LEADING: f64 = 1.7;
 /// Tolerance of the middle of cells, in ems.
 const CENTRED: f64 = 0.2;
 /// Maximum distance between a line and one halfway to the next line of another cell, in ems.
 const HALF: f64 = 0.85;
 /// Maximum number of lines of a header.
 const HEADER: usize = 3;
-/// Minimum number of rows for which the drawing order is evidence.
-const ROWS: usize = 2;
-/// Number of lines above that may belong to the same row.
-const REACH: usize = 40;
 
 /// The cells of a row, each with its pieces.
 pub(super) type Cells<'p> = Vec<Vec<&'p Piece>>;
 
-/// Returns the rows that these lines are. `rules` are the positions of lines across the table.
-pub(super) fn rows<'p>(lines: Vec<Line<'p>>, rules: &[f64], text: &str) -> Vec<Cells<'p>> {
+/// Returns the rows that these lines are.
+///
+/// `order` is what the drawing order tells about each line, and `rules` are the positions of lines
+/// across the table.
+pub(super) fn rows<'p>(lines: Vec<Line<'p>>, order: Option<Vec<Option<bool>>>, rules: &[f64], text: &str) -> Vec<Cells<'p>> {
     let mut begins = by_rules(&lines, rules, text).or_else(|| by_distance(&lines, text)).unwrap_or_else(|| by_content(&lines, text));
-    for (begins, drawn) in begins.iter_mut().zip(by_order(&lines).unwrap_or_default()) {
+    for (begins, drawn) in begins.iter_mut().zip(order.unwrap_or_default()) {
         *begins = drawn.unwrap_or(*begins);
     }
     joined(lines, &begins)
@@ -42,80 +39,13 @@ fn joined<'p>(lines: Vec<Line<'p>>, begins: &[bool]) -> Vec<Cells<'p>> {
     rows
 }
 
-/// The rows as single lines, if the drawing order tells which lines are one row.
-pub(super) fn drawn<'p>(lines: &[Line<'p>]) -> Option<Vec<Line<'p>>> {
-    let begins: Vec<bool> = by_order(lines)?.into_iter().map(|begins| begins.unwrap_or(true)).collect();
+/// The rows as single lines, by what the drawing order tells about each line.
+pub(super) fn drawn<'p>(lines: &[Line<'p>], order: &[Option<bool>]) -> Vec<Line<'p>> {
+    let begins: Vec<bool> = order.iter().map(|begins| begins.unwrap_or(true)).collect();
     let first = lines.iter().zip(&begins).filter(|(_, begins)| **begins).map(|(line, _)| (line.baseline, line.size));
     let copies = lines.iter().map(|line| Line { baseline: line.baseline, size: line.size, cells: line.cells.clone() });
     let rows = joined(copies.collect(), &begins);
-    Some(first.zip(rows).map(|((baseline, size), cells)| Line { baseline, size, cells }).collect())
-}
-
-/// The lines that begin a row, if cells of several lines were drawn one after the other.
-///
-/// A line that was drawn before the last words of the line above belongs to the same row. A line that
-/// begins in the last cell of the line above, or behind it, may belong to both (`None`).
-fn by_order(lines: &[Line<'_>]) -> Option<Vec<Option<bool>>> {
-    let orders = |line: &Line<'_>| line.cells.iter().flatten().map(|piece| piece.order).collect::<Vec<_>>();
-    let mut begins = vec![true; lines.len()];
-    let mut next = usize::MAX;
-    for at in (1..lines.len()).rev() {
-        next = orders(&lines[at]).into_iter().min()?.min(next);
-        let last = lines[..at].iter().rev().take(REACH).flat_map(orders).max()?;
-        begins[at] = next > last;
-    }
-    let count = begins.iter().filter(|begins| **begins).count();
-    if count == lines.len() || count < ROWS {
-        return None;
-    }
-    for at in 1..lines.len() {
-        let near = lines[at].baseline - lines[at - 1].baseline <= LEADING * lines[at].size;
-        if !begins[at] && !near {
-            return None;
-        }
-        // The last cell of a row may go on, too.
-        begins[at] &= !(near && continues(&lines[at - 1], &lines[at]));
-    }
-    let mut start = 0;
-    while start < lines.len() {
-        let end = begins[start + 1..].iter().position(|begins| *begins).map_or(lines.len(), |length| start + 1 + length);
-        if !is_drawn_by_cells(&lines[start..end]) {
-            return None;
-        }
-        start = end;
-    }
-    let is_sure = |at: usize| at == 0 || !begins[at] || first_column(&lines[at]) < last_column(&lines[at.saturating_sub(REACH)..at]);
-    Some((0..lines.len()).map(|at| is_sure(at).then_some(begins[at])).collect())
-}
-
-/// The column that was drawn first.
-fn first_column(line: &Line<'_>) -> Option<usize> {
-    columns(line).min().map(|(_, column)| column)
-}
-
-/// The column of some lines that was drawn last.
-fn last_column(lines: &[Line<'_>]) -> Option<usize> {
-    lines.iter().flat_map(columns).max().map(|(_, column)| column)
-}
-
-/// The drawing order and the column of each piece.
-fn columns(line: &Line<'_>) -> impl Iterator<Item = (usize, usize)> {
-    line.cells.iter().enumerate().flat_map(|(column, cell)| cell.iter().map(move |piece| (piece.order, column)))
-}
-
-/// Whether a line has only words of the cell that was drawn last in the line above, and no first cell.
-fn continues(above: &Line<'_>, line: &Line<'_>) -> bool {
-    line.filled() == 1 && line.cells[0].is_empty() && last_column(std::slice::from_ref(above)).is_some_and(|at| !line.cells[at].is_empty())
-}
-
-/// Whether each cell of a row was drawn at once. Cells that span several rows are not.
-fn is_drawn_by_cells(row: &[Line<'_>]) -> bool {
-    let mut drawn: Vec<(usize, usize)> = row.iter().flat_map(columns).collect();
-    drawn.sort_unstable();
-    drawn.dedup_by_key(|(_, column)| *column);
-    let mut columns: Vec<usize> = drawn.iter().map(|(_, column)| *column).collect();
-    columns.sort_unstable();
-    columns.windows(2).all(|pair| pair[0] != pair[1])
+    first.zip(rows).map(|((baseline, size), cells)| Line { baseline, size, cells }).collect()
 }
 
 /// The lines that begin a row, if most rows have drawn lines between them.

@@ -6,12 +6,14 @@
 //! stays text.
 
 mod aligned;
+mod drawing;
 mod evidence;
 mod lattice;
 mod logical;
 mod rules;
 mod strips;
 mod tagged;
+mod zones;
 
 pub(super) use aligned::tables as aligned;
 pub(super) use lattice::tables as ruled;
@@ -26,6 +28,8 @@ use std::ops::Range;
 
 /// Maximum gap between words of a phrase, in ems.
 const PHRASE: f64 = 0.62;
+/// Maximum distance between lines of a cell without lines around it, in ems.
+const LEADING: f64 = 1.7;
 
 /// A table with the pieces of each cell.
 #[derive(Debug)]
@@ -139,7 +143,7 @@ fn is_formula<'c, 'p: 'c>(cells: impl Iterator<Item = &'c Vec<&'p Piece>>, text:
 }
 
 /// Whether a word is a number with two decimals.
-fn is_amount(word: &str) -> bool {
+pub(super) fn is_amount(word: &str) -> bool {
     let word = word.trim_matches(|c: char| !c.is_ascii_digit());
     let decimals = word.rsplit(['.', ',']).next().unwrap_or_default();
     decimals.len() == 2 && word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'\''))

@@ -127,7 +127,7 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     let after = strips.get(at + 1).map_or(f64::INFINITY, middle);
     let (mut left, mut right, mut both, mut close, mut wide, mut numbered) = (0, 0, 0, 0, 0, 0);
     let (mut two, mut only_left, mut only_right, mut signs, mut phrased) = (0, 0, 0, 0, 0);
-    let is_equal = is_equal(rows, text);
+    let is_equal = space > SPACE * size;
     let word = |piece: &Piece| text[piece.text.clone()].to_owned();
     for row in rows {
         let first_right = row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < here);
