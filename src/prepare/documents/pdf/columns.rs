@@ -23,10 +23,9 @@ const PROSE_ROWS: usize = 6;
 const PROSE_FILL: f64 = 0.8;
 /// Minimum mean bytes of their words, with a space. Columns of numbers have fewer.
 const WORD: f64 = 3.5;
-/// Minimum bytes of a long line in a column, and minimum lines in columns of which one has long lines.
-///
-/// Programs draw such columns one after the other.
+/// Minimum bytes of a long line in a column.
 const LONG: usize = 25;
+/// Minimum lines of each column that is clearly no table.
 const LINES: usize = 4;
 /// Minimum number of long lines on both sides.
 const LONG_LINES: usize = 2;
@@ -178,43 +177,50 @@ impl Band {
     }
 }
 
-/// Finds the strip between columns of text that are clearly no table.
-pub(super) fn clear_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
-    let strips = candidates(rows)?.into_iter().map(|(_, strip)| (bands(rows, &strip, true), strip));
-    heaviest(strips, Band::text).filter(|(_, bands)| bands.len() < MANY_BANDS)
+/// The strips of a page, or of a part of it, that may separate columns.
+pub(super) struct Strips(Vec<Candidate>);
+
+/// A strip with text on both sides.
+struct Candidate {
+    strip: Strip,
+    /// The rows that it separates, and the same rows divided by the drawing order.
+    bands: Vec<Band>,
+    drawn: Vec<Band>,
 }
 
-/// Finds the strip that separates most text into columns.
-///
-/// Returns the strip with the separated rows.
-pub(super) fn best_strip(rows: &[Row<'_>]) -> Option<(Strip, Vec<Band>)> {
-    let strips = candidates(rows)?;
-    let drawn = strips.iter().map(|(_, strip)| (bands(rows, strip, true), strip.clone()));
-    heaviest(drawn, Band::columns).or_else(|| heaviest(strips.iter().cloned(), Band::prose))
-}
-
-/// Finds strips with text on both sides.
-fn candidates(rows: &[Row<'_>]) -> Option<Vec<(Vec<Band>, Strip)>> {
-    if rows.iter().map(|row| row.pieces.len()).sum::<usize>() > MOST_PIECES {
-        return None;
+impl Strips {
+    /// Finds the strips between these rows.
+    pub(super) fn of(rows: &[Row<'_>]) -> Self {
+        let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
+        sizes.sort_by(f64::total_cmp);
+        let Some(size) = sizes.get(sizes.len() / 2).filter(|_| rows.iter().map(|row| row.pieces.len()).sum::<usize>() <= MOST_PIECES)
+        else {
+            return Self(Vec::new());
+        };
+        let candidate = |strip: Strip| {
+            let bands = bands(rows, &strip, false);
+            // Most strips are line ends without text to their right.
+            (!bands.is_empty()).then(|| Candidate { drawn: self::bands(rows, &strip, true), bands, strip })
+        };
+        Self(strips(rows, GUTTER * size).into_iter().filter_map(candidate).collect())
     }
-    let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
-    sizes.sort_by(f64::total_cmp);
-    let width = GUTTER * sizes.get(sizes.len() / 2)?;
-    // Most candidates are line ends without text to their right. They are dropped first.
-    let strips = strips(rows, width).into_iter().map(|strip| (bands(rows, &strip, false), strip));
-    Some(strips.filter(|(bands, _)| bands.iter().any(Band::has_sides)).collect())
-}
 
-fn heaviest(strips: impl Iterator<Item = (Vec<Band>, Strip)>, weight: fn(&Band) -> usize) -> Option<(Strip, Vec<Band>)> {
-    strips
-        .map(|(mut bands, strip)| {
-            bands.retain(|band| weight(band) > 0);
-            (bands.iter().map(weight).sum::<usize>(), strip, bands)
-        })
-        .filter(|(weight, ..)| *weight > 0)
-        .max_by_key(|(weight, ..)| *weight)
-        .map(|(_, strip, bands)| (strip, bands))
+    /// The strip between columns of text that are clearly no table, with the separated rows.
+    pub(super) fn clear(&self) -> Option<(Strip, Vec<Band>)> {
+        self.heaviest(|candidate| &candidate.drawn, Band::text).filter(|(_, bands)| bands.len() < MANY_BANDS)
+    }
+
+    /// The strip that separates most text into columns, with the separated rows.
+    pub(super) fn best(&self) -> Option<(Strip, Vec<Band>)> {
+        self.heaviest(|candidate| &candidate.drawn, Band::columns).or_else(|| self.heaviest(|candidate| &candidate.bands, Band::prose))
+    }
+
+    fn heaviest(&self, bands: fn(&Candidate) -> &[Band], weight: fn(&Band) -> usize) -> Option<(Strip, Vec<Band>)> {
+        let weigh = |candidate| bands(candidate).iter().map(weight).sum::<usize>();
+        let best = self.0.iter().filter(|candidate| weigh(candidate) > 0).max_by_key(|candidate| weigh(candidate))?;
+        let bands = bands(best).iter().filter(|band| weight(band) > 0).cloned().collect();
+        Some((best.strip.clone(), bands))
+    }
 }
 
 /// Finds candidate strips: after line ends and before wide gaps.
@@ -237,7 +243,7 @@ fn strips(rows: &[Row<'_>], width: f64) -> Vec<Strip> {
     starts.into_iter().step_by(step).map(|start| start as f64 / 2.0).map(|start| Strip(start..start + width)).collect()
 }
 
-/// Groups consecutive rows that a strip separates.
+/// Groups consecutive rows that a strip separates, and that have text on both sides.
 ///
 /// With `by_order`, the drawing order divides the groups further.
 fn bands(rows: &[Row<'_>], strip: &Strip, by_order: bool) -> Vec<Band> {
@@ -260,5 +266,6 @@ fn bands(rows: &[Row<'_>], strip: &Strip, by_order: bool) -> Vec<Band> {
         }
     }
     bands.extend(open);
+    bands.retain(Band::has_sides);
     bands
 }

@@ -3,7 +3,7 @@
 //! Pieces form rows. Rows are split where a strip without text separates columns. Every piece is
 //! written once. The work is at most quadratic in the amount of text.
 
-use super::columns::{best_strip, clear_strip};
+use super::columns::Strips;
 use super::lines::Lines;
 use super::pieces::Piece;
 use super::row::{Row, rows};
@@ -86,7 +86,8 @@ fn place(number: usize, table: &Table<'_>) -> Option<Piece> {
 
 /// Writes the rows, column by column if columns exist.
 fn arrange<'p>(rows: Vec<Row<'p>>, depth: u32, lines: &mut Lines<'_, 'p>) {
-    let clear = (depth < DEPTH).then(|| clear_strip(&rows)).flatten();
+    let strips = (depth < DEPTH).then(|| Strips::of(&rows));
+    let clear = strips.as_ref().and_then(Strips::clear);
     // A table with cells of several lines looks like columns, too.
     let tables = if depth < DEPTH && clear.is_none() { lines.tables(&rows, true) } else { Vec::new() };
     if !tables.is_empty() {
@@ -101,7 +102,7 @@ fn arrange<'p>(rows: Vec<Row<'p>>, depth: u32, lines: &mut Lines<'_, 'p>) {
         arrange(rows.collect(), depth + 1, lines);
         return;
     }
-    let strip = clear.or_else(|| (depth < DEPTH).then(|| best_strip(&rows)).flatten());
+    let strip = clear.or_else(|| strips.as_ref().and_then(Strips::best));
     let Some((strip, bands)) = strip else {
         lines.block(&rows);
         return;
