@@ -31,7 +31,7 @@ const COMMENTED: [&str; 14] = [
 ];
 /// Text size of notes that do not name one.
 const SIZE: f64 = 12.0;
-/// Maximum number of notes on a page.
+/// Maximum number of notes on a page, and of struck areas.
 const MOST: usize = 1000;
 
 /// A note: its place on the upright page, its text and the size of its letters.
@@ -68,7 +68,7 @@ pub(super) fn strikes(page: &Page<'_>) -> Vec<Rect> {
         if annotation.get::<Name<'_>>(b"Subtype")?.as_str() != "StrikeOut" || is_unseen(&annotation) {
             return None;
         }
-        let corners: Vec<f64> = annotation.get::<Array<'_>>(b"QuadPoints")?.iter::<f32>().map(f64::from).collect();
+        let corners: Vec<f64> = annotation.get::<Array<'_>>(b"QuadPoints")?.iter::<f32>().take(8 * MOST).map(f64::from).collect();
         let area = |quad: &[f64]| {
             let corners = quad.chunks_exact(2).map(|corner| Point::new(corner[0], corner[1]));
             let bounds = corners.map(|corner| Rect::from_points(corner, corner)).reduce(|a, b| a.union(b))?;
@@ -76,7 +76,7 @@ pub(super) fn strikes(page: &Page<'_>) -> Vec<Rect> {
         };
         Some(corners.chunks_exact(8).filter_map(area).collect::<Vec<_>>())
     };
-    annotations.iter::<Dict<'_>>().take(MOST).filter_map(areas).flatten().collect()
+    annotations.iter::<Dict<'_>>().take(MOST).filter_map(areas).flatten().take(MOST).collect()
 }
 
 /// Returns the comments on a page, each as `author: text` on one line.

@@ -89,7 +89,6 @@ impl Canvas {
             colour: is_plain.then_some([r, g, b]),
             invisible: matches!(mode, DrawMode::Invisible),
             transparent: alpha < 13 || self.groups.iter().any(|(_, transparent)| *transparent),
-            struck: false,
             clip: self.clip(),
             step: self.step,
         }
@@ -152,7 +151,7 @@ impl Canvas {
     ///
     /// `pictured` is the share of the page that pictures cover.
     pub(super) fn hides(&self, piece: &Piece, pictured: f64, is_drawing: bool) -> bool {
-        let Ink { colour, invisible, transparent, clip, step, struck: _ } = piece.ink;
+        let Ink { colour, invisible, transparent, clip, step } = piece.ink;
         if self.areas.len() > MOST_AREAS {
             return false;
         }

@@ -179,6 +179,7 @@ impl Scanner<'_> {
             glyphs: 1,
             unknown,
             ink: style.ink,
+            struck: false,
             cell: self.marks.cell(),
             table: None,
         });

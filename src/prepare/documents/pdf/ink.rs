@@ -10,8 +10,6 @@ pub(super) struct Ink {
     /// Whether it is drawn without ink, as OCR programs do.
     pub(super) invisible: bool,
     pub(super) transparent: bool,
-    /// Whether a line is drawn through the middle of the letters.
-    pub(super) struck: bool,
     /// The part of the page where it shows.
     pub(super) clip: Rect,
     /// Its turn among all that was painted.
@@ -21,7 +19,7 @@ pub(super) struct Ink {
 impl Ink {
     /// The ink of a note in `area`.
     pub(super) fn plain(area: Rect) -> Self {
-        Self { colour: None, invisible: false, transparent: false, struck: false, clip: area, step: u32::MAX }
+        Self { colour: None, invisible: false, transparent: false, clip: area, step: u32::MAX }
     }
 
     /// Whether two glyphs of one word can have these inks.

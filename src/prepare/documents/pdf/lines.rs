@@ -37,16 +37,19 @@ pub(super) struct Lines<'t, 'p> {
     columns: &'t mut Columns,
     /// Whether the text is that of a cell.
     in_cell: bool,
+    /// Whether the text so far ends in struck words, and the mark behind them is not yet written.
+    struck: bool,
     out: String,
 }
 
 impl<'t, 'p> Lines<'t, 'p> {
     /// Creates a writer for pieces that refer to `text`, and for tables that pieces stand for.
     pub(super) fn new(text: &'t str, tables: &'t [Table<'p>], ruling: &'t Ruling, columns: &'t mut Columns) -> Self {
-        Self { text, tables, ruling, columns, in_cell: false, out: String::with_capacity(text.len() * 5 / 4) }
+        Self { text, tables, ruling, columns, in_cell: false, struck: false, out: String::with_capacity(text.len() * 5 / 4) }
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(super) fn finish(mut self) -> String {
+        self.end_struck();
         self.out
     }
 
@@ -86,6 +89,7 @@ impl<'t, 'p> Lines<'t, 'p> {
     }
 
     pub(super) fn table(&mut self, table: &Table<'_>) {
+        self.end_struck();
         let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(|cell| self.cell(cell)).collect()).collect();
         if !self.out.is_empty() {
             self.out.push_str("\n\n");
@@ -96,54 +100,54 @@ impl<'t, 'p> Lines<'t, 'p> {
     /// The text of a cell, on one line.
     fn cell(&self, pieces: &[&Piece]) -> String {
         let (ruling, mut columns) = (Ruling::default(), Columns::default());
-        let mut lines = Lines { text: self.text, tables: &[], ruling: &ruling, columns: &mut columns, in_cell: true, out: String::new() };
+        let mut lines = Lines { in_cell: true, ..Lines::new(self.text, &[], &ruling, &mut columns) };
         lines.paragraphs(&rows(pieces.to_vec()));
-        lines.out.split_whitespace().collect::<Vec<_>>().join(" ")
+        lines.finish().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn line(&mut self, row: &Row<'_>, paragraph: bool) {
+        let pieces = spoken(&self.once(&row.pieces), self.text);
+        // A paragraph of struck lines has one mark at each end.
+        if paragraph || pieces.first().is_some_and(|piece| !piece.struck) {
+            self.end_struck();
+        }
         let start = self.out.len();
-        let pieces = self.once(&row.pieces);
         // In Arabic, the sign of a percentage is drawn to the left of its number.
         let is_arabic = pieces.iter().any(|piece| self.text[piece.text.clone()].contains(|c| ('\u{600}'..='\u{6FF}').contains(&c)));
         let mut before: Option<&Piece> = None;
-        for piece in spoken(&pieces, self.text) {
+        for piece in pieces {
             let gap = before.map_or("", |before| self.gap(before, piece));
-            let was_struck = before.is_some_and(|before| before.ink.struck);
-            if was_struck && !piece.ink.struck {
-                self.out.push_str(STRUCK);
+            if !piece.struck {
+                self.end_struck();
             }
-            let gap = if piece.ink.struck && !was_struck {
-                self.out.push_str(gap);
+            self.out.push_str(gap);
+            if piece.struck && !self.struck {
                 self.out.push_str(STRUCK);
-                ""
-            } else {
-                gap
-            };
-            match self.shifted(piece, row, before.is_none()) {
-                Some(shifted) if gap.is_empty() => {
+                self.struck = true;
+            }
+            let text = &self.text[piece.text.clone()];
+            match (self.shifted(piece, row, before), text.strip_prefix(PERCENT)) {
+                (Some(shifted), _) if gap.is_empty() => {
                     self.out.push_str(&shifted);
                     // A note mark at the start is not part of the first word.
                     self.out.push_str(if before.is_none() { " " } else { "" });
                 }
-                _ => {
-                    self.out.push_str(gap);
-                    match self.text[piece.text.clone()].strip_prefix(PERCENT) {
-                        Some(number) if is_arabic && number.ends_with(char::is_numeric) => {
-                            self.out.push_str(number);
-                            self.out.push_str(&self.text[piece.text.clone()][..piece.text.len() - number.len()]);
-                        }
-                        _ => self.out.push_str(&self.text[piece.text.clone()]),
-                    }
+                (_, Some(number)) if is_arabic && number.ends_with(char::is_numeric) => {
+                    self.out.extend([number, &text[..text.len() - number.len()]]);
                 }
+                _ => self.out.push_str(text),
             }
             before = Some(piece);
         }
-        if before.is_some_and(|before| before.ink.struck) {
-            self.out.push_str(STRUCK);
-        }
-        if start > 0 && self.out.len() > start && !self.joined(start) {
+        if start > 0 && self.out.len() > start && !self.joined(start, paragraph) {
             self.out.insert_str(start, if paragraph { "\n\n" } else { "\n" });
+        }
+    }
+
+    /// Writes the mark behind struck words.
+    fn end_struck(&mut self) {
+        if std::mem::take(&mut self.struck) {
+            self.out.push_str(STRUCK);
         }
     }
 
@@ -164,8 +168,7 @@ impl<'t, 'p> Lines<'t, 'p> {
     }
 
     fn gap(&self, before: &Piece, piece: &Piece) -> &'static str {
-        let wide = if before.left <= piece.left { piece.left - before.right } else { before.left - piece.right };
-        let gap = wide / before.size.max(piece.size);
+        let gap = distance(before, piece) / before.size.max(piece.size);
         let last = self.text[before.text.clone()].chars().next_back();
         let first = self.text[piece.text.clone()].chars().next();
         let unspaced = last.is_some_and(characters::is_unspaced) && first.is_some_and(characters::is_unspaced);
@@ -181,30 +184,32 @@ impl<'t, 'p> Lines<'t, 'p> {
 
     /// Converts raised or lowered digits, so that 10⁶ does not become 106.
     ///
-    /// Text of full size must touch other words (`is_first` is false) and be shifted clearly.
-    fn shifted(&self, piece: &Piece, row: &Row<'_>, is_first: bool) -> Option<String> {
+    /// Text of full size must touch the word before it and be shifted clearly.
+    fn shifted(&self, piece: &Piece, row: &Row<'_>, before: Option<&Piece>) -> Option<String> {
+        let touches = before.is_some_and(|before| distance(before, piece).abs() < SPACE * row.size);
         let up = (row.baseline - piece.baseline) / row.size;
         let text = &self.text[piece.text.clone()];
         match up {
-            _ if piece.size > 0.85 * row.size && (is_first || up.abs() < SHIFTED) => None,
+            _ if piece.size > 0.85 * row.size && (!touches || up.abs() < SHIFTED) => None,
             _ if up > 0.15 => characters::raised(text),
             _ if up < -0.08 => characters::lowered(text),
             _ => None,
         }
     }
 
-    /// Whether the line that starts at `start` continues a broken word.
-    fn joined(&mut self, start: usize) -> bool {
+    /// Whether the line that starts at `start` continues a broken word. `paragraph` is whether it begins one.
+    fn joined(&mut self, start: usize, paragraph: bool) -> bool {
         let mut ends = self.out[..start].chars().rev();
         let hyphen = ends.next().filter(|last| hyphens::is_hyphen(*last));
         let word = ends.next().is_some_and(char::is_alphabetic) && self.out[start..].starts_with(char::is_lowercase);
+        let goes_on = self.out[start..].starts_with(|c: char| c.is_lowercase() || c.is_ascii_digit() || c == '/');
         match hyphen {
             Some(SOFT) => {
                 self.out.drain(start - SOFT.len_utf8()..start);
                 true
             }
-            // Addresses and codes are not divided.
-            Some(_) if hyphens::is_address(&self.out[..start]) => true,
+            // Addresses and codes keep their hyphen.
+            Some(_) if hyphens::is_address(&self.out[..start]) => !paragraph && (goes_on || self.in_cell),
             Some(_) if !word && self.in_cell && hyphens::is_code(&self.out[..start], &self.out[start..]) => true,
             Some(_) if word && !hyphens::is_shared(&self.out[start..]) => {
                 self.out.insert(start, JOINT);
@@ -213,6 +218,11 @@ impl<'t, 'p> Lines<'t, 'p> {
             _ => false,
         }
     }
+}
+
+/// The gap between two pieces, in either direction.
+fn distance(before: &Piece, piece: &Piece) -> f64 {
+    if before.left <= piece.left { piece.left - before.right } else { before.left - piece.right }
 }
 
 /// Converts pieces from left-to-right order to logical order.

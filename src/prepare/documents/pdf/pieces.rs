@@ -25,6 +25,7 @@ const SAME_PLACE: f64 = 0.15;
 
 /// A piece of text drawn in one operation, usually a word.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Piece {
     /// Range of its text in the text of the scan.
     pub(super) text: Range<usize>,
@@ -37,7 +38,7 @@ pub(super) struct Piece {
     ///
     /// The positions apply after rotation to level.
     pub(super) angle: f64,
-    /// Number of pieces drawn before this one.
+    /// Its turn in the drawing order. The mark of a list item has the turn of its text.
     pub(super) order: usize,
     /// Whether a space was drawn before this piece.
     pub(super) spaced: bool,
@@ -48,6 +49,8 @@ pub(super) struct Piece {
     pub(super) glyphs: u32,
     pub(super) unknown: u32,
     pub(super) ink: Ink,
+    /// Whether a line is drawn through the middle of its letters.
+    pub(super) struck: bool,
     /// The cell of a tagged table that has this piece.
     pub(super) cell: Option<structure::Place>,
     /// Number of the table that this piece stands for.

@@ -80,7 +80,8 @@ impl Scan {
     /// Marks the words in these areas as struck.
     pub(super) fn strike(&mut self, areas: &[Rect]) {
         for piece in &mut self.pieces {
-            piece.ink.struck |= areas.iter().any(|area| area.contains(piece.centre()));
+            let centre = piece.centre();
+            piece.struck |= areas.iter().any(|area| area.contains(centre));
         }
     }
 
@@ -111,6 +112,7 @@ impl Scan {
                     glyphs,
                     unknown: 0,
                     ink: Ink::plain(*place),
+                    struck: false,
                     cell: None,
                     table: None,
                 });

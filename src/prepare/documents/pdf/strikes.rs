@@ -15,13 +15,13 @@ const MOST: usize = 10_000_000;
 
 /// Marks the struck pieces, which are level.
 pub(super) fn mark(pieces: &mut [Piece], ruling: &Ruling) {
-    if ruling.across().count().saturating_mul(pieces.len()) > MOST {
+    if ruling.horizontal.len().saturating_mul(pieces.len()) > MOST {
         return;
     }
-    for (at, from, to) in ruling.across() {
+    for rule in &ruling.horizontal {
         let is_struck = |piece: &Piece| {
-            let up = (piece.baseline - at) / piece.size;
-            let shared = piece.right.min(to) - piece.left.max(from);
+            let up = (piece.baseline - rule.at) / piece.size;
+            let shared = piece.right.min(rule.to) - piece.left.max(rule.from);
             (FROM..TO).contains(&up) && shared >= WIDTH * (piece.right - piece.left)
         };
         let struck: Vec<usize> = pieces.iter().enumerate().filter(|(_, piece)| is_struck(piece)).map(|(at, _)| at).collect();
@@ -32,9 +32,9 @@ pub(super) fn mark(pieces: &mut [Piece], ruling: &Ruling) {
         };
         let beyond = BEYOND * pieces[struck[0]].size;
         // Lines of tables and drawings go on.
-        if first - from < beyond && to - last < beyond {
+        if first - rule.from < beyond && rule.to - last < beyond {
             for at in struck {
-                pieces[at].ink.struck = true;
+                pieces[at].struck = true;
             }
         }
     }

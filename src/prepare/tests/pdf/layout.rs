@@ -258,3 +258,34 @@ fn tables_drawn_column_by_column_keep_their_rows() {
         assert!(end.is_empty() || text.contains("|\n| Total | 24 | 8.50 |"), "{text}");
     }
 }
+
+#[test]
+fn digits_of_full_size_over_other_text_are_no_index() {
+    for y in [696.8, 703.2] {
+        let drawn = at(60.0, 700.0, "Amount") + &at(110.0, 700.0, &".".repeat(60)) + &at(150.0, y, "1500");
+        let text = document(&[&(drawn + &at(60.0, 660.0, "Another line of text here"))]).text();
+        assert!(text.contains("1500"), "{text}");
+    }
+}
+
+#[test]
+fn a_struck_word_broken_at_a_line_end_is_whole() {
+    let lines = at(60.0, 700.0, "The tenant must make a full pay-") + &at(60.0, 688.0, "ment of rent.");
+    // In Helvetica, `full pay-` begins at 170.6 points.
+    let text = document(&[&(lines.clone() + "171 703 35 0.6 re f 60 691 24 0.6 re f")]).text();
+    assert_eq!(text, "The tenant must make a ~~full payment~~ of rent.");
+    let text = document(&[&(lines + "60 703 146 0.6 re f 60 691 57 0.6 re f\n" + &at(60.0, 640.0, "Next"))]).text();
+    assert_eq!(text, "~~The tenant must make a full payment of rent.~~\n\nNext");
+}
+
+#[test]
+fn struck_areas_beyond_the_maximum_are_ignored() {
+    let mark = |areas: usize| {
+        let mut marked = document(&[&at(60.0, 700.0, "Word")]);
+        marked.page = "/Annots [20 0 R]";
+        let quads = "0 1 1 1 0 0 1 0 ".repeat(areas) + "60 709 90 709 60 698 90 698";
+        marked.objects = vec![format!("<< /Type /Annot /Subtype /StrikeOut /Rect [0 0 90 709] /QuadPoints [{quads}] >>")];
+        marked.text()
+    };
+    assert_eq!((mark(999), mark(1000)), ("~~Word~~".to_owned(), "Word".to_owned()));
+}

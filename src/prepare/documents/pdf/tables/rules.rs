@@ -112,23 +112,16 @@ fn thin(corners: &[Point], transform: Affine) -> Option<(Point, Point)> {
 /// A line along or across the text.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Rule {
-    pub(super) at: f64,
-    pub(super) from: f64,
-    pub(super) to: f64,
+    pub(in super::super) at: f64,
+    pub(in super::super) from: f64,
+    pub(in super::super) to: f64,
 }
 
 /// The lines along and across text.
 #[derive(Debug, Default)]
 pub(in super::super) struct Ruling {
-    pub(super) horizontal: Vec<Rule>,
+    pub(in super::super) horizontal: Vec<Rule>,
     pub(super) vertical: Vec<Rule>,
-}
-
-impl Ruling {
-    /// Position, start and end of each line along the text.
-    pub(in super::super) fn across(&self) -> impl Iterator<Item = (f64, f64, f64)> {
-        self.horizontal.iter().map(|rule| (rule.at, rule.from, rule.to))
-    }
 }
 
 /// Joins lines that continue each other.
