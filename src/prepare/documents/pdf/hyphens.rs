@@ -3,6 +3,7 @@
 //! While pages are read, [`JOINT`] marks the place behind such a hyphen. When all pages are read,
 //! the words of the document decide, then rules for compounds. All other hyphens only divide.
 
+use super::tables::is_amount;
 use std::collections::{HashMap, HashSet};
 
 /// The mark between the hyphen of a line end and the rest of its word.
@@ -11,6 +12,9 @@ use std::collections::{HashMap, HashSet};
 pub(super) const JOINT: char = '\u{E000}';
 /// The hyphen that only divides.
 pub(super) const SOFT: char = '\u{AD}';
+
+/// Maximum bytes of a web address or an amount.
+const LONGEST: usize = 2000;
 
 /// Beginnings whose hyphen stays before any word.
 const BEGINNINGS: &[&str] = &["self", "well", "quasi", "half", "cross", "vice"];
@@ -143,14 +147,23 @@ pub(super) fn is_shared(rest: &str) -> bool {
 
 /// Whether a text ends in a part of a web address.
 pub(super) fn is_address(text: &str) -> bool {
-    let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let last = last_word(text);
     last.contains("://") || last.starts_with("www.")
 }
 
 /// Whether the hyphen between two lines of a cell belongs to a code, a date or a name.
+///
+/// A hyphen behind an amount is its sign.
 pub(super) fn is_code(before: &str, after: &str) -> bool {
     let before = before.strip_suffix(is_hyphen).unwrap_or(before);
-    before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric) && !is_shared(after)
+    let is_word = before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric);
+    is_word && !is_shared(after) && !is_amount(last_word(before))
+}
+
+/// The last word, or its last [`LONGEST`] bytes.
+fn last_word(text: &str) -> &str {
+    let end = &text[text.floor_char_boundary(text.len().saturating_sub(LONGEST))..];
+    end.rsplit(char::is_whitespace).next().unwrap_or_default()
 }
 
 /// Replaces the marks on all pages.
@@ -257,5 +270,19 @@ mod tests {
         assert_eq!(resolved("The co-|op. A co-op."), "The co-op. A co-op.");
         assert_eq!(resolved("a Self-|ish, self-ish"), "a Self-ish, self-ish");
         assert_eq!(resolved("well-|known, wellknown, Wellknown"), "wellknown, wellknown, Wellknown");
+    }
+
+    #[test]
+    fn only_the_last_word_can_be_an_address() {
+        assert!(is_address("See https://example.com/long-") && is_address("www.example.com/a-"));
+        assert!(!is_address("See https://example.com for a well-") && !is_address("awww.example-"));
+        // The work for each of many joined lines is bounded.
+        assert!(!is_address(&format!("https://example.com/{}", "é-".repeat(LONGEST))));
+    }
+
+    #[test]
+    fn a_hyphen_behind_an_amount_is_no_part_of_a_code() {
+        assert!(is_code("AB-", "1211") && is_code("2024-", "01-11") && is_code("X 1.2-", "b"));
+        assert!(!is_code("100,00-", "25,00-") && !is_code("Rent 1'100.00-", "25.00-") && !is_code("pre-", "and post-war"));
     }
 }

@@ -289,3 +289,20 @@ fn struck_areas_beyond_the_maximum_are_ignored() {
     };
     assert_eq!((mark(999), mark(1000)), ("~~Word~~".to_owned(), "Word".to_owned()));
 }
+
+#[test]
+fn amounts_in_a_cell_keep_the_sign_behind_them() {
+    let rules =
+        "60 720 m 300 720 l S 60 700 m 300 700 l S 60 660 m 300 660 l S 60 720 m 60 660 l S 180 720 m 180 660 l S 300 720 m 300 660 l S\n";
+    let header = at(65.0, 706.0, "Account") + &at(190.0, 706.0, "Amount");
+    let row = at(65.0, 686.0, "Rent") + &at(65.0, 674.0, "and heat") + &at(190.0, 686.0, "100,00-") + &at(190.0, 674.0, "25,00-");
+    let text = document(&[&(rules.to_owned() + &header + &row)]).text();
+    assert!(text.contains("100,00- 25,00-"), "{text}");
+}
+
+#[test]
+fn lines_behind_a_web_address_are_not_part_of_it() {
+    let lines = [(700.0, "www.example.com/item-"), (660.0, "total due: 100 EUR"), (648.0, "See www.example.com/x-"), (636.0, "Invoice 12")];
+    let text = document(&[&lines.iter().fold(String::new(), |drawn, (y, line)| drawn + &at(60.0, *y, line))]).text();
+    assert_eq!(text, "www.example.com/item-\n\ntotal due: 100 EUR\nSee www.example.com/x-\nInvoice 12");
+}
