@@ -5,7 +5,7 @@
 //! any budget, so callers clamp the estimate.
 
 use super::image_kind::ImageKind;
-use super::{Sniffed, decode, fenced, frames, jpeg};
+use super::{Sniffed, decode, fenced, frames, jpeg, tiff_image};
 use image::{ColorType, ImageDecoder};
 
 /// Longest side of pictures sent to any model, in pixels.
@@ -37,6 +37,7 @@ fn image_peak(bytes: &[u8], kind: ImageKind) -> Option<usize> {
         ImageKind::Png => png_header(bytes),
         ImageKind::Heic | ImageKind::Avif => heif_header(bytes),
         ImageKind::JpegXl => jxl_header(bytes),
+        ImageKind::Tiff => tiff_header(bytes),
         _ => any_header(bytes, kind),
     }?;
     let pixels = header.width.saturating_mul(header.height);
@@ -145,14 +146,25 @@ fn jxl_header(bytes: &[u8]) -> Option<Header> {
     Some(Header { width, height, bytes_per_pixel: 40, sent_channels: 3, copied_file: bytes.len() as u64 })
 }
 
+/// Reads a TIFF header. The samples and the pixels exist together.
+fn tiff_header(bytes: &[u8]) -> Option<Header> {
+    let header = any_header(bytes, ImageKind::Tiff)?;
+    let needed = tiff_image::needed(bytes)?;
+    Some(Header {
+        bytes_per_pixel: header.bytes_per_pixel.saturating_add(needed.of_pixel),
+        copied_file: header.copied_file.saturating_add(needed.of_part),
+        ..header
+    })
+}
+
 fn any_header(bytes: &[u8], kind: ImageKind) -> Option<Header> {
     let decoder = decode::decoder(bytes, kind, u32::MAX).ok()?;
     let (width, height) = decoder.dimensions();
     let colour = decoder.color_type();
     let channels = if colour.has_color() { 3 } else { 1 };
     let flattened = if matches!(colour, ColorType::Rgb8 | ColorType::L8) { 0 } else { channels };
-    // The decoders of TIFF and WebP fill a buffer before ours.
-    let buffers = if matches!(kind, ImageKind::Tiff | ImageKind::WebP) { 2 } else { 1 };
+    // The decoder of WebP fills a buffer before ours.
+    let buffers = if kind == ImageKind::WebP { 2 } else { 1 };
     Some(Header {
         width: width.into(),
         height: height.into(),

@@ -69,6 +69,23 @@ pub(super) fn frame(bytes: &[u8]) -> Option<Frame> {
     })
 }
 
+/// Memory to decode the largest JPEG image anywhere in these bytes.
+///
+/// Progressive images are first collected as 16-bit coefficients.
+pub(super) fn largest_frame(bytes: &[u8]) -> u64 {
+    /// Pixels by which blocks may exceed each side.
+    const BEYOND: u64 = 32;
+    let side = |high: u8, low: u8| u64::from(u16::from_be_bytes([high, low])) + BEYOND;
+    let needed = |at: usize| match *bytes.get(at..at + 10)? {
+        [_, marker @ 0xC0..=0xC2, 0, length, _, h1, h0, w1, w0, components] if usize::from(length) == 8 + 3 * usize::from(components) => {
+            let of_sample = if marker == 0xC2 { 3 } else { 1 };
+            Some(side(h1, h0) * side(w1, w0) * u64::from(components) * of_sample)
+        }
+        _ => None,
+    };
+    memchr::memchr_iter(0xFF, bytes).filter_map(needed).max().unwrap_or(0)
+}
+
 /// Number of scans of a progressive image; 1 for others. Each may visit all pixels.
 pub(super) fn scans(bytes: &[u8]) -> u64 {
     let is_progressive = frame(bytes).is_some_and(|frame| frame.progressive);

@@ -2,14 +2,14 @@
 //!
 //! These are palettes, grey of 2, 4, 32 and 64 bits, signed numbers and floats, grey with alpha,
 //! YCbCr and L*a*b*. The `tiff` crate decodes the samples. It knows no palettes and no L*a*b*, so
-//! it is told that they are grey and RGB.
+//! it reads that they are grey and RGB.
 
 use super::frames;
 use super::heif::failed;
+use super::jpeg;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageResult};
-use std::borrow::Cow;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
@@ -23,6 +23,9 @@ const RGB: u8 = 2;
 const PALETTE: usize = 3;
 const SIGNED_LAB: usize = 8;
 const UNSIGNED_LAB: usize = 9;
+/// Values of tags: samples that are JPEG images, and a sample that is alpha.
+const JPEG: u16 = 7;
+const ALPHA: u16 = 2;
 /// White of L*a*b* (D50), and the way from there to linear sRGB.
 const WHITE: [f32; 3] = [0.9642, 1.0, 0.8249];
 const TO_SRGB: [[f32; 3]; 3] = [[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]];
@@ -41,18 +44,83 @@ const OTHERS: [(u16, &str); 8] = [
 
 /// What the samples of an image mean.
 enum Samples {
-    Packed { bits: u8, colours: Option<Vec<[u8; 3]>> },
+    Packed {
+        bits: u8,
+        colours: Option<Vec<[u8; 3]>>,
+    },
+    /// Places in a palette, each with another sample, which may be alpha.
+    Pairs {
+        colours: Vec<[u8; 3]>,
+        has_alpha: bool,
+    },
     Numbers,
     GreyAlpha,
     YCbCr,
-    Lab { is_signed: bool },
+    Lab {
+        is_signed: bool,
+    },
 }
 
 /// A TIFF whose header is valid.
 pub(super) struct TiffImage<'a> {
-    file: Decoder<Cursor<Cow<'a, [u8]>>>,
+    file: Decoder<Patched<'a>>,
     size: (u32, u32),
     samples: Samples,
+}
+
+/// A file with another byte in one place.
+struct Patched<'a> {
+    file: Cursor<&'a [u8]>,
+    patch: Option<(u64, u8)>,
+}
+
+impl Read for Patched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let start = self.file.position();
+        let count = self.file.read(buffer)?;
+        if let Some((at, byte)) = self.patch
+            && let Some(place) = at.checked_sub(start).and_then(|at| buffer[..count].get_mut(usize::try_from(at).ok()?))
+        {
+            *place = byte;
+        }
+        Ok(count)
+    }
+}
+
+impl Seek for Patched<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Opens a file for a decoder that knows only grey and RGB.
+fn opened(bytes: &[u8]) -> tiff::TiffResult<Decoder<Patched<'_>>> {
+    let patch = frames::tiff_field(bytes, MEANING).and_then(|field| match field.value {
+        PALETTE => Some((field.low_byte as u64, GREY)),
+        SIGNED_LAB | UNSIGNED_LAB => Some((field.low_byte as u64, RGB)),
+        _ => None,
+    });
+    Decoder::new(Patched { file: Cursor::new(bytes), patch })
+}
+
+/// Memory that the decoder needs besides the pixels.
+pub(super) struct Needed {
+    /// Bytes of the samples of a pixel.
+    pub of_pixel: u64,
+    /// Bytes of one row, and of one part that is a JPEG image.
+    pub of_part: u64,
+}
+
+/// Memory to decode the samples, from the header.
+pub(super) fn needed(bytes: &[u8]) -> Option<Needed> {
+    let mut file = opened(bytes).ok()?;
+    let bits = file.find_tag_unsigned_vec::<u16>(Tag::BitsPerSample).ok()?.unwrap_or_default().into_iter().max().unwrap_or(1);
+    let samples: u16 = file.find_tag_unsigned(Tag::SamplesPerPixel).ok()?.unwrap_or(1);
+    let of_pixel = (u64::from(bits) * u64::from(samples)).div_ceil(8);
+    let row = u64::from(file.chunk_dimensions().0).saturating_mul(of_pixel);
+    let is_jpeg = file.find_tag_unsigned(Tag::Compression).ok()? == Some(JPEG);
+    let of_part = if is_jpeg { jpeg::largest_frame(bytes).saturating_add(2 * bytes.len() as u64) } else { 0 };
+    Some(Needed { of_pixel, of_part: row.saturating_add(of_part) })
 }
 
 /// Whether the samples are numbers that have no shade of their own.
@@ -64,22 +132,9 @@ pub(super) fn is_scaled(bytes: &[u8]) -> bool {
 impl<'a> TiffImage<'a> {
     /// Reads the header. Images that the `image` crate knows give `None`.
     pub fn new(bytes: &'a [u8], most_bytes: u64) -> ImageResult<Option<Self>> {
-        let meaning = frames::tiff_field(bytes, MEANING);
-        let told = match meaning.as_ref().map(|field| field.value) {
-            Some(PALETTE) => Some(GREY),
-            Some(SIGNED_LAB | UNSIGNED_LAB) => Some(RGB),
-            _ => None,
-        };
-        let bytes = match (&meaning, told) {
-            (Some(field), Some(told)) => {
-                let mut copy = bytes.to_vec();
-                copy[field.low_byte] = told;
-                Cow::Owned(copy)
-            }
-            _ => Cow::Borrowed(bytes),
-        };
+        let meaning = frames::tiff_field(bytes, MEANING).map(|field| field.value);
         // The other decoder reports damage.
-        let Ok(file) = Decoder::new(Cursor::new(bytes)) else { return Ok(None) };
+        let Ok(file) = opened(bytes) else { return Ok(None) };
         let mut limits = Limits::default();
         let most = usize::try_from(most_bytes).unwrap_or(usize::MAX);
         (limits.decoding_buffer_size, limits.intermediate_buffer_size) = (most, most);
@@ -95,9 +150,18 @@ impl<'a> TiffImage<'a> {
         let colour = file.colortype().map_err(failed)?;
         let format = file.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().and_then(|formats| formats.first().copied());
         let is_unsigned = format.unwrap_or(1) == 1;
-        let samples = match (meaning.map(|field| field.value), colour) {
+        let samples = match (meaning, colour) {
             (Some(PALETTE), tiff::ColorType::Gray(bits @ (1 | 2 | 4 | 8))) => {
                 Samples::Packed { bits, colours: Some(palette(&mut file, bits)?) }
+            }
+            (Some(PALETTE), tiff::ColorType::Multiband { bit_depth: 8, num_samples: 2 }) => {
+                let extra = file.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
+                let has_alpha = extra.is_some_and(|extra| extra.first() == Some(&ALPHA));
+                Samples::Pairs { colours: palette(&mut file, 8)?, has_alpha }
+            }
+            (Some(PALETTE), tiff::ColorType::Gray(bits)) => return Err(failed(format!("palettes of {bits} bits are not supported"))),
+            (Some(PALETTE), tiff::ColorType::Multiband { num_samples, .. }) => {
+                return Err(failed(format!("palettes with {num_samples} channels are not supported")));
             }
             (_, tiff::ColorType::Gray(bits @ (2 | 4))) if is_unsigned => Samples::Packed { bits, colours: None },
             (_, tiff::ColorType::Gray(1 | 8 | 16)) if is_unsigned => return Ok(None),
@@ -115,32 +179,47 @@ impl<'a> TiffImage<'a> {
         Ok(Some(Self { file, size, samples }))
     }
 
-    fn pixels(mut self) -> ImageResult<Vec<u8>> {
+    fn write(mut self, buffer: &mut [u8]) -> ImageResult<()> {
         let mut stored = DecodingResult::U8(Vec::new());
         let layout = self.file.read_image_to_buffer(&mut stored).map_err(failed)?;
         if layout.planes > 1 {
             return Err(failed("channels that are stored apart are not supported"));
         }
         let width = self.size.0 as usize;
-        Ok(match (self.samples, stored) {
+        match (self.samples, stored) {
             (Samples::Packed { bits, colours: None }, DecodingResult::U8(bytes)) => {
                 let step = u8::MAX / (u8::MAX >> (8 - bits));
-                unpacked(&bytes, bits, width).map(|grey| grey * step).collect()
+                fill(buffer, unpacked(&bytes, bits, width).map(|grey| grey * step))
             }
             (Samples::Packed { bits, colours: Some(colours) }, DecodingResult::U8(bytes)) => {
-                let colour = |index: u8| colours.get(usize::from(index)).copied().unwrap_or_default();
-                unpacked(&bytes, bits, width).flat_map(colour).collect()
+                fill(buffer, unpacked(&bytes, bits, width).flat_map(|place| colour(&colours, place)))
             }
-            (Samples::GreyAlpha, DecodingResult::U8(bytes)) => bytes,
-            (Samples::GreyAlpha, DecodingResult::U16(words)) => words.iter().map(|word| word.to_be_bytes()[0]).collect(),
-            (Samples::YCbCr, DecodingResult::U8(bytes)) => bytes.as_chunks::<3>().0.iter().copied().flat_map(of_ycbcr).collect(),
+            (Samples::Pairs { colours, has_alpha }, DecodingResult::U8(bytes)) => {
+                let pixel = |[place, alpha]: &[u8; 2]| colour(&colours, *place).into_iter().chain(has_alpha.then_some(*alpha));
+                fill(buffer, bytes.as_chunks().0.iter().flat_map(pixel))
+            }
+            (Samples::GreyAlpha, DecodingResult::U8(bytes)) => fill(buffer, bytes.into_iter()),
+            (Samples::GreyAlpha, DecodingResult::U16(words)) => fill(buffer, words.iter().map(|word| word.to_be_bytes()[0])),
+            (Samples::YCbCr, DecodingResult::U8(bytes)) => fill(buffer, bytes.as_chunks().0.iter().copied().flat_map(of_ycbcr)),
             (Samples::Lab { is_signed }, DecodingResult::U8(bytes)) => {
-                bytes.as_chunks::<3>().0.iter().flat_map(|lab| of_lab(*lab, is_signed)).collect()
+                fill(buffer, bytes.as_chunks().0.iter().flat_map(|lab| of_lab(*lab, is_signed)))
             }
-            (Samples::Numbers, numbers) => scaled(&numbers),
-            _ => return Err(failed("its samples are not supported")),
-        })
+            (Samples::Numbers, numbers) => fill(buffer, scaled(&numbers)),
+            _ => Err(failed("its samples are not supported")),
+        }
     }
+}
+
+/// Writes pixels without collecting them first.
+fn fill(buffer: &mut [u8], mut pixels: impl Iterator<Item = u8>) -> ImageResult<()> {
+    for place in buffer {
+        *place = pixels.next().ok_or_else(|| failed("it has too few pixels"))?;
+    }
+    Ok(())
+}
+
+fn colour(colours: &[[u8; 3]], place: u8) -> [u8; 3] {
+    colours.get(usize::from(place)).copied().unwrap_or_default()
 }
 
 impl ImageDecoder for TiffImage<'_> {
@@ -152,7 +231,8 @@ impl ImageDecoder for TiffImage<'_> {
         match self.samples {
             Samples::Packed { colours: None, .. } | Samples::Numbers => ColorType::L8,
             Samples::GreyAlpha => ColorType::La8,
-            Samples::Packed { .. } | Samples::YCbCr | Samples::Lab { .. } => ColorType::Rgb8,
+            Samples::Pairs { has_alpha: true, .. } => ColorType::Rgba8,
+            Samples::Packed { .. } | Samples::Pairs { .. } | Samples::YCbCr | Samples::Lab { .. } => ColorType::Rgb8,
         }
     }
 
@@ -167,12 +247,7 @@ impl ImageDecoder for TiffImage<'_> {
     }
 
     fn read_image(self, buffer: &mut [u8]) -> ImageResult<()> {
-        let pixels = self.pixels()?;
-        if pixels.len() != buffer.len() {
-            return Err(failed("it has too few pixels"));
-        }
-        buffer.copy_from_slice(&pixels);
-        Ok(())
+        self.write(buffer)
     }
 
     fn read_image_boxed(self: Box<Self>, buffer: &mut [u8]) -> ImageResult<()> {
@@ -181,7 +256,7 @@ impl ImageDecoder for TiffImage<'_> {
 }
 
 /// The colours of a palette. All reds come first, then all greens, then all blues.
-fn palette(file: &mut Decoder<Cursor<Cow<'_, [u8]>>>, bits: u8) -> ImageResult<Vec<[u8; 3]>> {
+fn palette(file: &mut Decoder<Patched<'_>>, bits: u8) -> ImageResult<Vec<[u8; 3]>> {
     let map = file.find_tag_unsigned_vec::<u16>(Tag::ColorMap).map_err(failed)?.unwrap_or_default();
     let count = 1 << bits;
     if map.len() < 3 * count {
@@ -207,23 +282,10 @@ fn unpacked(bytes: &[u8], bits: u8, width: usize) -> impl Iterator<Item = u8> {
 }
 
 /// Shades of numbers: those up to 1 or 255 as they are, others from the least to the greatest.
-#[expect(clippy::cast_possible_truncation, reason = "shades need no more digits")]
-fn scaled(numbers: &DecodingResult) -> Vec<u8> {
-    let numbers: Vec<f32> = match numbers {
-        DecodingResult::U8(all) => all.iter().map(|one| f32::from(*one)).collect(),
-        DecodingResult::I8(all) => all.iter().map(|one| f32::from(*one)).collect(),
-        DecodingResult::U16(all) => all.iter().map(|one| f32::from(*one)).collect(),
-        DecodingResult::I16(all) => all.iter().map(|one| f32::from(*one)).collect(),
-        DecodingResult::F16(all) => all.iter().map(|one| one.to_f32()).collect(),
-        DecodingResult::U32(all) => all.iter().map(|one| *one as f32).collect(),
-        DecodingResult::I32(all) => all.iter().map(|one| *one as f32).collect(),
-        DecodingResult::U64(all) => all.iter().map(|one| *one as f32).collect(),
-        DecodingResult::I64(all) => all.iter().map(|one| *one as f32).collect(),
-        DecodingResult::F32(all) => all.clone(),
-        DecodingResult::F64(all) => all.iter().map(|one| *one as f32).collect(),
-    };
-    let is_float = numbers.iter().any(|number| number.fract() != 0.0);
-    let finite = || numbers.iter().copied().filter(|number| number.is_finite());
+fn scaled(numbers: &DecodingResult) -> impl Iterator<Item = u8> {
+    let all = || (0..).map_while(|at| number(numbers, at));
+    let is_float = all().any(|number| number.fract() != 0.0);
+    let finite = || all().filter(|number| number.is_finite());
     let (least, most) = (finite().fold(f32::MAX, f32::min), finite().fold(f32::MIN, f32::max));
     let (from, to) = match (least >= 0.0, most) {
         (true, most) if is_float && most <= 1.0 => (0.0, 1.0),
@@ -231,7 +293,24 @@ fn scaled(numbers: &DecodingResult) -> Vec<u8> {
         _ => (least, most),
     };
     let range = (to - from).max(f32::MIN_POSITIVE);
-    numbers.iter().map(|number| byte((number - from) / range)).collect()
+    (0..).map_while(|at| number(numbers, at)).map(move |number| byte((number - from) / range))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "shades need no more digits")]
+fn number(numbers: &DecodingResult, at: usize) -> Option<f32> {
+    Some(match numbers {
+        DecodingResult::U8(all) => f32::from(*all.get(at)?),
+        DecodingResult::I8(all) => f32::from(*all.get(at)?),
+        DecodingResult::U16(all) => f32::from(*all.get(at)?),
+        DecodingResult::I16(all) => f32::from(*all.get(at)?),
+        DecodingResult::F16(all) => all.get(at)?.to_f32(),
+        DecodingResult::U32(all) => *all.get(at)? as f32,
+        DecodingResult::I32(all) => *all.get(at)? as f32,
+        DecodingResult::U64(all) => *all.get(at)? as f32,
+        DecodingResult::I64(all) => *all.get(at)? as f32,
+        DecodingResult::F32(all) => *all.get(at)?,
+        DecodingResult::F64(all) => *all.get(at)? as f32,
+    })
 }
 
 /// A share of full light. No number is black.

@@ -363,6 +363,12 @@ fn tiffs_of_every_kind_have_their_colours() {
     let colours = [[255, 0, 0], [255, 0, 0], [255, 0, 0], [255, 0, 0]];
     assert_eq!(near(sent_row(2, 1, 3, &[(320, palette.clone())], &[0b0000_0000]), colours), None);
     assert_eq!(near(sent_row(2, 1, 3, &[(320, palette)], &[0b1111_1111]), [grey(128); 4]), None);
+    let red: Vec<u16> = [vec![0xFFFF], vec![0; 767]].concat();
+    // The second sample counts only if it is alpha.
+    for (meaning, alpha, expected) in [(0, 0, [255, 0, 0]), (2, 255, [255, 0, 0]), (2, 0, [255; 3])] {
+        let fields = [(320, red.clone()), (338, vec![meaning])];
+        assert_eq!(near(sent_row(8, 2, 3, &fields, &[0, alpha].repeat(4)), [expected; 4]), None);
+    }
     assert_eq!(near(sent_row(4, 1, 1, &[], &[0xFF, 0xFF]), [grey(255); 4]), None);
     assert_eq!(near(sent_row(4, 1, 0, &[], &[0xAA, 0xAA]), [grey(85); 4]), None);
     assert_eq!(near(sent_row(8, 2, 1, &[(338, vec![2])], &[90, 255, 90, 255, 90, 255, 90, 255]), [grey(90); 4]), None);
@@ -386,4 +392,31 @@ fn a_tiff_that_cannot_be_read_says_why() {
     assert!(bands.contains("5 channels of 8 bits are not supported. Save it as PNG"), "{bands}");
     let palette = message(&[(258, vec![8]), (262, vec![3]), (277, vec![1])]);
     assert!(palette.contains("its palette is missing"), "{palette}");
+    let three = message(&[(258, vec![8; 3]), (262, vec![3]), (277, vec![3]), (338, vec![0, 0]), (320, vec![0; 768])]);
+    assert!(three.contains("palettes with 3 channels are not supported"), "{three}");
+}
+
+#[test]
+fn the_memory_estimate_of_tiffs_covers_samples_and_pixels() {
+    const PIXELS: usize = 4 * 8;
+    for (bits, samples, meaning, more, of_pixel) in [
+        (64, 1, 1, vec![(339, vec![3])], 8 + 1),
+        (32, 1, 1, vec![(339, vec![2])], 4 + 1),
+        (8, 1, 3, vec![(320, vec![0xFFFF; 768])], 1 + 3),
+        (8, 2, 3, vec![(320, vec![0xFFFF; 768]), (338, vec![2])], 2 + 4 + 3),
+        (16, 2, 1, vec![(338, vec![2])], 4 + 2 + 1),
+        (8, 3, 8, vec![], 3 + 3),
+        (16, 4, 5, vec![], 8 + 6 + 3),
+    ] {
+        let mut fields = vec![(258, vec![bits; samples]), (262, vec![meaning]), (277, vec![u16::try_from(samples).unwrap()])];
+        fields.extend(more);
+        let file = tiff(4, &fields, &[0; PIXELS * 8]);
+        let peak = peak_memory(&file, Sniffed::Image(ImageKind::Tiff));
+        assert!((PIXELS * of_pixel..PIXELS * of_pixel * 4).contains(&peak), "{bits} {samples} {meaning}: {peak}");
+    }
+    // The size of a JPEG image inside counts, and not only that of the page.
+    let image = jpeg(&flag(400, 300));
+    let fields = [(258, vec![8; 3]), (259, vec![7]), (262, vec![6]), (277, vec![3])];
+    let peak = peak_memory(&tiff(4, &fields, &image), Sniffed::Image(ImageKind::Tiff));
+    assert!(peak > 400 * 300 * 3, "{peak}");
 }
