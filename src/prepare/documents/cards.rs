@@ -49,10 +49,11 @@ fn read_vcf(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
     entries(bytes, CARDS)
 }
 
-/// The events of a calendar as text, if there are any.
-pub(super) fn calendar(bytes: &[u8]) -> Option<String> {
-    match entries(bytes, CALENDAR).ok()?.pages.pop()? {
-        Page::Text(text) => Some(text),
+/// The events of a calendar as text, if there are any, and its notes.
+pub(super) fn calendar(bytes: &[u8]) -> Option<(String, Vec<String>)> {
+    let mut extract = entries(bytes, CALENDAR).ok()?;
+    match extract.pages.pop()? {
+        Page::Text(text) => Some((text, extract.notes)),
         Page::Image(_) => None,
     }
 }

@@ -18,6 +18,9 @@ const ANCHOR: usize = 30;
 const AUTHOR: usize = 20;
 /// Maximum number of comments.
 const MOST: usize = 10_000;
+/// Maximum characters of a comment, and maximum number of pieces of a text.
+const LONGEST: usize = 1 << 16;
+const MOST_PIECES: usize = 100_000;
 /// Maximum characters of the text before an anchor that are shown.
 const BEFORE: usize = 60;
 
@@ -43,9 +46,15 @@ pub(super) fn comments(document: &[u8], table: &[u8]) -> Vec<String> {
     let start: usize = LENGTHS.iter().map(|length| offset(document, *length)).sum();
     let count = (anchors.len().saturating_sub(4) / (ANCHOR + 4)).min(MOST);
     let read = |from: usize, to: usize| plain(&text(document, &pieces, from, to));
+    // A file has no more characters than bytes, whatever its pieces say.
+    let (mut end, mut left) = (start, document.len());
     let comment = |number: usize| {
         let [from, to] = [number, number + 1].map(|at| start.saturating_add(offset(texts, at * 4)));
-        let words = read(from, to).split_whitespace().collect::<Vec<_>>().join(" ");
+        // Each comment begins behind the one before.
+        let from = from.max(end);
+        end = to.max(end);
+        let words = read(from, to.min(from.saturating_add(left))).split_whitespace().collect::<Vec<_>>().join(" ");
+        left = left.saturating_sub(words.len());
         let author = short(anchors, (count + 1) * 4 + number * ANCHOR + AUTHOR);
         let by = authors.get(usize::from(author)).filter(|name| !name.is_empty()).map(|name| format!(" by {name}")).unwrap_or_default();
         let anchor = offset(anchors, number * 4);
@@ -63,7 +72,7 @@ fn pieces(mut table: &[u8]) -> Vec<Piece> {
         table = table.get(3 + usize::from(short(table, 1))..).unwrap_or_default();
     }
     let Some(list) = table.get(5..).filter(|_| table[0] == 2) else { return Vec::new() };
-    let count = list.len().min(offset(table, 1)).saturating_sub(4) / 12;
+    let count = (list.len().min(offset(table, 1)).saturating_sub(4) / 12).min(MOST_PIECES);
     let piece = |number: usize| {
         let place = long(list, (count + 1) * 4 + number * 8 + 2);
         let (is_narrow, at) = (place & 0x4000_0000 != 0, (place & 0x3FFF_FFFF) as usize);
@@ -72,10 +81,14 @@ fn pieces(mut table: &[u8]) -> Vec<Piece> {
     (0..count).map(piece).collect()
 }
 
-/// The characters from one position to another.
+/// The characters from one position to another, at most [`LONGEST`].
 fn text(document: &[u8], pieces: &[Piece], from: usize, to: usize) -> String {
     let mut text = String::new();
+    let to = to.min(from.saturating_add(LONGEST));
     for piece in pieces {
+        if text.len() >= LONGEST {
+            break;
+        }
         let (first, last) = (from.max(piece.from), to.min(piece.to));
         if first >= last {
             continue;
@@ -173,6 +186,28 @@ mod tests {
         let (document, table) = document();
         assert_eq!(comments(&document, &table), ["Comment by Bob after \"The price\": zu höch."]);
         assert_eq!(comments(&document[..0x40], &table), Vec::<String>::new());
+    }
+
+    #[test]
+    fn comments_have_no_more_text_than_the_file() {
+        let (mut document, _) = document();
+        let mut table = Vec::new();
+        let length = u32::try_from(document.len() - 0x400).unwrap();
+        // Each piece has the same bytes, and each comment has all pieces.
+        let count = 500;
+        let ends: Vec<u32> = (0..=count).map(|piece| piece * length).collect();
+        let piece = [&[0, 0][..], &(0x4000_0000_u32 | 0x800).to_le_bytes(), &[0, 0]].concat();
+        let list = [numbers(&ends), piece.repeat(count as usize)].concat();
+        let clx = [&[2][..], &u32::try_from(list.len()).unwrap().to_le_bytes(), &list].concat();
+        let anchors = vec![0; (count as usize) * (ANCHOR + 4) + 4];
+        let texts: Vec<u32> = (0..=count).map(|comment| (comment % 2) * count * length).collect();
+        for (header, part) in [(PIECES, clx), (ANCHORS, anchors), (TEXTS, numbers(&texts))] {
+            document[header..header + 4].copy_from_slice(&u32::try_from(table.len()).unwrap().to_le_bytes());
+            document[header + 4..header + 8].copy_from_slice(&u32::try_from(part.len()).unwrap().to_le_bytes());
+            table.extend(part);
+        }
+        let all: usize = comments(&document, &table).iter().map(String::len).sum();
+        assert!(all > 0 && all < 2 * document.len(), "{all} of {}", document.len());
     }
 
     proptest::proptest! {

@@ -8,6 +8,9 @@ use encoding_rs::Encoding;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+/// Maximum bytes of a parameter.
+const LONGEST_VALUE: usize = 200;
+
 /// A mail whose headers can be read.
 pub(super) struct Headers<'m> {
     pub mail: Cow<'m, [u8]>,
@@ -61,12 +64,12 @@ fn converted<'b>(block: &'b [u8], declared: Option<&'static Encoding>) -> (Cow<'
     (Cow::Owned(found.text.into_owned().into_bytes()), guessed)
 }
 
-/// The values of a parameter such as `charset` anywhere in a mail.
+/// The values of a parameter such as `charset` anywhere in a mail, without what is too long for one.
 fn parameters<'m>(mail: &'m [u8], name: &[u8]) -> impl Iterator<Item = &'m [u8]> {
     let is_named = |at: &usize| at.checked_sub(name.len()).is_some_and(|from| mail[from..*at].eq_ignore_ascii_case(name));
     let places: Vec<usize> = memchr::memchr_iter(b'=', mail).filter(is_named).collect();
     places.into_iter().map(move |at| {
-        let value = &mail[at + 1..];
+        let value = &mail[at + 1..mail.len().min(at + LONGEST_VALUE)];
         match value.strip_prefix(b"\"") {
             Some(quoted) => &quoted[..quoted.iter().position(|byte| matches!(byte, b'"' | b'\n')).unwrap_or(quoted.len())],
             None => &value[..value.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b';').unwrap_or(value.len())],
@@ -78,9 +81,11 @@ fn boundaries(mail: &[u8]) -> HashSet<&[u8]> {
     parameters(mail, b"boundary").filter(|boundary| !boundary.is_empty()).collect()
 }
 
-/// The first declared encoding other than ASCII and UTF-8.
+/// The first declared encoding other than UTF-8 in which headers are readable.
 fn charset(mail: &[u8]) -> Option<&'static Encoding> {
-    parameters(mail, b"charset").filter_map(Encoding::for_label).find(|encoding| *encoding != encoding_rs::UTF_8)
+    parameters(mail, b"charset")
+        .filter_map(Encoding::for_label)
+        .find(|encoding| *encoding != encoding_rs::UTF_8 && encoding.is_ascii_compatible())
 }
 
 fn is_attached_mail(block: &[u8]) -> bool {

@@ -133,6 +133,8 @@ pub(super) struct Mail {
     unread: usize,
     guessed: bool,
     cut: bool,
+    /// Notes of invitations, which are text of the mail.
+    of_calendars: Vec<String>,
 }
 
 impl Mail {
@@ -165,6 +167,11 @@ impl Mail {
         }
         if self.hidden {
             notes.push(verdict::HIDDEN.to_owned());
+        }
+        for note in &self.of_calendars {
+            if !notes.contains(note) {
+                notes.push(note.clone());
+            }
         }
         notes
     }
@@ -228,8 +235,10 @@ impl Mail {
                 }
                 _ => {
                     let calendar = Some(part).filter(|part| !self.apart && kind(part) == "text/calendar");
-                    if let Some(text) = calendar.and_then(|part| cards::calendar(attached::content(part, message))) {
+                    if let Some((text, notes)) = calendar.and_then(|part| cards::calendar(attached::content(part, message))) {
                         self.body(&text);
+                        self.of_calendars.extend(notes);
+                        continue;
                     }
                     files.push((attached::name(part), kind(part), attached::content(part, message).len()));
                 }
@@ -266,7 +275,7 @@ impl Mail {
 fn is_cut(part: &MessagePart, raw: &[u8]) -> bool {
     let Some(boundary) = part.content_type().and_then(|kind| kind.attribute("boundary")) else { return false };
     let end = format!("--{boundary}--");
-    matches!(part.body, PartType::Multipart(_)) && !raw.windows(end.len()).any(|window| window == end.as_bytes())
+    matches!(part.body, PartType::Multipart(_)) && memchr::memmem::find(raw, end.as_bytes()).is_none()
 }
 
 fn kind(part: &MessagePart) -> String {
