@@ -99,9 +99,11 @@ impl Table {
         }
     }
 
-    /// Repeats the last row.
+    /// Repeats the last row, unless it is empty or long as it will be written.
     pub fn repeat_row(&mut self, times: usize) {
-        if let Some(row) = self.rows.last().filter(|row| row.iter().map(String::len).sum::<usize>() <= LONGEST_CELL).cloned() {
+        let written = |row: &&Vec<String>| row.iter().map(|cell| cell.len() + 3).sum::<usize>();
+        let is_short = |row: &&Vec<String>| row.iter().any(|cell| !cell.is_empty()) && written(row) <= LONGEST_CELL;
+        if let Some(row) = self.rows.last().filter(is_short).cloned() {
             self.rows.extend(std::iter::repeat_n(row, times.clamp(1, SPAN) - 1));
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Select {
 #[derive(Debug)]
 struct Choice {
     text: String,
+    /// The text that browsers show instead.
+    label: Option<String>,
     is_chosen: bool,
 }
 
@@ -37,13 +39,13 @@ impl Select {
         Self { is_list: attribute("multiple").is_some() || shows_several(), ..Self::default() }
     }
 
-    /// Begins an option. `label` counts if it has no text.
+    /// Begins an option. Browsers show a label instead of the text.
     pub fn option(&mut self, label: Option<String>, is_chosen: bool) {
         self.end_option();
         if self.options.len() < MOST_OPTIONS {
-            self.options.push(Choice { text: String::new(), is_chosen });
+            let label = label.filter(|label| !label.trim().is_empty());
+            self.options.push(Choice { text: String::new(), label, is_chosen });
             self.in_option = true;
-            self.text(&label.unwrap_or_default());
         }
     }
 
@@ -59,7 +61,7 @@ impl Select {
 
     /// The lines that the field shows: its options with boxes, or the chosen one.
     pub fn lines(&self) -> Vec<String> {
-        let text = |option: &Choice| option.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = |option: &Choice| option.label.as_ref().unwrap_or(&option.text).split_whitespace().collect::<Vec<_>>().join(" ");
         if self.is_list {
             return self.options.iter().map(|option| format!("{} {}", BOXES[usize::from(option.is_chosen)], text(option))).collect();
         }

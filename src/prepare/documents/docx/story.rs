@@ -170,7 +170,7 @@ impl Word {
                 story.skipping = Some((deleted.to_owned(), 1));
             }
             "trPr" => story.in_row_properties = true,
-            "gridBefore" if story.in_row_properties => {
+            "gridBefore" if story.in_row_properties && number(tag, "w:val") != Some(0) => {
                 story.markdown.cell(number(tag, "w:val").unwrap_or(1), 1);
                 story.markdown.close_cell();
             }

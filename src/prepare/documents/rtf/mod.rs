@@ -357,9 +357,7 @@ impl Page {
         if !sign.is_empty() {
             return self.write(sign);
         }
-        if matches!(word, "par" | "page" | "sect" | "cell" | "row") {
-            self.number = None;
-        }
+        let number = self.number.take_if(|_| matches!(word, "par" | "page" | "sect" | "cell" | "row"));
         match word {
             "par" | "page" | "sect" | "column" => self.ended = true,
             "line" | "softline" | "nestrow" => self.markdown.line(),
@@ -369,6 +367,7 @@ impl Page {
                 let is_extra = !self.edges.is_empty() && self.cells >= self.edges.len() && self.markdown.between_cells();
                 if !is_extra {
                     self.in_table();
+                    self.number_alone(number);
                     self.markdown.close_cell();
                 }
             }

@@ -6,6 +6,8 @@ use crate::prepare::documents::symbols;
 
 /// The first code of symbol fonts in Unicode's private use area.
 const SYMBOLS: u32 = 0xF000;
+/// Maximum characters of the name of a font.
+const LONGEST_NAME: usize = 100;
 
 impl Page {
     /// Adds a UTF-16 unit, given as a signed number.
@@ -27,10 +29,10 @@ impl Page {
     pub(super) fn flush_bytes(&mut self) {
         if !self.bytes.is_empty() {
             let bytes = std::mem::take(&mut self.bytes);
-            let (encoding, font) = (self.group().encoding, self.font_name());
-            if symbols::is_symbol_font(&font) && !self.group().in_fonts {
+            let (encoding, in_fonts) = (self.group().encoding, self.group().in_fonts);
+            if !in_fonts && symbols::is_symbol_font(self.font_name()) {
                 let codes = bytes.iter().map(|byte| char::from_u32(SYMBOLS + u32::from(*byte)).unwrap_or(' '));
-                return self.signs(&font, &codes.collect::<String>());
+                return self.signs(&codes.collect::<String>());
             }
             self.write(&encoding.decode_without_bom_handling(&bytes).0);
         }
@@ -40,24 +42,24 @@ impl Page {
         if !self.units.is_empty() {
             let text = String::from_utf16_lossy(&std::mem::take(&mut self.units));
             if text.contains(symbols::is_code) {
-                let font = self.font_name();
-                return self.signs(&font, &text);
+                return self.signs(&text);
             }
             self.write(&text);
         }
     }
 
-    fn font_name(&mut self) -> String {
-        let font = self.group().font;
-        self.font_names.get(&font).map(|name| name.trim().trim_end_matches(';').to_owned()).unwrap_or_default()
+    fn font_name(&self) -> &str {
+        let name = self.groups.last().and_then(|group| self.font_names.get(&group.font));
+        name.map(|name| name.trim().trim_end_matches(';')).unwrap_or_default()
     }
 
     /// Writes the signs of a symbol font.
-    fn signs(&mut self, font: &str, codes: &str) {
+    fn signs(&mut self, codes: &str) {
         // The shape of a bullet says nothing.
         if self.group().in_number {
             return self.write("•");
         }
+        let font = self.font_name();
         let signs: Vec<Option<char>> = codes.chars().map(|code| symbols::typed(font, code)).collect();
         if !self.group().is_silent() {
             self.symbols += signs.iter().filter(|sign| sign.is_none()).count();
@@ -73,7 +75,8 @@ impl Page {
         }
         let group = self.group();
         if group.in_fonts && !group.skipped {
-            self.font_names.entry(self.font).or_default().push_str(text);
+            let name = self.font_names.entry(self.font).or_default();
+            name.extend(text.chars().take(LONGEST_NAME.saturating_sub(name.len())));
             return;
         }
         if group.in_styles {
@@ -116,6 +119,15 @@ impl Page {
         let number = self.number.take();
         let beginning = self.lists.begin(number.as_deref());
         match (beginning, self.headings.level.filter(|_| !self.table)) {
+            // A cell inside a cell, or a column, begins no paragraph of its own.
+            (Beginning::Nothing, _) => {
+                if ended {
+                    self.markdown.paragraph();
+                }
+                if let Some(number) = number.filter(|number| number.contains(char::is_alphanumeric)) {
+                    self.markdown.text(&format!(" {} ", number.trim()));
+                }
+            }
             (Beginning::Paragraph, Some(level)) => self.markdown.heading(level),
             (Beginning::Item(_, number), Some(level)) => {
                 self.markdown.heading(level);
@@ -126,6 +138,16 @@ impl Page {
             (Beginning::Item(level, number), None) => self.markdown.list_line(level, &number),
             _ if ended => self.markdown.paragraph(),
             _ => {}
+        }
+    }
+
+    /// Writes the number of a cell that has no other text.
+    pub(super) fn number_alone(&mut self, number: Option<String>) {
+        if let Some(number) = number.filter(|number| number.contains(char::is_alphanumeric)) {
+            // The number counts for the next items.
+            drop(self.lists.begin(None));
+            self.lists.note("cell", 0);
+            self.markdown.text(number.trim());
         }
     }
 
