@@ -6,7 +6,7 @@
 
 use super::bounded::Bounded;
 use super::{encoding, verdict};
-use crate::model::Failure;
+use crate::model::{Failure, FailureCode};
 use std::io::{self, Cursor, Read};
 use zip::result::{ZipError, ZipResult};
 use zip::unstable::read::ZipIterable;
@@ -100,6 +100,14 @@ impl<'a> Archive<'a> {
         Ok(self.bytes(name)?.map(|bytes| encoding::decode(&bytes).text.into_owned()))
     }
 
+    /// Reads an entry as text that a document can do without; `None` if it is missing or damaged.
+    pub fn optional(&mut self, name: &str) -> Result<Option<String>, Failure> {
+        match self.text(name) {
+            Err(failure) if failure.code != FailureCode::PrepareLimit => Ok(None),
+            text => text,
+        }
+    }
+
     /// Reads an entry; `None` if it does not exist.
     pub fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
@@ -120,7 +128,7 @@ impl<'a> Archive<'a> {
     pub fn measure(mut self) -> Result<(), Failure> {
         for index in 0..self.zip.len() {
             match self.unpack(index, &mut io::sink()) {
-                Err(failure) if failure.code != crate::model::FailureCode::Undecodable => return Err(failure),
+                Err(failure) if failure.code != FailureCode::Undecodable => return Err(failure),
                 _ => {}
             }
         }

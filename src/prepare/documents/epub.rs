@@ -5,7 +5,7 @@
 
 use super::archive::{self, Archive};
 use super::markdown::Markdown;
-use super::style_sheet::MOST_BYTES;
+use super::style_sheet::Sheet;
 use super::xml::{self, Node, attribute};
 use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, parts, verdict};
 use crate::model::{Failure, FailureCode};
@@ -14,6 +14,8 @@ use std::collections::HashMap;
 pub(super) const READER: Reader = Reader { format: "epub", name: NAME, recognises, read };
 
 const NAME: &str = "an EPUB book";
+/// Maximum bytes of the style sheets of a book. Further ones are ignored.
+const MOST_BYTES: usize = 1 << 20;
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
     let damaged = extension == "epub";
@@ -45,16 +47,12 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         return Err(Failure::new(FailureCode::Encrypted, message));
     }
     let (mut texts, mut notes, mut hidden) = (vec![book.head()], Vec::new(), false);
-    let mut styles = String::new();
-    for sheet in place(&book.sheets) {
-        if let Some(text) = archive.text(&sheet)?.filter(|text| styles.len() + text.len() <= MOST_BYTES) {
-            styles.push_str(&text);
-        }
-    }
+    let mut styles = Styles::default();
     for chapter in &chapters {
         match archive.text(chapter)? {
             Some(text) => {
-                let (text, part_hidden) = html::styled(&text, &styles);
+                let linked = styles.linked(&text, chapter, &mut archive)?;
+                let (text, part_hidden) = html::styled(&text, linked);
                 hidden |= part_hidden;
                 texts.push(text);
             }
@@ -79,6 +77,35 @@ fn damaged(error: impl std::fmt::Display) -> Failure {
     verdict::damaged(NAME, error)
 }
 
+/// The style sheets of a book that its chapters link, by their names.
+#[derive(Default)]
+struct Styles {
+    sheets: HashMap<String, Sheet>,
+    bytes: usize,
+}
+
+impl Styles {
+    /// The rules of the style sheets that a chapter links. Missing and damaged ones have none.
+    fn linked(&mut self, text: &str, chapter: &str, archive: &mut Archive) -> Result<Sheet, Failure> {
+        let folder = chapter.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut linked = Sheet::default();
+        for address in html::linked(text) {
+            let name = parts::join(folder, &plain(&address));
+            if !self.sheets.contains_key(&name) {
+                let css = archive.optional(&name)?.filter(|css| self.bytes + css.len() <= MOST_BYTES).unwrap_or_default();
+                self.bytes += css.len();
+                let mut sheet = Sheet::default();
+                sheet.learn(&css);
+                self.sheets.insert(name.clone(), sheet);
+            }
+            if let Some(sheet) = self.sheets.get(&name) {
+                linked.join(sheet);
+            }
+        }
+        Ok(linked)
+    }
+}
+
 /// The metadata and the contents of the package.
 #[derive(Default)]
 struct Book {
@@ -86,8 +113,6 @@ struct Book {
     authors: Vec<String>,
     /// Files in reading order.
     chapters: Vec<String>,
-    /// Its style sheets.
-    sheets: Vec<String>,
     pictures: usize,
 }
 
@@ -104,9 +129,6 @@ impl Book {
                     "creator" => book.authors.push(String::new()),
                     "item" => {
                         book.pictures += usize::from(attribute(tag, "media-type").is_some_and(|kind| kind.starts_with("image/")));
-                        if attribute(tag, "media-type").as_deref() == Some("text/css") {
-                            book.sheets.extend(attribute(tag, "href"));
-                        }
                         files.extend(attribute(tag, "id").zip(attribute(tag, "href")));
                     }
                     "itemref" => order.extend(attribute(tag, "idref")),

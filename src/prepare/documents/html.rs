@@ -8,7 +8,7 @@
 //! broken nesting almost so.
 
 use super::encoding::{self, Decoded};
-use super::style_sheet::Sheet;
+use super::style_sheet::{self, Sheet};
 use super::tags::converted;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
 use crate::model::Failure;
@@ -96,11 +96,16 @@ fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
 
 /// Converts a page to Markdown. The flag reports hidden text.
 pub(super) fn markdown(html: &str) -> (String, bool) {
-    styled(html, "")
+    styled(html, Sheet::default())
 }
 
-/// Converts a page that has the style sheets `linked`. The flag reports hidden text.
-pub(super) fn styled(html: &str, linked: &str) -> (String, bool) {
+/// The addresses of the style sheets that the head of a page links.
+pub(super) fn linked(html: &str) -> Vec<String> {
+    style_sheet::linked(&tamed(html.split("<body").next().unwrap_or(html)))
+}
+
+/// Converts a page that links the rules `linked`. The flag reports hidden text.
+pub(super) fn styled(html: &str, linked: Sheet) -> (String, bool) {
     let html = &*tamed(html);
     let sheet = Rc::new(Sheet::of(html, linked));
     let mut page = converted(html, true, &sheet);

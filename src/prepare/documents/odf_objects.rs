@@ -10,12 +10,12 @@ use std::collections::HashMap;
 /// Maximum copies of a cell. Sheets repeat the last one up to their edge.
 const COPIES: usize = 16;
 
-/// The texts of the objects of an archive by name.
+/// The texts of the objects of an archive by name. Damaged ones are left out.
 pub(super) fn texts(archive: &mut Archive) -> Result<HashMap<String, String>, Failure> {
     let names: Vec<String> = archive.names().filter_map(|name| name.strip_suffix("/content.xml").map(str::to_owned)).collect();
     let mut texts = HashMap::new();
     for name in names {
-        if let Some(content) = archive.text(&format!("{name}/content.xml"))? {
+        if let Some(content) = archive.optional(&format!("{name}/content.xml"))? {
             let text = text(&content);
             texts.insert(name, text);
         }
@@ -36,42 +36,64 @@ pub(super) fn write(body: &mut Markdown, text: &str) {
 
 /// The text of an object: its formula, or its titles and tables.
 fn text(content: &str) -> String {
-    let mut math = MathMl::default();
-    let (mut formula, mut in_math, mut in_text) = (None, false, false);
-    let (mut markdown, mut copies) = (Markdown::new(), 1);
-    let _damage = xml::read(content, |node| match node {
-        Node::Open(tag) => match xml::local(tag.name().as_ref()) {
-            name if in_math || name == "math" => {
-                in_math = true;
-                math.open(name, |name| attribute(tag, name));
-            }
-            "p" => {
-                markdown.paragraph();
-                in_text = true;
-            }
-            "table" => markdown.open_table(),
-            "table-row" => markdown.row(),
-            "table-cell" | "covered-table-cell" => {
-                copies = number(tag, "table:number-columns-repeated").unwrap_or(1).min(COPIES);
-                markdown.cell(1, 1);
-            }
-            _ => {}
-        },
-        Node::Close(name) => match xml::local(name) {
-            name if in_math => {
-                if let Some(whole) = math.close(name) {
-                    (formula, in_math) = (Some(whole), false);
+    let mut object = Object::new();
+    let _damage = xml::read(content, |node| object.take(node));
+    object.finish()
+}
+
+/// An object that is being read.
+pub(super) struct Object {
+    math: MathMl,
+    formula: Option<String>,
+    in_math: bool,
+    in_text: bool,
+    markdown: Markdown,
+    copies: usize,
+}
+
+impl Object {
+    pub fn new() -> Self {
+        Self { math: MathMl::default(), formula: None, in_math: false, in_text: false, markdown: Markdown::new(), copies: 1 }
+    }
+
+    pub fn take(&mut self, node: Node) {
+        match node {
+            Node::Open(tag) => match xml::local(tag.name().as_ref()) {
+                name if self.in_math || name == "math" => {
+                    self.in_math = true;
+                    self.math.open(name, |name| attribute(tag, name));
                 }
-            }
-            "p" => in_text = false,
-            "table" => markdown.close_table(),
-            "table-cell" | "covered-table-cell" => markdown.close_repeated_cell(copies),
-            _ => {}
-        },
-        Node::Text(text) if in_math => math.text(text),
-        Node::Text(text) if in_text => markdown.text(text),
-        Node::Text(_) => {}
-    });
-    // The picture of a formula has its source too.
-    formula.unwrap_or_else(|| markdown.finish())
+                "p" => {
+                    self.markdown.paragraph();
+                    self.in_text = true;
+                }
+                "table" => self.markdown.open_table(),
+                "table-row" => self.markdown.row(),
+                "table-cell" | "covered-table-cell" => {
+                    self.copies = number(tag, "table:number-columns-repeated").unwrap_or(1).min(COPIES);
+                    self.markdown.cell(1, 1);
+                }
+                _ => {}
+            },
+            Node::Close(name) => match xml::local(name) {
+                name if self.in_math => {
+                    if let Some(whole) = self.math.close(name) {
+                        (self.formula, self.in_math) = (Some(whole), false);
+                    }
+                }
+                "p" => self.in_text = false,
+                "table" => self.markdown.close_table(),
+                "table-cell" | "covered-table-cell" => self.markdown.close_repeated_cell(self.copies),
+                _ => {}
+            },
+            Node::Text(text) if self.in_math => self.math.text(text),
+            Node::Text(text) if self.in_text => self.markdown.text(text),
+            Node::Text(_) => {}
+        }
+    }
+
+    pub fn finish(self) -> String {
+        // The picture of a formula has its source too.
+        self.formula.unwrap_or_else(|| self.markdown.finish())
+    }
 }

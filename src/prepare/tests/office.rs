@@ -538,6 +538,12 @@ fn replaced(bytes: &[u8], name: &str, text: &str) -> Vec<u8> {
     archive(&entries.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>())
 }
 
+/// Damages the first byte of a file in an archive.
+pub(super) fn damage(archive: &mut [u8], name: &[u8]) {
+    let at = archive.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+    archive[at] ^= 0xFF;
+}
+
 #[test]
 fn other_archives_and_compound_files_stay_unsupported() {
     assert_eq!(read(&archive(&[("a.txt", "hello")]), "zip").0, "");

@@ -1,6 +1,6 @@
 //! Tests of text outside the main flow of Office documents.
 
-use super::office::{archive, odf, pages, read, relations, word};
+use super::office::{archive, damage, odf, pages, read, relations, word};
 
 fn p(inner: &str) -> String {
     format!("<w:p>{inner}</w:p>")
@@ -127,7 +127,7 @@ fn damaged_relations_of_word_lose_only_their_target() {
 fn rows_of_word_begin_behind_the_columns_they_skip() {
     let cell = |text: &str| format!("<w:tc>{}</w:tc>", p(&run(text)));
     let rows = format!(
-        "<w:tr><w:trPr><w:gridBefore w:val='1'/></w:trPr>{}{}</w:tr><w:tr>{}{}{}</w:tr>",
+        "<w:tr><w:trPr><w:gridBefore w:val='1'/></w:trPr>{}{}</w:tr><w:tr><w:trPr><w:gridBefore w:val='0'/></w:trPr>{}{}{}</w:tr>",
         cell("B"),
         cell("C"),
         cell("1"),
@@ -185,4 +185,46 @@ fn charts_and_formulas_of_open_documents_are_read() {
     let extract = read(&file, "").1.unwrap();
     assert_eq!(pages(&file), "Is x^2 so?\n\nSales\n\n|  | Q1 |\n| --- | --- |\n| East | 1 |");
     assert_eq!(extract.notes, [""; 0]);
+    // The same in one file, and with an object that several frames name.
+    let inner = |object: &str| format!("<draw:frame><draw:object>{object}</draw:object><draw:image/></draw:frame>");
+    let chart = format!("<office:document><office:body>{chart}</office:body></office:document>");
+    let flat = format!(
+        "<?xml version='1.0'?><office:document office:mimetype='application/vnd.oasis.opendocument.text'><office:body><office:text>\
+         <text:p>Is {} so?</text:p><text:p>{}</text:p></office:text></office:body></office:document>",
+        inner("<math><semantics><msup><mi>x</mi><mn>2</mn></msup><annotation>x^2</annotation></semantics></math>"),
+        inner(&chart)
+    );
+    assert_eq!(read(flat.as_bytes(), "").0, "fodt");
+    assert_eq!(pages(flat.as_bytes()), pages(&file));
+    assert_eq!(read(flat.as_bytes(), "").1.unwrap().notes, [""; 0]);
+    let often = format!("<office:text><text:p>a {}</text:p></office:text>", object("Object 1").repeat(3));
+    let copies = archive(&[
+        ("mimetype", "application/vnd.oasis.opendocument.text"),
+        ("content.xml", &format!("<office:document-content><office:body>{often}</office:body></office:document-content>")),
+        ("Object 1/content.xml", "<math><mi>x</mi></math>"),
+    ]);
+    assert_eq!(pages(&copies), "a x");
+}
+
+#[test]
+fn a_damaged_chart_loses_only_itself() {
+    let content = "<office:document-content><office:body><office:text><text:p>the text<draw:frame><draw:object xlink:href='./Object 1'/></draw:frame></text:p>\
+                   </office:text></office:body></office:document-content>";
+    let mut file = archive(&[
+        ("mimetype", "application/vnd.oasis.opendocument.text"),
+        ("content.xml", content),
+        ("Object 1/content.xml", "<math><mi>damaged</mi></math>"),
+    ]);
+    damage(&mut file, b"Object 1/content.xml");
+    assert_eq!(pages(&file), "the text");
+}
+
+#[test]
+fn copies_of_rows_are_bounded() {
+    let cell = "<table:table-cell table:number-columns-repeated='60'/>".repeat(20);
+    let row = format!(
+        "<table:table-row table:number-rows-repeated='60'><table:table-cell><text:p>x</text:p></table:table-cell>{cell}</table:table-row>"
+    );
+    let text = pages(&odf("text", &format!("<office:text><table:table>{}</table:table></office:text>", row.repeat(3))));
+    assert!(text.len() < 50_000, "{}", text.len());
 }

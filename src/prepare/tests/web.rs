@@ -1,6 +1,6 @@
 //! Tests of web pages, books and RTF documents.
 
-use super::office::{archive, code, pages, read};
+use super::office::{archive, code, damage, pages, read};
 use super::*;
 use encoding_rs::{SHIFT_JIS, WINDOWS_1251};
 
@@ -102,10 +102,45 @@ fn style_sheets_hide_and_strike() {
             "<package><manifest><item id='a' href='a.xhtml'/><item id='s' href='s.css' media-type='text/css'/></manifest>\
              <spine><itemref idref='a'/></spine></package>",
         ),
-        ("a.xhtml", "<html><link href='s.css'/><body><p>shown</p><p class='h'>secret</p></body></html>"),
+        ("a.xhtml", "<html><link rel='stylesheet' href='s.css'/><body><p>shown</p><p class='h'>secret</p></body></html>"),
         ("s.css", ".h { display: none }"),
     ]);
     assert_eq!((pages(&book).as_str(), read(&book, "").1.unwrap().notes), ("shown", vec!["hidden text left out".to_owned()]));
+}
+
+#[test]
+fn chapters_have_the_style_sheets_that_they_link() {
+    let chapter = |head: &str| format!("<html><head>{head}</head><body><p>one</p><p class='h'>two</p></body></html>");
+    let book = |first: &str| {
+        archive(&[
+            ("META-INF/container.xml", "<container><rootfile full-path='o/b.opf'/></container>"),
+            (
+                "o/b.opf",
+                "<package><manifest><item id='a' href='t/a.xhtml'/><item id='b' href='t/b.xhtml'/></manifest>\
+                 <spine><itemref idref='a'/><itemref idref='b'/></spine></package>",
+            ),
+            ("o/t/a.xhtml", &chapter(first)),
+            ("o/t/b.xhtml", &chapter("<link rel='stylesheet' href='../other.css'/>")),
+            ("o/hide all.css", ".h { display: none }"),
+            ("o/show.css", ".h { display: block }"),
+            ("o/other.css", ".other { display: none }"),
+        ])
+    };
+    let link = |href: &str, more: &str| format!("<link rel='stylesheet' {more} href='../{href}'/>");
+    let hidden = link("hide%20all.css", "");
+    for (head, text) in [
+        (hidden.clone(), "one\n\none\n\ntwo"),
+        (hidden.clone() + &link("show.css", ""), "one\n\ntwo\n\none\n\ntwo"),
+        (link("show.css", "") + &hidden, "one\n\none\n\ntwo"),
+        (link("hide%20all.css", "media='print'") + &link("missing.css", ""), "one\n\ntwo\n\none\n\ntwo"),
+        (hidden.clone() + "<style>.h { display: block }</style>", "one\n\ntwo\n\none\n\ntwo"),
+        (hidden.replace("stylesheet", "alternate stylesheet"), "one\n\ntwo\n\none\n\ntwo"),
+    ] {
+        assert_eq!(pages(&book(&head)), text, "{head}");
+    }
+    let mut damaged = book(&hidden);
+    damage(&mut damaged, b"o/hide all.css");
+    assert_eq!(pages(&damaged), "one\n\ntwo\n\none\n\ntwo");
 }
 
 #[test]
@@ -115,6 +150,8 @@ fn forms_show_what_is_ticked_chosen_and_written() {
         ("Name <input value=Jane><input type=hidden value=no><input type=password value=no>!", "Name Jane !"),
         ("Size <select><option>S<option selected>M</select> end", "Size M end"),
         ("<select><optgroup label=x><option>First</option></optgroup><option label=Second></select>", "First"),
+        ("<select><option label=Short>A long text<option>B</select>", "Short"),
+        ("<select><option label=' '>A<option>B</select>", "A"),
         ("<select multiple><option selected>A <b>b</b></option><option>B</option></select>", "☒ A b\n☐ B"),
         ("<select><option>A<p>text", "A\n\ntext"),
         ("<table><tr><td>k<td><select><option>v<tr><td>k2<td>v2</table>", "| k | v |\n| --- | --- |\n| k2 | v2 |"),
@@ -214,7 +251,7 @@ fn books_are_read_chapter_by_chapter() {
 
 #[test]
 fn rtf_is_read_in_every_code_page() {
-    let cases: [(&[u8], &str); 18] = [
+    let cases: [(&[u8], &str); 20] = [
         (br"{\rtf1\ansi Hello {\b bo}ld.\par Next\tab tab\line below}", "Hello bold.\n\nNext tab\nbelow"),
         (br"{\rtf1\ansi\ansicpg1252 Gr\'f6\'dfe \u8364?5 \uc2\u26085xx\uc0\u26412 \{x\}}", "Größe €5 日本{x}"),
         (br"{\rtf1\ansicpg1251 \'cf\'f0\'e8}", "При"),
@@ -248,6 +285,11 @@ fn rtf_is_read_in_every_code_page() {
         (br"{\rtf1{\listtext\u61589\'3f\tab}\ilvl0\ls2 a\par{\listtext\u61589\'3f\tab}\ilvl1\ls2 b\par}", "- a\n  - b"),
         (br"{\rtf1{\listtext 1.1\tab}\ls1\outlinelevel0 Head\par\pard text}", "# 1.1 Head\n\ntext"),
         (b"{\\rtf1 a\\bin3 }}}b\\~c\\_d\\-e", "ab c-de"),
+        (
+            br"{\rtf1\trowd\cellx1\cellx2\pard\intbl{\listtext 1.\tab}\cell A\cell\row\trowd\cellx1\cellx2\pard\intbl{\listtext 2.\tab}\cell B\cell\row}",
+            "| 1. | A |\n| --- | --- |\n| 2. | B |",
+        ),
+        (br"{\rtf1 one\column{\listtext 2.\tab}two}", "one\n\n2. two"),
     ];
     for (bytes, text) in cases {
         assert_eq!(read(bytes, "").0, "rtf");
@@ -260,6 +302,8 @@ fn rtf_is_read_in_every_code_page() {
     assert_eq!(code(br"{\rtf1{\stylesheet{\s1 he", ""), Some(FailureCode::Undecodable));
     let deep = [b"{\\rtf1".as_slice(), &b"{\\b ".repeat(200_000), b"words"].concat();
     assert_eq!(pages(&deep), "words");
+    let long = [br"{\rtf1{\fonttbl{\f0 ".as_slice(), &b"Arial ".repeat(100_000), b";}}", &b"a{\\f0 b}".repeat(100_000), b"}"].concat();
+    assert_eq!(pages(&long).len(), 200_000);
     assert_eq!(pages(&[b"{\\rtf1 words".as_slice(), &b"}".repeat(1000), b"more"].concat()), "wordsmore");
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::markdown::Markdown;
 use super::super::odf_looks::Form;
-use super::super::odf_objects;
+use super::super::odf_objects::Object;
 use super::super::xml::{attribute, number};
 use super::File;
 use quick_xml::events::BytesStart;
@@ -56,14 +56,15 @@ impl File {
                 self.unseen_slides.extend(is_unseen.then_some(self.slides));
                 (self.title, self.lead) = (false, "");
             }
-            // A printed notes page also shows the slide and its number.
-            "draw:object" => {
-                let name = attribute(tag, "xlink:href").unwrap_or_default();
-                if let Some(text) = self.objects.get(name.trim_start_matches("./")).filter(|text| !text.is_empty()).cloned() {
-                    self.in_object = true;
-                    self.write(|body| odf_objects::write(body, &text));
+            "draw:object" => match attribute(tag, "xlink:href") {
+                // Each frame has an object of its own.
+                Some(name) => {
+                    let text = self.objects.remove(name.trim_start_matches("./"));
+                    self.write_object(&text.unwrap_or_default());
                 }
-            }
+                None => self.object = Some(Object::new()),
+            },
+            // A printed notes page also shows the slide and its number.
             "draw:frame" => match attribute(tag, "presentation:class").as_deref() {
                 Some("title") => self.title = true,
                 Some("notes") => self.lead = "Notes: ",

@@ -12,8 +12,9 @@ use super::numbering::Lists;
 use super::odf_comments::Comments;
 use super::odf_file::{is_flat, is_type, left_out, open};
 use super::odf_looks::{Form, Look, look};
+use super::odf_objects::{self, Object};
 use super::xml::{self, Node, attribute};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, odf_objects, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, verdict};
 use crate::model::Failure;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -45,8 +46,9 @@ fn is_fodp(bytes: &[u8], _: &str) -> bool {
 fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let mut archive = open(bytes, NAME, settings.document_mb)?;
     let content = archive.needed("content.xml")?;
+    let styles = archive.text("styles.xml")?;
     let objects = odf_objects::texts(&mut archive)?;
-    let file = File::read(archive.text("styles.xml")?.as_deref(), &content, objects)?;
+    let file = File::read(styles.as_deref(), &content, objects)?;
     let notes = left_out(&archive, file.pictures);
     file.extract(notes)
 }
@@ -83,6 +85,8 @@ struct File {
     /// Texts of charts and formulas by name. In a frame with one, the picture only repeats it.
     objects: HashMap<String, String>,
     in_object: bool,
+    /// The open object of a file without an archive.
+    object: Option<Object>,
     /// How often each open row and cell of a table is repeated.
     repeated: Vec<usize>,
     /// Number of open elements whose text counts.
@@ -158,6 +162,7 @@ impl File {
     fn walk(&mut self, text: &str, within: &[&str]) -> Result<(), Failure> {
         let mut inside = 0_usize;
         xml::read(text, |node| match node {
+            node if self.is_of_object(node) => {}
             Node::Open(tag) if within.contains(&tag.name().as_ref()) => inside += 1,
             Node::Close(name) if within.contains(&name) => inside = inside.saturating_sub(1),
             _ if inside == 0 => {}
@@ -271,6 +276,26 @@ impl File {
                 self.write(|body| body.repeat_row(times));
             }
             _ => {}
+        }
+    }
+
+    /// Reads the open object, if there is one.
+    fn is_of_object(&mut self, node: Node) -> bool {
+        let Some(mut object) = self.object.take() else { return false };
+        if matches!(node, Node::Close("draw:object")) {
+            self.write_object(&object.finish());
+        } else {
+            object.take(node);
+            self.object = Some(object);
+        }
+        true
+    }
+
+    /// Writes the text of an object. The picture in the same frame repeats it.
+    fn write_object(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.in_object = true;
+            self.write(|body| odf_objects::write(body, text));
         }
     }
 
