@@ -21,6 +21,7 @@ mod outside;
 mod pdf;
 mod sniffing;
 mod texts;
+mod tiffs;
 mod web;
 
 use super::*;
