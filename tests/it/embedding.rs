@@ -247,10 +247,15 @@ fn servers_that_deviate_give_right_vectors_or_coded_failures() {
         embed(&workspace).exits(0);
         assert!(are_alike(&vectors(&workspace), &right), "{quirk}");
     }
-    for (quirk, code) in
-        [("count_short", "invalid_answer"), ("nan", "bad_reply"), ("wrong_dimensions", "invalid_answer"), ("truncates", "prompt_cut")]
-    {
-        let server = Server::start(&format!("[embeddings]\nmax_input_tokens = 128\nquirks = ['{quirk}']"));
+    for (quirk, code, tokens) in [
+        ("count_short", "invalid_answer", 128),
+        ("nan", "bad_reply", 128),
+        ("wrong_dimensions", "invalid_answer", 128),
+        ("truncates", "prompt_cut", 128),
+        ("truncates", "prompt_cut", 64),
+        ("truncates", "prompt_cut", 100),
+    ] {
+        let server = Server::start(&format!("[embeddings]\nmax_input_tokens = {tokens}\nquirks = ['{quirk}']"));
         let workspace = server.workspace().set("llm.retry.max_consecutive_failures", 0);
         workspace.write("own.toml", "name = 'own'\ninput = 'text'\n[[task]]\nid = 'v'\n[task.embed]\ndimensions = 64\n");
         let long = if quirk == "truncates" { "and some more words of it ".repeat(40) } else { String::new() };
@@ -262,6 +267,15 @@ fn servers_that_deviate_give_right_vectors_or_coded_failures() {
         assert!(csv.rows.iter().all(|row| row["failure_code"] == code && row["status"] == "failed"), "{quirk}: {csv:?}");
         assert!(vectors(&workspace).is_empty(), "{quirk}");
     }
+    // Texts below the limit have their vectors, whatever is in the packs with them.
+    let server = Server::start("[embeddings]\nmax_input_tokens = 90\nquirks = ['truncates']");
+    let workspace = server.workspace();
+    for n in 0..20 {
+        workspace.doc(format!("{n:02}.txt"), text(n) + &"and some more words of it ".repeat(if n % 4 == 1 { 40 } else { 0 }));
+    }
+    let run = embed(&workspace).exits(3);
+    let failed: Vec<String> = run.csv("embed").rows.iter().filter(|row| row["status"] != "ok").map(|row| row["document"].clone()).collect();
+    assert_eq!((failed.join(" "), vectors(&workspace).len()), ("01.txt 05.txt 09.txt 13.txt 17.txt".to_owned(), 15));
     // The vector in the middle of each response is wrong, so the first ones are too.
     let server = Server::start("[embeddings]\nquirks = ['null']");
     let workspace = server.workspace();

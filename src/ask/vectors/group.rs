@@ -20,6 +20,10 @@ pub(super) struct GroupState {
     dimensions: OnceLock<usize>,
     /// Dimensions of the vectors in the store.
     stored: Option<usize>,
+    /// Tokens that the server counts for texts that it has cut.
+    cut_at: OnceLock<u64>,
+    /// Estimated tokens of the longest text that a server whose counts are low has read to its end.
+    pub whole: tokio::sync::Mutex<u64>,
     /// Texts that failed alone since the last response.
     broken: AtomicU32,
     encoding: Mutex<EncodingState>,
@@ -63,6 +67,16 @@ impl GroupState {
     /// Whether the server seems to fail for every text.
     pub fn is_down(&self) -> bool {
         self.broken.load(Relaxed) >= DOWN
+    }
+
+    /// The server cuts texts silently, and counts so many tokens for them.
+    pub fn cuts_at(&self, tokens: u64) {
+        let _the_first_counts = self.cut_at.set(tokens);
+    }
+
+    /// Tokens that the server counts for texts that it has cut, if it was seen to cut any.
+    pub fn cut_at(&self) -> Option<u64> {
+        self.cut_at.get().copied()
     }
 
     /// Dimensions of the vectors, if known.

@@ -34,8 +34,8 @@ pub(super) fn limits(
     stated: Option<PackLimits>,
     state: &GroupState,
 ) -> PackLimits {
-    if state.dimensions().is_none() {
-        // A single text shows whether the server accepts such requests at all.
+    if state.dimensions().is_none() || state.cut_at().is_some() {
+        // A single text shows whether the server accepts such requests at all, and whether it was cut.
         return PackLimits { max_items: 1, ..PackLimits::NONE };
     }
     let usual = usual_pack_limits(account, model, settings, stated);

@@ -8,6 +8,7 @@
 //! The first request for a kind of vectors has one text. It shows whether the server accepts such
 //! requests, and how many dimensions its vectors have. The second one tries base64.
 
+mod cut;
 mod group;
 mod limits;
 mod query;

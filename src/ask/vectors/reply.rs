@@ -1,9 +1,7 @@
 //! Checks the vectors of a response.
 
-use super::Payload;
 use crate::ask::packing::{EncodedVector, Encoding, Vectors, numbers, vectors};
 use crate::model::FailureCode;
-use std::sync::Arc;
 
 /// The vectors of a response, in the order of the texts.
 #[derive(Debug, PartialEq)]
@@ -93,28 +91,6 @@ fn checked(vector: Option<EncodedVector>, normalize: bool) -> Result<Vec<f32>, S
         numbers = numbers.into_iter().map(scaled).collect();
     }
     Ok(numbers)
-}
-
-/// Minimum estimated tokens of a pack for the check of its count. Estimates of few tokens are
-/// uncertain.
-const LEAST_CUT: u64 = 1000;
-/// Numbers of tokens at which servers cut texts.
-const CUTS: [u64; 7] = [128, 256, 512, 1024, 2048, 4096, 8192];
-
-/// The message about texts that the server has cut silently: it counted far fewer tokens than they
-/// have, or the same round number for each.
-pub(super) fn cut<I>(items: &[Arc<Payload<I>>], counted: u64) -> Option<String> {
-    let estimated: u64 = items.iter().map(|item| item.tokens).sum();
-    let shortest = items.iter().map(|item| item.tokens).min().unwrap_or(0);
-    let (each, rest) = (counted / items.len().max(1) as u64, counted % items.len().max(1) as u64);
-    let is_less = estimated >= LEAST_CUT && counted * 2 < estimated;
-    let is_round = rest == 0 && CUTS.contains(&each) && shortest * 10 > each * 11;
-    (counted > 0 && (is_less || is_round)).then(|| {
-        format!(
-            "the server read {counted} of about {estimated} tokens: it cuts long texts silently. Lower chunk_tokens in [task.embed] \
-                of the job, or raise the server's limit. If the server only counts wrongly, set llm.check_prompt_cut = false"
-        )
-    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Sends packs of texts, and decides what a failure means for them.
 
+use super::cut::cut;
 use super::group::{Group, GroupState};
 use super::record::Record;
-use super::reply::{Expected, Reading, Wrong, cut, read};
+use super::reply::{Expected, Reading, Wrong, read};
 use super::shared::Shared;
 use super::{Payload, VectorLedger, limits};
 use crate::ask::dialect::{Relayed, may_blame_one_item, pack_refusal};
@@ -106,7 +107,8 @@ impl<L: VectorLedger> PackSender for Packs<L> {
         let (shared, state) = (&*self.0, self.0.state(group));
         let (encoding, is_trial) = (state.encoding(), !state.is_settled());
         let is_one = items.len() == 1;
-        let request = RelayRequest { is_trial: is_search && !is_one, ..request(group, encoding, &items) };
+        let inputs = items.iter().map(|item| item.input.as_str());
+        let request = RelayRequest { is_trial: is_search && !is_one, ..request(group, encoding, &items, inputs) };
         let record = Record { shared, items: &items };
         let mut sum = Sum::default();
         let as_it_came = |relayed: Relayed, response: &Response| Ok((relayed.usage.input(), response.body.clone()));
@@ -126,7 +128,7 @@ impl<L: VectorLedger> PackSender for Packs<L> {
             }
         };
         state.works(true);
-        let cut = shared.check_cut.then(|| cut(&items, counted)).flatten();
+        let cut = if shared.check_cut { cut(shared, (group, &state), &items, counted).await } else { None };
         let expected = Expected {
             count: items.len(),
             requested: group.form.dimensions.map(|dimensions| dimensions as usize),
@@ -160,6 +162,10 @@ impl<L: VectorLedger> PackSender for Packs<L> {
                 }
                 let end = End::Failed(Failure::new(code, message));
                 let asks_again = encoding == Encoding::Base64 && is_trial && state.without_base64();
+                if code == FailureCode::PromptCut && !is_one && !is_search {
+                    // Each text alone has a count of its own.
+                    return Err(PackFault::Again(Duration::ZERO, end));
+                }
                 // Without the bad text, the response may be right.
                 Err(if asks_again { PackFault::Again(Duration::ZERO, end) } else { PackFault::Rejected(end) })
             }
@@ -215,12 +221,17 @@ fn refused(base_url: &str, group: &Group, fault: &Fault) -> String {
     )
 }
 
-/// The request for a pack.
-fn request<I>(group: &Group, encoding: Encoding, items: &[Arc<Payload<I>>]) -> RelayRequest {
+/// The request for a pack. `inputs` are the texts as JSON.
+pub(super) fn request<'i, I>(
+    group: &Group,
+    encoding: Encoding,
+    items: &[Arc<Payload<I>>],
+    inputs: impl Iterator<Item = &'i str>,
+) -> RelayRequest {
     RelayRequest {
         endpoint: RelayEndpoint::Embeddings,
         model: group.model.clone(),
-        body: body(group, encoding, items.iter().map(|item| item.input.as_str())),
+        body: body(group, encoding, inputs),
         tokens: RelayTokens {
             input: items.iter().map(|item| item.tokens).sum(),
             images: 0,
