@@ -228,6 +228,10 @@ fn a_column_gets_a_wider_type_when_a_value_does_not_fit() {
     documents(&workspace, 0..20);
     workspace.run(["--job", "job.toml"]).exits(0);
     documents(&workspace, 20..25);
+    database.sql("CREATE VIEW seen AS SELECT whole FROM docmill_kinds");
+    let refused = workspace.run(["--job", "job.toml"]).exits(4);
+    refused.says(&["column whole of public.docmill_kinds has the type bigint, and a value of d00020.txt needs numeric", "such as a view"]);
+    database.sql("DROP VIEW seen");
     let run = workspace.run(["--job", "job.toml"]).exits(0);
     run.says(&["column whole of public.docmill_kinds now has the type numeric instead of bigint, because of d00020.txt"]);
     let words = database.sql("UPDATE docmill_kinds SET words = replace(words, U&'\\FFFD', '?') WHERE index = 20 RETURNING words");

@@ -38,27 +38,48 @@ pub(super) enum KeeperError {
     Segment(std::io::Error),
 }
 
+/// A heartbeat.
+#[derive(Debug, Clone, Copy)]
+struct Beaten {
+    at: Instant,
+    unsaved: u64,
+}
+
+impl Beaten {
+    /// Whether a machine that is lost now would have lost far more requests than the heartbeat tells, or
+    /// far fewer.
+    fn is_wrong(self, unsaved: u64) -> bool {
+        unsaved > self.unsaved + self.unsaved / 2 || unsaved < self.unsaved / 2
+    }
+}
+
+/// Requests that no segment contains.
+fn unsaved(progress: &RunProgress) -> u64 {
+    progress.news.max(progress.in_flight)
+}
+
 impl Keeper<'_> {
     /// Saves segments and heartbeats until `over`. Stops the run if another attempt has claimed the
     /// shard, and returns whether it did.
     ///
     /// A storage that is away for a while delays segments; the answers stay here meanwhile.
     pub async fn keep(&mut self, stop: &StopToken, over: &CancellationToken) -> bool {
-        let (mut looks, mut saved, mut beaten, mut is_fenced) = (interval(LOOK), Instant::now(), None::<Instant>, false);
+        let (mut looks, mut saved, mut is_fenced) = (interval(LOOK), Instant::now(), false);
+        let (mut checked, mut beaten) = (None::<Instant>, None::<Beaten>);
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
                 () = over.cancelled() => return is_fenced,
             }
+            let is_due = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() >= self.settings.fence());
             // A segment that cannot be saved must not hide a newer claim.
             let fenced = async {
-                if beaten.is_none_or(|beaten| beaten.elapsed() >= self.settings.fence()) {
-                    if !is_fenced && self.attempt.is_fenced().await? {
+                if !is_fenced && is_due(checked) {
+                    if self.attempt.is_fenced().await? {
                         is_fenced = true;
                         stop.stop("another attempt has claimed the shard");
                     }
-                    self.beat().await?;
-                    beaten = Some(Instant::now());
+                    checked = Some(Instant::now());
                 }
                 Ok(())
             };
@@ -72,6 +93,15 @@ impl Keeper<'_> {
                 Ok(())
             };
             kept.await.unwrap_or_else(tell);
+            let told = async {
+                let unsaved = unsaved(&self.look()?);
+                if beaten.is_none_or(|beaten| beaten.at.elapsed() >= self.settings.fence() || beaten.is_wrong(unsaved)) {
+                    self.beat().await?;
+                    beaten = Some(Beaten { at: Instant::now(), unsaved });
+                }
+                Ok(())
+            };
+            told.await.unwrap_or_else(tell);
         }
     }
 
@@ -116,7 +146,7 @@ impl Keeper<'_> {
             done: progress.rows,
             failed: progress.failed,
             in_flight: progress.in_flight,
-            unsaved: progress.news.max(progress.in_flight),
+            unsaved: unsaved(&progress),
             in_doubt: self.in_doubt,
             usd: progress.cost.map(|cost| cost.pico() as f64 / 1e12),
         };

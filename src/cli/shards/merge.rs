@@ -158,7 +158,7 @@ fn described(bill: &Bill) -> String {
     let doubt = if bill.in_doubt == 0 {
         String::new()
     } else {
-        format!("; about {} more may have been lost with their machines", counted(bill.in_doubt, "request"))
+        format!("; about {} more may be billed, sent by machines that were lost", counted(bill.in_doubt, "request"))
     };
     format!("{}, {} tokens in, {} out, {cost}{doubt}", counted(bill.requests, "request"), bill.input_tokens, bill.output_tokens)
 }

@@ -22,6 +22,12 @@ impl PostgresError {
         Self { message: message.into(), is_permanent: false }
     }
 
+    /// The same error behind what has failed, and with what helps.
+    pub(super) fn while_doing(self, what: &str, next: &str) -> Self {
+        let next = if self.is_permanent { format!(". {next}") } else { String::new() };
+        Self { message: format!("{what}: {}{next}", self.message), ..self }
+    }
+
     /// The same error with the name of the database.
     pub(super) fn at(self, database: impl std::fmt::Display) -> Self {
         Self { message: format!("{database}: {}", self.message), ..self }

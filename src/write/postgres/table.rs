@@ -187,9 +187,11 @@ impl Table {
                 Some(actual) => column.kind = actual,
                 None => {
                     let (table, name, wanted) = (self.name.replace('"', ""), &column.name, column.kind.name());
+                    // Any type has a text. Other values are lost until docmill writes the rows again.
+                    let using = if column.kind == Type::Text { "" } else { " USING NULL" };
                     return Err(PostgresError::permanent(format!(
                         "table {table}: column {name} has the type {actual}, but the job now has {wanted}. Change it with `ALTER TABLE {} \
-                         ALTER COLUMN {} TYPE {wanted} USING NULL`, or drop the table: docmill writes all rows again",
+                         ALTER COLUMN {} TYPE {wanted}{using}`, or drop the table: docmill writes all rows again",
                         self.name,
                         quoted(name)
                     )));
@@ -234,22 +236,15 @@ impl Table {
         let (name, before) = (quoted(&column.name), column.kind.name());
         column.kind = kind;
         let using = if kind == Type::Jsonb { format!("to_jsonb({name})") } else { format!("{name}::{}", kind.name()) };
-        let note = format!(
-            "postgres: the column {} of {} now has the type {} instead of {before}, because of {document}",
-            column.name,
-            self.name.replace('"', ""),
-            kind.name()
-        );
+        let (shown, table, kind) = (column.name.clone(), self.name.replace('"', ""), kind.name());
         let again = self.forget_digests();
-        client
-            .batch_execute(&format!(
-                "BEGIN; ALTER TABLE {} ALTER COLUMN {name} TYPE {} USING {using}; {again}; COMMIT",
-                self.name,
-                kind.name()
-            ))
-            .await?;
+        let alter = format!("BEGIN; ALTER TABLE {} ALTER COLUMN {name} TYPE {kind} USING {using}; {again}; COMMIT", self.name);
+        client.batch_execute(&alter).await.map_err(|error| {
+            let what = format!("the column {shown} of {table} has the type {before}, and a value of {document} needs {kind}");
+            PostgresError::from(error).while_doing(&what, "Drop what depends on the column, such as a view, and make it again afterwards")
+        })?;
         self.stage(client).await?;
-        Ok(note)
+        Ok(format!("postgres: the column {shown} of {table} now has the type {kind} instead of {before}, because of {document}"))
     }
 
     /// A row as a line of COPY. The error has the number of the column that cannot hold its value.
