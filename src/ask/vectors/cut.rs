@@ -1,13 +1,14 @@
 //! Servers that cut long texts silently: their count of tokens shows it.
 //!
-//! Servers count differently, so a low count is only a doubt. Then the longest text is sent again with
-//! more words behind it. A server that counts no more tokens for them has not read them.
+//! Servers count differently, so a low count is only a doubt, and a high one proves nothing. So the
+//! longest text of a doubtful or large pack is sent again with more words behind it. A server that
+//! counts no more tokens for them has not read them.
 
 use super::group::{Group, GroupState};
 use super::record::Record;
 use super::sender::request;
 use super::shared::Shared;
-use super::{Payload, VectorLedger};
+use super::{Payload, VectorLedger, limits};
 use crate::ask::packing::Encoding;
 use crate::ask::relay::{Sum, Unanswered};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 /// Limits at which servers cut texts, and how many tokens of their own they may leave out of a count.
 const USUAL: [u64; 10] = [32, 64, 128, 256, 384, 512, 1024, 2048, 4096, 8192];
 const OWN: u64 = 2;
+/// Texts of a pack that is large enough to be worth two requests.
+const MANY: usize = 16;
 /// Estimated tokens up to which no text is doubted.
 const SHORT: u64 = 50;
 /// The words behind a text, repeated so often, have at least so many tokens.
@@ -22,14 +25,15 @@ const MORE: &str = " and one more word";
 const TIMES: usize = 16;
 const MORE_TOKENS: u64 = 32;
 
-/// Whether a count raises doubts: it is lower than the estimate, or a usual limit for each text.
-/// Texts of about `whole` estimated tokens were read to their end.
+/// Whether a pack needs a proof: it is large, or its count is lower than the estimate, or a usual limit
+/// for each text. Texts of about `whole` estimated tokens were read to their end.
 fn is_doubtful(estimates: &[u64], counted: u64, whole: u64) -> bool {
     let (texts, estimated) = (estimates.len().max(1) as u64, estimates.iter().sum::<u64>());
     let (each, rest) = (counted / texts, counted % texts);
     let is_usual = rest == 0 && USUAL.iter().any(|usual| (each..=each + OWN).contains(usual));
     let longest = estimates.iter().copied().max().unwrap_or(0);
-    counted > 0 && longest > SHORT.max(whole * 11 / 10) && (counted * 10 < estimated * 9 || is_usual)
+    let is_low = counted * 10 < estimated * 9;
+    counted > 0 && longest > SHORT.max(whole * 11 / 10) && (is_low || is_usual || estimates.len() >= MANY)
 }
 
 /// What is wrong if the server may have cut some of these texts. It has counted `counted` tokens for
@@ -42,7 +46,8 @@ pub(super) async fn cut<L: VectorLedger>(
 ) -> Option<String> {
     let estimates: Vec<u64> = items.iter().map(|item| item.tokens).collect();
     let longest = items.iter().max_by_key(|item| item.tokens)?;
-    if state.cut_at().is_none() {
+    // Known providers refuse what is too long.
+    if state.cut_at().is_none() && !limits::is_known(shared.relay.account()) {
         // One after the other, so that each knows what the one before has shown.
         let mut whole = state.whole.lock().await;
         if is_doubtful(&estimates, counted, *whole) && state.cut_at().is_none() {
@@ -108,6 +113,7 @@ mod tests {
             let longest = estimates.iter().copied().max().unwrap_or(0);
             assert!(!is_doubtful(estimates, counted, longest), "{estimates:?}: {counted}");
         }
+        assert!(is_doubtful(&[60; 16], 16 * 70, 0) && !is_doubtful(&[60; 16], 16 * 70, 60) && !is_doubtful(&[60; 15], 15 * 70, 0));
         for (estimates, counted) in [(&[400][..], 380), (&[400], 500), (&[50], 20), (&[400, 300], 699), (&[400], 0)] {
             assert!(!is_doubtful(estimates, counted, 0), "{estimates:?}: {counted}");
         }
