@@ -83,7 +83,7 @@ fn nearest(
 fn as_json(passages: &[Passage]) -> String {
     let passage = |passage: &Passage| {
         let Passage { document, part, page, text, cosine, .. } = passage;
-        json!({ "document": document, "part": part, "page": page, "cosine": cosine, "text": text }).to_string() + "\n"
+        json!({ "document": document, "chunk": part, "page": page, "cosine": cosine, "text": text }).to_string() + "\n"
     };
     passages.iter().map(passage).collect()
 }
