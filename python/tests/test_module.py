@@ -104,6 +104,41 @@ def test_failed_rows_are_results_and_an_error_on_request(desk: Path) -> None:
     assert docmill.run("docs", **options).ok
 
 
+def test_results_of_an_earlier_run_know_its_failures(desk: Path) -> None:
+    (desk / "docs/05.txt").write_text("")
+    docmill.run("docs", job="text", tasks=["sentiment"], settings=FAST)
+    results = docmill.Results("output")
+    assert results.exit_code == 3 and not results.ok
+    assert results.summaries["text"]["documents"] == {"ok": 11, "failed": 1}
+    with pytest.raises(docmill.FailedRows, match="output: some rows failed"):
+        results.check()
+    assert docmill.Results("output", accept_failed=["empty"]).check().ok
+    elsewhere = docmill.Results("output", cwd=desk, accept_failed=["empty", "refused"])
+    assert elsewhere.ok and elsewhere.summaries == results.summaries
+    requeue = [docmill.binary(), "requeue", "--all", "03.txt"]
+    subprocess.run(requeue, check=True, capture_output=True)
+    with pytest.raises(docmill.Stopped, match="incomplete"):
+        docmill.Results("output").check()
+
+
+def test_results_need_a_run(desk: Path) -> None:
+    for place in ["nowhere", "docs"]:
+        with pytest.raises(docmill.UsageError, match=place):
+            docmill.Results(place)
+
+
+def test_a_limited_run_is_complete(desk: Path) -> None:
+    options = docmill.RunOptions(job="text", tasks=["sentiment"], settings=FAST, limit=2)
+    assert docmill.run("docs", **options).ok
+    assert docmill.Results("output").check().ok
+
+
+def test_a_program_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCMILL", "/nowhere/docmill")
+    with pytest.raises(FileNotFoundError, match="DOCMILL=/nowhere/docmill is not a program"):
+        docmill.Results("output")
+
+
 def test_leaving_the_block_drains_and_the_next_run_continues(desk: Path) -> None:
     slow = {"simulator.latency_ms": 300, "simulator.jitter_ms": 0, "llm.concurrency": 2}
     options = docmill.RunOptions(job="text", tasks=["sentiment"], settings=slow)
@@ -119,6 +154,8 @@ def test_leaving_the_block_drains_and_the_next_run_continues(desk: Path) -> None
     with pytest.raises(docmill.Stopped) as stopped:
         run.wait()
     assert stopped.value.exit_code == 4 and stopped.value.results is not None
+    with pytest.raises(docmill.Stopped, match="incomplete"):
+        docmill.Results("output").check()
     done = [row for row in stopped.value.results if row["status"] == "ok"]
     assert 1 <= len(done) < 12
     state = subprocess.run(

@@ -13,6 +13,11 @@ def binary() -> str:
     one in `PATH`. Raises `FileNotFoundError` if there is none.
     """
     if named := os.environ.get("DOCMILL"):
+        if shutil.which(named) is None:
+            raise FileNotFoundError(
+                f"docmill: DOCMILL={named} is not a program. Set it to the path of docmill, "
+                "or unset it to use the program of this package"
+            )
         return named
     schemes = [sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")]
     places = [Path(sysconfig.get_path("scripts", scheme)) for scheme in schemes]

@@ -7,22 +7,41 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from docmill._binary import binary
 from docmill._options import StrPath
-from docmill.errors import FailedRows, error_of
+from docmill.errors import error_of
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+_CAUSES = {
+    3: "some rows failed. Their failure codes say why",
+    4: "the newest run is incomplete. The same run again continues it",
+    6: "a run is active there. Its results are incomplete",
+}
+
+
+def _exit_code(status: Mapping[str, Any], accept_failed: Sequence[str]) -> int:
+    """The exit code that a run of docmill would have had, from what is in the directory."""
+    if status.get("at_work") is not None:
+        return 6
+    # A run with `limit` or `sample` is complete without the other documents.
+    documents = status.get("documents") or {}
+    is_whole = status.get("outcome") == "complete" and documents["pending"] == 0
+    if not (is_whole or status.get("outcome") == "sample") or documents["requeued"] > 0:
+        return 4
+    return 3 if set(documents["failures"]) - set(accept_failed) else 0
+
 
 class Results:
     """The results in an output directory.
 
-    `Results("output")` opens those of an earlier run. Values come from the run store by
-    `docmill export`, so they do not depend on `output.formats`.
+    `Results("output")` opens those of an earlier run, and raises `UsageError` if there are none.
+    Values come from the run store by `docmill export`, so they do not depend on `output.formats`.
     """
 
     def __init__(
@@ -30,7 +49,8 @@ class Results:
         output: StrPath,
         *,
         jobs: Sequence[str] = (),
-        exit_code: int = 0,
+        accept_failed: Sequence[str] = (),
+        exit_code: int | None = None,
         summaries: Mapping[str, dict[str, Any]] | None = None,
         partial: bool = False,
         cwd: StrPath | None = None,
@@ -38,23 +58,29 @@ class Results:
         self.output = output
         self.jobs = tuple(jobs)
         """Names of the jobs of the run; empty if an earlier run was opened."""
-        self.exit_code = exit_code
-        self.summaries = dict(summaries or {})
-        """For each job, the content of its `summary.json`."""
         self.partial = partial
         """Whether the results of an incomplete run count, although an earlier one is complete."""
         self._cwd = cwd
+        if exit_code is None:
+            exit_code = _exit_code(self._status(), accept_failed)
+            summaries = self._summaries() if summaries is None else summaries
+        self.exit_code = exit_code
+        """0: all rows are ok. 3: rows failed. 4: the newest run is incomplete. 6: it is active."""
+        self.summaries = dict(summaries or {})
+        """For each job, the content of its `summary.json`."""
 
     @property
     def ok(self) -> bool:
-        """Whether no row failed, apart from codes in `accept_failed`."""
+        """Whether the newest run is complete and no row failed, apart from codes in
+        `accept_failed`.
+        """
         return self.exit_code == 0
 
     def check(self) -> Results:
-        """Raises `FailedRows` if rows failed."""
+        """Raises `FailedRows` if rows failed, and `Stopped` or `Busy` if the run is incomplete."""
         if not self.ok:
-            message = f"docmill: {self.output}: some rows failed. Their failure codes say why"
-            raise FailedRows(message, self.exit_code, self)
+            why = _CAUSES.get(self.exit_code, f"the run ended with exit code {self.exit_code}")
+            raise error_of(self.exit_code, f"docmill: {self.output}: {why}", self)
         return self
 
     def rows(self, job: str | None = None) -> Iterator[dict[str, Any]]:
@@ -82,6 +108,27 @@ class Results:
         """A typed data frame of one job. Needs `docmill[pandas]`."""
         frame: pandas.DataFrame = self.to_arrow(job).to_pandas()
         return frame
+
+    def _status(self) -> dict[str, Any]:
+        """What `docmill status` knows of the newest run."""
+        done = subprocess.run(
+            [binary(), "status", "--json", f"--output={self.output}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=self._cwd,
+            encoding="utf-8",
+            check=False,
+        )
+        if done.returncode != 0:
+            raise error_of(done.returncode, done.stderr.strip(), None)
+        status: dict[str, Any] = json.loads(done.stdout)
+        return status
+
+    def _summaries(self) -> dict[str, dict[str, Any]]:
+        """The content of each `summary.json` in the directory."""
+        files = Path(self._cwd or ".", self.output).glob("*/summary.json")
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(files)]
+        return {summary["job"]: summary for summary in found}
 
     @contextmanager
     def _export(self, form: str, job: str | None) -> Iterator[IO[bytes]]:
