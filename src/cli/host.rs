@@ -10,6 +10,7 @@ use crate::progress::say;
 use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -189,8 +190,8 @@ async fn announce_stop(stop: StopToken, events: mpsc::Sender<RunEvent>, drain_s:
     tokio::select! {
         biased;
         () = stop.stopped() => {
-            let message = format!("stopping: calls in flight have {drain_s} s to finish (llm.drain_s). Press Ctrl-C \
-                again to stop at once");
+            let again = if std::io::stdin().is_terminal() { "Press Ctrl-C again" } else { "Send the signal again" };
+            let message = format!("stopping: calls in flight have {drain_s} s to finish (llm.drain_s). {again} to stop at once");
             events.tell(RunEvent::Note { message }).await;
         }
         () = over.cancelled() => {}

@@ -79,9 +79,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // clap returns help and version as errors too. A closed pipe is ignored.
             let _closed = error.print();
-            let is_shard = std::env::args_os().any(|arg| arg.to_string_lossy().starts_with("--shard"));
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-            return if is_shard { exit.of_shard().into() } else { exit.into() };
+            return if is_of_shard() { exit.of_shard().into() } else { exit.into() };
         }
     };
     quiet_decoders();
@@ -147,6 +146,13 @@ pub fn main() -> ExitCode {
             stop.exit.into()
         }
     }
+}
+
+/// Whether the arguments are those of a shard, `docmill run` with `--run` or `--shard`.
+fn is_of_shard() -> bool {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let is_flag = |word: &String| matches!(word.split('=').next(), Some("--run" | "--shard"));
+    words.first().is_some_and(|command| command == "run") && words.iter().take_while(|word| *word != "--").any(is_flag)
 }
 
 /// The manual page for `docmill help TOPIC`. If a command has the same name, its options come

@@ -237,8 +237,8 @@ impl Report {
             line(
                 "",
                 &format!(
-                    "no limit of the account is known yet (run a pilot, or set llm.limits). With a limit of {n} requests a \
-                        minute, it would take {least}"
+                    "no limit of the account is known yet: run a pilot, or set llm.limits. If the account allowed only {n} requests a \
+                        minute, for example, the run would take at least {least}"
                 ),
             );
         }
@@ -327,13 +327,13 @@ impl Report {
             "calls_answered": prediction.known,
             "waves": prediction.waves,
             "input_tokens": prediction.input.round(),
-            "input_tokens_range": prediction.input_range,
-            "output_tokens": prediction.output,
+            "input_tokens_range": prediction.input_range.map(Interval::whole),
+            "output_tokens": prediction.output.whole(),
             "repeated": survey.repeated,
-            "cost_usd": prediction.cost,
+            "cost_usd": prediction.cost.map(exact),
             "identical_documents": survey.identical,
             "alternatives": self.alternatives.iter().map(Alternative::json).collect::<Vec<_>>(),
-            "cost_at_most_usd": prediction.at_most,
+            "cost_at_most_usd": prediction.at_most.map(|usd| Money::from_usd(usd).usd()),
             "limits": prediction.limits,
             "limits_unknown": prediction.limits_unknown,
             "if_limited": prediction.if_limited,
@@ -345,6 +345,12 @@ impl Report {
             "bounds_seconds": prediction.bounds,
         })
     }
+}
+
+/// An interval of US dollars without the errors of binary fractions.
+pub(super) fn exact(cost: Interval) -> Interval {
+    let [low, high] = [cost.low, cost.high].map(|usd| Money::from_usd(usd).usd());
+    Interval { low, high }
 }
 
 pub(super) fn usd(cost: Interval) -> String {

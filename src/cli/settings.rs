@@ -10,6 +10,7 @@ use crate::setup::{Environment, Flag, Settings, SettingsSource, SetupError};
 use crate::store::Archive;
 use crate::system::set_permission_mask;
 use crate::write::FileMode;
+use std::path::Path;
 
 /// The sources of a command's settings.
 pub(super) fn source(args: &SettingsArgs, flags: Vec<Flag>) -> SettingsSource {
@@ -91,6 +92,12 @@ fn archive_of(settings: Settings) -> Result<(Settings, Archive), CliError> {
     let archive = Archive::open(directory).map_err(CliError::usage)?;
     let nothing = || {
         let shown = directory.display();
+        if is_merged(directory) {
+            return CliError::usage(format!(
+                "{shown}: these are merged results of shards, which have no run store. docmill status --run RUN shows the shared run; to get \
+                other formats, merge again with --set output.formats"
+            ));
+        }
         let compares = spent_in(directory).is_ok_and(|compared| !compared.is_empty());
         let compared = if compares { ", but comparisons (docmill runs shows their cost)" } else { "" };
         CliError::usage(format!(
@@ -99,6 +106,13 @@ fn archive_of(settings: Settings) -> Result<(Settings, Archive), CliError> {
         ))
     };
     archive.ok_or_else(nothing).map(|archive| (settings, archive))
+}
+
+/// Whether a directory has results of `docmill merge`. Their summaries count shards.
+pub(super) fn is_merged(directory: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else { return false };
+    let summary = |job: &Path| serde_json::from_slice::<serde_json::Value>(&std::fs::read(job.join("summary.json")).ok()?).ok();
+    entries.flatten().filter_map(|job| summary(&job.path())).any(|summary| summary["shards"].is_u64())
 }
 
 /// `--output` as a setting.

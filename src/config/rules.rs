@@ -17,6 +17,10 @@ pub enum Rule {
     Whole(i64, i64),
     /// A number of US dollars, up to this one.
     Dollars(f64),
+    /// An address, or a list with at least one.
+    Addresses,
+    /// A secret or a list of them, each by one of these prefixes and a name. A text may be empty.
+    Reference(&'static [&'static str]),
     /// A directory of this machine. The advice says what to do about object storage.
     Directory(&'static str),
 }
@@ -47,6 +51,15 @@ impl Rule {
             (Self::Dollars(most), Value::Float(usd)) if !(0.0..=*most).contains(usd) => {
                 Err(format!("must be an amount of US dollars from 0 to {most}"))
             }
+            (Self::Addresses, Value::Array(items)) if items.is_empty() => {
+                Err("an empty list names no server; \"\" stands for the address of the provider".to_owned())
+            }
+            (Self::Reference(known), Value::String(text)) if !text.is_empty() && !Self::refers(known, text) => Err(Self::no_secrets(known)),
+            (Self::Reference(known), Value::Array(items))
+                if items.iter().filter_map(Value::as_str).any(|item| !Self::refers(known, item)) =>
+            {
+                Err(Self::no_secrets(known))
+            }
             (Self::Directory(_), Value::String(text)) if text.is_empty() => {
                 Err("must not be empty; the current directory is \".\"".to_owned())
             }
@@ -57,6 +70,18 @@ impl Rule {
         }
     }
 
+    /// Whether a text names a place of a secret.
+    fn refers(known: &[&str], text: &str) -> bool {
+        known.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|name| !name.is_empty()))
+    }
+
+    /// The message must not show the value, which may be a secret.
+    fn no_secrets(known: &[&str]) -> String {
+        let forms: Vec<String> =
+            known.iter().map(|prefix| format!("\"{prefix}{}\"", if *prefix == "file:" { "PATH" } else { "VARIABLE" })).collect();
+        format!("settings cannot hold secrets. Write {}", forms.join(" or "))
+    }
+
     /// The keywords of JSON Schema that say the same.
     pub(super) fn keywords(&self) -> Json {
         match self {
@@ -65,6 +90,12 @@ impl Rule {
             Self::Whole(low, i64::MAX) => json!({"minimum": low}),
             Self::Whole(low, high) => json!({"minimum": low, "maximum": high}),
             Self::Dollars(most) => json!({"minimum": 0, "maximum": most}),
+            Self::Addresses => json!({"minItems": 1}),
+            // The first pattern is for a text, the second one for the items of a list.
+            Self::Reference(known) => {
+                let pattern = format!("^({}).+$", known.join("|"));
+                json!({"pattern": format!("^$|{pattern}"), "items": {"type": "string", "pattern": pattern}})
+            }
             Self::Directory(_) => json!({"minLength": 1, "not": {"pattern": "://"}}),
         }
     }

@@ -71,6 +71,7 @@ fn of_table(path: &str, table: &Table, sources: &Sources<'_>) -> Json {
 
 /// The schema of a value whose default is `default`.
 fn of_value(path: &str, default: &Value, sources: &Sources<'_>) -> Json {
+    let rules = sources.rules.iter().filter(|(key, _)| *key == path).map(|(_, rule)| rule.keywords());
     if LISTS_OF_TABLES.contains(&path) {
         return json!({"type": "array", "items": sources.items(path)});
     }
@@ -82,7 +83,8 @@ fn of_value(path: &str, default: &Value, sources: &Sources<'_>) -> Json {
             "concurrency": merge(number("minimum", 0, 100_000), json!({"type": "integer"})),
         });
         let server = json!({"type": "object", "properties": keys, "required": ["url"], "additionalProperties": false});
-        return json!({"type": ["string", "array"], "items": {"anyOf": [{"type": "string"}, server]}, "default": ""});
+        let servers = json!({"type": ["string", "array"], "items": {"anyOf": [{"type": "string"}, server]}, "default": ""});
+        return rules.fold(servers, merge);
     }
     let (kind, value) = match default {
         Value::String(text) => (json!({"type": "string"}), json!(text.value())),
@@ -96,7 +98,6 @@ fn of_value(path: &str, default: &Value, sources: &Sources<'_>) -> Json {
         }
         Value::Datetime(_) | Value::InlineTable(_) => return json!(true),
     };
-    let rules = sources.rules.iter().filter(|(key, _)| *key == path).map(|(_, rule)| rule.keywords());
     rules.fold(merge(kind, json!({"default": value})), merge)
 }
 

@@ -45,7 +45,9 @@ impl Notice {
         let mut shown = self.shown.lock();
         let status = self.governor.status();
         // Waiting at the usual pace of a limit is not worth a note.
-        let held = status.why.filter(|why| matches!(why, WaitReason::Budget | WaitReason::Overload | WaitReason::Suspicion));
+        let is_worth_it =
+            |why: &WaitReason| matches!(why, WaitReason::Budget | WaitReason::BudgetService | WaitReason::Overload | WaitReason::Suspicion);
+        let held = status.why.filter(is_worth_it);
         let over_day = status.over_day.map(|reached| {
             let raise = format!("`{} budget.max_usd_per_day=USD` raises it", self.set);
             (Doing::OverDay, format!("{} ({raise})", reached.waiting()))
@@ -55,7 +57,7 @@ impl Notice {
             _ if over_day.is_some() => over_day.unwrap_or((Doing::Nothing, String::new())),
             Some(wait) if wait > TICK => (Doing::Waiting, format!("waiting until {} for the provider's limit", clock_time(wait))),
             Some(_) => return None,
-            None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), format!("held back by {why}"))),
+            None => held.map_or((Doing::Nothing, String::new()), |why| (Doing::Held(why), why.waiting())),
         };
         // If writing fails, the run goes on without a note.
         let is_new = doing != *shown && self.lock.say(&note).is_ok();

@@ -12,6 +12,12 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// The interval with ends that are whole numbers.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { low: self.low.round(), high: self.high.round() }
+    }
+
     /// `middle` plus or minus `half`, cut off at zero.
     pub fn around(middle: f64, half: f64) -> Self {
         Self { low: (middle - half).max(0.0), high: middle + half }

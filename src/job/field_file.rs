@@ -18,7 +18,7 @@ pub(super) struct FieldFile {
     pub title: Option<String>,
     /// What the field holds, for the model.
     pub description: Option<String>,
-    /// Unit of a number.
+    /// Unit of the value.
     pub unit: Option<String>,
     /// Whether an answer may lack the field. It is then null.
     #[serde(default)]
@@ -43,6 +43,7 @@ pub(super) struct FieldFile {
     #[schemars(with = "Option<Value>")]
     pub unknown: Option<toml::Value>,
     /// Regular expression for the whole text.
+    #[schemars(extend("format" = "regex"))]
     pub pattern: Option<String>,
     /// The items of a list: a type, the name of a list, or a field.
     #[serde(default)]

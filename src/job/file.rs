@@ -43,7 +43,7 @@ pub(super) const EARLIER_KEYS: [&str; 1] = ["flag_orders"];
 /// A job of docmill.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "Job of docmill", transform = with_earlier_keys)]
+#[schemars(title = "Job of docmill", transform = with_earlier_keys, transform = with_tasks)]
 pub(super) struct JobFile {
     /// Name of the job, and of the directory of its results.
     #[schemars(extend("pattern" = NAME))]
@@ -86,6 +86,15 @@ fn with_earlier_keys(schema: &mut Schema) {
         for earlier in EARLIER_KEYS {
             keys.insert(earlier.to_owned(), json!({"type": "boolean", "deprecated": true}));
         }
+    }
+}
+
+/// Demands a task. The key has a default, so that docmill explains a missing one itself.
+fn with_tasks(schema: &mut Schema) {
+    if let Some(Value::Array(required)) = schema.get_mut("required")
+        && !required.iter().any(|key| key == "task")
+    {
+        required.push(json!("task"));
     }
 }
 

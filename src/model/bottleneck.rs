@@ -96,6 +96,7 @@ impl fmt::Display for WaitReason {
             Self::SlowStart => "slow start (llm.limits.slow_start)",
             Self::Suspicion => "consecutive failures",
             Self::Budget => "the remaining budget",
+            Self::BudgetService => "the budget service",
             Self::Pause => "the pause by a user (docmill pause)",
         })
     }

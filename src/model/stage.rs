@@ -48,6 +48,8 @@ pub enum WaitReason {
     Suspicion,
     /// The rest of the budget is reserved for requests in flight.
     Budget,
+    /// The budget service does not answer.
+    BudgetService,
     /// A user paused the run (`docmill pause`).
     Pause,
 }
@@ -64,7 +66,7 @@ impl WaitReason {
     }
 
     /// Every reason, in the order of their discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ledger,
         Self::Requests,
         Self::InputTokens,
@@ -75,8 +77,14 @@ impl WaitReason {
         Self::SlowStart,
         Self::Suspicion,
         Self::Budget,
+        Self::BudgetService,
         Self::Pause,
     ];
+
+    /// What requests do meanwhile.
+    pub fn waiting(self) -> String {
+        if self == Self::BudgetService { format!("waiting for {self}") } else { format!("held back by {self}") }
+    }
 
     /// Setting key of an account limit; `None` for other reasons.
     pub fn key(self) -> Option<&'static str> {

@@ -117,6 +117,7 @@ fn held(why: WaitReason) -> &'static str {
         WaitReason::SlowStart => "held_slow_start",
         WaitReason::Suspicion => "held_suspicion",
         WaitReason::Budget => "held_budget",
+        WaitReason::BudgetService => "held_budget_service",
         WaitReason::Pause => "held_pause",
     }
 }

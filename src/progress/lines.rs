@@ -99,7 +99,7 @@ pub(super) fn waiting(s: &Snapshot) -> Option<String> {
     if s.waiting_s > 0.0 {
         return Some(format!("waiting {} for {limit}", duration(s.waiting_s)));
     }
-    s.holding.map(|why| format!("held back by {why}"))
+    s.holding.map(WaitReason::waiting)
 }
 
 #[cfg(test)]
@@ -111,6 +111,7 @@ mod tests {
         let shown = |s: Snapshot| line(&s, None);
         for (why, says) in [
             (WaitReason::Budget, ", held back by the remaining budget"),
+            (WaitReason::BudgetService, ", waiting for the budget service"),
             (WaitReason::InputTokens, ", held back by the limit of input tokens a minute"),
             (WaitReason::SlowStart, ", held back by slow start"),
         ] {

@@ -112,8 +112,8 @@ impl Recent {
     fn seconds(&self, s: &Snapshot) -> Option<f64> {
         let documents = s.documents?.checked_sub(s.answered + s.up_to_date)?;
         match s.calls_left {
-            // While requests wait for the budget, the speed does not represent the run.
-            _ if s.holding == Some(WaitReason::Budget) => None,
+            // While requests wait for the budget or its service, the speed does not represent the run.
+            _ if matches!(s.holding, Some(WaitReason::Budget | WaitReason::BudgetService)) => None,
             // The estimate needs as many ended calls as are in flight, so that it includes slow
             // answers.
             Some(calls) if s.requests > 0 => {

@@ -7,7 +7,7 @@ use crate::job::Method;
 use crate::model::schema_of;
 use crate::progress::AlertSettings;
 use crate::write::{Decimal, Format, Separator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Values of `job.combine`; `None` leaves the choice to the job file.
 pub(super) const METHODS: [(&str, Option<Method>); 5] = [
@@ -97,6 +97,9 @@ pub fn rules() -> Vec<(&'static str, Rule)> {
         ("output.csv_separator", Rule::OneOf(Separator::NAMES.map(|(name, _)| name).to_vec())),
         ("output.csv_decimal", Rule::OneOf(Decimal::NAMES.map(|(name, _)| name).to_vec())),
         ("job.combine", Rule::OneOf(METHODS.map(|(name, _)| name).to_vec())),
+        ("llm.base_url", Rule::Addresses),
+        ("budget.token", Rule::Reference(&["env:", "file:"])),
+        ("serve.webhook_secrets", Rule::Reference(&["env:"])),
         ("llm.provider", Rule::OneOf(Provider::names().collect())),
     ];
     choices.chain(from_one).chain(small).chain(up_to).chain(others).collect()
@@ -106,7 +109,13 @@ pub fn rules() -> Vec<(&'static str, Rule)> {
 pub(super) fn check(config: &Config) -> Vec<Problem> {
     let rules = rules();
     let mut problems = Vec::new();
-    for (key, value, _) in config.entries().into_iter().filter(|(key, ..)| !Config::is_open(key)) {
+    for (key, value, _) in config.entries() {
+        if ["llm.headers.", "llm.query."].iter().any(|table| key.starts_with(table)) && (value.is_array() || value.is_table()) {
+            problems.push(config.problem(&key, "expected text, a number, true or false"));
+        }
+        if Config::is_open(&key) {
+            continue;
+        }
         let own = rules.iter().filter(|(at, _)| *at == key).map(|(_, rule)| rule);
         let wrong = own.chain([&Rule::Whole(0, i64::MAX)]).find_map(|rule| rule.check(&value).err());
         problems.extend(wrong.map(|why| config.problem(&key, why)));
@@ -116,7 +125,10 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
 
 /// The JSON Schema of `pipeline.toml`.
 pub fn settings_schema() -> Result<Value, Problems> {
-    config::schema(&rules(), &[("alert", schema_of::<AlertSettings>()), ("prices", schema_of::<Rates>())])
+    let plain = json!({"type": ["string", "number", "boolean"]});
+    let items =
+        [("alert", schema_of::<AlertSettings>()), ("prices", schema_of::<Rates>()), ("llm.headers", plain.clone()), ("llm.query", plain)];
+    config::schema(&rules(), &items)
 }
 
 #[cfg(test)]
@@ -124,7 +136,6 @@ mod tests {
     use super::*;
     use crate::config::Layer;
     use crate::setup::Settings;
-    use serde_json::json;
     use toml::Value as Toml;
 
     /// The schema of a key, by its dotted path.
@@ -145,13 +156,21 @@ mod tests {
         let known = schema["enum"].as_array().is_none_or(|known| known.contains(value));
         let low = schema["minimum"].as_f64().is_none_or(|low| value.as_f64().is_none_or(|n| n >= low));
         let high = schema["maximum"].as_f64().is_none_or(|high| value.as_f64().is_none_or(|n| n <= high));
+        let has_pattern = |schema: &Value, text: &Value| {
+            let pattern = schema["pattern"].as_str().map(|pattern| regex::Regex::new(pattern).unwrap());
+            pattern.zip(text.as_str()).is_none_or(|(pattern, text)| pattern.is_match(text))
+        };
         let long = schema["minLength"].as_u64().is_none_or(|_| value != "");
         let items = value.as_array().is_none_or(|items| {
-            let items_fit = || items.iter().all(|item| fits(&json!({"type": "string"}), item) && fits_items(schema, item));
+            let items_fit = || {
+                items
+                    .iter()
+                    .all(|item| fits(&json!({"type": "string"}), item) && fits_items(schema, item) && has_pattern(&schema["items"], item))
+            };
             schema["minItems"].as_u64().is_none_or(|_| !items.is_empty()) && items_fit()
         });
         let is_kind = types.iter().any(|own| own == kind || (own == "number" && kind == "integer"));
-        is_kind && known && low && high && long && items
+        is_kind && known && low && high && long && items && has_pattern(schema, value)
     }
 
     fn fits_items(schema: &Value, item: &Value) -> bool {

@@ -142,6 +142,23 @@ fn a_run_without_its_service_stops_and_goes_on_when_it_is_back() {
 }
 
 #[test]
+fn a_run_says_that_it_waits_for_its_service() {
+    let (server, port) = (Server::start(&scenario(60)), free_port());
+    let workspace = workspace(&server, port);
+    let service = serve(&workspace, port, &["--max-usd", "50"]);
+    let active = run(&workspace, 0);
+    until("30 calls are answered", || server.ledger().served >= 30);
+    service.signal("KILL");
+    service.end().unwrap_err();
+    let doing = || workspace.start_with(["status", "--output", "out0"]).finish().exits(0).stdout;
+    until("the run waits for the service", || doing().contains("waiting for the budget service"));
+    assert!(!doing().contains("remaining budget"));
+    let _service = serve(&workspace, port, &["--max-usd", "50"]);
+    active.finish().exits(0);
+    assert!(is_ok(&workspace, 0));
+}
+
+#[test]
 fn a_service_for_other_machines_needs_a_token_and_https() {
     let workspace = Workspace::new();
     for args in [&["--bind", "0.0.0.0:0"][..], &["--bind", "0.0.0.0:0", "--token-file", "token"]] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Broken settings: the text, and the line of the fault.
-const SETTINGS: [(&str, usize); 12] = [
+const SETTINGS: [(&str, usize); 16] = [
     ("[llm]\nconcurency = 4\n", 2),
     ("[raed]\nqueue = 1\n", 1),
     ("[llm]\nconcurrency = 0\n", 2),
@@ -18,11 +18,15 @@ const SETTINGS: [(&str, usize); 12] = [
     ("[prepare.image]\njpeg_quality = 101\n", 2),
     ("[input]\npaths = \"docs\"\n", 2),
     ("[llm.limits]\nslow_start = true\n", 2),
+    ("[llm]\nbase_url = []\n", 2),
+    ("[budget]\ntoken = \"plain\"\n", 2),
+    ("[serve]\nwebhook_secrets = [\"plain\"]\n", 2),
+    ("[llm.headers]\nX-Team = [\"archive\"]\n", 2),
     ("[output]\ndir = \"o\"\n[[alert]]\nwehn = \"cost_usd > 1\"\nrun = [\"true\"]\n", 3),
 ];
 
 /// Broken jobs, as a change of a valid one, and the line of the fault.
-const JOBS: [(&str, &str, usize); 12] = [
+const JOBS: [(&str, &str, usize); 13] = [
     ("input = \"text\"", "input = \"pdf\"", 2),
     ("name = \"mine\"", "name = \"my job\"", 1),
     ("name = \"mine\"", "nmae = \"mine\"", 1),
@@ -33,6 +37,7 @@ const JOBS: [(&str, &str, usize); 12] = [
     ("said = \"string\"", "said = { type = \"text\" }", 12),
     ("said = \"string\"", "said = { type = \"string\", min = 1 }", 12),
     ("said = \"string\"", "said = { type = \"object\" }", 12),
+    ("said = \"string\"", "said = { type = \"string\", pattern = \"(\" }", 12),
     ("said = \"string\"", "said = { type = \"string\", description = 4 }", 12),
     ("said = \"string\"", "said = { type = \"string\", unknown = \"x\" }", 12),
 ];
@@ -101,6 +106,35 @@ fn other_validators_accept_every_shipped_file() {
     let files = [(&settings, default), (&settings, workspace.path("mine/pipeline.toml"))];
     for (schema, file) in files.into_iter().chain(jobs.map(|file| (&job, file))) {
         assert_eq!(witnesses.judge(schema, &file), [None, None], "{}", file.display());
+    }
+}
+
+/// Files that docmill takes.
+const TAKEN: [(&str, &str); 3] = [
+    ("pipeline", "[llm]\nbase_url = \"\"\nheaders = { X-Team = 4, X-Test = true }\nquery = { version = \"2\" }\n"),
+    ("pipeline", "[budget]\ntoken = \"file:token\"\n[serve]\nwebhook_secrets = [\"env:SECRET\"]\n"),
+    ("job", "said = { type = \"string\", unit = \"EUR\", pattern = \"[0-9]+\" }"),
+];
+
+#[test]
+fn docmill_and_other_validators_take_the_same_files() {
+    let witnesses = Witnesses::find();
+    let workspace = Workspace::new();
+    let schemas = ["pipeline", "job"].map(|of| schema(&workspace, of));
+    for (of, text) in TAKEN {
+        let is_job = of == "job";
+        let text = if is_job { JOB.replace("said = \"string\"", text) } else { text.to_owned() };
+        workspace.write(format!("{of}.toml"), &text);
+        let args = if is_job { ["jobs", "check", "job.toml"].to_vec() } else { ["config", "show"].to_vec() };
+        workspace.docmill(args).exits(0);
+        if let Some(witnesses) = &witnesses {
+            assert_eq!(witnesses.judge(&schemas[usize::from(is_job)], &workspace.path(format!("{of}.toml"))), [None, None], "{text}");
+        }
+    }
+    // A job without a task.
+    workspace.write("job.toml", "name = \"mine\"\ninput = \"text\"\n").docmill(["jobs", "check", "job.toml"]).exits(2);
+    if let Some(witnesses) = &witnesses {
+        assert!(witnesses.judge(&schemas[1], &workspace.path("job.toml")).iter().all(Option::is_some));
     }
 }
 

@@ -63,6 +63,50 @@ fn rows(workspace: &Workspace, output: &str) -> Vec<Value> {
 }
 
 #[test]
+fn wrong_arguments_of_a_shard_end_with_64_and_those_of_other_commands_with_2() {
+    let workspace = crate::support::Workspace::new();
+    workspace.doc("a.txt", "x");
+    for args in [
+        &["run", "--run", "shared"][..],
+        &["run", "--run=shared", "docs"],
+        &["run", "--shard", "0/12"],
+        &["run", "--run", "shared", "--shard", "12/12"],
+        &["run", "--run", "shared", "--shard", "0/12", "--nonsense"],
+        &["run", "docs", "--run", "shared", "--shard", "0/12"],
+    ] {
+        workspace.docmill(args.iter().copied()).exits(64);
+    }
+    for args in [
+        &["shards", "plan", "docs", "--run", "shared", "--shards", "0"][..],
+        &["shards", "plan", "--shards", "3"],
+        &["manifest", "docs", "--shard", "1"],
+        &["merge", "--run"],
+        &["merge", "--run", "shared"],
+        &["status", "--run"],
+        &["run", "--nonsense"],
+        &["run", "--nonsense", "--", "--shard"],
+    ] {
+        workspace.docmill(args.iter().copied()).exits(2);
+    }
+    workspace.docmill(["shards", "plan", "docs", "--run", "shared", "--shards", "1"]).exits(0);
+    let other = ["shards", "plan", "docs", "--run", "shared", "--shards", "1", "--set", "prepare.text.clean=true"];
+    workspace.docmill(other).exits(2);
+}
+
+#[test]
+fn merged_results_are_named_as_such() {
+    let workspace = crate::support::Workspace::new();
+    workspace.doc("a.txt", "x");
+    workspace.docmill(["shards", "plan", "docs", "--job", "text-single", "--run", "shared", "--shards", "1"]).exits(0);
+    workspace.docmill(["run", "docs", "--job", "text-single", "--run", "shared", "--shard", "0/1", "--quiet"]).exits(0);
+    workspace.docmill(["merge", "--run", "shared", "--output", "merged"]).exits(0);
+    for command in ["verify", "status", "report", "export"] {
+        let done = workspace.docmill([command, "--output", "merged"]).exits(2);
+        done.says(&["merged: these are merged results of shards, which have no run store"]).says_nothing_of("Create one");
+    }
+}
+
+#[test]
 fn killed_shards_merge_to_the_results_of_one_machine() {
     let server = ModelServer::script().latency(|_| std::time::Duration::from_millis(40)).start();
     let workspace = workspace(&server);

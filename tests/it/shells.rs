@@ -40,6 +40,34 @@ fn shells_complete_commands_and_options() {
         assert!(commands.starts_with("shards\t"), "{commands}");
     }
     answer(&workspace, "zsh", "autoload -U compinit; compinit -u -D; source ./docmill.zsh; [[ -n ${_comps[docmill]} ]]");
+    let run = std::fs::read_to_string(workspace.path("pages/docmill-run.1")).unwrap().replace('\\', "");
+    for part in ["[--rows <TABLE>]...", "[--max-usd <USD>]", "[--retry-failed[=<CODE>]]", "[-q|--quiet]", "[INPUT]..."] {
+        assert!(run.contains(part), "{part}: {run}");
+    }
+    // Commands for other docmill processes are left out. The manual and known values are there.
+    for shell in ["bash", "zsh", "fish"] {
+        let script = std::fs::read_to_string(workspace.path(format!("docmill.{shell}"))).unwrap();
+        for hidden in ["read-documents", "read-sheet", "read-table", "unpack"] {
+            assert!(!script.contains(hidden), "{shell}: {hidden}");
+        }
+    }
+    let fish = |line: &str| format!("source docmill.fish; complete -C '{line}'");
+    for (line, expected) in [
+        ("docmill help mon", &["money"][..]),
+        ("docmill help sh", &["shards"]),
+        ("docmill help shards p", &["plan"]),
+        ("docmill init --provider open", &["openai", "openai-compatible", "openai-responses"]),
+        ("docmill jobs show mat", &["material", "material-conditions", "material-single"]),
+    ] {
+        for (shell, script) in [("bash", bash(line)), ("fish", fish(line))] {
+            // clap_complete has no values of positional arguments for fish.
+            if let Some(said) = answer(&workspace, shell, &script).filter(|_| shell == "bash" || !line.contains("jobs")) {
+                let mut words: Vec<&str> = said.lines().filter_map(|word| word.split('\t').next()).collect();
+                words.sort_unstable();
+                assert_eq!(words, expected, "{shell}: {line}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Governor {
 
     /// The current status.
     pub fn status(&self) -> GovernorStatus {
-        let local = self.local();
+        let local = self.local_now();
         let why = local.why.filter(|_| !local.waiting.is_empty());
         GovernorStatus {
             concurrency: local.concurrency,

@@ -303,6 +303,11 @@ impl Governor {
     fn local_now(&self) -> MutexGuard<'_, Local> {
         let mut local = self.local();
         local.advance(self.account.clock.now());
+        local.why = match local.why {
+            Some(WaitReason::Budget) if self.account.store.is_away() => Some(WaitReason::BudgetService),
+            Some(WaitReason::BudgetService) if !self.account.store.is_away() => None,
+            why => why,
+        };
         local
     }
 
@@ -368,7 +373,8 @@ impl Governor {
             Err(Wait::Gone) => return Err(self.account.store.lost().map_or(NotAdmitted::Stopped, NotAdmitted::NoLease)),
             Err(Wait::Lease) => {
                 self.account.store.lease(local.line(most.max(1.0) - wanted.in_flight, &waiter.turn), now);
-                (Turn::AfterOthers, local.why, local.turn_at)
+                let why = if self.account.store.is_away() { Some(WaitReason::BudgetService) } else { local.why };
+                (Turn::AfterOthers, why, local.turn_at)
             }
         };
         if matches!(turn, Turn::Now(_)) {

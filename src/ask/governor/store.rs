@@ -41,6 +41,11 @@ pub(super) trait LimitStore: Debug + Send + Sync {
         None
     }
 
+    /// Whether the store is elsewhere, and does not answer.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// Why the store gives nothing more; `None` if it does.
     fn lost(&self) -> Option<NoLease> {
         None

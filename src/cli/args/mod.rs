@@ -140,7 +140,7 @@ Exit codes:
   4    stopped early (signal, full disk, server out of reach); run the same command again
   5    refused by the provider (key, model, credit)
   6    another docmill is at work in the output directory; wait until it ends
-  64   with --shard: wrong settings or refused; do not start it again
+  64   with --run or --shard: wrong arguments or settings, or refused; do not start it again
   75   with --shard: stopped early; start it again later
   76   with --shard: another attempt has claimed the shard
   130  ended at once by a second Ctrl-C

@@ -8,7 +8,7 @@ use crate::progress::say;
 use crate::remote::Address;
 use crate::setup::Environment;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The job file.
 pub(super) const JOB: &str = "job.toml";
@@ -196,7 +196,6 @@ fn placed(given: &str, directory: &Path) -> Result<(String, Vec<String>), String
     if Address::parse(given).is_some() {
         return Ok((given.to_owned(), Vec::new()));
     }
-    let whole = |path: &Path| std::path::absolute(path).map(|path| path.components().collect::<PathBuf>());
     let (path, home) = (whole(Path::new(given)), whole(directory));
     let (path, home) = path.and_then(|path| Ok((path, home?))).map_err(|error| format!("{given}: {error}"))?;
     let exclude = home.strip_prefix(&path).ok().map(|below| {
@@ -210,4 +209,44 @@ fn placed(given: &str, directory: &Path) -> Result<(String, Vec<String>), String
         Err(_) => path,
     };
     Ok((seen.to_string_lossy().into_owned(), exclude.unwrap_or_default()))
+}
+
+/// The absolute path, without `.` and `..`.
+fn whole(path: &Path) -> std::io::Result<PathBuf> {
+    let mut whole = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        if part == Component::ParentDir {
+            // The parent of a link is that of its target.
+            whole = if whole.is_symlink() { whole.canonicalize()? } else { whole };
+            whole.pop();
+        } else {
+            whole.push(part);
+        }
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn paths_lose_their_detours() {
+        assert_eq!(whole(Path::new("/nowhere/edge/../first/./notes")).unwrap(), Path::new("/nowhere/first/notes"));
+        let (notes, exclude) = placed("/nowhere/edge/../first/notes", Path::new("/nowhere/other/../mine")).unwrap();
+        assert_eq!((notes.as_str(), exclude.len()), ("/nowhere/first/notes", 0));
+        assert_eq!(placed("/nowhere/edge/../mine/notes", Path::new("/nowhere/mine")).unwrap().0, "notes");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_parent_of_a_link_is_that_of_its_target() {
+        let place = tempfile::tempdir().unwrap();
+        let real = place.path().canonicalize().unwrap();
+        std::fs::create_dir_all(real.join("far/away")).unwrap();
+        std::os::unix::fs::symlink(real.join("far/away"), real.join("link")).unwrap();
+        assert_eq!(whole(&real.join("link/../notes")).unwrap(), real.join("far/notes"));
+    }
 }

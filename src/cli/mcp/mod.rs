@@ -3,6 +3,8 @@
 //! A run is a process of its own. It goes on if the client or this server ends: its cap bounds the
 //! cost, its answers are stored, and any later server or terminal can follow or cancel it.
 
+mod advice;
+mod arguments;
 mod paths;
 mod processes;
 mod results;

@@ -1,5 +1,6 @@
 //! Pages of results.
 
+use crate::cli::settings::is_merged;
 use crate::model::Row;
 use crate::store::{Archive, StoreError};
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ pub(super) struct Page {
     pub limit: usize,
     /// Whether rows have everything that `results.jsonl` has.
     pub full: bool,
+    /// Whether places without a row are left out. Otherwise the page ends at the first of them.
+    pub skip_missing: bool,
 }
 
 /// Why reading a page ends.
@@ -31,15 +34,31 @@ impl From<StoreError> for End {
     }
 }
 
+/// The message for a directory without a run.
+pub(super) fn no_run(output: &Path) -> String {
+    let place = output.display();
+    if is_merged(output) {
+        return format!("{place}: these are merged results of shards, which have no run store. Read the result files there");
+    }
+    format!("{place}: no results. Call run first, or name the output directory of a run")
+}
+
 /// Rows of the newest run in `output`, in input order, also while it is at work.
+///
+/// `next` is the place after the page. It is null if the run is complete and has no further rows.
 pub(super) fn page(output: &Path, page: &Page) -> Result<Value, String> {
     let archive = Archive::open(output).map_err(|error| error.to_string())?;
-    let archive = archive.ok_or_else(|| format!("{}: no results. Call run first", output.display()))?;
+    let archive = archive.ok_or_else(|| no_run(output))?;
     let view = archive.view(page.job.as_deref(), true).map_err(|error| error.to_string())?;
     let view = view.ok_or_else(|| format!("{}: no run of this job", output.display()))?;
+    let runs = archive.runs().map_err(|error| error.to_string())?;
+    let outcome = runs.iter().find(|run| run.id == view.run).and_then(|run| run.outcome.as_deref());
+    // A run of a sample is complete without the other documents.
+    let complete = matches!(outcome, Some("complete" | "sample"));
+    let gaps = complete || page.skip_missing;
     let (mut rows, mut bytes, mut next) = (Vec::new(), 0, None);
     let reader = archive.rows(&view).map_err(|error| error.to_string())?;
-    let read = reader.read_from(page.from, true, |row| -> Result<(), End> {
+    let read = reader.read_from(page.from, gaps, |row| -> Result<(), End> {
         if page.job.as_deref().is_some_and(|job| job != row.job) {
             return Ok(());
         }
@@ -58,7 +77,9 @@ pub(super) fn page(output: &Path, page: &Page) -> Result<Value, String> {
         Ok(())
     });
     match read {
-        Err(End::Failed(why)) => Err(why),
-        Ok(_) | Err(End::Full) => Ok(json!({"run": view.run, "complete": view.complete, "rows": rows, "next": next})),
+        Err(End::Failed(why)) => return Err(why),
+        Err(End::Full) => {}
+        Ok(end) => next = (!gaps).then_some(end),
     }
+    Ok(json!({"run": view.run, "complete": complete, "rows": rows, "next": next}))
 }

@@ -1,6 +1,6 @@
 //! Other ways to run the same documents, with what they cost.
 
-use super::{Report, usd};
+use super::{Report, exact, usd};
 use crate::cli::args::WhatArgs;
 use crate::cli::exit::{CliError, Exit};
 use crate::engine::Selection;
@@ -87,6 +87,7 @@ impl Alternative {
     }
 
     pub fn json(&self) -> Value {
-        json!({ "arguments": self.arguments, "calls": self.calls, "cost_usd": self.cost, "saves_usd": self.saves() })
+        let saves = self.saves().map(|usd| usd.signum() * Money::from_usd(usd.abs()).usd());
+        json!({ "arguments": self.arguments, "calls": self.calls, "cost_usd": self.cost.map(exact), "saves_usd": saves })
     }
 }

@@ -248,7 +248,9 @@ impl Meters {
             ended: self.calls_ended.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             waiting: self.calls.load(Relaxed).saturating_sub(governor.in_line() as u64),
-            held: status.paused || status.why == Some(WaitReason::Budget) || governor.closed_for().is_some(),
+            held: status.paused
+                || matches!(status.why, Some(WaitReason::Budget | WaitReason::BudgetService))
+                || governor.closed_for().is_some(),
         };
         self.silence.sample(self.wall().as_secs_f64(), calls);
     }

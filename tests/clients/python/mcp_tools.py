@@ -168,11 +168,74 @@ async def a_run_outlives_its_server_and_can_be_cancelled():
         assert stopped["process"]["exit_code"] == 4, stopped
 
 
+async def pages_of_an_active_run_lose_nothing():
+    # Answers come out of order: rows appear before those of earlier documents.
+    uneven = ["--set", "simulator.latency_ms=5", "--set", "simulator.jitter_ms=250", "--set", "llm.concurrency=16"]
+    many = {"documents": ["many"], "output": "paged-output"}
+    async with server(*uneven) as client:
+        await call(client, "run", max_usd=1, wait_s=0, **many)
+        names, start, was_active = [], 0, False
+        while start is not None:
+            result = await client.call_tool("results", {"output": "paged-output", "from": start, "limit": 7})
+            if result.is_error:
+                continue  # the run has not begun
+            page = result.structured_content
+            assert (page["next"] is None) <= page["complete"], page
+            was_active |= not page["complete"]
+            names += [row["document"] for row in page["rows"]]
+            assert [row["index"] for row in page["rows"]] == list(range(start, start + len(page["rows"])))
+            start = page["next"]
+        assert was_active and names == [f"{n:03}.txt" for n in range(400)], len(names)
+
+
+async def a_stopped_run_keeps_its_place():
+    slow = ["--set", "simulator.latency_ms=300", "--set", "llm.concurrency=2"]
+    async with server(*slow) as client:
+        page = await call(client, "results", output="many-output", limit=1000)
+        assert not page["complete"] and page["next"] == len(page["rows"]) < 400, page
+        again = await call(client, "results", output="many-output", limit=1000, **{"from": page["next"]})
+        assert (again["rows"], again["next"]) == ([], page["next"]), again
+        skipping = await call(client, "results", output="many-output", limit=1000, skip_missing=True)
+        assert skipping["next"] is None and len(skipping["rows"]) >= len(page["rows"]), skipping
+
+
+async def texts_speak_to_agents():
+    async with server("--set", "simulator.latency_ms=300") as client:
+        for tool in ("status", "results"):
+            why = await refusal(client, tool, output="unknown")
+            assert "Call run first" in why and "docmill run" not in why, why
+        for arguments, expected in (
+            ({"limit": "20"}, 'limit: "20": expected a whole number from 1 to 1000'),
+            ({"limit": 0}, "limit: 0: expected a whole number from 1 to 1000"),
+            ({"from": -1}, "from: -1: expected a whole number of at least 0"),
+            ({"full": "yes"}, 'full: "yes": expected true or false'),
+        ):
+            assert await refusal(client, "results", **arguments) == expected
+        assert await refusal(client, "plan", documents="many") == 'documents: "many": expected a list of texts'
+        assert "null" in await refusal(client, "plan", settings={"llm.model": None})
+        assert "add or replace" in await refusal(client, "run", max_usd=1, existing="keep")
+        # A run that was cancelled.
+        told = await call(client, "run", documents=["many"], output="told-output", max_usd=1, wait_s=0)
+        while told["status"] is None:
+            told = await call(client, "status", output="told-output")
+        told = await call(client, "cancel", output="told-output", wait_s=50)
+        assert told["process"]["exit_code"] == 4, told
+        assert told["status"]["next"] == "run with the same arguments continues", told
+        for part in ("docmill run", "docmill status", "--quiet", "Ctrl-C", "again to stop", "command"):
+            assert part not in json.dumps(told["process"]) + str(told["status"]["next"]), (part, told)
+        plan = await call(client, "plan", documents=["many"], output="plan-output")
+        ends = [*plan["output_tokens"].values(), *(plan["input_tokens_range"] or {}).values(), plan["input_tokens"]]
+        assert all(n == round(n) for n in ends), plan
+
+
 async def main():
     await plan_run_and_read()
     await places_and_settings_are_limited()
     await a_server_has_a_cap_on_caps()
     await a_run_outlives_its_server_and_can_be_cancelled()
+    await a_stopped_run_keeps_its_place()
+    await pages_of_an_active_run_lose_nothing()
+    await texts_speak_to_agents()
 
 
 anyio.run(main)

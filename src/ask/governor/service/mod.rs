@@ -80,6 +80,8 @@ struct State {
     declared: PerLimit<f64>,
     /// When the service last answered.
     heard_at: f64,
+    /// Whether the service did not answer the newest request.
+    is_away: bool,
     /// Why no lease comes any more.
     lost: Option<NoLease>,
 }
@@ -134,6 +136,10 @@ impl LimitStore for ServiceStore {
         Some(&self.shared.purse)
     }
 
+    fn is_away(&self) -> bool {
+        self.shared.state.lock().is_away
+    }
+
     fn lost(&self) -> Option<NoLease> {
         self.shared.state.lock().lost.clone()
     }
@@ -155,6 +161,7 @@ impl Shared {
             ramps: 0,
             declared: PerLimit::default(),
             heard_at: now,
+            is_away: false,
             lost: None,
         };
         let node = format!("{:032x}", fastrand::u128(..));
@@ -192,7 +199,7 @@ impl Shared {
     /// Begins the lease of a reply to a request that was sent at `sent`.
     fn accept(&self, request: &LeaseRequest, reply: &LeaseReply, sent: f64, now: f64) {
         let mut state = self.state.lock();
-        (state.heard_at, state.lost, state.safe) = (now, None, reply.safe);
+        (state.heard_at, state.is_away, state.lost, state.safe) = (now, false, None, reply.safe);
         if !request.leaves {
             state.number = reply.lease;
             state.lease = Some(Lease { rates: reply.rates, until: sent + reply.term_s });
@@ -210,11 +217,10 @@ impl Shared {
     /// Notes that no lease came.
     fn failed(&self, why: NoLease, now: f64) {
         let mut state = self.state.lock();
-        let is_final = match &why {
-            NoLease::Refused(_) => true,
-            NoLease::Away(_) => now - state.heard_at > self.patience.as_secs_f64(),
-        };
-        if !is_final {
+        state.is_away = matches!(why, NoLease::Away(_));
+        if state.is_away && now - state.heard_at <= self.patience.as_secs_f64() {
+            // Requests in line learn what they wait for.
+            state.wake();
             return;
         }
         let next = "Start the service again, then run the same command again: nothing is lost";

@@ -82,10 +82,12 @@ fn a_process_keeps_within_its_lease_and_stops_when_it_has_expired() {
     assert_eq!(shared.state.lock().take(&wanted(), 5.0), Err(Wait::Lease));
     shared.failed(NoLease::Away("refused".to_owned()), 40.0);
     assert_eq!(shared.state.lock().take(&wanted(), 40.0), Err(Wait::Lease), "the service may come back");
+    assert!(shared.state.lock().is_away);
     shared.failed(NoLease::Away("refused".to_owned()), 61.0);
     assert_eq!(shared.state.lock().take(&wanted(), 61.0), Err(Wait::Gone));
     assert!(shared.state.lock().lost.as_ref().unwrap().to_string().contains("run the same command again"));
     refresh(&shared, &reply(2, Some(5)), 62.0);
+    assert!(!shared.state.lock().is_away);
     assert!(sent(&shared, 62.0, 1.0) >= 19);
     // The service is away, and there is a safe rate.
     shared.failed(NoLease::Away("refused".to_owned()), 130.0);
