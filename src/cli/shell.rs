@@ -25,7 +25,8 @@ fn completed() -> Command {
     let mut all = Args::command();
     let commands: Vec<Command> = shown(&all).map(with_known_values).collect();
     all.build();
-    let names: Vec<Command> = all.find_subcommand("help").into_iter().flat_map(shown).collect();
+    let names = all.find_subcommand("help").into_iter().flat_map(shown);
+    let names: Vec<Command> = names.filter(|command| command.get_name() != "help").collect();
     let is_topic = |topic: &str| names.iter().all(|command| command.get_name() != topic);
     let topics = PAGES.iter().filter(|page| is_topic(page.topic));
     let topics: Vec<Command> = topics.map(|page| Command::new(page.topic).about(page.title()).disable_help_flag(true)).collect();

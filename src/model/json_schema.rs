@@ -41,7 +41,8 @@ fn of_toml(schema: &mut Schema) {
             own.extend(only);
         }
     }
-    let format = own.remove("format");
+    // Formats of numbers are those of Rust.
+    let format = if own.get("format").is_some_and(|format| format == "regex") { None } else { own.remove("format") };
     if format.as_ref().and_then(Value::as_str) == Some("uint32") {
         own.entry("maximum").or_insert(json!(u32::MAX));
     }

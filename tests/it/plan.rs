@@ -260,7 +260,10 @@ fn a_plan_without_limits_shows_the_effect_of_one() {
     let (limit, seconds) = (told["if_limited"]["requests_per_minute"].as_f64().unwrap(), told["if_limited"]["seconds"].as_f64().unwrap());
     assert!((limit * seconds / 60.0 - 240.0).abs() < 1e-6 && seconds > 2.0 * told["seconds_per_second_of_latency"].as_f64().unwrap());
     let text = workspace.start_with(["plan", "docs"]).finish().exits(0).stdout;
-    assert!(text.contains("no limit of the account is known yet") && text.contains("requests a minute, it would take"), "{text}");
+    assert!(
+        text.contains("no limit of the account is known yet") && text.contains("requests a minute, for example, the run would take"),
+        "{text}"
+    );
     let told = plan(&workspace, &["--set", "llm.limits.requests_per_minute=100", "--set", "llm.effort=minimal"]);
     assert_eq!((&told["limits_unknown"], &told["if_limited"]), (&false.into(), &Value::Null));
     // Even without any answer, the interval is useful. The maximum cost is shown separately.
