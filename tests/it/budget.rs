@@ -144,7 +144,8 @@ fn a_run_without_its_service_stops_and_goes_on_when_it_is_back() {
 #[test]
 fn a_run_says_that_it_waits_for_its_service() {
     let (server, port) = (Server::start(&scenario(60)), free_port());
-    let workspace = workspace(&server, port);
+    // Longer than the lease.
+    let workspace = workspace(&server, port).set("llm.concurrency", 2);
     let service = serve(&workspace, port, &["--max-usd", "50"]);
     let active = run(&workspace, 0);
     until("30 calls are answered", || server.ledger().served >= 30);

@@ -303,11 +303,7 @@ impl Governor {
     fn local_now(&self) -> MutexGuard<'_, Local> {
         let mut local = self.local();
         local.advance(self.account.clock.now());
-        local.why = match local.why {
-            Some(WaitReason::Budget) if self.account.store.is_away() => Some(WaitReason::BudgetService),
-            Some(WaitReason::BudgetService) if !self.account.store.is_away() => None,
-            why => why,
-        };
+        local.blame_service(self.account.store.is_away());
         local
     }
 

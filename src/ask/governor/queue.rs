@@ -96,6 +96,15 @@ impl Local {
         }
     }
 
+    /// Names the budget service as the reason to wait while it is away, instead of the money.
+    pub fn blame_service(&mut self, is_away: bool) {
+        self.why = match self.why {
+            Some(WaitReason::Budget) if is_away => Some(WaitReason::BudgetService),
+            Some(WaitReason::BudgetService) if !is_away => None,
+            why => why,
+        };
+    }
+
     pub fn call_next(&self) {
         if let Some((_, first)) = self.waiting.first_key_value() {
             first.turn.notify_one();
