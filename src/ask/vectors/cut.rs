@@ -6,7 +6,7 @@
 
 use super::group::{Group, GroupState};
 use super::record::Record;
-use super::sender::request;
+use super::request::request;
 use super::shared::Shared;
 use super::{Payload, VectorLedger, limits};
 use crate::ask::packing::Encoding;

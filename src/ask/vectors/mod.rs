@@ -14,6 +14,7 @@ mod limits;
 mod query;
 mod record;
 mod reply;
+mod request;
 mod sender;
 mod shared;
 
@@ -154,7 +155,7 @@ impl<L: VectorLedger> VectorClient<L> {
 /// The body of a request for this call alone. In a run, its text travels with others.
 pub(super) fn preview(call: &Call, form: &Arc<VectorForm>) -> String {
     let group = Group { model: call.model.clone(), form: Arc::clone(form) };
-    let body = sender::body(&group, Encoding::Float, [input(call, form).as_str()].into_iter());
+    let body = request::body(&group, Encoding::Float, [input(call, form).as_str()].into_iter());
     String::from_utf8_lossy(&body).into_owned()
 }
 

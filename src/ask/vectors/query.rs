@@ -2,7 +2,7 @@
 
 use super::group::Group;
 use super::reply::{Expected, Wrong, read};
-use super::sender::body;
+use super::request::body;
 use crate::ask::account::Account;
 use crate::ask::dialect::{HttpReply, relayed};
 use crate::ask::packing::Encoding;
