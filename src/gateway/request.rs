@@ -44,6 +44,11 @@ const IMAGE: u64 = 1_500;
 const MOST_IMAGE: u64 = 10_000;
 /// Tokens that a provider may add to a prompt.
 const WRAPPING: u64 = 1_000;
+/// Parameters that are whole numbers from 1, with their maximum. No model writes as many tokens.
+const NUMBERS: [(&str, u64); 4] =
+    [("max_completion_tokens", 10_000_000), ("max_output_tokens", 10_000_000), ("max_tokens", 10_000_000), ("n", 128)];
+/// Parameters that are true or false.
+const FLAGS: [&str; 3] = ["stream", "store", "background"];
 /// Bytes of text for each token, about.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -63,6 +68,7 @@ pub fn parse_value(endpoint: RelayEndpoint, json: &Value) -> Result<Parsed, ApiE
     if endpoint != RelayEndpoint::Responses && fields.get(needed).is_none_or(Value::is_null) {
         return Err(missing(needed));
     }
+    check_types(json)?;
     if json["background"] == true {
         let message = "background responses are not supported, because their result would need another request. Leave background out.";
         return Err(ApiError::param("background", "unsupported_value", message));
@@ -82,6 +88,45 @@ pub fn parse_value(endpoint: RelayEndpoint, json: &Value) -> Result<Parsed, ApiE
         tier: Tier::asked(json["service_tier"].as_str().unwrap_or_default()),
         hash: hasher.finalize(),
     })
+}
+
+/// Checks the parameters on which the cost of a request depends. A wrong one would count as missing.
+fn check_types(json: &Value) -> Result<(), ApiError> {
+    let given = |name: &str| Some(&json[name]).filter(|value| !value.is_null());
+    for (name, most) in NUMBERS {
+        let Some(value) = given(name) else { continue };
+        let code = match value.as_u64() {
+            Some(number) if number > most => "integer_above_max_value",
+            Some(number) if number > 0 => continue,
+            Some(_) => "integer_below_min_value",
+            None if value.is_i64() => "integer_below_min_value",
+            None => "invalid_type",
+        };
+        let found = shown(value);
+        return Err(ApiError::param(name, code, format!("Invalid '{name}': expected a whole number from 1 to {most}, found {found}.")));
+    }
+    let wrong = |name: &str, expected: &str, value: &Value| {
+        ApiError::param(name, "invalid_type", format!("Invalid '{name}': expected {expected}, found {}.", shown(value)))
+    };
+    for name in FLAGS {
+        if let Some(value) = given(name).filter(|value| !value.is_boolean()) {
+            return Err(wrong(name, "true or false", value));
+        }
+    }
+    match given("service_tier").filter(|value| !value.is_string()) {
+        Some(value) => Err(wrong("service_tier", "a string", value)),
+        None => Ok(()),
+    }
+}
+
+/// A value in an error message.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(_) => "a string".to_owned(),
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        short => short.to_string(),
+    }
 }
 
 /// Where the conversation of a request is.
@@ -198,6 +243,34 @@ mod tests {
         for other in ["{\"model\":\"m\",\"messages\":[\"b\",\"a\"],\"seed\":1}", "{\"model\":\"m\",\"messages\":[\"ab\"],\"seed\":1}"] {
             assert_ne!(base, hash(other));
         }
+    }
+
+    #[test]
+    fn a_parameter_that_decides_about_the_cost_has_a_sound_value() {
+        let of = |name: &str, value: Value| {
+            let mut json = json!({"model": "m", "messages": []});
+            json[name] = value;
+            parse_value(RelayEndpoint::Chat, &json).map_err(|error| (error.status, error.kind, error.param, error.code))
+        };
+        let refused = |name: &str, code| Err((400, "invalid_request_error", Some(name.to_owned()), Some(code)));
+        for name in ["max_completion_tokens", "max_output_tokens", "max_tokens", "n"] {
+            for (value, code) in [
+                (json!(-1), "integer_below_min_value"),
+                (json!(0), "integer_below_min_value"),
+                (json!(u64::MAX), "integer_above_max_value"),
+                (json!("10"), "invalid_type"),
+                (json!(1.5), "invalid_type"),
+                (json!(true), "invalid_type"),
+                (json!([1]), "invalid_type"),
+            ] {
+                assert_eq!(of(name, value.clone()).map(drop), refused(name, code), "{name}: {value}");
+            }
+            assert!(of(name, json!(null)).is_ok() && of(name, json!(1)).is_ok());
+        }
+        for name in ["stream", "store", "background", "service_tier"] {
+            assert_eq!(of(name, json!(1)).map(drop), refused(name, "invalid_type"));
+        }
+        assert!(of("stream", json!(false)).is_ok() && of("service_tier", json!("flex")).is_ok());
     }
 
     #[test]

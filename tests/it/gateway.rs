@@ -60,6 +60,19 @@ fn transient_failures_are_retried_and_refusals_are_passed_on() {
 }
 
 #[test]
+fn a_senseless_limit_of_tokens_is_an_error_of_the_request_and_not_of_money() {
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server).set("serve.max_usd", 0.01));
+    for (name, value) in [("max_completion_tokens", json!(-1)), ("max_tokens", json!("many")), ("n", json!(0))] {
+        let mut body = chat("docid:1");
+        body[name] = value;
+        let error = serving.post("/v1/chat/completions", &body).is(400).json()["error"].clone();
+        assert_eq!((&error["type"], &error["param"]), (&"invalid_request_error".into(), &name.into()), "{error}");
+    }
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
 fn anthropic_is_asked_at_its_address_for_libraries_of_openai() {
     let server = ModelServer::start();
     let settings = Workspace::new().env("ANTHROPIC_API_KEY", KEY).set("llm.provider", "anthropic").set("llm.base_url", server.url());
