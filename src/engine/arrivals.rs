@@ -86,6 +86,9 @@ pub trait Arrivals: fmt::Debug + Send + Sync {
     /// Whether a new name for known content means that the document was renamed.
     fn renames(&self) -> bool;
 
+    /// Whether all documents of the first look have had their turn. Stays true.
+    fn has_passed(&self) -> bool;
+
     /// Minimum time between result files. `None`: result files are written at the end only.
     fn publish_every(&self) -> Option<Duration>;
 }
@@ -102,11 +105,18 @@ pub(super) struct Following {
     rows: Arc<AtomicU64>,
     /// Documents that left the listing, because they disappeared.
     gone: Arc<Mutex<HashSet<DocumentId>>>,
+    /// Whether results exist that this run begins without.
+    has_others: bool,
 }
 
 impl Following {
-    pub fn new(arrivals: Arc<dyn Arrivals>, first: u64) -> Self {
-        Self { arrivals, first, documents: Arc::new(Mutex::new(first)), rows: Arc::default(), gone: Arc::default() }
+    pub fn new(arrivals: Arc<dyn Arrivals>, first: u64, has_others: bool) -> Self {
+        Self { arrivals, first, documents: Arc::new(Mutex::new(first)), rows: Arc::default(), gone: Arc::default(), has_others }
+    }
+
+    /// Whether earlier results stay for now: they may have more rows than those of this run.
+    pub fn keeps_others(&self) -> bool {
+        self.has_others && !self.arrivals.has_passed()
     }
 
     /// Counts `more` documents, or fewer.

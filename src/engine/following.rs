@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
+/// Says why result files do not change yet.
+const KEPT: &str = "the results were made with another job or other settings. They stay until all documents that are there now have \
+    a new row";
+
 /// Passes on arrived documents that have work to do.
 pub(super) struct Follower {
     pub following: Following,
@@ -40,6 +44,9 @@ impl Follower {
         self.context.meters.up_to_date.store(position, Relaxed);
         self.following.count(0, &self.context.meters);
         let arrivals = Arc::clone(&self.following.arrivals);
+        if arrivals.publish_every().is_some() && self.following.keeps_others() {
+            self.show(vec![KEPT.to_owned()]);
+        }
         while let Some(batch) = arrivals.next(&self.context.stop) {
             self.show(arrivals.notes());
             for Arrival { name, place, failure, stamp, is_scanned } in batch {
@@ -141,7 +148,7 @@ impl Publisher {
             }
             let Some(every) = self.following.arrivals.publish_every() else { continue };
             let (now, version) = (Instant::now(), self.following.version());
-            if version == published || now < due || self.context.stop.is_cancelled() {
+            if version == published || now < due || self.context.stop.is_cancelled() || self.following.keeps_others() {
                 continue;
             }
             let _working = self.context.meters.write.working();
@@ -177,6 +184,9 @@ pub(super) fn publish_arrived(
     (findings.changed, findings.listing) = (true, Some(store.run()));
     let mut results = Results::new(plan.columns(), plan.output.clone());
     store.rows_of(store.run())?.read_from(0, true, |row| results.push(row))?;
+    if following.keeps_others() {
+        return Ok(results.discard());
+    }
     let results = results.publish(true)?;
     let files: Vec<_> = results.values().flat_map(|job| job.files.clone()).collect();
     store.published(&files)?;

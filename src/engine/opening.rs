@@ -20,7 +20,7 @@ use crate::store::{
     Catalog, CommittedRows, EmbedRecord, NewRun, NewestRows, OnCommit, Outbox, PackLimit, Requests, Store, StoreError, StoreHandle,
     VectorReader, ViewReader,
 };
-use crate::write::{Existing, Journal, PostgresSession};
+use crate::write::{Existing, Journal, PostgresSession, ResultFiles};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
@@ -64,7 +64,8 @@ pub(super) fn open(plan: &Plan, started: &str) -> Result<Opened, RunError> {
     let follow = |arrivals: &Arc<dyn Arrivals>| {
         let from = previous.filter(|_| plan.output.existing != Existing::Replace);
         let first = store.begin_following(from, arrivals.order())?;
-        Ok::<_, StoreError>((Following::new(Arc::clone(arrivals), first), store.newest_rows(arrivals.order())?))
+        let following = Following::new(Arc::clone(arrivals), first, has_others(plan, &store, first)?);
+        Ok::<_, StoreError>((following, store.newest_rows(arrivals.order())?))
     };
     let following = plan.arrivals.as_ref().map(follow).transpose()?;
     let outbox = (plan.deliver.is_some() || plan.journal).then(|| store.outbox()).transpose()?;
@@ -112,6 +113,16 @@ fn new_run(plan: &Plan, started: &str) -> NewRun {
         delivers: plan.deliver.is_some() || plan.journal,
         embeds: plan.jobs.iter().flat_map(|job| embeds(plan, job)).collect(),
     }
+}
+
+/// Whether result files exist that have other rows than the `first` ones of this run, or more.
+fn has_others(plan: &Plan, store: &Store, first: u64) -> Result<bool, StoreError> {
+    for job in plan.jobs.iter().filter(|job| ResultFiles::exist(&plan.output, &job.name)) {
+        if store.published_rows(&job.name)?.is_none_or(|rows| rows > first) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The tasks of a job that embed.

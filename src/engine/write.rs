@@ -93,6 +93,12 @@ impl Results {
         self.written.values().map(|(_, totals)| totals)
     }
 
+    /// Drops the result files, so that those of an earlier run stay.
+    pub fn discard(self) -> BTreeMap<String, JobResults> {
+        let totals = self.written.into_iter().map(|(job, (_, totals))| (job, JobResults { totals, ..JobResults::default() }));
+        totals.collect()
+    }
+
     /// Completes the result files. After an early stop, complete results of an earlier run stay.
     pub fn publish(mut self, complete: bool) -> Result<BTreeMap<String, JobResults>, RunError> {
         // A job without documents gets empty results, if it had results before.

@@ -102,6 +102,16 @@ impl Store {
         list().map_err(|e| self.error("cannot list documents", e))
     }
 
+    /// Number of rows of this run's recipe in the result files of `job`. `None` if another recipe has
+    /// made them, or if no run has recorded them.
+    pub fn published_rows(&self, job: &str) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM listing l JOIN rows r ON r.recipe = ?2 AND r.document = l.document
+                WHERE l.run = ifnull(p.listing, p.id))
+            FROM files f JOIN runs p ON p.id = f.run WHERE instr(f.path, ?1 || '/') = 1 AND p.recipe = ?2 LIMIT 1";
+        let rows = self.writer.query_row(sql, (job, self.run.recipe), |row| row.get(0)).optional();
+        rows.map_err(|e| self.error("cannot count rows", e))
+    }
+
     /// A reader of the results of this run, for another thread.
     pub fn newest_rows(&self, order: ResultOrder) -> Result<NewestRows, StoreError> {
         NewestRows::open(&self.path, (self.run.id, self.run.recipe), order)

@@ -9,7 +9,7 @@ use super::mounts::is_network;
 use super::moved::Moved;
 use super::pending::{Stillness, is_old, is_temporary};
 use super::settings::WatchSettings;
-use super::shared::{Finished, SOON, Shared};
+use super::shared::{Finished, SOON, Shared, State};
 use super::writers::Writers;
 use crate::engine::{Arrival, Arrivals, Ended, Fate};
 use crate::model::{Digest, Place, Stamp, counted};
@@ -26,6 +26,10 @@ use tokio_util::sync::CancellationToken;
 const BATCH: usize = 64;
 /// Maximum time in which a stop is noticed.
 const TICK: Duration = Duration::from_millis(100);
+/// A file of the first scan that keeps changing is waited for at most this many times `watch.settle_s`,
+/// and at least this long.
+const PATIENCE: u32 = 10;
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A source of the files of directories, or of the objects of a bucket.
 #[derive(Debug)]
@@ -191,7 +195,10 @@ impl Inbox {
         let is_finished = files.iter().all(|path| !is_temporary(path));
         let are_ready = is_finished && files.iter().all(|path| is_old(path) && !writers.have(path));
         let mut state = self.shared.state.lock();
-        state.scan_soon |= is_finished && !are_ready;
+        if is_finished && !are_ready {
+            state.scan_soon = true;
+            state.first.wait();
+        }
         if !are_ready || state.in_flight.contains_key(name) {
             return false;
         }
@@ -226,6 +233,7 @@ impl Inbox {
             return false;
         }
         state.scan_soon = false;
+        state.first.scan();
         drop(state);
         self.roots.forget_ignore_files();
         scanner.begun = Some(Instant::now());
@@ -243,7 +251,12 @@ impl Inbox {
             let note = format!("{}: no object yet. docmill looks again every {} s", self.roots.describe(), self.rescan.as_secs());
             self.shared.state.lock().note(note);
         }
-        self.shared.state.lock().found = Some(found);
+        let patience = LEAST_PATIENCE.max(self.stillness.settle * PATIENCE);
+        let mut state = self.shared.state.lock();
+        let State { first, in_flight, pending, .. } = &mut *state;
+        first.scanned(in_flight, pending, patience);
+        state.found = Some(found);
+        drop(state);
         if scanner.last_names.replace(names) != Some(names) {
             self.shared.removals.fetch_add(1, Relaxed);
         }
@@ -333,6 +346,7 @@ impl Arrivals for Inbox {
     fn ended(&self, ended: Ended) {
         let mut state = self.shared.state.lock();
         let file = state.in_flight.remove(&ended.name).flatten();
+        state.first.ended(&ended.name, file.as_ref().map(|(path, _)| path.as_path()), &ended.fate);
         match (file, ended.fate) {
             (Some((path, _)), Fate::Changed) => {
                 state.scan_soon |= !state.pending.holds(&path) && !state.pending.changed(&path, self.stillness.settle.min(SOON));
@@ -389,6 +403,12 @@ impl Arrivals for Inbox {
 
     fn renames(&self) -> bool {
         !self.moved.is_on()
+    }
+
+    fn has_passed(&self) -> bool {
+        let mut state = self.shared.state.lock();
+        let State { first, in_flight, pending, .. } = &mut *state;
+        first.has_passed(in_flight, pending)
     }
 
     fn publish_every(&self) -> Option<Duration> {

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `inbox`, `shared` | watches directories and prefixes: scans, offers, moves |
 //! | `events`, `pending`, `writers`, `mounts` | events of the file system; files that are not ready; open files; network mounts |
+//! | `first` | knows when all documents of the first scan have had their turn |
 //! | `stdin`, `emitter` | standard input: JSON lines in; rows out, in order or as they finish |
 //! | `on_result` | a command for each new row |
 //! | `moved` | moves files with a row, if the settings ask for that |
@@ -16,6 +17,7 @@
 mod composed;
 mod emitter;
 mod events;
+mod first;
 mod inbox;
 mod mounts;
 mod moved;

@@ -1,6 +1,7 @@
 //! Moves files with a row out of the watched directory, if the settings ask for that.
 
 use crate::model::RowStatus;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -102,8 +103,11 @@ fn free(path: PathBuf) -> PathBuf {
     if !taken(&path) {
         return path;
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut others = (1..u32::MAX).map(|number| path.with_file_name(format!("{name}.{number}")));
+    // The ending stays, so that other programs still know the kind of the file.
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, ending) = (part(path.file_stem()), part(path.extension()));
+    let dot = if ending.is_empty() { "" } else { "." };
+    let mut others = (1..u32::MAX).map(|number| path.with_file_name(format!("{stem}.{number}{dot}{ending}")));
     others.find(|path| !taken(path)).unwrap_or(path)
 }
 
@@ -117,13 +121,18 @@ mod tests {
         let name = |part: &str| dir.path().join(part).display().to_string();
         let moved = Moved::new(&name("done"), "").unwrap();
         let file = dir.path().join("in.txt");
-        for (status, there) in [(RowStatus::Failed, None), (RowStatus::Ok, Some("sub/in.txt")), (RowStatus::Ok, Some("sub/in.txt.1"))] {
+        for (status, there) in [(RowStatus::Failed, None), (RowStatus::Ok, Some("sub/in.txt")), (RowStatus::Ok, Some("sub/in.1.txt"))] {
             std::fs::write(&file, "x").unwrap();
             moved.put(&file, "sub/in.txt", status).unwrap();
             assert_eq!(file.exists(), there.is_none());
             if let Some(there) = there {
                 assert!(dir.path().join("done").join(there).exists() && moved.holds(&dir.path().join("done").join(there)));
             }
+        }
+        for there in ["plain", "plain.1"] {
+            std::fs::write(&file, "x").unwrap();
+            moved.put(&file, "plain", RowStatus::Ok).unwrap();
+            assert!(dir.path().join("done").join(there).exists(), "{there}");
         }
         moved.put(&file, "gone.txt", RowStatus::Ok).unwrap();
         assert!(!moved.holds(&file));

@@ -1,10 +1,10 @@
 //! What the threads of events, stages and documents of an inbox share.
 
 use super::events::Signal;
+use super::first::{First, InFlight};
 use super::pending::{Pending, is_temporary};
 use crate::model::{RowStatus, Stamp};
 use parking_lot::{Condvar, Mutex};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -24,8 +24,9 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub pending: Pending,
-    /// Documents whose turn has not ended, with the paths and stamps of files.
-    pub in_flight: HashMap<String, Option<(PathBuf, Stamp)>>,
+    pub in_flight: InFlight,
+    /// The documents of the first scan.
+    pub first: First,
     /// Files with a row, to be moved.
     pub finished: Vec<Finished>,
     /// Whether events ask for a scan.

@@ -48,6 +48,8 @@ struct State {
     /// Number of lines so far.
     next: u64,
     ended: bool,
+    /// Whether the run has left a line without a row.
+    is_left: bool,
     /// Numbers of lines in work, by the name of their document.
     in_flight: HashMap<String, u64>,
     /// Lines that wait for the end of an equal one, and those that need not wait any more.
@@ -194,7 +196,11 @@ impl Arrivals for LineSource {
                 }
                 Some(document)
             }
-            Fate::Changed | Fate::Pending => None,
+            Fate::Changed => None,
+            Fate::Pending => {
+                state.is_left = true;
+                None
+            }
         };
         drop(state);
         self.emitter.finished(number, ended.name, document);
@@ -227,6 +233,11 @@ impl Arrivals for LineSource {
 
     fn renames(&self) -> bool {
         false
+    }
+
+    fn has_passed(&self) -> bool {
+        let state = self.state.lock();
+        state.ended && !state.is_left && state.in_flight.is_empty() && state.held_count == 0 && state.free.is_empty()
     }
 
     fn publish_every(&self) -> Option<Duration> {
