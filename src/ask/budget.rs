@@ -4,6 +4,7 @@
 //! exceed it either, whatever the outcome of the requests.
 
 use super::day_budget::{DayBudget, DayReached, DayRoom};
+use crate::insight::Interval;
 use crate::model::{LedgerSum, Money};
 use jiff::Timestamp;
 
@@ -79,22 +80,53 @@ const LARGER: &str = "--max-usd ";
 impl BudgetReached {
     /// Says why the run stops, and suggests to run the same command with a larger cap.
     ///
-    /// `rest` is the expected cost of the remaining documents. If it is unknown, the suggested cap
-    /// is twice the old one. It has room for at least ten requests.
-    pub fn message(&self, rest: Option<f64>) -> String {
-        const MARGIN: f64 = 1.25;
-        let (spent, ten) = (self.spent.all.usd(), 10.0 * self.needed.usd());
-        let cap = rest.map_or_else(|| (2.0 * self.cap.usd()).max(spent + ten), |rest| spent + (MARGIN * rest).max(ten));
+    /// `rest` is the expected cost of the remaining documents. The suggested cap covers it, with room
+    /// for one request at its maximum. If the cost is unknown, the cap is twice the old one, with room
+    /// for ten requests.
+    pub fn message(&self, rest: Option<Interval>) -> String {
+        let (spent, one) = (self.spent.all.usd(), self.needed.usd());
+        let cap = rest.map_or_else(|| (2.0 * self.cap.usd()).max(spent + 10.0 * one), |rest| spent + rest.high + one);
         // The cap has two significant digits, rounded up.
         let step = 10_f64.powf(cap.log10().floor() - 1.0);
         let decimals = if step < 1.0 { -step.log10().round() } else { 0.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
         let decimals = decimals as usize;
-        let rest =
-            rest.filter(|rest| *rest > 0.0).map_or_else(String::new, |rest| format!(" (the rest costs about {})", Money::from_usd(rest)));
+        let rest = rest.filter(|rest| rest.high > 0.0).map_or_else(String::new, |Interval { low, high }| {
+            let [low, high] = [low, high].map(|usd| Money::from_usd(usd).to_string());
+            let cost = if low == high { high } else { format!("{low} to {high}") };
+            format!(" (the rest costs about {cost})")
+        });
         let cap = (cap / step).ceil() * step;
         format!("{self}. To continue, run the same command with a larger cap, such as {LARGER}{cap:.decimals$}{rest}")
     }
+
+    /// Says why the run stops if `outer` leaves it less than its own cap.
+    pub fn message_of(&self, outer: &OuterCap) -> String {
+        let OuterCap { name, leaves, may_grow } = outer;
+        let next = if *may_grow {
+            "The run goes on when others have given money back".to_owned()
+        } else {
+            format!("To continue, raise {name}, then resume the run")
+        };
+        // The run itself knows only the part that it has got so far.
+        let budget = leaves.unwrap_or(self.cap);
+        let (spent, needed) = (self.spent.describe(), self.needed);
+        format!(
+            "the budget of {budget} is what {name} leaves. It has no room for another request: {spent}, and the next may cost up to \
+             {needed}. {next}"
+        )
+    }
+}
+
+/// A cap of the caller of a run that leaves it less than its own cap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OuterCap {
+    /// The cap in words: `the cap of $5 of key ci`.
+    pub name: String,
+    /// What it leaves the run, with what the run has spent; `None` if that is unknown.
+    pub leaves: Option<Money>,
+    /// Whether other runs may give money back.
+    pub may_grow: bool,
 }
 
 /// Extracts the suggested cap from a stop reason made by [`BudgetReached::message`].

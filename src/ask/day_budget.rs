@@ -16,6 +16,8 @@ pub struct DayBudget {
     spent: Money,
     /// Whether requests wait for the next day. Otherwise the run stops.
     waits: bool,
+    /// Whether the cap was changed during the run.
+    is_changed: bool,
 }
 
 /// The budget of the day has no room for a request.
@@ -30,6 +32,9 @@ pub struct DayReached {
 impl DayReached {
     /// Says why requests wait for the next day.
     pub fn waiting(self) -> String {
+        if self.is_too_small() {
+            return format!("{}. docmill sends nothing until you raise the budget", self.too_small());
+        }
         format!("{}. docmill sends nothing until 00:00 UTC, or until you raise the budget", self.no_room())
     }
 
@@ -42,14 +47,19 @@ impl DayReached {
     }
 
     fn message(self) -> String {
-        let Self { cap, needed, .. } = self;
-        if needed > cap {
-            return format!(
-                "the budget of {cap} for each day (budget.max_usd_per_day) is smaller than one request, which may cost up to {needed}. \
-                 Raise the budget, or lower the limit of output tokens"
-            );
+        if self.is_too_small() {
+            return format!("{}. Raise the budget, or lower the limit of output tokens", self.too_small());
         }
         format!("{}. Run the same command again tomorrow, or raise the budget", self.no_room())
+    }
+
+    fn is_too_small(self) -> bool {
+        self.needed > self.cap
+    }
+
+    fn too_small(self) -> String {
+        let Self { cap, needed, .. } = self;
+        format!("the budget of {cap} for each day (budget.max_usd_per_day) is smaller than one request, which may cost up to {needed}")
     }
 }
 
@@ -66,7 +76,7 @@ pub(super) enum DayRoom {
 impl DayBudget {
     /// A cap with the money spent on the day of `now`.
     pub fn new(cap: Money, spent: Money, waits: bool, now: Timestamp) -> Self {
-        Self { cap, day: day_of(now), spent, waits }
+        Self { cap, day: day_of(now), spent, waits, is_changed: false }
     }
 
     /// The first moment of the day of `now`, in milliseconds since 1970.
@@ -74,10 +84,10 @@ impl DayBudget {
         day_of(now) * DAY_S * 1000
     }
 
-    /// The same money spent, with another cap.
+    /// The same money spent, with a cap that was changed during the run.
     #[must_use]
     pub(super) fn with_cap(self, cap: Money) -> Self {
-        Self { cap, ..self }
+        Self { cap, is_changed: true, ..self }
     }
 
     /// Why a request that may cost `needed` has no room.
@@ -95,8 +105,9 @@ impl DayBudget {
         if reserved > Money::ZERO {
             return Ok(DayRoom::AfterOthers);
         }
-        // A request that is too large for a whole day would wait for ever.
-        if !self.waits || is_full(Money::ZERO) {
+        // A request that is too large for a whole day would wait for ever. Who has changed the cap of a
+        // run at work can raise it again.
+        if !self.waits || (is_full(Money::ZERO) && !self.is_changed) {
             return Err(self.reached(needed));
         }
         let left = (self.day + 1) * DAY_S - now.as_second();
@@ -153,6 +164,10 @@ mod tests {
         let (usd, now) = (Money::from_usd, at("2026-11-30T12:00:00Z"));
         let full = |waits, needed| DayBudget::new(usd(1.0), usd(1.0), waits, now).room(Money::ZERO, usd(needed), now);
         assert!(full(false, 0.5).is_err() && full(true, 2.0).is_err() && full(true, 0.5).is_ok());
+        let changed = DayBudget::new(usd(9.0), usd(1.0), true, now).with_cap(usd(0.1)).room(Money::ZERO, usd(0.5), now);
+        assert!(matches!(changed, Ok(DayRoom::Tomorrow(_))), "the cap was changed during the run: {changed:?}");
+        let waiting = DayBudget::new(usd(0.1), usd(1.0), true, now).reached(usd(0.5)).waiting();
+        assert!(waiting.contains("smaller than one request") && waiting.ends_with("until you raise the budget"), "{waiting}");
         let says = |needed, text: &str| full(false, needed).unwrap_err().to_string().contains(text);
         assert!(says(0.5, "again tomorrow") && says(2.0, "smaller than one request") && !says(2.0, "tomorrow"));
     }

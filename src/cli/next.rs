@@ -164,6 +164,7 @@ mod tests {
             in_doubt: 0,
             not_copied: None,
             not_in_database: None,
+            outer: None,
         };
         Done { outcome, command: command.to_owned(), output: "an output".into(), accepted: vec![FailureCode::NoText] }
     }

@@ -328,7 +328,7 @@ impl Report {
             "waves": prediction.waves,
             "input_tokens": prediction.input.round(),
             "input_tokens_range": prediction.input_range.map(Interval::whole),
-            "output_tokens": prediction.output.whole(),
+            "output_tokens": prediction.output.rounded(0),
             "repeated": survey.repeated,
             "cost_usd": prediction.cost.map(exact),
             "identical_documents": survey.identical,

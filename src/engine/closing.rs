@@ -1,20 +1,22 @@
 //! The end of a run: result files, summaries, history.
 
 use super::breaker::Breaker;
+use super::cost_of_rest::cost_of_rest;
 use super::database::DatabaseWriter;
 use super::kept_results::kept_results;
 use super::list::Findings;
 use super::meter::Meters;
 use super::summary::{End, now};
 use super::write::{JobResults, Results};
-use super::{Beside, Context, Outcome, Plan, RunError};
-use crate::ask::{BudgetReached, RunStop, StopKind};
+use super::{Beside, Context, Outcome, OuterCaps, Plan, RunError};
+use crate::ask::{BudgetReached, OuterCap, RunStop, StopKind};
 use crate::event::RunEvent;
 use crate::job::Job;
-use crate::model::{Column, ColumnType, JobColumns, LedgerSum, counted};
+use crate::model::{Column, ColumnType, JobColumns, counted};
 use crate::store::{EndedRun, Placed, Requests, Store, StoreError};
 use crate::write::ResultFiles;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -56,22 +58,18 @@ pub(super) fn with_earlier_rows(plan: &Plan, store: &Store, written: Results, co
     Ok(results)
 }
 
-/// The message of a run that the cap on money has stopped. `documents` were found, and this run has
-/// made `made` rows.
-fn over_budget(
+/// The message of a run that a cap on money has stopped, and the cap of the caller that has.
+async fn over_budget(
     reached: BudgetReached,
-    store: &Store,
-    (this, all): (LedgerSum, LedgerSum),
-    documents: Option<u64>,
-    made: u64,
-) -> Result<String, StoreError> {
-    /// Rows of a run that show what a document costs.
-    const ENOUGH: u64 = 20;
-    let done = store.done()?;
-    // Requests whose response a kill has taken say little about the cost of a document.
-    let (spent, rows) = if made >= ENOUGH { (this.cost.usd, made) } else { (all.cost.usd, done) };
-    let remaining = documents.map(|documents| documents.saturating_sub(done) as f64);
-    Ok(reached.message(remaining.filter(|_| rows > 0).map(|remaining| remaining * spent.usd() / rows as f64)))
+    plan: &Arc<Plan>,
+    outer: Option<Arc<dyn OuterCaps>>,
+    context: &Context,
+) -> (String, Option<OuterCap>) {
+    let outer = tokio::task::spawn_blocking(move || outer?.of_run()).await.ok().flatten();
+    match outer {
+        Some(outer) => (reached.message_of(&outer), Some(outer)),
+        None => (reached.message(cost_of_rest(plan, context).await), None),
+    }
 }
 
 /// Completes the result files, unless they are current.
@@ -183,7 +181,7 @@ fn is_current(plan: &Plan, store: &Store, listing: i64) -> Result<bool, StoreErr
 /// The store is borrowed exclusively, because a shared reference to it is not `Send`.
 pub(super) async fn close(
     mut end: End,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     (store, database): (&mut Store, Option<DatabaseWriter>),
     meters: &Meters,
     context: &Context,
@@ -193,8 +191,9 @@ pub(super) async fn close(
         return Err(RunError::Output { directory: plan.output.dir.display().to_string(), source });
     }
     let sums = (store.ledger(Requests::Of(end.run))?, store.ledger(Requests::All)?);
+    let mut outer = None;
     if let (Some(RunStop { kind: StopKind::OverBudget, message }), Some(reached)) = (&mut end.stop, end.reached) {
-        *message = over_budget(reached, store, sums, meters.documents(), end.findings.made)?;
+        (*message, outer) = over_budget(reached, plan, end.outer.take(), context).await;
     }
     let (ended, figures) = (now(), end.figures(plan, meters, sums));
     let summaries = end.summaries(plan, &figures, &ended)?;
@@ -258,7 +257,7 @@ pub(super) async fn close(
     }
     let pending = meters.documents().map(|documents| documents.saturating_sub(done));
     let in_doubt = store.in_doubt()?.values().map(Vec::len).sum();
-    Ok(Outcome { summaries, results, kept: left, stop: end.stop, unanswered, done, pending, in_doubt, not_copied, not_in_database })
+    Ok(Outcome { summaries, results, kept: left, stop: end.stop, outer, unanswered, done, pending, in_doubt, not_copied, not_in_database })
 }
 
 /// Copies finished results to `plan.copy`. Returns the addresses of the copies.

@@ -44,7 +44,7 @@ impl Conductor {
     /// and a stop must work all the same.
     pub async fn conduct(self, finished: CancellationToken) {
         let Self { context, stopped_by, drain, governor, samples, notice, live, controls } = self;
-        let Controls { stop, abandon, requests, accounts: _, allowance: _ } = controls;
+        let Controls { stop, abandon, requests, accounts: _, allowance: _, outer: _ } = controls;
         let mut serving = pin!(live.serve(requests, Arc::clone(&notice), finished));
         let mut ticks = tokio::time::interval(TICK);
         let (mut abort_at, mut sample_at) = (None, FIRST_SAMPLE_S);

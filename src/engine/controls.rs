@@ -1,7 +1,8 @@
 //! What the caller gives a run: ways to stop it, requests, and accounts shared with other runs.
 
-use crate::ask::{Accounts, Allowance};
+use crate::ask::{Accounts, Allowance, OuterCap};
 use crate::control::Asked;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,14 @@ pub struct Controls {
     pub requests: mpsc::Receiver<Asked>,
     /// Where further money comes from, if the caller gives it in shares. The cap of the plan is the first share.
     pub allowance: Option<Arc<Allowance>>,
+    /// Caps of the caller that may leave the run less than its own cap.
+    pub outer: Option<Arc<dyn OuterCaps>>,
+}
+
+/// Caps on the money of several runs together.
+pub trait OuterCaps: fmt::Debug + Send + Sync {
+    /// The cap that leaves the run less than its own, if one does. Blocks.
+    fn of_run(&self) -> Option<OuterCap>;
 }
 
 impl Controls {
@@ -29,7 +38,7 @@ impl Controls {
     pub fn new(accounts: &Arc<Accounts>) -> (Self, mpsc::Sender<Asked>) {
         let (sender, requests) = mpsc::channel(REQUESTS);
         let (stop, abandon) = (StopToken::default(), CancellationToken::new());
-        (Self { stop, abandon, accounts: Arc::clone(accounts), requests, allowance: None }, sender)
+        (Self { stop, abandon, accounts: Arc::clone(accounts), requests, allowance: None, outer: None }, sender)
     }
 }
 

@@ -72,6 +72,11 @@ pub fn predict(plan: &Plan, survey: &Survey, history: &History) -> Prediction {
     Predictor::new(plan, survey, history).predict()
 }
 
+/// Predicts the cost of the pending documents in US dollars; `None` if a price is unknown.
+pub(super) fn predict_cost(plan: &Plan, survey: &Survey, history: &History) -> Option<Interval> {
+    Predictor::new(plan, survey, history).cost()
+}
+
 struct Predictor<'p> {
     plan: &'p Plan,
     survey: &'p Survey,

@@ -17,7 +17,7 @@
 //! | `conductor`, `runtime_control`, `active` | report counters and drain a run; answer requests; cancel documents |
 //! | `controls`, `watcher` | the caller's side of a run; the caller owns signals, ports and terminals |
 //! | `inspect`, `pictures` | prepare one document; pictures of image files; both send nothing |
-//! | `survey`, `dry_run`, `earlier_runs`, `forecast` | predict the work of a run; its calls; use earlier runs; predict cost and time |
+//! | `survey`, `dry_run`, `earlier_runs`, `forecast`, `cost_of_rest` | predict the work of a run; its calls; use earlier runs; predict cost and time; the rest of a stopped run |
 
 mod active;
 mod arrivals;
@@ -27,6 +27,7 @@ mod closing;
 mod commit;
 mod conductor;
 mod controls;
+mod cost_of_rest;
 mod counted_tokens;
 mod database;
 mod delivery;
@@ -68,7 +69,7 @@ mod watcher;
 mod write;
 
 pub use arrivals::{Arrival, Arrivals, Ended, Fate};
-pub use controls::{Controls, StopToken};
+pub use controls::{Controls, OuterCaps, StopToken};
 pub use database::{Filled, fill_database};
 pub use delivery::Deliver;
 pub use dry_run::{Foreseen, Past, Task};
@@ -86,7 +87,7 @@ pub use survey::{Changed, DocumentPlan, Survey, survey};
 pub use watcher::Watcher;
 pub use write::{JobResults, Results, RowStream};
 
-use crate::ask::{Account, ClientError, LlmSettings, RunStop};
+use crate::ask::{Account, ClientError, LlmSettings, OuterCap, RunStop};
 use crate::event::RunEvent;
 use crate::model::{AccountLimit, FailureCode, Money, Summary};
 use crate::prepare::{ImageLimits, PrepareSettings};
@@ -206,6 +207,8 @@ pub struct Outcome {
     pub kept: Vec<KeptResults>,
     /// Why the run ended early, if it did.
     pub stop: Option<RunStop>,
+    /// The cap of the caller that has stopped the run, if one has.
+    pub outer: Option<OuterCap>,
     /// Documents that failed to get an answer, for a reason that the plan does not accept.
     pub unanswered: u64,
     /// Documents with a row, from this run or an earlier one.

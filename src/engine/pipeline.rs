@@ -19,6 +19,7 @@
 //! | requests | 8 requests from outside | 8 x 64 KB |
 
 use super::active::ActiveDocuments;
+use super::arrivals::Following;
 use super::ask::ask;
 use super::breaker::Breaker;
 use super::closing::{close, deferred, publish, reopen, sampled, with_earlier_rows};
@@ -177,6 +178,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     });
     let writer = RowWriter { rows, results: Results::new(plan.columns(), plan.output.clone()), context: context.clone() };
 
+    let outer = controls.outer.clone();
     let (finished, mut beside, money) = (CancellationToken::new(), JoinSet::new(), Arc::clone(&governor));
     let drain = Duration::from_secs(plan.llm.drain_s);
     let conductor = Conductor {
@@ -255,8 +257,10 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
     let worked = committed.map_err(RunError::from).and(result).and(written);
     let in_vain = if first && following.is_none() { breaker.nothing_succeeded() } else { None };
     let _first_wins = in_vain.or_else(|| deferred(&meters)).or_else(|| sampled(&plan, &meters)).map(|stop| stopped_by.set(stop));
-    // A source without an end ends when its user asks for that.
-    let is_end = |stop: &RunStop| following.is_some() && stop.kind == StopKind::Requested;
+    // A source without an end ends when its user asks for that. If earlier results stay, it has ended too
+    // early.
+    let keeps_others = following.as_ref().is_some_and(Following::keeps_others);
+    let is_end = |stop: &RunStop| following.is_some() && !keeps_others && stop.kind == StopKind::Requested;
     let stop = || stopped_by.get().filter(|stop| !is_end(stop)).cloned();
     let complete = stop().is_none();
     let publishing = {
@@ -286,7 +290,7 @@ pub async fn run(plan: Plan, controls: Controls, watcher: Arc<dyn Watcher>) -> R
         }
         published => published?,
     };
-    let end = End { run, started, stop: stop(), reached: money.budget_reached(), results, findings };
+    let end = End { run, started, stop: stop(), reached: money.budget_reached(), outer, results, findings };
     streamed.cancel();
     let database = streaming.join_next().await.and_then(Result::ok);
     let outcome = Box::pin(close(end, &plan, (&mut store, database), &meters, &context)).await;

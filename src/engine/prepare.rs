@@ -12,8 +12,8 @@ use crate::failpoint;
 use crate::job::{Chunks, Job};
 use crate::model::{Document, DocumentId, DocumentTimes, Facts, Failure, FailureCode, Prepared};
 use crate::prepare::{
-    Extraction, ImageLimits, PrepareSettings, Sniffed, chunks, peak_memory, prepare as prepare_bytes, prepare_extraction,
-    prompt_injections, sniff,
+    Extraction, ImageLimits, PrepareSettings, Sniffed, chunks, misnamed as misnamed_as, peak_memory, prepare as prepare_bytes,
+    prepare_extraction, prompt_injections, sniff,
 };
 use crate::read::OnEmpty;
 use futures::{StreamExt as _, stream};
@@ -174,6 +174,8 @@ struct Unprepared {
     held: Option<Held>,
     held_text: Option<Held>,
     times: DocumentTimes,
+    /// A note on its name.
+    misnamed: Option<String>,
 }
 
 impl Planned {
@@ -184,16 +186,17 @@ impl Planned {
 
 fn plan(read: Read, bench: &Bench) -> Planned {
     let Read { document, id, is_new, bytes, held, times } = read;
-    let extension = document.extension();
+    let (extension, mut misnamed) = (document.extension(), None);
     let (job, work) = match bytes {
         Ok(bytes) => {
             let sniffed = if document.row().is_some() { Sniffed::Text } else { sniff(&bytes, &extension) };
+            misnamed = misnamed_as(sniffed, &extension).filter(|_| document.row().is_none());
             let (job, taken) = bench.jobs.route(&bytes, sniffed, &extension, bench.recipe.settings.pdf.mode);
             (job, taken.map(|()| Work::File(bytes, sniffed)).map_err(State::Skipped))
         }
         Err(failure) => (bench.jobs.pick(None, &extension).0, Err(State::Failed(failure))),
     };
-    Planned { ready: Unprepared { document, id, is_new, job, held, held_text: None, times }, work }
+    Planned { ready: Unprepared { document, id, is_new, job, held, held_text: None, times, misnamed }, work }
 }
 
 async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
@@ -215,11 +218,16 @@ async fn prepare_group(group: Vec<Planned>, bench: &Arc<Bench>) -> Vec<Ready> {
     let ready = Timestamp::now();
     kept.into_iter()
         .zip(states)
-        .map(|(Unprepared { document, id, is_new, job, mut held, mut held_text, times }, state)| {
+        .map(|(Unprepared { document, id, is_new, job, mut held, mut held_text, times, misnamed }, state)| {
             for held in [&mut held, &mut held_text].into_iter().flatten() {
                 held.shrink_to(if let State::Prepared(_, chunks) = &state { bytes(chunks) } else { 0 });
             }
             let state = match state {
+                State::Prepared(mut facts, chunks) => {
+                    let notes = [misnamed, facts.note.take()].into_iter().flatten().collect::<Vec<_>>();
+                    facts.note = (!notes.is_empty()).then(|| notes.join("; "));
+                    State::Prepared(facts, chunks)
+                }
                 State::Failed(failure) if failure.code == FailureCode::Empty && bench.on_empty == OnEmpty::Skip => State::Skipped(failure),
                 state => state,
             };

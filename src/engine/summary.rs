@@ -2,13 +2,14 @@
 
 use super::list::Findings;
 use super::meter::Meters;
-use super::{JobResults, Plan, RunError};
+use super::{JobResults, OuterCaps, Plan, RunError};
 use crate::ask::{BudgetReached, Provider, RunStop, StopKind, Tier};
 use crate::event::Snapshot;
 use crate::insight::Rate;
 use crate::model::{AccountLimit, LedgerSum, LeftOut, RunFigures, Summary, Usage};
 use crate::write::ResultFiles;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A run at its end.
 pub(super) struct End {
@@ -17,6 +18,8 @@ pub(super) struct End {
     pub stop: Option<RunStop>,
     /// The request for which the budget had no room.
     pub reached: Option<BudgetReached>,
+    /// Caps of the caller.
+    pub outer: Option<Arc<dyn OuterCaps>>,
     pub results: BTreeMap<String, JobResults>,
     pub findings: Findings,
 }

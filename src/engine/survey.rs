@@ -103,6 +103,11 @@ pub struct Changed {
 
 /// Surveys the documents of a plan and predicts their calls.
 pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunError> {
+    survey_some(plan, history, PREPARED).await
+}
+
+/// The same, but prepares at most `most` pending documents.
+pub(super) async fn survey_some(plan: &Arc<Plan>, history: &History, most: u64) -> Result<Survey, RunError> {
     let total = plan.roots.unsorted().count() as u64;
     if total == 0 {
         return Err(RunError::NoDocuments(nothing_found(plan)));
@@ -129,7 +134,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
         ..Survey::default()
     };
     let mut asked = pending;
-    let (shares, is_large) = (plan.llm.share_identical_calls, asked.len() > PREPARED);
+    let (shares, is_large) = (plan.llm.share_identical_calls, asked.len() > most);
     if is_large || !shares {
         let answered = archive.as_ref().map(|archive| archive.answered_contents(plan.recipe)).transpose()?.unwrap_or_default();
         let roots = plan.roots.clone();
@@ -142,7 +147,7 @@ pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunEr
             survey.identical = others;
         }
     }
-    let (chosen, compared) = (asked.some(PREPARED), up_to_date.some(COMPARED));
+    let (chosen, compared) = (asked.some(most), up_to_date.some(COMPARED.min(most)));
     survey.times = if chosen.is_empty() { 1.0 } else { asked.len() as f64 / chosen.len() as f64 };
     prepare_some(plan, (archive.as_ref(), before, history), (&chosen, &compared), &mut survey).await?;
     Ok(survey)

@@ -2,6 +2,12 @@
 
 use super::proportion::Z_95;
 
+/// An amount with `digits` decimals.
+pub fn rounded(amount: f64, digits: i32) -> f64 {
+    let scale = 10_f64.powi(digits);
+    (amount * scale).round() / scale
+}
+
 /// A range of likely amounts.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
@@ -12,10 +18,11 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The interval with ends that are whole numbers.
+    /// The interval with `digits` decimals.
     #[must_use]
-    pub fn whole(self) -> Self {
-        Self { low: self.low.round(), high: self.high.round() }
+    pub fn rounded(self, digits: i32) -> Self {
+        let [low, high] = [self.low, self.high].map(|end| rounded(end, digits));
+        Self { low, high }
     }
 
     /// `middle` plus or minus `half`, cut off at zero.

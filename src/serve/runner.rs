@@ -7,27 +7,52 @@ use super::orders::{Ended, ended_by, order_of, serve_other_terminals};
 use super::problem::Problem;
 use super::queue::{DEADLINE, QueuedRun, RAN_SHORT, State, Totals};
 use super::submission::Submission;
-use crate::ask::{Allowance, StopKind, larger_cap};
+use crate::ask::{Allowance, OuterCap, StopKind};
 use crate::config::{Config, Origin};
-use crate::engine::{self, Controls, Outcome, Plan, RunError, Watcher};
+use crate::engine::{self, Controls, Outcome, OuterCaps, Plan, RunError, Watcher};
 use crate::html_report;
-use crate::model::Money;
 use crate::read::{Archives, Grouping, InputSettings, Tables};
 use crate::setup::{Assembled, Environment, Flag, RunOptions, Server, Settings, assemble};
 use crate::store::{Archive, Requests, RunCounts, RunRecord, StoreError};
 use futures::FutureExt as _;
 use jiff::{Timestamp, Zoned};
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use toml::Value;
 
-/// What limits the money of a run.
-struct Limit {
-    /// The caps that leave it less than its own, and how much; `None` if its own cap is the limit.
-    outer: Option<(String, Option<Money>)>,
-    /// Whether others may give money back.
-    may_grow: bool,
+/// The caps of its key and of the server on the money of a run.
+struct OuterCapsOf {
+    app: Arc<App>,
+    run: QueuedRun,
+}
+
+impl fmt::Debug for OuterCapsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OuterCapsOf").field("run", &self.run.id).finish_non_exhaustive()
+    }
+}
+
+impl OuterCaps for OuterCapsOf {
+    fn of_run(&self) -> Option<OuterCap> {
+        let (app, run) = (&self.app, &self.run);
+        let name = app.outer_caps(&run.owner)?;
+        let look = || {
+            // The cap of a run at work is within what its key and the server have left.
+            let own = app.queue.get(&run.id)?.and_then(|run| run.cap);
+            if run.share.is_none() && own == run.cap {
+                return Ok(None);
+            }
+            let leaves = app.with_caps(|caps| app.queue.most_for(run, caps))?;
+            let may_grow = app.with_caps(|caps| app.queue.may_get_more(run, caps))?;
+            Ok::<_, Problem>(Some(OuterCap { name, leaves, may_grow }))
+        };
+        look().unwrap_or_else(|problem| {
+            crate::progress::complain(&format!("run {}: {}", run.id, problem.detail));
+            None
+        })
+    }
 }
 
 /// Does the work of a run, and records how it ended.
@@ -60,20 +85,7 @@ pub async fn work(app: Arc<App>, run: QueuedRun) {
 
 async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
     match try_to_run(app, run).await {
-        Ok(Ok(outcome)) => {
-            let (asked, outer) = (run.clone(), app.outer_caps(&run.owner));
-            let limit = app.blocking(move |app| {
-                // The cap of a run at work is within what its key and the server have left.
-                let own = app.queue.get(&asked.id)?.and_then(|run| run.cap);
-                let outer = outer.filter(|_| asked.share.is_some() || own != asked.cap);
-                let most = app.with_caps(|caps| app.queue.most_for(&asked, caps))?;
-                Ok(Limit { outer: outer.map(|outer| (outer, most)), may_grow: app.with_caps(|caps| app.queue.may_get_more(&asked, caps))? })
-            });
-            match limit.await {
-                Ok(limit) => how_it_ended(&outcome, &limit),
-                Err(problem) => problem.into(),
-            }
-        }
+        Ok(Ok(outcome)) => how_it_ended(&outcome),
         Ok(Err(RunError::Database(error))) => {
             crate::progress::complain(&error.to_string());
             Ended { state: State::Failed, message: "the server cannot use its database. Its log has the reason".to_owned() }
@@ -86,7 +98,7 @@ async fn attempt(app: &Arc<App>, run: &QueuedRun) -> Ended {
     }
 }
 
-fn how_it_ended(outcome: &Outcome, limit: &Limit) -> Ended {
+fn how_it_ended(outcome: &Outcome) -> Ended {
     match &outcome.stop {
         None => match &outcome.not_in_database {
             None => Ended { state: State::Complete, message: String::new() },
@@ -98,32 +110,10 @@ fn how_it_ended(outcome: &Outcome, limit: &Limit) -> Ended {
             }
         },
         Some(stop) if stop.kind == StopKind::Requested => ended_by(&stop.message),
-        Some(stop) if limit.outer.is_some() && limit.may_grow && larger_cap(&stop.message).is_some() => {
+        Some(_) if outcome.outer.as_ref().is_some_and(|outer| outer.may_grow) => {
             Ended { state: State::Queued, message: RAN_SHORT.to_owned() }
         }
-        Some(stop) => Ended { state: State::Stopped, message: for_clients(&stop.message, limit.outer.as_ref()) },
-    }
-}
-
-/// Before and after the amount in the message of a run that has reached its budget.
-const BUDGET: &str = "the budget of ";
-const OF_RUN: &str = " (budget.max_usd)";
-
-/// A message in the words of the API instead of those of the command line.
-///
-/// `outer` names caps that are lower than that of the run, and what they leave it. The run itself knows
-/// only the part that it has reserved so far.
-fn for_clients(message: &str, outer: Option<&(String, Option<Money>)>) -> String {
-    match (message.split_once(" To continue, "), larger_cap(message), outer) {
-        (Some((why, _)), Some(_), Some((outer, most))) => {
-            let why = match (why.split_once(BUDGET), why.split_once(OF_RUN), most) {
-                (Some((before, _)), Some((_, rest)), Some(most)) => format!("{before}{BUDGET}{most}{OF_RUN}{rest}"),
-                _ => why.to_owned(),
-            };
-            let why = why.replace(OF_RUN, &format!(" is what {outer} leaves. It"));
-            format!("{why} To continue, raise {outer}, then resume the run")
-        }
-        _ => html_report::for_clients(message),
+        Some(stop) => Ended { state: State::Stopped, message: html_report::for_clients(&stop.message) },
     }
 }
 
@@ -139,6 +129,7 @@ async fn try_to_run(app: &Arc<App>, run: &QueuedRun) -> Result<Result<Outcome, R
     let (mut controls, requests) = Controls::new(&app.accounts);
     let allowance = run.share.map(|share| Arc::new(Allowance::new(share)));
     controls.allowance.clone_from(&allowance);
+    controls.outer = Some(Arc::new(OuterCapsOf { app: Arc::clone(app), run: run.clone() }));
     let live = Arc::new(Live::new(controls.stop.clone(), requests));
     let gate = |_: &App| {
         crate::failpoint::gate("serve_begin");

@@ -258,6 +258,14 @@ fn the_next_cap_covers_the_remaining_documents() {
     }
     let stopped = workspace.run(["--job", "echo.toml", "--max-usd", "7"]).exits(4).says(&["(the rest costs about $"]);
     let cap = stopped.stderr.split_once("such as --max-usd ").unwrap().1.split_whitespace().next().unwrap();
+    // The rest is what `docmill plan` says.
+    let plan = workspace.docmill(["plan", "docs", "--job", "echo.toml", "--json"]).exits(0).stdout;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let flat = stopped.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let rest = flat.split_once("(the rest costs about ").unwrap().1.split_once(')').unwrap().0.replace('$', "");
+    let [low, high] = ["low", "high"].map(|end| plan["cost_usd"][end].as_f64().unwrap());
+    let said: Vec<f64> = rest.split(" to ").map(|usd| usd.parse().unwrap()).collect();
+    assert!((said[0] - low).abs() < 0.02 * low && (said[1] - high).abs() < 0.02 * high, "{rest}, and {low} to {high}");
     let whole = workspace.run(["--job", "echo.toml", "--max-usd", cap]).exits(0);
     let cost = whole.summary("echo")["cost"]["usd"].as_f64().unwrap();
     let cap: f64 = cap.parse().unwrap();

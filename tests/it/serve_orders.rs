@@ -143,6 +143,12 @@ fn a_run_that_the_servers_cap_stops_names_what_it_leaves() {
     let id = serving.submit("echo", &[("a.txt", "docid:1"), ("b.txt", "docid:2")]);
     let message = serving.wait_for(&id, "stopped")["message"].as_str().unwrap().to_owned();
     assert!(message.starts_with("the budget of $0.001000 is what the cap of the server (serve.max_usd = 0.001) leaves. It"), "{message}");
+    // Other commands say the same.
+    let status = workspace.docmill(["status", "--output", &format!("server/runs/{id}"), "--json"]).exits(0).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["stopped"], message);
+    let next = status["next"].as_str().unwrap();
+    assert!(next.contains("/resume") && !next.contains("max_usd"), "{next}");
     let verify = workspace.docmill(["verify", "--output", &format!("server/runs/{id}")]);
     let said = format!("{}{}", verify.stdout, verify.stderr);
     assert!(!said.contains("same command") && !said.contains("Run again"), "{said}");
