@@ -327,7 +327,7 @@ impl Report {
             "calls_answered": prediction.known,
             "waves": prediction.waves,
             "input_tokens": prediction.input.round(),
-            "input_tokens_range": prediction.input_range.map(Interval::whole),
+            "input_tokens_range": prediction.input_range.map(|range| range.rounded(0)),
             "output_tokens": prediction.output.rounded(0),
             "repeated": survey.repeated,
             "cost_usd": prediction.cost.map(exact),

@@ -5,7 +5,7 @@ use super::exit::{CliError, Exit};
 use super::signals::{Signal, Signals};
 use super::{print, runtime, settings};
 use crate::progress::say;
-use crate::serve::{KeyFile, Keys, RunDefaults, ServeSettings, Server, Tls};
+use crate::serve::{KeyFile, Keys, OpenError, RunDefaults, ServeSettings, Server, Tls};
 use crate::setup::Environment;
 use crate::system::{ServiceState, beside, opened_port, tell_service_manager, watchdog};
 use std::io::Write as _;
@@ -30,7 +30,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     let defaults = RunDefaults { source, environment, job: loaded.job.r#use, runtime: runs.handle().clone(), listener };
     let served = runtime.block_on(async {
         let mut signals = Signals::new();
-        let server = Server::open(serve, defaults).await.map_err(CliError::usage)?;
+        let server = Server::open(serve, defaults).await.map_err(not_opened)?;
         let (address, stop) = (server.address().map_err(CliError::internal)?, server.stop());
         let (tls, keys) = (server.tls(), server.keys());
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -49,6 +49,14 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     runs.shutdown_background();
     runtime.shutdown_background();
     served
+}
+
+/// A second server only has to wait, like a second run.
+fn not_opened(error: OpenError) -> CliError {
+    match error {
+        OpenError::Busy(message) => CliError { exit: Exit::Busy, message },
+        OpenError::Unusable(message) => CliError::usage(message),
+    }
 }
 
 /// Obeys signals: the first one drains the runs, the second one ends the program.

@@ -160,13 +160,14 @@ impl<'s> Status<'s> {
         line("run", &format!("{}, started {}, {}", run.id, run.started, self.how_it_ended()));
         let more = if self.counted.counted { "" } else { ", and perhaps more: the run stopped while it listed the inputs" };
         let tally = self.tally();
-        let done = tally.rows() - tally.unanswered();
-        let missing: String = [RowStatus::Partial, RowStatus::Failed, RowStatus::Refused]
+        // `done` counts rows, as the lines of a run and the API do.
+        let missing: Vec<String> = [RowStatus::Partial, RowStatus::Failed, RowStatus::Refused]
             .into_iter()
             .filter(|status| tally.count(*status) > 0)
-            .map(|status| format!(", {} {}", tally.count(status), status.as_str()))
+            .map(|status| format!("{} {}", tally.count(status), status.as_str()))
             .collect();
-        line("documents", &format!("{done} done{missing}, {} pending{more}", self.counted.pending()));
+        let missing = if missing.is_empty() { String::new() } else { format!(" ({})", missing.join(", ")) };
+        line("documents", &format!("{} done{missing}, {} pending{more}", tally.rows(), self.counted.pending()));
         for (job, tally) in &self.counted.counts.jobs {
             for (status, n) in &tally.documents {
                 line("", &format!("{job}: {n} {}", status.as_str()));

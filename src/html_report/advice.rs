@@ -18,7 +18,7 @@ pub fn advice(code: FailureCode) -> &'static str {
         FailureCode::PrepareLimit => "Raise prepare.document_s or prepare.document_mb, or simplify the file.",
         FailureCode::PrepareTimeout => "The machine was busy, or the file hangs. Ask again.",
         FailureCode::TooManyPixels => "Raise prepare.image.max_pixels_mp, or scale the picture down.",
-        FailureCode::UnsupportedKind => "No job of this run takes this kind of file. Use another job, or exclude the files.",
+        FailureCode::UnsupportedKind => "docmill cannot read this kind of file; the message says why. Convert the file, or exclude it.",
         FailureCode::Unrenderable => "Add the missing column to the table, or change the prompt.",
         FailureCode::Refused => "Read the model's words below. Another model or a plainer prompt may answer.",
         FailureCode::Filtered => "A content filter objects. Check the document, or ask another provider.",
@@ -48,7 +48,7 @@ pub fn advice_of(command: &str, code: FailureCode) -> &'static str {
         FailureCode::Empty => "Submit the document with content, or leave it out.",
         FailureCode::Undecodable => "Export or download it again, and submit it: it is damaged, or its name ending is wrong.",
         FailureCode::Encrypted => "Submit a copy without a password.",
-        FailureCode::UnsupportedKind => "No job of this run takes this kind of file. Choose another job, or leave the file out.",
+        FailureCode::UnsupportedKind => "docmill cannot read this kind of file; the message says why. Convert the file, or leave it out.",
         FailureCode::InDoubt => "Ask again.",
         other => advice(other),
     }

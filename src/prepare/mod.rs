@@ -55,7 +55,7 @@ pub use image_tokens::Count;
 pub use picture::SentImage;
 pub use prompt_injection::prompt_injections;
 pub use settings::{Apart, ImageSettings, PdfMode, PdfSettings, PrepareSettings, TextSettings};
-pub use sniff::{Sniffed, sniff};
+pub use sniff::{Sniffed, misnamed, sniff};
 pub use split::{Divide, counted, split, truncate};
 pub use wire::{Greeting, LENGTH_BYTES, divide_request, length as frame_length, serve};
 

@@ -83,6 +83,17 @@ impl Sniffed {
     }
 }
 
+/// A note on a text that has the name of another format.
+pub fn misnamed(sniffed: Sniffed, extension: &str) -> Option<String> {
+    // Not `key` and `pages`: texts have such names too.
+    const OTHERS: [&str; 26] = [
+        "avif", "bmp", "doc", "docm", "docx", "epub", "gif", "heic", "heif", "jpeg", "jpg", "msg", "odp", "ods", "odt", "pdf", "png",
+        "ppt", "pptm", "pptx", "tif", "tiff", "webp", "xls", "xlsb", "xlsx",
+    ];
+    let is_other = sniffed == Sniffed::Text && OTHERS.contains(&extension);
+    is_other.then(|| format!("the name ends in .{extension}, but the content is plain text, which was sent"))
+}
+
 /// Detects the kind of a file by its content.
 ///
 /// `extension` is the file extension in lower case without the dot, or "". It decides only where

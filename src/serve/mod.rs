@@ -55,7 +55,7 @@ pub use tls::Tls;
 
 use crate::ask::Accounts;
 use crate::setup::{Environment, SettingsSource};
-use crate::store::RunLock;
+use crate::store::{LockError, RunLock};
 use crate::write::PostgresAddress;
 use app::App;
 use directories::Directories;
@@ -105,9 +105,24 @@ pub struct RunDefaults {
     pub listener: Option<std::net::TcpListener>,
 }
 
+/// Why a server cannot start.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Another docmill is at work in its directory.
+    Busy(String),
+    /// Settings, files or the port are wrong.
+    Unusable(String),
+}
+
+impl From<String> for OpenError {
+    fn from(message: String) -> Self {
+        Self::Unusable(message)
+    }
+}
+
 impl Server {
     /// Opens the directory and the port. The error names the cause and the cure.
-    pub async fn open(settings: ServeSettings, defaults: RunDefaults) -> Result<Self, String> {
+    pub async fn open(settings: ServeSettings, defaults: RunDefaults) -> Result<Self, OpenError> {
         let RunDefaults { mut source, environment, job, runtime, listener } = defaults;
         let listener = match listener {
             None => listen_on(settings.address()?).await?,
@@ -241,13 +256,16 @@ async fn listen_on(address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 /// Opens the directory of a server. Removes files of runs that are not in the queue.
-fn open(root: &Path) -> Result<(RunLock, Directories, Queue), String> {
+fn open(root: &Path) -> Result<(RunLock, Directories, Queue), OpenError> {
     let error = |why: &dyn std::fmt::Display| format!("serve.dir {}: {why}", root.display());
     if root.is_file() {
-        return Err(error(&"this is a file. Name a directory for the queue and the runs"));
+        return Err(error(&"this is a file. Name a directory for the queue and the runs").into());
     }
     std::fs::create_dir_all(root).map_err(|e| error(&e))?;
-    let lock = RunLock::acquire(root).map_err(|e| error(&e))?;
+    let lock = RunLock::acquire(root).map_err(|e| {
+        let message = error(&e);
+        if matches!(e, LockError::Held { .. }) { OpenError::Busy(message) } else { OpenError::Unusable(message) }
+    })?;
     lock.say("docmill serve").map_err(|e| error(&e))?;
     let directories = Directories::create(root).map_err(|e| error(&e))?;
     let queue = Queue::open(root).map_err(|problem| error(&problem.detail))?;

@@ -37,6 +37,21 @@ fn documents_without_content_are_skipped_if_the_settings_say_so() {
 }
 
 #[test]
+fn a_file_that_no_job_can_read_is_not_blamed_on_the_job() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    let random: Vec<u8> = (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    workspace.write("echo.toml", ECHO).doc("rand.txt", random).doc("w.docx", "docid:w");
+    let run = workspace.run(["--job", "echo.toml"]).exits(3).says(&["cannot read this kind of file"]);
+    assert_eq!(run.csv("echo").column("failure_code"), ["unsupported_kind", ""]);
+    let note = "the name ends in .docx, but the content is plain text, which was sent";
+    assert_eq!(run.csv("echo").column("input_note"), ["", note]);
+    let status = workspace.docmill(["status"]).exits(0).stdout;
+    assert!(status.contains("docmill cannot read this kind of file") && !status.contains("No job"), "{status}");
+    assert!(status.contains("2 done (1 failed), 0 pending"), "{status}");
+}
+
+#[test]
 fn accepted_codes_cause_no_exit_code_3() {
     let server = refusing();
     let workspace = mixed(&server);

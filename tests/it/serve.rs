@@ -138,11 +138,23 @@ fn all_errors_have_one_form() {
         assert_eq!(response.json()["code"], code, "{}", response.text);
     };
     is_problem(serving.get("/api/runs?state=bogus").is(400), "bad_request");
+    for path in ["runs?limit=0", "runs?limit=101", &format!("runs/{id}/rows?limit=1001")] {
+        is_problem(serving.get(&format!("/api/{path}")).is(400), "bad_request");
+    }
+    serving.get("/api/runs?limit=100").is(200);
     is_problem(serving.get(&format!("/api/runs/{id}/rows?from=-1")).is(400), "bad_request");
     is_problem(serving.post(&format!("/api/runs/{id}/requeue"), &json!({})).is(422), "invalid");
     is_problem(serving.post(&format!("/api/runs/{id}/requeue"), &json!({"documents": []})).is(422), "invalid");
     is_problem(serving.delete("/api/estimate").is(405), "bad_request");
     is_problem(serving.get("/api/nothing").is(404), "not_found");
+}
+
+#[test]
+fn a_second_server_on_a_directory_only_has_to_wait() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    let _serving = Serving::start(&workspace);
+    workspace.docmill(["serve", "server", "--bind", "127.0.0.1:0"]).exits(6).says(&["serve.dir", "another docmill is running there"]);
 }
 
 #[test]

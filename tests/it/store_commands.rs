@@ -430,7 +430,7 @@ fn a_file_that_was_empty_and_has_been_filled_is_a_changed_input() {
     workspace.doc("empty.txt", "");
     workspace.run(["--job", "echo.toml"]).exits(3);
     let status = workspace.docmill(["status"]).exits(0).stdout;
-    assert!(status.contains("2 done, 1 failed, 0 pending"), "{status}");
+    assert!(status.contains("3 done (1 failed), 0 pending"), "{status}");
     workspace.docmill(["verify"]).exits(0);
     workspace.doc("empty.txt", "docid:filled");
     let receipt = workspace.docmill(["verify"]).exits(4).stdout;

@@ -3,7 +3,7 @@
 use super::create::receive;
 use super::find;
 use crate::engine::{History, Plan, RunError, predict, survey};
-use crate::insight::Interval;
+use crate::insight::{Interval, rounded};
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
@@ -20,6 +20,10 @@ use utoipa::ToSchema;
 
 /// Number of the client's latest runs whose response times are used.
 const EARLIER_RUNS: u32 = 10;
+
+/// Decimals of amounts of money and of time.
+const USD: i32 = 9;
+const SECONDS: i32 = 3;
 
 /// The predicted work of a run.
 #[derive(Debug, Serialize, ToSchema)]
@@ -130,11 +134,13 @@ async fn of_plan(app: &Arc<App>, caller: &Caller, plan: Plan) -> Result<Json<Est
         skipped: survey.skipped.clone(),
         calls: prediction.calls,
         input_tokens,
-        output_tokens: prediction.output.into(),
-        cost_usd: prediction.cost.map(Range::from),
-        cost_at_most_usd: prediction.at_most,
-        seconds: prediction.seconds.map(Range::from),
-        seconds_one_by_one: prediction.seconds.map(|s| s.middle() / prediction.seconds_per_second.max(1.0) * prediction.calls as f64),
+        output_tokens: prediction.output.rounded(0).into(),
+        cost_usd: prediction.cost.map(|usd| usd.rounded(USD).into()),
+        cost_at_most_usd: prediction.at_most.map(|usd| rounded(usd, USD)),
+        seconds: prediction.seconds.map(|seconds| seconds.rounded(SECONDS).into()),
+        seconds_one_by_one: prediction
+            .seconds
+            .map(|s| rounded(s.middle() / prediction.seconds_per_second.max(1.0) * prediction.calls as f64, SECONDS)),
         bound_by: prediction.bound.clone(),
         notes: plan.notes.iter().chain(&survey.notes).cloned().collect(),
     }))

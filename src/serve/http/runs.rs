@@ -81,11 +81,11 @@ pub struct Run {
 /// Counts of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Documents {
-    /// With a row.
+    /// With a row, failed and skipped documents included.
     pub done: u64,
-    /// Failed.
+    /// With a failed row.
     pub failed: u64,
-    /// Not taken by any job of the run.
+    /// With a skipped row: not taken by any job of the run.
     pub skipped: u64,
     /// Without a row; absent if they were not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,11 +192,11 @@ fn waiting(app: &App, state: RunState, held: bool) -> String {
     }
 }
 
-/// The size of a page. Larger ones are shortened to `most`.
+/// The size of a page, from 1 to `most`.
 pub(super) fn limit_of(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Problem> {
     match asked {
-        Some(0) => Err(Problem::bad_request(format!("limit: expected a number from 1 to {most}"))),
-        asked => Ok(asked.unwrap_or(usual).min(most)),
+        Some(asked) if asked == 0 || asked > most => Err(Problem::bad_request(format!("limit: expected a number from 1 to {most}"))),
+        asked => Ok(asked.unwrap_or(usual)),
     }
 }
 
@@ -209,8 +209,8 @@ pub struct ListQuery {
     state: Option<RunState>,
     /// Only runs older than this one.
     before: Option<String>,
-    /// Maximum number of runs, at most 100. Default: 20.
-    #[param(minimum = 1)]
+    /// Maximum number of runs. Default: 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
 

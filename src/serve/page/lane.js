@@ -402,8 +402,9 @@ function cost(bill, cap, uncertain) {
   const parts = [dollars(bill.usd)];
   if (bill.unpriced_calls > 0) parts.push(`and ${plural(bill.unpriced_calls, "request")} without a known price`);
   if (uncertain) {
-    const most = uncertain.at_most_usd ? `, at most ${dollars(uncertain.at_most_usd)} of it` : "";
-    parts.push(`(${plural(uncertain.requests, "request")} without a response may not be billed${most})`);
+    const requests = plural(uncertain.requests, "request");
+    const most = uncertain.at_most_usd;
+    parts.push(most ? `(includes up to ${dollars(most)} for ${requests} without a response)` : `(${requests} without a response)`);
   }
   if (cap) parts.push(`(cap ${dollars(cap)})`);
   return parts.join(" ");
