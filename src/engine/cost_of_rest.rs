@@ -1,7 +1,7 @@
 //! The expected cost of the documents that a stopped run has left: the forecast of `docmill plan`.
 
 use super::earlier_runs::History;
-use super::forecast::predict_cost;
+use super::forecast::Predictor;
 use super::survey::survey_some;
 use super::{Context, Plan, RunError};
 use crate::insight::Interval;
@@ -27,7 +27,7 @@ pub(super) async fn cost_of_rest(plan: &Arc<Plan>, context: &Context) -> Option<
         let history = History::of(&plan)?;
         let surveyed = Handle::current().block_on(timeout(PATIENCE, survey_some(&plan, &history, PREPARED)));
         let Ok(survey) = surveyed else { return Ok(None) };
-        Ok::<_, RunError>(predict_cost(&plan, &survey?, &history))
+        Ok::<_, RunError>(Predictor::new(&plan, &survey?, &history).cost())
     });
     tokio::select! {
         predicted = predicting => predicted.ok()?.ok()?,

@@ -72,12 +72,8 @@ pub fn predict(plan: &Plan, survey: &Survey, history: &History) -> Prediction {
     Predictor::new(plan, survey, history).predict()
 }
 
-/// Predicts the cost of the pending documents in US dollars; `None` if a price is unknown.
-pub(super) fn predict_cost(plan: &Plan, survey: &Survey, history: &History) -> Option<Interval> {
-    Predictor::new(plan, survey, history).cost()
-}
-
-struct Predictor<'p> {
+/// Predicts from one survey.
+pub(super) struct Predictor<'p> {
     plan: &'p Plan,
     survey: &'p Survey,
     history: &'p History,
@@ -91,7 +87,7 @@ struct Predictor<'p> {
 }
 
 impl<'p> Predictor<'p> {
-    fn new(plan: &'p Plan, survey: &'p Survey, history: &'p History) -> Self {
+    pub(super) fn new(plan: &'p Plan, survey: &'p Survey, history: &'p History) -> Self {
         let times = survey.times;
         let known = history.lengths();
         let tasks = 0..survey.tasks.len();
@@ -194,7 +190,7 @@ impl<'p> Predictor<'p> {
     }
 
     /// The cost of all open calls; `None` if a price is unknown.
-    fn cost(&self) -> Option<Interval> {
+    pub(super) fn cost(&self) -> Option<Interval> {
         let mut sum = Interval { low: 0.0, high: 0.0 };
         let jobs: BTreeSet<&String> = self.survey.tasks.iter().map(|task| &task.job).collect();
         for job in jobs {

@@ -16,6 +16,7 @@
 //! | `opening`, `closing`, `kept_results` | begin a run in the store; complete results and history; results that stay |
 //! | `conductor`, `runtime_control`, `active` | report counters and drain a run; answer requests; cancel documents |
 //! | `controls`, `watcher` | the caller's side of a run; the caller owns signals, ports and terminals |
+//! | `first_error` | wait for the stages |
 //! | `inspect`, `pictures` | prepare one document; pictures of image files; both send nothing |
 //! | `survey`, `dry_run`, `earlier_runs`, `forecast`, `cost_of_rest` | predict the work of a run; its calls; use earlier runs; predict cost and time; the rest of a stopped run |
 
@@ -37,6 +38,7 @@ mod document_identity;
 mod dry_run;
 mod earlier_runs;
 mod embed;
+mod first_error;
 mod following;
 mod forecast;
 mod identical_content;

@@ -25,6 +25,7 @@ use super::breaker::Breaker;
 use super::closing::{close, deferred, publish, reopen, sampled, with_earlier_rows};
 use super::conductor::Conductor;
 use super::document_identity::Register;
+use super::first_error::first_error;
 use super::following::{Follower, Publisher, publish_arrived};
 use super::list::{Findings, Lister, count, walk};
 use super::meter::Meters;
@@ -308,18 +309,4 @@ fn unusable(error: RunError) -> RunError {
         RunError::Store(error) => RunError::Unusable(error),
         other => other,
     }
-}
-
-/// Waits for all stages and returns the first error.
-pub(super) async fn first_error(mut stages: JoinSet<Result<(), RunError>>, context: &Context) -> Result<(), RunError> {
-    let mut result = Ok(());
-    while let Some(done) = stages.join_next().await {
-        let done = done.unwrap_or_else(|e| Err(RunError::Internal(format!("a stage of the pipeline ended unexpectedly: {e}"))));
-        if let (Err(error), true) = (done, result.is_ok()) {
-            // The other stages then end, because their channels close.
-            context.stop.cancel();
-            result = Err(error);
-        }
-    }
-    result
 }

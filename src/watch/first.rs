@@ -31,9 +31,9 @@ impl First {
         self.is_waiting = false;
     }
 
-    /// The files of a document are not ready. A later scan finds it again.
-    pub fn wait(&mut self) {
-        self.is_waiting = true;
+    /// Notes whether the files of a document are not ready. A later scan finds it again then.
+    pub fn wait(&mut self, is_waiting: bool) {
+        self.is_waiting |= is_waiting;
     }
 
     /// A scan has ended. Files that keep changing count for `patience`.
@@ -114,7 +114,7 @@ mod tests {
         // A document of several files that are not complete, and a file that never becomes ready.
         let mut first = First::default();
         first.ended("a", None, &done());
-        first.wait();
+        first.wait(true);
         first.scanned(&in_flight, &pending, patience);
         assert!(!first.has_passed(&in_flight, &pending), "another scan follows");
         first.scan();

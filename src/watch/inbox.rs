@@ -9,10 +9,10 @@ use super::mounts::is_network;
 use super::moved::Moved;
 use super::pending::{Stillness, is_old, is_temporary};
 use super::settings::WatchSettings;
-use super::shared::{Finished, SOON, Shared, State};
+use super::shared::{Finished, SOON, Shared, hash_of};
 use super::writers::Writers;
 use crate::engine::{Arrival, Arrivals, Ended, Fate};
-use crate::model::{Digest, Place, Stamp, counted};
+use crate::model::{Place, Stamp, counted};
 use crate::read::{Roots, Walk};
 use crate::store::ResultOrder;
 use parking_lot::Mutex;
@@ -26,10 +26,6 @@ use tokio_util::sync::CancellationToken;
 const BATCH: usize = 64;
 /// Maximum time in which a stop is noticed.
 const TICK: Duration = Duration::from_millis(100);
-/// A file of the first scan that keeps changing is waited for at most this many times `watch.settle_s`,
-/// and at least this long.
-const PATIENCE: u32 = 10;
-const LEAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A source of the files of directories, or of the objects of a bucket.
 #[derive(Debug)]
@@ -195,10 +191,8 @@ impl Inbox {
         let is_finished = files.iter().all(|path| !is_temporary(path));
         let are_ready = is_finished && files.iter().all(|path| is_old(path) && !writers.have(path));
         let mut state = self.shared.state.lock();
-        if is_finished && !are_ready {
-            state.scan_soon = true;
-            state.first.wait();
-        }
+        state.scan_soon |= is_finished && !are_ready;
+        state.first.wait(is_finished && !are_ready);
         if !are_ready || state.in_flight.contains_key(name) {
             return false;
         }
@@ -251,12 +245,7 @@ impl Inbox {
             let note = format!("{}: no object yet. docmill looks again every {} s", self.roots.describe(), self.rescan.as_secs());
             self.shared.state.lock().note(note);
         }
-        let patience = LEAST_PATIENCE.max(self.stillness.settle * PATIENCE);
-        let mut state = self.shared.state.lock();
-        let State { first, in_flight, pending, .. } = &mut *state;
-        first.scanned(in_flight, pending, patience);
-        state.found = Some(found);
-        drop(state);
+        self.shared.scanned(found, self.stillness.settle);
         if scanner.last_names.replace(names) != Some(names) {
             self.shared.removals.fetch_add(1, Relaxed);
         }
@@ -311,11 +300,6 @@ impl Inbox {
         let due = self.shared.state.lock().pending.next_due();
         due.map_or(TICK, |due| due.saturating_duration_since(Instant::now())).clamp(Duration::from_millis(5), TICK)
     }
-}
-
-/// A hash of the name of a document.
-fn hash_of(name: &str) -> u64 {
-    Digest::of(name.as_bytes()).short()
 }
 
 impl Arrivals for Inbox {
@@ -406,9 +390,7 @@ impl Arrivals for Inbox {
     }
 
     fn has_passed(&self) -> bool {
-        let mut state = self.shared.state.lock();
-        let State { first, in_flight, pending, .. } = &mut *state;
-        first.has_passed(in_flight, pending)
+        self.shared.has_passed()
     }
 
     fn publish_every(&self) -> Option<Duration> {

@@ -3,7 +3,7 @@
 use super::events::Signal;
 use super::first::{First, InFlight};
 use super::pending::{Pending, is_temporary};
-use crate::model::{RowStatus, Stamp};
+use crate::model::{Digest, RowStatus, Stamp};
 use parking_lot::{Condvar, Mutex};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,10 @@ use std::time::Duration;
 
 /// Minimum time between scans that events ask for, and longest time between looks at a file.
 pub(super) const SOON: Duration = Duration::from_secs(1);
+/// A file of the first scan that keeps changing is waited for at most this many times `watch.settle_s`,
+/// and at least this long.
+const PATIENCE: u32 = 10;
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the threads of events, stages and documents share.
 #[derive(Debug, Default)]
@@ -59,7 +63,27 @@ impl State {
     }
 }
 
+/// A hash of the name of a document.
+pub(super) fn hash_of(name: &str) -> u64 {
+    Digest::of(name.as_bytes()).short()
+}
+
 impl Shared {
+    /// A scan has ended. `found` are sorted hashes of the names of remote documents.
+    pub fn scanned(&self, found: Arc<Vec<u64>>, settle: Duration) {
+        let mut state = self.state.lock();
+        let State { first, in_flight, pending, .. } = &mut *state;
+        first.scanned(in_flight, pending, LEAST_PATIENCE.max(settle * PATIENCE));
+        state.found = Some(found);
+    }
+
+    /// Whether all documents of the first scan have had their turn.
+    pub fn has_passed(&self) -> bool {
+        let mut state = self.state.lock();
+        let State { first, in_flight, pending, .. } = &mut *state;
+        first.has_passed(in_flight, pending)
+    }
+
     /// The rules for files have changed: a scan follows, and the results are made again.
     pub fn look_everywhere(&self) {
         self.state.lock().scan_soon = true;

@@ -204,7 +204,7 @@ fn files_with_a_row_are_moved_if_the_settings_ask_for_it() {
     run.wait_until_there_is("bad/bad.txt");
     // The same name again, with other content.
     workspace.doc("old/a.txt", "docid:again");
-    run.wait_until_there_is("done/old/a.txt.1");
+    run.wait_until_there_is("done/old/a.1.txt");
     wait_for("the new version is in the results", || rows(&workspace).get("old/a.txt").is_some_and(|said| said.ends_with("again")));
     let finished = stop(run);
     assert_eq!(finished.csv("echo").column("document"), ["bad.txt", "old/a.txt"]);
