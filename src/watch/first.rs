@@ -66,7 +66,8 @@ impl First {
     pub fn has_passed(&mut self, in_flight: &InFlight, pending: &Pending) -> bool {
         if let (false, false, true, Some((names, paths))) = (self.has_passed, self.is_left, self.has_row, &self.open) {
             let is_late = self.until.is_some_and(|until| Instant::now() >= until);
-            let is_over = |path: &PathBuf| is_late || !pending.holds(path);
+            let is_in_flight = |path: &PathBuf| in_flight.values().flatten().any(|(one, _)| one == path);
+            let is_over = |path: &PathBuf| !is_in_flight(path) && (is_late || !pending.holds(path));
             self.has_passed = !names.iter().any(|name| in_flight.contains_key(name)) && paths.iter().all(is_over);
         }
         self.has_passed

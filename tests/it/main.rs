@@ -92,6 +92,7 @@ mod trust;
 mod usage;
 mod vector_stores;
 mod views;
+mod watch_results;
 mod watched;
 mod watched_files;
 mod watching;
