@@ -259,7 +259,7 @@ fn the_next_cap_covers_the_remaining_documents() {
     let stopped = workspace.run(["--job", "echo.toml", "--max-usd", "7"]).exits(4).says(&["(the rest costs about $"]);
     let cap = stopped.stderr.split_once("such as --max-usd ").unwrap().1.split_whitespace().next().unwrap();
     // The rest is what `docmill plan` says.
-    let plan = workspace.docmill(["plan", "docs", "--job", "echo.toml", "--json"]).exits(0).stdout;
+    let plan = workspace.start_with(["plan", "docs", "--job", "echo.toml", "--json"]).finish().exits(0).stdout;
     let plan: Value = serde_json::from_str(&plan).unwrap();
     let flat = stopped.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     let rest = flat.split_once("(the rest costs about ").unwrap().1.split_once(')').unwrap().0.replace('$', "");
