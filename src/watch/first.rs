@@ -12,6 +12,7 @@ pub(super) type InFlight = HashMap<String, Option<(PathBuf, Stamp)>>;
 
 /// The documents of the first scan that have no row yet.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct First {
     /// Names of documents, and paths of files that were not ready; `None` until the scan has ended.
     open: Option<(HashSet<String>, HashSet<PathBuf>)>,

@@ -25,6 +25,8 @@ ANSWER_S = {"GET": 0.03, "PUT": 0.04, "LIST": 0.1, "DELETE": 0.03}
 PRICE = {"GET": 0.0004, "PUT": 0.005, "LIST": 0.005, "DELETE": 0.0}
 # Bytes per second between a machine and the store, and calls per second of a machine.
 BANDWIDTH, CALLS = 200e6, 300
+# Requests that wait side by side on one machine, and keys on a page of a listing.
+SIDE_BY_SIDE, PAGE = {"status": 32, "merge": 16}, 1000
 FIT, CHECK = ((4, 2000), (16, 2000), (4, 8000)), (16, 8000)
 JOB = """name = "title"
 input = "text"
@@ -237,23 +239,26 @@ def paper(laws, beats, leases, shards, documents, machines):
             for of, count in beats.items():
                 amount[of] = amount.get(of, 0) + count * minutes
         side_by_side = machines if phase == "shards" else 1
-        answers = sum(amount.get(of, 0) * wait for of, wait in ANSWER_S.items()) / side_by_side
+        answers = sum(amount.get(of, 0) * wait for of, wait in ANSWER_S.items()) / side_by_side / SIDE_BY_SIDE.get(phase, 1)
         moved = (amount.get("bytes in", 0) + amount.get("bytes out", 0)) / BANDWIDTH / side_by_side
         computed = amount["cpu s"] / side_by_side
         cost = sum(amount.get(of, 0) * price / 1000 for of, price in PRICE.items())
         totals["$"] += cost
         requests = ", ".join(f"{amount[of]:,.0f} {of}" for of in ANSWER_S if amount.get(of, 0) >= 0.5)
         print(f"  {phase}: {requests}; {amount.get('bytes in', 0) / 1e9:.2f} GB in, {amount.get('bytes out', 0) / 1e9:.2f} GB out; ${cost:.2f}")
-        print(f"    one after another {answers:,.0f} s of answers, {moved:,.0f} s of transfer, {computed:,.0f} s of CPU")
+        print(f"    on each machine {answers:,.0f} s of answers, {moved:,.0f} s of transfer, {computed:,.0f} s of CPU")
         times[phase] = {"answers": answers, "transfer": moved, "CPU": computed}
+    pages = documents / PAGE
+    times["listing of an input in a bucket"] = {"answers": pages * ANSWER_S["LIST"]}
+    print(f"  listing, if the input is in a bucket: {pages:,.0f} LIST; ${pages * PRICE['LIST'] / 1000:.2f}")
     known = max(count for count in leases)
     core = machines * leases[min((count for count in leases if count >= machines), default=known)] / 1000
     print(f"  purse: {machines} leases/s, {100 * core:.1f} % of a core")
     print(f"  calls: {work_s / 3600:.1f} h of work; requests to the store cost ${totals['$']:.2f}")
-    for phase, parts in times.items():
-        worst = max(parts, key=parts.get)
-        share = parts[worst] / work_s if phase == "shards" else parts[worst] / work_s
-        print(f"  {phase} is bound by {worst}: {parts[worst]:,.0f} s, {100 * share:.1f} % of the time for the calls")
+    bounds = {phase: max(parts, key=parts.get) for phase, parts in times.items()}
+    for phase, worst in sorted(bounds.items(), key=lambda bound: -times[bound[0]][bound[1]]):
+        seconds = times[phase][worst]
+        print(f"  {phase} is bound by {worst}: {seconds:,.0f} s, {100 * seconds / work_s:.1f} % of the time for the calls")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ fn documents_without_content_are_skipped_if_the_settings_say_so() {
 fn a_file_that_no_job_can_read_is_not_blamed_on_the_job() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
-    let random: Vec<u8> = (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let random: Vec<u8> = (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
     workspace.write("echo.toml", ECHO).doc("rand.txt", random).doc("w.docx", "docid:w");
     let run = workspace.run(["--job", "echo.toml"]).exits(3).says(&["cannot read this kind of file"]);
     assert_eq!(run.csv("echo").column("failure_code"), ["unsupported_kind", ""]);
