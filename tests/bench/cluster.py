@@ -27,7 +27,7 @@ PRICE = {"GET": 0.0004, "PUT": 0.005, "LIST": 0.005, "DELETE": 0.0}
 BANDWIDTH, CALLS = 200e6, 300
 # Requests that wait side by side on one machine, and keys on a page of a listing.
 SIDE_BY_SIDE, PAGE = {"status": 32, "merge": 16}, 1000
-FIT, CHECK = ((4, 2000), (16, 2000), (4, 8000)), (16, 8000)
+FIT, CHECK = ((4, 20_000), (16, 20_000), (4, 80_000)), (16, 80_000)
 JOB = """name = "title"
 input = "text"
 [[task]]
