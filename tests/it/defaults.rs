@@ -97,6 +97,7 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
             Value::Integer(n) => Value::Integer(n + 1),
             Value::Boolean(b) => Value::Boolean(!b),
             _ if key == "alert" => "alert = [{ when = \"cost_usd > 1\", run = [\"true\"] }]".parse::<Table>().unwrap()["alert"].clone(),
+            _ if key == "serve.webhook_secrets" => Value::Array(vec![Value::String("env:OTHER".into())]),
             Value::Array(_) => Value::Array(vec![Value::String("json".into())]),
             Value::Float(x) => Value::Float(x + 0.5),
             _ if key == "prepare.pdf.mode" => Value::String("pages".into()),
@@ -112,11 +113,12 @@ fn every_key_can_be_set_from_the_environment_and_from_the_command_line() {
             _ if key == "output.csv_separator" => Value::String("tab".into()),
             _ if key == "output.csv_decimal" => Value::String(",".into()),
             _ if key == "output.existing" => Value::String("add".into()),
+            _ if key == "budget.token" => Value::String("env:OTHER".into()),
             _ if key == "output.mode" => Value::String("umask".into()),
             _ => Value::String("changed".into()),
         };
         let text = match &other {
-            Value::Array(_) if key != "alert" => "json".to_owned(),
+            Value::Array(items) if key != "alert" => items[0].as_str().unwrap_or_default().to_owned(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
