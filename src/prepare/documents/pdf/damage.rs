@@ -17,12 +17,19 @@ pub(super) fn is_damaged(page: &Page<'_>) -> bool {
 }
 
 fn is_whole(stream: &Stream<'_>) -> bool {
-    let data = stream.raw_data();
+    let mut data = stream.raw_data();
     // Blank pages may have no data at all.
     if data.trim_ascii().is_empty() {
         return true;
     }
-    if stream.filters().first() != Some(&Filter::FlateDecode) {
+    let filters = stream.filters();
+    let mut filters = filters.iter().peekable();
+    // Some programs write compressed data as letters.
+    while let Some(bytes) = filters.peek().and_then(|filter| without_letters(**filter, &data)) {
+        data = bytes.into();
+        filters.next();
+    }
+    if filters.next() != Some(&Filter::FlateDecode) {
         return stream.decoded_data().is_ok();
     }
     match inflated(&data, true) {
@@ -32,6 +39,47 @@ fn is_whole(stream: &Stream<'_>) -> bool {
         // Some programs omit the zlib header.
         End::Broken => inflated(&data, false) == End::Reached,
     }
+}
+
+/// The bytes that letters stand for; `None` for other filters.
+fn without_letters(filter: Filter, data: &[u8]) -> Option<Vec<u8>> {
+    let letters = data.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && *byte != 0);
+    match filter {
+        Filter::AsciiHexDecode => Some(of_hex(letters)),
+        Filter::Ascii85Decode => Some(of_base_85(letters)),
+        _ => None,
+    }
+}
+
+/// Decodes two digits to a byte. The last digit may be missing.
+fn of_hex(letters: impl Iterator<Item = u8>) -> Vec<u8> {
+    let digit = |letter| u8::try_from(char::from(letter).to_digit(16)?).ok();
+    let digits: Vec<u8> = letters.map_while(digit).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair.get(1).unwrap_or(&0)).collect()
+}
+
+/// Decodes five letters to four bytes. The last group may be shorter.
+fn of_base_85(letters: impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut group: Vec<u8> = Vec::new();
+    let take = |group: &mut Vec<u8>, bytes: &mut Vec<u8>| {
+        let count = group.len().saturating_sub(1);
+        group.resize(5, 84);
+        let value = group.drain(..).fold(0_u32, |value, digit| value.wrapping_mul(85).wrapping_add(u32::from(digit)));
+        bytes.extend(&value.to_be_bytes()[..count]);
+    };
+    for letter in letters.take_while(|letter| *letter != b'~') {
+        match letter {
+            b'z' => bytes.extend([0; 4]),
+            b'!'..=b'u' => group.push(letter - b'!'),
+            _ => {}
+        }
+        if group.len() == 5 {
+            take(&mut group, &mut bytes);
+        }
+    }
+    take(&mut group, &mut bytes);
+    bytes
 }
 
 /// The way in which the data of a compressed stream ends.
