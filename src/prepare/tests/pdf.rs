@@ -1,6 +1,7 @@
 //! Tests of PDF documents that are built here.
 
 mod layout;
+mod values;
 
 use super::settings;
 use crate::model::FailureCode::{Empty, Encrypted, NoText, PrepareLimit, TooLong, TooManyPixels, Undecodable};

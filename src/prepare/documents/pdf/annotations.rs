@@ -45,19 +45,24 @@ pub(super) struct Note {
 /// Returns the notes of a page that have no appearance.
 pub(super) fn notes(page: &Page<'_>) -> Vec<Note> {
     let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
-    let upright = page.initial_transform(true).to_kurbo();
     let note = |annotation: Dict<'_>| {
         let is_note = annotation.get::<Name<'_>>(b"Subtype")?.as_str() == "FreeText";
         let drawn = annotation.get::<Dict<'_>>(b"AP").is_some_and(|drawings| drawings.get::<Stream<'_>>(b"N").is_some());
         if !is_note || is_unseen(&annotation) || drawn {
             return None;
         }
-        let area = annotation.get::<Area>(b"Rect")?;
-        let place = upright.transform_rect_bbox(Rect::new(area.x0, area.y0, area.x1, area.y1));
+        let place = place(page, &annotation)?;
         let look = entry(&annotation, b"DA").unwrap_or_default();
         Some(Note { place, text: contents(&annotation)?, size: size(&look).unwrap_or(SIZE) })
     };
     annotations.iter::<Dict<'_>>().take(MOST).filter_map(note).collect()
+}
+
+/// The area of an annotation on the upright page.
+pub(super) fn place(page: &Page<'_>, annotation: &Dict<'_>) -> Option<Rect> {
+    let area = annotation.get::<Area>(b"Rect")?;
+    let upright = page.initial_transform(true).to_kurbo();
+    Some(upright.transform_rect_bbox(Rect::new(area.x0, area.y0, area.x1, area.y1)))
 }
 
 /// Returns the areas whose text is struck, each on the upright page.

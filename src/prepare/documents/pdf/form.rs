@@ -3,11 +3,12 @@
 //! Programs that fill in forms leave the display of values to the viewer. Hidden fields and
 //! passwords are omitted.
 
-use super::annotations::is_unseen;
+use super::annotations::{self, Note, is_unseen};
 use super::strings::words;
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 use hayro::hayro_syntax::page::Page;
+use hayro::kurbo::Rect;
 
 /// Maximum nesting of fields, because their references may be cyclic.
 const DEPTH: usize = 16;
@@ -17,6 +18,9 @@ const DEPTH: usize = 16;
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
+/// Maximum number of boxes on a page, and maximum size of their signs in points.
+const BOXES: usize = 1000;
+const LARGE: f64 = 12.0;
 
 /// Whether the document is a dynamic form (XFA).
 ///
@@ -43,6 +47,26 @@ pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
         }
     }
     values
+}
+
+/// Returns the signs of drawn boxes, ticked or not, at their places on the upright page.
+pub(super) fn boxes(page: &Page<'_>) -> Vec<Note> {
+    let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
+    let sign = |widget: Dict<'_>| {
+        let flags = inherited(&widget, b"Ff").and_then(Object::into_i32).unwrap_or(0);
+        let is_box = is(&widget, b"Subtype", "Widget") && inherited(&widget, b"FT")?.into_name()?.as_str() == "Btn";
+        if !is_box || flags & PUSH_BUTTON != 0 || is_unseen(&widget) || !widget.contains_key(b"AP") {
+            return None;
+        }
+        let is_ticked = widget.get::<Name<'_>>(b"AS")?.as_str() != "Off";
+        let area = annotations::place(page, &widget)?;
+        let size = area.height().min(LARGE);
+        // Notes begin below the upper side of their place.
+        let top = area.center().y - 0.9 * size;
+        let place = Rect::new(area.x0, top, area.x1, top + size);
+        (area.area() > 0.0).then(|| Note { place, text: if is_ticked { "☒" } else { "☐" }.to_owned(), size })
+    };
+    annotations.iter::<Dict<'_>>().filter_map(sign).take(BOXES).collect()
 }
 
 fn value(widget: &Dict<'_>) -> Option<String> {

@@ -6,9 +6,10 @@
 use super::annotations;
 use super::canvas::Canvas;
 use super::characters;
+use super::form;
 use super::hyphens;
 use super::marks::Marks;
-use super::pieces::{Piece, Place, Style};
+use super::pieces::{Edge, Piece, Place, Style};
 use super::scan::Scan;
 use super::structure::Structure;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
@@ -78,6 +79,9 @@ pub(super) fn scan<'a>(
             scan.strike(&annotations::strikes(page));
             for note in &annotations::notes(page) {
                 scan.note(note);
+            }
+            if scan.glyphs > 0 {
+                form::boxes(page).iter().for_each(|sign| scan.tick(sign));
             }
             Ok(scan)
         }
@@ -150,6 +154,7 @@ impl Scanner<'_> {
         match self.scan.pieces.last_mut() {
             Some(piece) if self.last.is_some() && !right_to_left && piece.cell == cell && piece.is_continued(place, style) => {
                 piece.text.end = self.scan.text.len();
+                self.scan.edges.push(Edge { text: at, left: place.left });
                 piece.right = piece.right.max(place.right);
                 piece.glyphs += 1;
                 piece.unknown += u32::from(!known);
@@ -165,6 +170,7 @@ impl Scanner<'_> {
         let text = at..self.scan.text.len();
         let follows = self.space.take().is_some_and(|space| space.is_filled_to(place, style));
         let Place { left, right, baseline } = place;
+        self.scan.edges.push(Edge { text: at, left });
         self.scan.pieces.push(Piece {
             right_to_left: self.scan.text[text.clone()].chars().any(characters::is_right_to_left),
             text,
@@ -180,6 +186,7 @@ impl Scanner<'_> {
             unknown,
             ink: style.ink,
             struck: false,
+            named: self.marks.is_numbered(),
             cell: self.marks.cell(),
             table: None,
         });

@@ -15,6 +15,8 @@ pub(super) struct Marks<'s> {
     open: usize,
     /// The open cells, each with its number of open marks.
     cells: Vec<(usize, Place)>,
+    /// Number of open marks up to the outermost one that the structure can name.
+    numbered: Option<usize>,
     replacement: Option<Replacement>,
 }
 
@@ -30,11 +32,14 @@ pub(super) struct Replacement {
 
 impl<'s> Marks<'s> {
     pub(super) fn new(contents: Option<&'s Contents>) -> Self {
-        Self { contents, open: 0, cells: Vec::new(), replacement: None }
+        Self { contents, open: 0, cells: Vec::new(), numbered: None, replacement: None }
     }
 
     pub(super) fn begin(&mut self, properties: Option<&Dict<'_>>) {
         self.open += 1;
+        if self.numbered.is_none() && properties.is_some_and(|properties| properties.contains_key(b"MCID")) {
+            self.numbered = Some(self.open);
+        }
         let content = || self.contents?.get(&properties?.get::<i32>(b"MCID")?);
         let Content { cell, replacement } = content().cloned().unwrap_or_default();
         self.cells.extend(cell.map(|cell| (self.open, cell)));
@@ -48,6 +53,7 @@ impl<'s> Marks<'s> {
     pub(super) fn end(&mut self) -> bool {
         let is_last = self.replacement.as_ref().is_some_and(|replacement| replacement.depth == self.open);
         self.cells.pop_if(|(depth, _)| *depth == self.open);
+        self.numbered = self.numbered.filter(|depth| *depth != self.open);
         // Some files close more marks than they open.
         self.open = self.open.saturating_sub(1);
         if is_last {
@@ -59,6 +65,11 @@ impl<'s> Marks<'s> {
     /// The cell of what is drawn now.
     pub(super) fn cell(&self) -> Option<Place> {
         self.cells.last().map(|(_, cell)| *cell)
+    }
+
+    /// Whether the structure can name what is drawn now.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.numbered.is_some()
     }
 
     pub(super) fn replacement(&mut self) -> Option<&mut Replacement> {

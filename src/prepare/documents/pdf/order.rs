@@ -29,7 +29,8 @@ pub(super) fn text(scan: &Scan, columns: &mut Columns) -> String {
     for mut group in skew::groups(&scan.pieces) {
         marks_with_text(&mut group.pieces, &scan.text);
         let ruling = scan.rules.levelled(group.angle);
-        strikes::mark(&mut group.pieces, &ruling);
+        strikes::mark(&mut group.pieces, &scan.edges, &ruling);
+        tables::complete(&mut group.pieces);
         let (mut tables, pieces) = tables::tagged(&group.pieces, &scan.text);
         let tagged = tables.len();
         let (ruled, mut pieces) = tables::ruled(pieces, &ruling, &scan.text);

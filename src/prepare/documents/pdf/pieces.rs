@@ -51,6 +51,8 @@ pub(super) struct Piece {
     pub(super) ink: Ink,
     /// Whether a line is drawn through the middle of its letters.
     pub(super) struck: bool,
+    /// Whether the structure of the document can name this piece.
+    pub(super) named: bool,
     /// The cell of a tagged table that has this piece.
     pub(super) cell: Option<structure::Place>,
     /// Number of the table that this piece stands for.
@@ -63,6 +65,15 @@ pub(super) struct Place {
     pub(super) left: f64,
     pub(super) right: f64,
     pub(super) baseline: f64,
+}
+
+/// The left side of a glyph.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Edge {
+    /// Where its text begins in the text of the scan.
+    pub(super) text: usize,
+    /// Its position after rotation to level.
+    pub(super) left: f64,
 }
 
 impl Piece {

@@ -5,8 +5,9 @@ use super::canvas::Canvas;
 use super::characters;
 use super::coverage::Coverage;
 use super::ink::Ink;
-use super::pieces::Piece;
+use super::pieces::{Edge, Piece};
 use super::skew::SLANT;
+use super::strikes;
 use super::tables::Rules;
 use hayro::kurbo::Rect;
 
@@ -16,6 +17,8 @@ pub(super) struct Scan {
     /// The text of all pieces, in drawing order.
     pub(super) text: String,
     pub(super) pieces: Vec<Piece>,
+    /// The left sides of all glyphs with text, in drawing order.
+    pub(super) edges: Vec<Edge>,
     /// Drawn lines, which may be those of tables.
     pub(super) rules: Rules,
     /// Number of glyphs without spaces.
@@ -77,11 +80,21 @@ impl Scan {
         self.invisible = count(|piece| if piece.ink.invisible { piece.glyphs } else { 0 });
     }
 
-    /// Marks the words in these areas as struck.
+    /// Marks the text in these areas as struck.
     pub(super) fn strike(&mut self, areas: &[Rect]) {
-        for piece in &mut self.pieces {
-            let centre = piece.centre();
-            piece.struck |= areas.iter().any(|area| area.contains(centre));
+        strikes::mark_areas(&mut self.pieces, &self.edges, areas);
+    }
+
+    /// Replaces what is drawn in a box by its sign, which follows its label in the drawing order.
+    pub(super) fn tick(&mut self, sign: &Note) {
+        self.pieces.retain(|piece| !sign.place.contains(piece.centre()));
+        let count = self.pieces.len();
+        self.note(sign);
+        if let (before, [sign]) = self.pieces.split_at_mut(count) {
+            let gap = |piece: &Piece| (piece.left - sign.right).max(sign.left - piece.right);
+            let is_level = |piece: &&Piece| (piece.baseline - sign.baseline).abs() < 0.5 * sign.size;
+            let labels = before.iter().filter(is_level);
+            sign.order = labels.min_by(|a, b| gap(a).total_cmp(&gap(b))).map_or(sign.order, |label| label.order);
         }
     }
 
@@ -113,6 +126,7 @@ impl Scan {
                     unknown: 0,
                     ink: Ink::plain(*place),
                     struck: false,
+                    named: true,
                     cell: None,
                     table: None,
                 });

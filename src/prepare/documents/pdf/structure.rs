@@ -25,8 +25,8 @@ pub(super) struct Place {
     pub row: u32,
     /// Its position among the cells of the row that the structure names.
     pub column: u32,
-    /// Whether the cell has several columns.
-    pub spans: bool,
+    /// Number of its columns.
+    pub width: u32,
 }
 
 /// What the structure says about marked content.
@@ -163,7 +163,7 @@ impl Structure {
         let (from, to) = (column as usize, (column + columns) as usize);
         free.resize(free.len().max(to), 0);
         free[from..to].iter_mut().for_each(|free| *free = (*free).max(row.saturating_add(rows)));
-        Place { table, row: *row, column, spans: columns > 1 }
+        Place { table, row: *row, column, width: columns }
     }
 }
 

@@ -9,7 +9,7 @@ use super::evidence::{Evidence, Side};
 use super::rules::Ruling;
 use super::strips::{self, free, without};
 use super::zones::{self, FULL, is_other, is_wide, middles, narrowed, size, tolerant, wide};
-use super::{Columns, LEADING, Line, Table, content, is_numeric, logical};
+use super::{Columns, LEADING, Line, Table, content, heads, is_numeric, logical};
 use hayro::kurbo::Rect;
 use std::ops::Range;
 
@@ -93,7 +93,8 @@ fn table<'p>(
     let rows = &all[range.clone()];
     let divide =
         |row: &Row<'p>| if without(&strips, row, size).is_some() { Line::of(row, &separators) } else { Line::across(row, &separators) };
-    let lines: Vec<Line<'_>> = rows.iter().map(divide).collect();
+    let mut lines: Vec<Line<'_>> = rows.iter().map(divide).collect();
+    heads::spread(&mut lines);
     let (left, right) = width(rows);
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
     let bounds = Rect::new(left, first.baseline - first.size, right, last.baseline);

@@ -8,8 +8,10 @@
 mod aligned;
 mod drawing;
 mod evidence;
+mod heads;
 mod lattice;
 mod logical;
+mod loose;
 mod rules;
 mod strips;
 mod tagged;
@@ -17,6 +19,7 @@ mod zones;
 
 pub(super) use aligned::tables as aligned;
 pub(super) use lattice::tables as ruled;
+pub(super) use loose::complete;
 pub(super) use rules::{Rules, Ruling};
 pub(super) use tagged::tables as tagged;
 

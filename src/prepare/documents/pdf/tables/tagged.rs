@@ -19,7 +19,14 @@ const LONG: usize = 200;
 struct Cell<'p> {
     pieces: Vec<&'p Piece>,
     across: Range<f64>,
-    spans: bool,
+    /// Number of its columns.
+    width: usize,
+}
+
+impl Cell<'_> {
+    fn spans(&self) -> bool {
+        self.width > 1
+    }
 }
 
 /// The rows of a table, by their number. Cells are in the order of the structure.
@@ -37,8 +44,8 @@ pub(in super::super) fn tables<'p>(pieces: &'p [Piece], text: &str) -> (Vec<Tabl
     for ((table, row, _), pieces) in cells {
         let left = pieces.iter().map(|piece| piece.left).fold(f64::INFINITY, f64::min);
         let right = pieces.iter().map(|piece| piece.right).fold(f64::NEG_INFINITY, f64::max);
-        let spans = pieces.iter().any(|piece| piece.cell.is_some_and(|place| place.spans));
-        found.entry(table).or_default().entry(row).or_default().push(Cell { pieces, across: left..right, spans });
+        let width = pieces.iter().filter_map(|piece| piece.cell).map(|place| place.width).max().unwrap_or(1) as usize;
+        found.entry(table).or_default().entry(row).or_default().push(Cell { pieces, across: left..right, width });
     }
     let mut tables = BTreeMap::new();
     for (table, rows) in found {
@@ -75,7 +82,7 @@ fn is_table(rows: &Rows<'_>) -> bool {
 fn columns(rows: &Rows<'_>, text: &str) -> Option<Vec<(Range<f64>, usize)>> {
     let strips = strips(rows);
     let strip = |cell: &Cell<'_>| strips.partition_point(|strip| strip.end < cell.across.start);
-    let single = |row: &Vec<Cell<'_>>| row.iter().filter(|cell| !cell.spans).count();
+    let single = |row: &Vec<Cell<'_>>| row.iter().filter(|cell| !cell.spans()).count();
     let count = rows.values().map(single).max().filter(|count| *count > 1)?;
     let mut columns: Vec<Option<usize>> = vec![None; strips.len()];
     // Rows that have a cell in each strip, and their cells in strips without a column.
@@ -87,7 +94,7 @@ fn columns(rows: &Rows<'_>, text: &str) -> Option<Vec<(Range<f64>, usize)>> {
             }
         }
     }
-    let used: Vec<BTreeSet<usize>> = rows.values().map(|row| row.iter().filter(|cell| !cell.spans).map(strip).collect()).collect();
+    let used: Vec<BTreeSet<usize>> = rows.values().map(|row| row.iter().filter(|cell| !cell.spans()).map(strip).collect()).collect();
     // A strip without a cell of a whole row belongs to a neighbour, if only one has room in its rows.
     for at in (0..strips.len()).rev().filter(|at| columns[*at].is_none()).collect::<Vec<_>>() {
         let has_room = |column: &usize| {
@@ -115,7 +122,7 @@ fn columns(rows: &Rows<'_>, text: &str) -> Option<Vec<(Range<f64>, usize)>> {
 
 /// Parts of the width with cells, from left to right.
 fn strips(rows: &Rows<'_>) -> Vec<Range<f64>> {
-    let mut places: Vec<Range<f64>> = rows.values().flatten().filter(|cell| !cell.spans).map(|cell| cell.across.clone()).collect();
+    let mut places: Vec<Range<f64>> = rows.values().flatten().filter(|cell| !cell.spans()).map(|cell| cell.across.clone()).collect();
     places.sort_by(|a, b| a.start.total_cmp(&b.start));
     let mut strips: Vec<Range<f64>> = Vec::new();
     for place in places {
@@ -135,11 +142,32 @@ fn written<'p>(rows: Rows<'p>, columns: &[(Range<f64>, usize)]) -> Table<'p> {
     let mut written = Vec::new();
     for row in rows.into_values() {
         let mut cells = vec![Vec::new(); count];
+        let (mut free, mut rest) = (0, row.iter().map(|cell| cell.width).sum::<usize>());
         for cell in row {
             let strip = columns.partition_point(|(strip, _)| strip.end < cell.across.start).min(columns.len() - 1);
-            cells[columns[strip].1].extend(cell.pieces);
+            let column = if cell.spans() { leftmost(&cell, free..count.saturating_sub(rest) + 1, columns) } else { columns[strip].1 };
+            (free, rest) = (column + cell.width, rest - cell.width);
+            cells[column].extend(cell.pieces);
         }
         written.push(cells);
     }
     Table { rows: written, bounds }
+}
+
+/// The first column of a cell with several columns, of those where it can begin.
+///
+/// Its text is over its columns, in their middle or at a side of them.
+fn leftmost(cell: &Cell<'_>, candidates: Range<usize>, columns: &[(Range<f64>, usize)]) -> usize {
+    let last = columns.iter().map(|(_, column)| *column).max().unwrap_or(0);
+    let apart = |column: &usize| {
+        let strips = || columns.iter().filter(|(_, other)| (*column..column + cell.width).contains(other)).map(|(strip, _)| strip);
+        let left = strips().map(|strip| strip.start).fold(f64::INFINITY, f64::min);
+        let right = strips().map(|strip| strip.end).fold(f64::NEG_INFINITY, f64::max);
+        let beyond = (left - cell.across.start).max(0.0) + (cell.across.end - right).max(0.0);
+        let off = (f64::midpoint(left, right) - f64::midpoint(cell.across.start, cell.across.end)).abs();
+        (beyond, off)
+    };
+    let start = candidates.start.min(last);
+    let is_closer = |a: &usize, b: &usize| apart(a).partial_cmp(&apart(b)).unwrap_or(std::cmp::Ordering::Equal);
+    (start..candidates.end.max(start + 1)).min_by(is_closer).unwrap_or(start)
 }
