@@ -81,7 +81,9 @@ pub(super) fn scan<'a>(
                 scan.note(note);
             }
             if scan.glyphs > 0 {
-                form::boxes(page).iter().for_each(|sign| scan.tick(sign));
+                for sign in &form::boxes(page) {
+                    scan.tick(sign);
+                }
             }
             Ok(scan)
         }

@@ -48,7 +48,9 @@ pub(super) fn mark(pieces: &mut Vec<Piece>, edges: &[Edge], ruling: &Ruling) {
         }
         // Lines of tables and drawings go on.
         if left - rule.from < beyond && rule.to - right < beyond {
-            struck.into_iter().for_each(|(at, part)| parts.entry(at).or_default().push(part));
+            for (at, part) in struck {
+                parts.entry(at).or_default().push(part);
+            }
         }
     }
     divide(pieces, edges, &parts);
