@@ -4,6 +4,7 @@
 //! whole items from its first byte to its last and is not UTF-8.
 
 use super::image_kind::brands;
+use super::program_text;
 
 /// Name of files of unknown kind.
 pub const BINARY: &str = "binary data";
@@ -80,7 +81,10 @@ pub(super) fn name(bytes: &[u8], extension: &str) -> Option<&'static str> {
         return Some(if brands(bytes).any(|brand| brand == b"crx ") { CAMERA_RAW } else { MEDIA });
     }
     let signed = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name);
-    signed.or_else(|| is_cbor(bytes).then_some(CBOR)).or_else(|| is_message_pack(bytes).then_some(MESSAGE_PACK))
+    signed
+        .or_else(|| program_text::name(bytes))
+        .or_else(|| is_cbor(bytes).then_some(CBOR))
+        .or_else(|| is_message_pack(bytes).then_some(MESSAGE_PACK))
 }
 
 /// The end of an item head: where the next item begins, and how many items belong to this one.
