@@ -96,3 +96,26 @@ fn broken_source_ends() {
         let _any = prepare(source.as_bytes(), sniff(source.as_bytes(), "tex"), &settings(), &ImageLimits::anthropic(false));
     }
 }
+
+#[test]
+fn raised_struck_and_merged_text_of_tables_is_read() {
+    let (text, _) = read_text(
+        r"\begin{document}
+10\textsuperscript{6} 1\textsuperscript{st} x\textsubscript{2} \sout{100} \st{200} 90
+
+\begin{tabular}{lrr}\toprule
+ & \multicolumn{2}{c}{Year}\\ \cmidrule(lr){2-3} \addlinespace[2pt]
+Item & 2025 & 2024\\ \midrule[1pt] \rowcolor{red!20}
+\multirow{2}{*}{5} & \cellcolor[gray]{0.9}1 & 2\\ \cline{2-3}
+ & 3 & 4\\ \hline \rowcolor{red} \multicolumn{2}{l}{All} & 9\\
+\multirow[t]{2}{2cm}{South} & 5 & 6\\ \specialrule{1pt}{2pt}{3pt}
+\end{tabular}
+\end{document}",
+    );
+    for part in [
+        "10^6 1st x_2 ~~100~~ ~~200~~ 90",
+        "|  | Year |  |\n| --- | --- | --- |\n| Item | 2025 | 2024 |\n| 5 | 1 | 2 |\n|  | 3 | 4 |\n| All |  | 9 |\n| South | 5 | 6 |",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+}

@@ -159,7 +159,7 @@ impl Writer {
         self.put("$", &text[1..])
     }
 
-    fn command<'t>(&mut self, text: &'t str) -> &'t str {
+    pub(super) fn command<'t>(&mut self, text: &'t str) -> &'t str {
         let (own, rest) = name(text);
         let behind_space = rest.trim_start_matches([' ', '\t']);
         if accented(own, "e").is_some()
@@ -209,14 +209,15 @@ impl Writer {
     }
 
     fn with_arguments<'t>(&mut self, own: &str, rest: &'t str) -> &'t str {
-        let mut after = rest;
-        let mut note = None;
+        let (mut after, mut note) = (rest, None);
         while let Some((content, behind)) = option(after) {
             note.get_or_insert(content);
             after = behind;
         }
         if let Some(count) = dropped(own) {
-            return behind(after, count);
+            // The sides at which a line is shorter.
+            let trimmed = after.strip_prefix('(').filter(|_| own == "cmidrule").and_then(|rest| rest.split_once(')'));
+            return behind(trimmed.map_or(after, |(_, rest)| rest), count);
         }
         let level = ["part", "chapter", "section", "subsection", "subsubsection", "paragraph", "subparagraph"];
         let level = level.iter().position(|name| *name == own).map(|at| at.max(1) - usize::from(at > 1) * self.raised);
@@ -284,6 +285,26 @@ impl Writer {
                 let Some((unit, behind)) = group(behind) else { return self.put(content, behind) };
                 let text = format!("{content} {}", unit.replace('\\', ""));
                 return self.put(&text, behind);
+            }
+            "textsuperscript" | "textsubscript" => {
+                let text = self.inline(content);
+                // 10⁶ must not become 106, but 1ˢᵗ may become 1st.
+                let is_number = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}'));
+                let sign = if own == "textsuperscript" { "^" } else { "_" };
+                self.out.extend([if is_number { sign } else { "" }, &text]);
+            }
+            "sout" | "st" | "xout" => {
+                let text = self.inline(content);
+                let mark = if text.is_empty() { "" } else { "~~" };
+                self.out.extend([mark, &text, mark]);
+            }
+            // The text comes behind two other arguments.
+            "multirow" | "multicolumn" | "multirowcell" => {
+                let behind = self::behind(behind, usize::from(own != "multirowcell"));
+                let behind = option(behind).map_or(behind, |(_, behind)| behind);
+                let Some((text, behind)) = group(behind) else { return behind };
+                self.write(text);
+                return behind;
             }
             "title" | "author" | "date" if self.depth == 1 && self.out.trim().is_empty() => {
                 self.write(content);

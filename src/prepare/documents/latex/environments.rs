@@ -2,7 +2,8 @@
 
 use super::super::table;
 use super::commands::{Writer, behind};
-use super::scanner::{VERBATIM, environment, group, option};
+use super::scanner::{VERBATIM, environment, group, name, option};
+use super::words::is_rule;
 use std::fmt::Write as _;
 
 /// Maximum number of fields of a table whose rows get the same length.
@@ -105,12 +106,25 @@ impl Writer {
         rest
     }
 
+    /// A cell without the lines and colours before its text.
+    fn without_rules<'t>(&mut self, mut cell: &'t str) -> &'t str {
+        while let Some(command) = cell.strip_prefix('\\').filter(|command| is_rule(name(command).0)) {
+            // Such a command writes nothing.
+            let rest = self.command(command).trim_start();
+            if rest.len() >= cell.len() {
+                break;
+            }
+            cell = rest;
+        }
+        cell
+    }
+
     fn table(&mut self, source: &str) {
         let mut rows = Vec::new();
         for row in cells(source) {
             let mut written = Vec::new();
             for cell in row {
-                let cell = cell.trim();
+                let cell = self.without_rules(cell.trim());
                 let many = cell.strip_prefix("\\multicolumn").and_then(|rest| {
                     let (count, rest) = group(rest)?;
                     let (text, _) = group(group(rest)?.1)?;

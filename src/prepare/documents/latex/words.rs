@@ -96,13 +96,35 @@ pub(super) fn accented(accent: &str, letter: &str) -> Option<String> {
 /// The number of arguments of a command that is dropped with them.
 pub(super) fn dropped(name: &str) -> Option<usize> {
     Some(match name {
+        "hline" | "toprule" | "midrule" | "bottomrule" | "addlinespace" => 0,
         "label" | "vspace" | "hspace" | "usepackage" | "documentclass" | "bibliographystyle" | "bibliography" | "pagestyle"
         | "thispagestyle" | "color" | "index" | "phantom" | "vphantom" | "hphantom" | "hypersetup" | "geometry" | "nocite"
-        | "pagenumbering" | "captionsetup" | "graphicspath" | "cmidrule" | "cline" | "raisebox" | "parbox" | "selectlanguage"
-        | "hyphenation" | "bibinfo" => 1,
+        | "pagenumbering" | "captionsetup" | "graphicspath" | "cmidrule" | "cline" | "hhline" | "noalign" | "rowcolor" | "cellcolor"
+        | "columncolor" | "arrayrulecolor" | "raisebox" | "parbox" | "selectlanguage" | "hyphenation" | "bibinfo" => 1,
         "setlength" | "addtolength" | "setcounter" | "addtocounter" | "newcommand" | "renewcommand" | "providecommand" | "newtheorem"
         | "rule" | "fontsize" | "markboth" => 2,
-        "newenvironment" | "renewenvironment" | "definecolor" | "addcontentsline" => 3,
+        "newenvironment" | "renewenvironment" | "definecolor" | "addcontentsline" | "specialrule" | "rowcolors" => 3,
         _ => return None,
     })
+}
+
+/// Whether a command draws a line or a colour in a table.
+pub(super) fn is_rule(name: &str) -> bool {
+    const RULES: [&str; 14] = [
+        "addlinespace",
+        "arrayrulecolor",
+        "bottomrule",
+        "cellcolor",
+        "cline",
+        "cmidrule",
+        "hhline",
+        "hline",
+        "midrule",
+        "noalign",
+        "rowcolor",
+        "rowcolors",
+        "specialrule",
+        "toprule",
+    ];
+    RULES.contains(&name)
 }
