@@ -332,6 +332,7 @@ impl Book {
         self.aside(|aside| {
             aside.unsolved += usize::from(is_unsolved);
             aside.unseen += usize::from(is_unseen);
+            aside.inexact += usize::from(is_inexact);
         });
         if self.struck && self.kept.is_none() && !value.is_empty() && !value.contains("~~") {
             value = format!("~~{value}~~");

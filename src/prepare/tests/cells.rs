@@ -34,6 +34,13 @@ fn cells_of_xlsx_show_their_formats_and_boxes() {
 }
 
 #[test]
+fn whole_numbers_that_lost_digits_have_a_note() {
+    let rows = "<row r=\"1\"><c r=\"A1\"><v>12345678901234567890</v></c><c r=\"B1\"><v>9007199254740991</v></c></row>";
+    let notes = read(&xlsx(&[], rows, ""), "").1.unwrap().notes;
+    assert_eq!(notes, ["sheet S has 1 whole number above 2^53, whose last digits a workbook does not keep"]);
+}
+
+#[test]
 fn cells_of_xls_show_their_formats_boxes_and_comments() {
     let short = |values: &[u16]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let begin = |kind: u16| record(0x0809, &short(&[0x0600, kind, 0, 0, 0, 0, 0, 0]));

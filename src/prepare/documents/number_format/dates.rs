@@ -53,8 +53,10 @@ pub(super) fn shown(section: &Section, days: f64) -> Option<String> {
     let moment = Moment { days: units / a_day, units: units % a_day, per_second };
     let (hour, minute, second) = (moment.second() / 3600, moment.second() / 60 % 60, moment.second() % 60);
     let (year, month, day) = civil(moment.days);
-    if is_whole(section) && moment.days > 0 {
-        let has = |wanted: fn(&Token) -> bool| section.tokens.iter().any(wanted);
+    let has = |wanted: fn(&Token) -> bool| section.tokens.iter().any(wanted);
+    // Excel shows a zero as the day before the first one.
+    let is_zero = units == 0 && !has(|token| matches!(token, Token::Hour(_) | Token::Minute(_) | Token::Second(_)));
+    if is_whole(section) && (moment.days > 0 || is_zero) {
         let time = match (has(|token| matches!(token, Token::Hour(_))), has(|token| matches!(token, Token::Second(_)))) {
             (true, true) => format!(" {hour:02}:{minute:02}:{second:02}"),
             (true, false) => format!(" {hour:02}:{minute:02}"),
@@ -63,8 +65,7 @@ pub(super) fn shown(section: &Section, days: f64) -> Option<String> {
         return Some(format!("{year:04}-{month:02}-{day:02}{time}"));
     }
     // A moment without a day is a time, even if its format has a date too.
-    let only_time =
-        moment.days == 0 && section.tokens.iter().any(|token| matches!(token, Token::Year(_) | Token::Month(_) | Token::Day(_)));
+    let only_time = moment.days == 0 && !is_zero && has(|token| matches!(token, Token::Year(_) | Token::Month(_) | Token::Day(_)));
     if only_time {
         return Some(if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") });
     }
@@ -120,8 +121,13 @@ fn half(form: &str, hour: i64) -> String {
     if hour < 12 { first.to_owned() } else { second.to_owned() }
 }
 
-/// The year, month and day of a day's number.
+/// The year, month and day of a day's number, as Excel shows it.
 fn civil(days: i64) -> (i64, i64, i64) {
+    match days {
+        0 => return (1900, 1, 0),
+        LEAP => return (1900, 2, 29),
+        _ => {}
+    }
     let days = if days < LEAP { days + 1 } else { days } - EPOCH;
     // The calendar repeats every 400 years. Years begin in March here, so that leap days end them.
     let from = days + 719_468;

@@ -24,6 +24,8 @@ pub(in crate::prepare::documents) struct Aside {
     pub merged: Vec<Region>,
     /// Number of values that other cells cover.
     pub covered: usize,
+    /// Number of whole numbers that may have lost digits.
+    pub inexact: usize,
 }
 
 impl Aside {
@@ -41,6 +43,10 @@ impl Aside {
         }
         if self.covered > 0 {
             notes.push(format!("sheet {sheet} has {} covered by merged cells, left out", verdict::counted(self.covered, "value")));
+        }
+        if self.inexact > 0 {
+            let numbers = verdict::counted(self.inexact, "whole number");
+            notes.push(format!("sheet {sheet} has {numbers} above 2^53, whose last digits a workbook does not keep"));
         }
         notes
     }

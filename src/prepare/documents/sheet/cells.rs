@@ -30,7 +30,9 @@ impl Filled {
     /// Puts a cell into the grid. Returns false if the grid is full.
     pub(super) fn put(&mut self, position: (u32, u32), value: &Data, style: Option<usize>, formats: &Formats) -> bool {
         if let Data::Float(number) = value {
-            self.grid.note(position.1, is_inexact(*number));
+            let is_inexact = is_inexact(*number);
+            self.grid.note(position.1, is_inexact);
+            self.aside.iter_mut().for_each(|aside| aside.inexact += usize::from(is_inexact));
         }
         let shown = formats.shown(value, style);
         let hides = shown.is_empty() && !matches!(value, Data::Empty) && !matches!(value, Data::String(text) if text.is_empty());
