@@ -47,13 +47,23 @@ pub(super) struct Object {
     formula: Option<String>,
     in_math: bool,
     in_text: bool,
+    /// Whether the open cell of a chart has no value, for which LibreOffice writes `NaN`.
+    is_missing: bool,
     markdown: Markdown,
     copies: usize,
 }
 
 impl Object {
     pub fn new() -> Self {
-        Self { math: MathMl::default(), formula: None, in_math: false, in_text: false, markdown: Markdown::new(), copies: 1 }
+        Self {
+            math: MathMl::default(),
+            formula: None,
+            in_math: false,
+            in_text: false,
+            is_missing: false,
+            markdown: Markdown::new(),
+            copies: 1,
+        }
     }
 
     pub fn take(&mut self, node: Node) {
@@ -71,6 +81,7 @@ impl Object {
                 "table-row" => self.markdown.row(),
                 "table-cell" | "covered-table-cell" => {
                     self.copies = number(tag, "table:number-columns-repeated").unwrap_or(1).min(COPIES);
+                    self.is_missing = attribute(tag, "office:value").as_deref() == Some("NaN");
                     self.markdown.cell(1, 1);
                 }
                 _ => {}
@@ -87,7 +98,7 @@ impl Object {
                 _ => {}
             },
             Node::Text(text) if self.in_math => self.math.text(text),
-            Node::Text(text) if self.in_text => self.markdown.text(text),
+            Node::Text(text) if self.in_text && !(self.is_missing && text == "NaN") => self.markdown.text(text),
             Node::Text(_) => {}
         }
     }
@@ -95,5 +106,19 @@ impl Object {
     pub fn finish(self) -> String {
         // The picture of a formula has its source too.
         self.formula.unwrap_or_else(|| self.markdown.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_values_of_charts_are_empty() {
+        let cell = |value: &str| format!("<table:table-cell office:value='{value}'><text:p>{value}</text:p></table:table-cell>");
+        let row =
+            |cells: &[&str]| format!("<table:table-row>{}</table:table-row>", cells.iter().map(|value| cell(value)).collect::<String>());
+        let table = format!("<t><table:table>{}{}</table:table></t>", row(&["1", "NaN"]), row(&["2", "3"]));
+        assert_eq!(text(&table), "| 1 |  |\n| --- | --- |\n| 2 | 3 |");
     }
 }
