@@ -32,8 +32,10 @@ fn gif(bytes: &[u8]) -> u32 {
     let Some(flags) = bytes.get(10) else { return 0 };
     let mut at = SCREEN + colour_table(*flags);
     let mut frames = 0;
-    while let Some(next) = gif_block(bytes, at) {
-        frames += u32::from(bytes[at] == b',');
+    // A frame that breaks off counts too.
+    while let Some(first) = bytes.get(at) {
+        frames += u32::from(*first == b',');
+        let Some(next) = gif_block(bytes, at) else { break };
         at = next;
     }
     frames
@@ -200,6 +202,14 @@ mod tests {
         let pixels = png_chunk(b"IDAT", b"pixels");
         assert_eq!(count(&[&head[..], &frames, &pixels].concat(), ImageKind::Png), 0x102);
         assert_eq!(count(&[&head[..], &pixels, &frames].concat(), ImageKind::Png), 1);
+    }
+
+    #[test]
+    fn a_frame_of_a_gif_that_breaks_off_counts() {
+        let frame = b",\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+        let file = [&b"GIF89a\x01\0\x01\0\0\0\0"[..], frame, &frame[..12]].concat();
+        assert_eq!(count(&file, ImageKind::Gif), 2);
+        assert_eq!(count(&file[..28], ImageKind::Gif), 1);
     }
 
     #[test]
