@@ -4,8 +4,7 @@
 //! docmill writes a mark over the code of the field, as if it were the field's result. The mark is
 //! replaced when the text is written.
 
-use super::compound::{self, Compound};
-use super::doc_properties::{form_fields, streams};
+use super::doc_properties::form_fields;
 use super::little_endian::short;
 use std::borrow::Cow;
 
@@ -26,25 +25,18 @@ const RESULT: char = '\u{14}';
 /// The result of a field that still has its default.
 const DEFAULT: u16 = 25;
 
-/// Marks the fields of forms in a document. Returns what each one shows.
-pub(super) fn with_marks(bytes: &[u8]) -> (Vec<u8>, Vec<String>) {
-    marked(bytes).unwrap_or_else(|| (bytes.to_vec(), Vec::new()))
-}
-
-fn marked(bytes: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
-    let mut file = Compound::open(bytes, "").ok()?;
-    let data = file.stream("Data")?;
-    let (mut document, table) = streams(&mut file);
+/// Marks the fields of forms in the text of a document. Returns what each one shows.
+pub(super) fn mark_all(document: &mut [u8], table: &[u8], data: &[u8]) -> Vec<String> {
     let mut choices = Vec::new();
-    for (at, position) in form_fields(&document, &table) {
+    for (at, position) in form_fields(document, table) {
         if let Some(choice) = data.get(position..).and_then(choice)
             && choices.len() < 10_usize.pow(5)
-            && mark(&mut document, at, choices.len())
+            && mark(document, at, choices.len())
         {
             choices.push(choice);
         }
     }
-    if choices.is_empty() { None } else { Some((compound::replaced(bytes, "WordDocument", &document).ok()?, choices)) }
+    choices
 }
 
 /// What a field shows, by its data.

@@ -2,6 +2,7 @@
 
 use super::compound::Compound;
 use super::little_endian::{offset, short};
+use std::ops::Range;
 
 /// Size of a property page.
 const PAGE: usize = 512;
@@ -16,7 +17,7 @@ const DATA: u16 = 0x6A03;
 const IS_FORM: u16 = 0x0806;
 
 /// The runs of text that have the same properties.
-struct Runs {
+pub(super) struct Runs {
     /// Offset of the position and length of the table of pages in a file's header.
     pages: usize,
     /// Size of the entry of a run in its page.
@@ -24,7 +25,7 @@ struct Runs {
 }
 
 const PARAGRAPHS: Runs = Runs { pages: 0x0102, entry: 13 };
-const LETTERS: Runs = Runs { pages: 0x00FA, entry: 1 };
+pub(super) const LETTERS: Runs = Runs { pages: 0x00FA, entry: 1 };
 
 /// The stream with the text of a document, and its table stream.
 pub(super) fn streams(file: &mut Compound<'_>) -> (Vec<u8>, Vec<u8>) {
@@ -88,41 +89,57 @@ pub(super) fn form_fields(document: &[u8], table: &[u8]) -> Vec<(usize, usize)> 
     LETTERS.all(document, table).into_iter().filter_map(field).collect()
 }
 
+/// A run of text.
+pub(super) struct Run {
+    /// Where its text and its list of properties are in the document.
+    pub text: Range<usize>,
+    pub list: Range<usize>,
+}
+
 impl Runs {
     /// The position of each run in the document, and its list of properties.
     fn all<'d>(&self, document: &'d [u8], table: &[u8]) -> Vec<(usize, &'d [u8])> {
+        self.runs(document, table).into_iter().map(|run| (run.text.start, document.get(run.list).unwrap_or_default())).collect()
+    }
+
+    /// The runs that have properties.
+    pub fn runs(&self, document: &[u8], table: &[u8]) -> Vec<Run> {
         let (at, length) = (offset(document, self.pages), offset(document, self.pages + 4));
         let entries = table.get(at..at.saturating_add(length)).unwrap_or_default();
         // Each page has one entry.
         let count = (entries.len().saturating_sub(4) / 8).min(document.len() / PAGE);
         let pages = (0..count).map(|page| offset(entries, (count + 1 + page) * 4) & 0x003F_FFFF);
         let mut runs = Vec::new();
-        for page in pages.filter_map(|page| document.get(page.checked_mul(PAGE)?..)?.get(..PAGE)) {
+        for start in pages.filter_map(|page| page.checked_mul(PAGE)) {
+            let Some(page) = document.get(start..).and_then(|page| page.get(..PAGE)) else { continue };
             let count = usize::from(page[PAGE - 1]);
             for run in 0..count {
                 let half = page.get((count + 1) * 4 + run * self.entry).map_or(0, |half| usize::from(*half));
                 if half > 0 {
-                    runs.push((offset(page, run * 4), self.list(page, half * 2)));
+                    let list = self.list(page, half * 2);
+                    let text = offset(page, run * 4)..offset(page, run * 4 + 4);
+                    runs.push(Run { text, list: start + list.start..start + list.end });
                 }
             }
         }
         runs
     }
 
-    /// The list of properties at an offset of a page.
-    fn list<'d>(&self, page: &'d [u8], offset: usize) -> &'d [u8] {
+    /// Where the list of properties at an offset of a page is.
+    fn list(&self, page: &[u8], offset: usize) -> Range<usize> {
         let size = |at: usize| page.get(at).map_or(0, |size| usize::from(*size));
         let (from, length) = match size(offset) {
             length if self.entry == 1 => (offset + 1, length),
             0 => (offset + 2, size(offset + 1) * 2),
             length => (offset + 1, length * 2 - 1),
         };
-        page.get(from..(from + length).min(page.len())).unwrap_or_default()
+        let end = (from + length).min(page.len());
+        from.min(end)..end
     }
 }
 
 /// The codes and operands of a list of properties.
-fn properties(mut rest: &[u8]) -> Vec<(u16, &[u8])> {
+pub(super) fn properties(mut rest: &[u8]) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();
     while rest.len() > 2 {
         let code = short(rest, 0);

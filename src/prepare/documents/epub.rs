@@ -7,7 +7,7 @@ use super::archive::{self, Archive};
 use super::markdown::Markdown;
 use super::style_sheet::Sheet;
 use super::xml::{self, Node, attribute};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, parts, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, html, parts, symbols, verdict};
 use crate::model::{Failure, FailureCode};
 use std::collections::HashMap;
 
@@ -46,15 +46,16 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
         let message = format!("cannot read this as {NAME}: it has copy protection, so only its seller's program can open it. Exclude it");
         return Err(Failure::new(FailureCode::Encrypted, message));
     }
-    let (mut texts, mut notes, mut hidden) = (vec![book.head()], Vec::new(), false);
+    let (mut texts, mut notes, mut hidden, mut lost) = (vec![book.head()], Vec::new(), false, 0);
     let mut styles = Styles::default();
     for chapter in &chapters {
         match archive.text(chapter)? {
             Some(text) => {
                 let linked = styles.linked(&text, chapter, &mut archive)?;
-                let (text, part_hidden) = html::styled(&text, linked);
-                hidden |= part_hidden;
-                texts.push(text);
+                let page = html::styled(&text, linked);
+                hidden |= page.hidden;
+                lost += page.symbols;
+                texts.push(page.text);
             }
             None => notes.push(format!("chapter {chapter} is missing in the file")),
         }
@@ -66,6 +67,7 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     if hidden {
         notes.push(verdict::HIDDEN.to_owned());
     }
+    notes.extend(symbols::note(lost));
     if texts.iter().skip(1).all(String::is_empty) {
         texts.clear();
     }

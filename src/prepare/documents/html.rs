@@ -10,8 +10,9 @@
 use super::encoding::{self, Decoded};
 use super::style_sheet::{self, Sheet};
 use super::tags::converted;
-use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
+use super::{Extract, ImageLimits, PrepareSettings, Reader, symbols, verdict};
 use crate::model::Failure;
+use crate::prepare::dos;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -46,11 +47,12 @@ fn recognises(bytes: &[u8], extension: &str) -> bool {
 
 fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let (decoded, misdeclared) = decoded(bytes);
-    let (text, hidden) = markdown(&decoded.text);
-    let mut extract = Extract::text(text);
-    if hidden {
+    let page = markdown(&decoded.text);
+    let mut extract = Extract::text(page.text);
+    if page.hidden {
         extract.notes.push(verdict::HIDDEN.to_owned());
     }
+    extract.notes.extend(symbols::note(page.symbols));
     if is_cut(&decoded.text) {
         extract.notes.push(verdict::CUT.to_owned());
     }
@@ -72,30 +74,41 @@ fn is_cut(html: &str) -> bool {
 pub(super) fn decoded(bytes: &[u8]) -> (Decoded<'_>, bool) {
     let is_marked = encoding::has_byte_order_mark(bytes) || encoding::utf16_without_mark(bytes).is_some();
     let unicode = std::str::from_utf8(bytes).is_ok() && !bytes.is_ascii();
-    match named_encoding(&bytes[..bytes.len().min(HEAD)]).filter(|_| !is_marked && !unicode) {
+    let labels = if is_marked || unicode { Vec::new() } else { labels(&bytes[..bytes.len().min(HEAD)]) };
+    if let Some((label, text)) = labels.first().and_then(|label| Some((label, dos::decoded(label, bytes)?))) {
+        return (Decoded { text: text.into(), encoding: label.clone(), damaged: false, guessed: false }, false);
+    }
+    match labels.iter().find_map(|label| Encoding::for_label(label.as_bytes())) {
+        // The page was readable up to its declaration, so it is not UTF-16.
+        Some(declared) if declared == UTF_16LE || declared == UTF_16BE => encoding::decode_declared(bytes, UTF_8),
         Some(declared) => encoding::decode_declared(bytes, declared),
         None => (encoding::decode(bytes), false),
     }
 }
 
-/// Finds the declared encoding.
-///
-/// It is `charset=` in a `<meta>` tag, or `encoding=` in the XML declaration.
-fn named_encoding(head: &[u8]) -> Option<&'static Encoding> {
+/// Finds the declared encodings: `charset=` in a `<meta>` tag, or `encoding=` in the XML declaration.
+fn labels(head: &[u8]) -> Vec<String> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let xml = head.split_once("<?xml").and_then(|(_, rest)| rest.split_once("?>")).map(|(line, _)| (line, "encoding"));
     let metas = head.split("<meta").skip(1).map(|rest| (rest.split('>').next().unwrap_or(rest), "charset"));
-    xml.into_iter().chain(metas).find_map(|(tag, key)| {
+    let label = |(tag, key): (&str, &str)| {
         let value = tag.split_once(key)?.1.trim_start().strip_prefix('=')?;
-        let label = value.trim_start_matches([' ', '"', '\'']).split(['"', '\'', ';', ' ', '/']).next()?;
-        let encoding = Encoding::for_label(label.as_bytes())?;
-        // The page was readable up to this tag, so it is not UTF-16.
-        Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding })
-    })
+        value.trim_start_matches([' ', '"', '\'']).split(['"', '\'', ';', ' ', '/']).next().map(str::to_owned)
+    };
+    xml.into_iter().chain(metas).filter_map(label).collect()
 }
 
-/// Converts a page to Markdown. The flag reports hidden text.
-pub(super) fn markdown(html: &str) -> (String, bool) {
+/// A page as Markdown.
+pub(super) struct Shown {
+    pub text: String,
+    /// Whether the page has hidden text.
+    pub hidden: bool,
+    /// Number of signs of symbol fonts without a known meaning.
+    pub symbols: usize,
+}
+
+/// Converts a page to Markdown.
+pub(super) fn markdown(html: &str) -> Shown {
     styled(html, Sheet::default())
 }
 
@@ -104,8 +117,8 @@ pub(super) fn linked(html: &str) -> Vec<String> {
     style_sheet::linked(&tamed(html.split("<body").next().unwrap_or(html)))
 }
 
-/// Converts a page that links the rules `linked`. The flag reports hidden text.
-pub(super) fn styled(html: &str, linked: Sheet) -> (String, bool) {
+/// Converts a page that links the rules `linked`.
+pub(super) fn styled(html: &str, linked: Sheet) -> Shown {
     let html = &*tamed(html);
     let sheet = Rc::new(Sheet::of(html, linked));
     let mut page = converted(html, true, &sheet);
@@ -118,11 +131,12 @@ pub(super) fn styled(html: &str, linked: Sheet) -> (String, bool) {
     if page.markdown.is_empty() && !sheet.is_empty() {
         page = converted(html, true, &Rc::default());
     }
-    let hidden = page.hidden;
+    let (hidden, symbols) = (page.hidden, page.symbols);
     let title = page.title.split_whitespace().collect::<Vec<_>>().join(" ");
     let body = page.markdown.finish();
     let has_title = body.lines().any(|line| line.strip_prefix('#').is_some_and(|line| line.trim_start_matches('#').trim() == title));
-    (if title.is_empty() || has_title { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() }, hidden)
+    let text = if title.is_empty() || has_title { body } else { format!("# {title}\n\n{body}").trim_end().to_owned() };
+    Shown { text, hidden, symbols }
 }
 
 /// Escapes each `<` that starts a tag with too many attributes.

@@ -4,9 +4,10 @@ use super::cell_edges::CellEdges;
 use super::compound::{self, Compound};
 use super::markdown::{Markdown, Script};
 use super::numbering::BinaryLists;
+use super::ppt_looks::Looks;
 use super::ppt_tables::{self, SlideTable};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, verdict};
-use super::{doc_comments, doc_forms, doc_properties, ppt_slides};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, symbols, verdict};
+use super::{doc_comments, doc_forms, doc_looks, doc_properties, ppt_slides};
 use crate::model::Failure;
 use std::collections::VecDeque;
 use undoc::model::RevisionType;
@@ -28,17 +29,27 @@ fn is_ppt(bytes: &[u8], extension: &str) -> bool {
 
 fn read_doc(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let sound = Compound::sound(bytes);
-    let (marked, choices) = doc_forms::with_marks(&sound);
+    let (marked, found) = marked(&sound).unwrap_or_else(|| (sound.to_vec(), Found::default()));
     let document = undoc::doc::DocParser::from_bytes(marked).and_then(|mut parser| parser.parse());
-    let found = Found { choices, ..Found::default() };
     extract(DOC_NAME, &sound, document, found).map(|extract| Compound::noted(extract, &sound, bytes))
+}
+
+/// The file with marks for what undoc does not read.
+fn marked(bytes: &[u8]) -> Option<(Vec<u8>, Found)> {
+    let mut file = Compound::open(bytes, DOC_NAME).ok()?;
+    let (mut document, table) = doc_properties::streams(&mut file);
+    let choices = file.stream("Data").map(|data| doc_forms::mark_all(&mut document, &table, &data)).unwrap_or_default();
+    let looks = doc_looks::with_looks(&document, &table);
+    let (has_fonts, hidden) = looks.as_ref().map_or((false, false), |(_, hidden)| (true, *hidden));
+    let document = looks.map_or(document, |(changed, _)| changed);
+    Some((compound::replaced(bytes, "WordDocument", &document).ok()?, Found { choices, has_fonts, hidden, ..Found::default() }))
 }
 
 fn read_ppt(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let sound = Compound::sound(bytes);
     let document = undoc::ppt::PptParser::from_bytes(sound.to_vec()).and_then(|mut parser| parser.parse());
     let stream = Compound::open(&sound, PPT_NAME)?.stream("PowerPoint Document").unwrap_or_default();
-    let found = Found { tables: ppt_tables::tables(&stream), paged: true, ..Found::default() };
+    let found = Found { tables: ppt_tables::tables(&stream), looks: Looks::read(&stream), paged: true, ..Found::default() };
     let mut extract = extract(PPT_NAME, &sound, document, found)?;
     extract.notes.extend(ppt_slides::notes(&stream, extract.pages.len()));
     Ok(Compound::noted(extract, &sound, bytes))
@@ -46,10 +57,12 @@ fn read_ppt(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extrac
 
 /// What undoc does not read.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 struct Found {
     /// The choices in the forms of a document, which have marks in its text.
     choices: Vec<String>,
     tables: Vec<SlideTable>,
+    looks: Looks,
     lists: BinaryLists,
     comments: Vec<String>,
     /// The right edges of the cells of each row that is still to come.
@@ -58,6 +71,11 @@ struct Found {
     paged: bool,
     /// Whether the document has tracked deletions.
     deletions: bool,
+    /// Whether bold and similar properties name symbol fonts, and how many signs are unknown.
+    has_fonts: bool,
+    symbols: usize,
+    /// Whether the document has hidden text.
+    hidden: bool,
 }
 
 fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, mut found: Found) -> Result<Extract, Failure> {
@@ -81,6 +99,10 @@ fn extract(name: &'static str, bytes: &[u8], document: undoc::Result<Document>, 
     if found.deletions {
         notes.push(verdict::DELETIONS.to_owned());
     }
+    if found.hidden {
+        notes.push(verdict::HIDDEN.to_owned());
+    }
+    notes.extend(symbols::note(found.symbols));
     verdict::readable(name, Extract { pages, paged, notes })
 }
 
@@ -190,6 +212,9 @@ impl Text<'_> {
     }
 
     fn paragraph(&mut self, paragraph: &Paragraph) {
+        if self.found.paged {
+            return self.slide_paragraph(paragraph);
+        }
         let heading = paragraph.heading.is_heading().then(|| paragraph.heading.level());
         let list = paragraph.list_info.as_ref().filter(|list| list.list_type != ListType::None);
         let mark = list.map(|list| self.found.lists.mark(list.level.into(), list.number.filter(|_| list.list_type == ListType::Numbered)));
@@ -209,6 +234,30 @@ impl Text<'_> {
         self.markdown.mark(String::new());
     }
 
+    /// Writes a paragraph of a slide.
+    fn slide_paragraph(&mut self, paragraph: &Paragraph) {
+        let look = self.found.looks.take(&paragraph.plain_text());
+        match look.bullet {
+            _ if paragraph.heading.is_heading() => self.markdown.heading(paragraph.heading.level().into()),
+            Some(level) => self.markdown.list_line(level, "-"),
+            None => self.markdown.paragraph(),
+        }
+        let mut at = 0;
+        for run in &paragraph.runs {
+            for character in run.text.chars() {
+                self.markdown.script(look.script(at));
+                self.markdown.text(character.encode_utf8(&mut [0; 4]));
+                at += character.len_utf16();
+            }
+            if run.line_break {
+                self.markdown.line();
+                at += 1;
+            }
+        }
+        self.markdown.script(Script::Normal);
+        self.markdown.mark(String::new());
+    }
+
     fn runs(&mut self, paragraph: &Paragraph) {
         for run in &paragraph.runs {
             if run.revision == RevisionType::Deleted {
@@ -221,7 +270,14 @@ impl Text<'_> {
                 _ => Script::Normal,
             });
             self.markdown.strike(run.style.strikethrough);
-            self.markdown.text(&doc_forms::shown(&run.text, &self.found.choices));
+            let font = doc_looks::font(&run.style).filter(|_| self.found.has_fonts);
+            if font.is_some() || run.text.contains(symbols::is_code) {
+                let (signs, lost) = symbols::signs(font.unwrap_or_default(), &run.text);
+                self.found.symbols += lost;
+                self.markdown.text(&signs);
+            } else {
+                self.markdown.text(&doc_forms::shown(&run.text, &self.found.choices));
+            }
             if let Some(label) = &run.note {
                 self.markdown.verbatim(&format!("[^{label}]"));
             }

@@ -7,6 +7,7 @@
 //! Tables that only arrange a page become paragraphs. Nested tables become one line of their cell.
 
 use super::numbering::shown;
+pub(super) use super::script::Script;
 use super::table::{self, Table};
 
 /// Maximum nesting of tables and of lists. Deeper levels are merged.
@@ -25,15 +26,6 @@ enum Gap {
     Space,
     Line,
     Paragraph,
-}
-
-/// The vertical position of text on its line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Script {
-    #[default]
-    Normal,
-    Raised,
-    Lowered,
 }
 
 /// The text of the document or of a cell.

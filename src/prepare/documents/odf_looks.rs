@@ -1,8 +1,10 @@
 //! Looks of text and fields of old forms in OpenDocument files.
 
 use super::markdown::Script;
+use super::symbols;
 use super::xml::attribute;
 use quick_xml::events::BytesStart;
+use std::borrow::Cow;
 
 /// The vertical position of text, and whether it is struck or hidden.
 #[derive(Debug, Default, Clone, Copy)]
@@ -10,13 +12,25 @@ pub(super) struct Look {
     pub script: Script,
     pub struck: bool,
     pub hidden: bool,
+    /// The symbol font; `Some(None)` for another font.
+    pub font: Option<Option<&'static str>>,
 }
 
 impl Look {
     /// The look inside text of look `outer`.
     pub(super) fn inside(self, outer: Self) -> Self {
         let script = if self.script == Script::Normal { outer.script } else { self.script };
-        Self { script, struck: self.struck || outer.struck, hidden: self.hidden || outer.hidden }
+        Self { script, struck: self.struck || outer.struck, hidden: self.hidden || outer.hidden, font: self.font.or(outer.font) }
+    }
+
+    /// The text with the signs of symbol fonts, and how many of them are unknown.
+    pub(super) fn signs(self, text: &str) -> (Cow<'_, str>, usize) {
+        let font = self.font.flatten();
+        if font.is_none() && !text.contains(symbols::is_code) {
+            return (Cow::Borrowed(text), 0);
+        }
+        let (text, lost) = symbols::signs(font.unwrap_or_default(), text);
+        (Cow::Owned(text), lost)
     }
 }
 
@@ -31,7 +45,9 @@ pub(super) fn look(tag: &BytesStart, parent: Look) -> Look {
         _ => Script::Raised,
     });
     let is_set = |name: &str| attribute(tag, name).map(|value| value != "none");
+    let font = attribute(tag, "style:font-name").or_else(|| attribute(tag, "fo:font-family"));
     Look {
+        font: font.map(|font| symbols::first_font(&font)).or(parent.font),
         script: script.unwrap_or(parent.script),
         struck: is_set("style:text-line-through-style").or_else(|| is_set("style:text-line-through-type")).unwrap_or(parent.struck),
         hidden: attribute(tag, "text:display").map_or(parent.hidden, |display| display == "none"),

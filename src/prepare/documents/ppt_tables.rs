@@ -11,12 +11,12 @@ const GROUP: u16 = 0xF003;
 const SHAPE: u16 = 0xF004;
 const PROPERTIES: [u16; 3] = [0xF00B, 0xF121, 0xF122];
 const PLACE: u16 = 0xF00F;
-const WIDE_TEXT: u16 = 0x0FA0;
-const TEXT: u16 = 0x0FA8;
+pub(super) const WIDE_TEXT: u16 = 0x0FA0;
+pub(super) const TEXT: u16 = 0x0FA8;
 /// The property of a group that says whether it is a table.
 const IS_TABLE: u16 = 0x039F;
 /// Maximum nesting of records.
-const DEPTH: u32 = 32;
+pub(super) const DEPTH: u32 = 32;
 /// Maximum distance between sides of cells that are level.
 const SAME: i32 = 2;
 
@@ -107,8 +107,8 @@ pub(super) fn tables(stream: &[u8]) -> Vec<SlideTable> {
 
 pub(super) struct Record<'a> {
     pub kind: u16,
-    instance: u16,
-    is_container: bool,
+    pub instance: u16,
+    pub is_container: bool,
     pub body: &'a [u8],
 }
 

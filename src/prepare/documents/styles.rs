@@ -17,6 +17,7 @@ pub(super) struct Style {
     pub hidden: Option<bool>,
     pub font: Option<String>,
     pub script: Option<Script>,
+    pub position: Option<Script>,
     pub struck: Option<bool>,
     based_on: Option<String>,
 }
@@ -33,6 +34,11 @@ pub(super) fn script(tag: &BytesStart) -> Script {
         Some("subscript") => Script::Lowered,
         _ => Script::Normal,
     }
+}
+
+/// The vertical position that a `w:position` element sets, in half points.
+pub(super) fn position(tag: &BytesStart) -> Script {
+    Script::shifted(attribute(tag, "w:val").and_then(|value| value.trim_end_matches("pt").parse().ok()).unwrap_or(0))
 }
 
 impl Styles {
@@ -54,6 +60,7 @@ impl Styles {
                         style.heading = style.heading.or(number(tag, "w:val").filter(|level| *level < 9).map(|level| level + 1));
                     }
                     "vertAlign" => style.script = Some(script(tag)),
+                    "position" => style.position = Some(position(tag)),
                     "strike" | "dstrike" => style.struck = Some(style.struck == Some(true) || is_on(tag)),
                     "vanish" => style.hidden = Some(is_on(tag)),
                     "rFonts" => style.font = attribute(tag, "w:ascii").or_else(|| attribute(tag, "w:hAnsi")),

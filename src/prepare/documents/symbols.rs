@@ -1,5 +1,7 @@
 //! Signs that documents store as codes of a symbol font.
 
+use super::verdict;
+
 /// Signs of the font Symbol: the codes 0x20 to 0x7E, 0xA0 to 0xEF, and 0xF1 to 0xFE.
 const LOW: &str = " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼";
 const HIGH: &str = "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊⟨®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪";
@@ -45,14 +47,38 @@ fn sign(font: &str, code: u8) -> Option<char> {
     }
 }
 
+/// Fonts that show other signs than their text says.
+const FONTS: [&str; 6] = ["symbol", "symbolmt", "wingdings", "wingdings 2", "wingdings 3", "webdings"];
+
 /// Whether a font shows other signs than its text says.
 pub(super) fn is_symbol_font(font: &str) -> bool {
-    matches!(&*font.to_ascii_lowercase(), "symbol" | "symbolmt" | "wingdings" | "wingdings 2" | "wingdings 3" | "webdings")
+    FONTS.iter().any(|known| known.eq_ignore_ascii_case(font))
+}
+
+/// The symbol font that comes first in a list such as `'Wingdings', serif`.
+///
+/// LibreOffice numbers its declarations of the same font: `Symbol1`.
+pub(super) fn first_font(list: &str) -> Option<&'static str> {
+    let first = list.split(',').next()?.trim().trim_matches(['"', '\'']).trim();
+    let plain = first.trim_end_matches(|c: char| c.is_ascii_digit());
+    FONTS.into_iter().find(|known| known.eq_ignore_ascii_case(first) || known.eq_ignore_ascii_case(plain))
 }
 
 /// Whether a character is a code of a symbol font.
 pub(super) fn is_code(character: char) -> bool {
     ('\u{F020}'..='\u{F0FF}').contains(&character)
+}
+
+/// Replaces the codes of a symbol font by their signs. Also returns how many are unknown.
+pub(super) fn signs(font: &str, text: &str) -> (String, usize) {
+    let signs: Vec<Option<char>> = text.chars().map(|code| typed(font, code)).collect();
+    let lost = signs.iter().filter(|sign| sign.is_none()).count();
+    (signs.into_iter().flatten().collect(), lost)
+}
+
+/// The note about signs without a known meaning.
+pub(super) fn note(lost: usize) -> Option<String> {
+    (lost > 0).then(|| format!("{} of symbol fonts left out", verdict::counted(lost, "sign")))
 }
 
 /// Returns the sign for a typed character; `None` if its meaning is unknown.
@@ -95,5 +121,19 @@ mod tests {
         assert_eq!(read("Symbol", "ab é"), "αβ é");
         assert_eq!(read("Arial", "ab"), "ab");
         assert_eq!(read("", "\u{F0B7}"), "•");
+        assert_eq!(signs("Wingdings", "\u{F0FE}\u{F001}\u{F025}"), ("☑\u{F001}".to_owned(), 1));
+    }
+
+    #[test]
+    fn the_first_font_of_a_list_counts() {
+        for (list, font) in [
+            ("Wingdings, serif", Some("wingdings")),
+            ("'Symbol1'", Some("symbol")),
+            ("\"Wingdings 2\"", Some("wingdings 2")),
+            ("Arial, Symbol", None),
+            ("", None),
+        ] {
+            assert_eq!(first_font(list), font, "{list}");
+        }
     }
 }

@@ -1,6 +1,8 @@
-//! What attributes of HTML tags mean: hidden text, and tables of other elements.
+//! What attributes of HTML tags mean: hidden text, tables of other elements, and looks of text.
 
+use super::markdown::{Markdown, Script};
 use super::style_sheet::Style;
+use super::symbols;
 
 /// Elements within a line.
 const INLINE: [&str; 10] = ["a", "b", "em", "font", "i", "p", "small", "span", "strong", "u"];
@@ -35,4 +37,96 @@ pub(super) fn role(name: &str, attribute: &impl Fn(&str) -> Option<String>) -> O
             _ => None,
         })
     })
+}
+
+/// Maximum number of open elements to track.
+const DEPTH: usize = 64;
+
+/// How an element shows its text, and what a style adds behind it.
+#[derive(Debug, Default)]
+struct Look {
+    name: String,
+    struck: bool,
+    script: Option<Script>,
+    /// The symbol font; `Some(None)` for another font inside one.
+    font: Option<Option<&'static str>>,
+    after: Option<String>,
+}
+
+/// The first element with a look of its own, then the elements that are open within it.
+#[derive(Debug, Default)]
+pub(super) struct Looks(Vec<Look>);
+
+impl Looks {
+    /// Opens an element with its style, and the text that the style adds behind it.
+    pub fn open(&mut self, name: &str, style: Style, face: Option<&str>, after: Option<&str>, markdown: &mut Markdown) {
+        let by_name = match name {
+            "sup" => Some(Script::Raised),
+            "sub" => Some(Script::Lowered),
+            _ => None,
+        };
+        let font = style.font().or_else(|| face.map(symbols::first_font)).filter(|font| font.is_some() || self.font().is_some());
+        let look = Look {
+            name: name.to_owned(),
+            struck: style.strikes() || matches!(name, "s" | "strike" | "del"),
+            // Page authors shift `sup` elements by other means.
+            script: by_name.or_else(|| style.script().filter(|_| is_in_line(name))),
+            font,
+            after: after.map(str::to_owned),
+        };
+        let is_plain = !look.struck && look.script.is_none() && look.font.is_none() && look.after.is_none();
+        if self.0.len() < DEPTH && !(is_plain && self.0.is_empty()) {
+            // Raised text in raised text begins anew.
+            if look.script.is_some() {
+                markdown.script(Script::Normal);
+            }
+            self.0.push(look);
+            self.apply(markdown);
+        }
+    }
+
+    /// Ends the elements that the start of `next` ends.
+    pub fn end_before(&mut self, next: &str, is_ended: impl Fn(&str, &str) -> bool, markdown: &mut Markdown) {
+        let is_around = |look: &&Look| !matches!(&*look.name, "table" | "ul" | "ol" | "dl");
+        let inside = self.0.iter().rev().take_while(is_around).count();
+        let from = self.0.len() - inside;
+        if let Some(at) = self.0[from..].iter().position(|look| is_ended(&look.name, next)) {
+            self.end(from + at, markdown);
+        }
+    }
+
+    /// Closes an element. One without a look of its own may be around all those that have one.
+    pub fn close(&mut self, name: &str, is_block: bool, markdown: &mut Markdown) {
+        match self.0.iter().rposition(|look| look.name == name) {
+            Some(at) => self.end(at, markdown),
+            None if is_block => self.end(0, markdown),
+            None => {}
+        }
+    }
+
+    fn end(&mut self, at: usize, markdown: &mut Markdown) {
+        while self.0.len() > at {
+            if let Some(after) = self.0.last_mut().and_then(|look| look.after.take()) {
+                markdown.text(&after);
+            }
+            self.0.pop();
+            self.apply(markdown);
+        }
+    }
+
+    fn apply(&self, markdown: &mut Markdown) {
+        markdown.strike(self.0.iter().any(|look| look.struck));
+        markdown.script(self.0.iter().rev().find_map(|look| look.script).unwrap_or_default());
+    }
+
+    /// The symbol font of the text.
+    pub fn font(&self) -> Option<&'static str> {
+        self.0.iter().rev().find_map(|look| look.font).flatten()
+    }
+}
+
+/// Whether an element is within a line, so that it can be raised.
+fn is_in_line(name: &str) -> bool {
+    INLINE.contains(&name) && name != "p"
+        || matches!(name, "abbr" | "cite" | "code" | "del" | "ins" | "mark" | "s" | "strike" | "tt" | "var")
 }

@@ -1,10 +1,11 @@
 //! Converts the tags of an HTML page to Markdown, without a tree.
 
-use super::markdown::{Markdown, Numbers, Script};
+use super::markdown::{Markdown, Numbers};
 use super::math::MathMl;
 use super::numbering::{lengths, list_kind};
-use super::style_sheet::{Sheet, Style};
-use super::tag_looks::{is_hidden, role};
+use super::style_sheet::{Sheet, Side, Style};
+use super::symbols;
+use super::tag_looks::{Looks, is_hidden, role};
 use super::tokens::{raw, tokenized};
 use super::web_form::{self, Select};
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult};
@@ -119,6 +120,20 @@ fn ends_select(name: &str) -> bool {
     BLOCKS.contains(&name) || matches!(name, "table" | "tr" | "td" | "th" | "ul" | "ol" | "li" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
 }
 
+/// Whether readers want the address of a link.
+fn is_useful(address: &String) -> bool {
+    address.len() <= LONGEST_ADDRESS && (address.starts_with("http") || address.starts_with("mailto:"))
+}
+
+/// Whether text that a style adds to an element is more than the bullet or the mark it has anyway.
+fn adds(name: &str, text: &str) -> bool {
+    match name {
+        "q" | "html" | "body" => false,
+        "li" => text.contains(char::is_alphanumeric),
+        _ => true,
+    }
+}
+
 /// A page that is being read.
 #[derive(Default)]
 pub(super) struct Page {
@@ -131,8 +146,9 @@ pub(super) struct Page {
     pub skipping: Vec<String>,
     /// The hidden element, then the elements that are open within it.
     hiding: Vec<String>,
-    /// The element that a style strikes, then the elements that are open within it.
-    striking: Vec<String>,
+    looks: Looks,
+    /// Number of signs of symbol fonts without a known meaning.
+    pub symbols: usize,
     /// Whether a hidden element had text.
     pub hidden: bool,
     /// The number of items of each `ol` element, if some count down, and the elements so far.
@@ -161,10 +177,14 @@ impl Page {
             math.text(text);
         } else if let Some(select) = &mut self.select {
             select.text(text);
-        } else if self.preformatted > 0 {
-            self.markdown.verbatim(text);
         } else {
-            self.markdown.text(text);
+            let (text, lost) = self.looks.font().map_or_else(|| (text.to_owned(), 0), |font| symbols::signs(font, text));
+            self.symbols += lost;
+            if self.preformatted > 0 {
+                self.markdown.verbatim(&text);
+            } else {
+                self.markdown.text(&text);
+            }
         }
     }
 
@@ -188,7 +208,8 @@ impl Page {
         }
         let attribute = |name: &str| tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.trim().to_owned());
         let style = Style::of(&attribute("style").unwrap_or_default());
-        let style = style.over(self.sheet.style(name, attribute("id").as_deref(), attribute("class").as_deref()));
+        let (id, classes) = (attribute("id"), attribute("class"));
+        let style = style.over(self.sheet.style(name, id.as_deref(), classes.as_deref()));
         if !self.hiding.is_empty() || is_hidden(name, style, &attribute) {
             if !VOID.contains(&name) && !tag.self_closing && self.hiding.len() < DEPTH {
                 self.hiding.push(name.to_owned());
@@ -213,7 +234,8 @@ impl Page {
         if self.is_in_select(name, &attribute) {
             return;
         }
-        self.strike(name, style.strikes(), tag.self_closing);
+        self.looks.end_before(name, is_ended, &mut self.markdown);
+        let element = name;
         let role = role(name, &attribute);
         if (role == Some("table") || !self.roles.is_empty()) && !VOID.contains(&name) && !tag.self_closing && self.roles.len() < DEPTH {
             self.roles.push((name.to_owned(), role));
@@ -251,9 +273,6 @@ impl Page {
                 page.paragraph();
                 self.preformatted += 1;
             }
-            "sup" => page.script(Script::Raised),
-            "sub" => page.script(Script::Lowered),
-            "s" | "strike" | "del" => page.strike(true),
             "button" => page.text(" "),
             "input" => page.text(&format!(" {} ", web_form::shown(&attribute))),
             "select" => self.select = Some(Select::of(&attribute)),
@@ -261,13 +280,15 @@ impl Page {
             "img" => {
                 page.text(&attribute("alt").filter(|text| !text.is_empty()).map(|text| format!("[image: {text}]")).unwrap_or_default());
             }
-            "a" if !tag.self_closing => {
-                let is_useful = |to: &String| to.len() <= LONGEST_ADDRESS && (to.starts_with("http") || to.starts_with("mailto:"));
-                let address = attribute("href").filter(is_useful);
-                self.links.push((address, page.position()));
-            }
+            "a" if !tag.self_closing => self.links.push((attribute("href").filter(is_useful), page.position())),
             _ if BLOCKS.contains(&name) => page.paragraph(),
             _ => {}
+        }
+        if !VOID.contains(&element) && !tag.self_closing {
+            let sheet = Rc::clone(&self.sheet);
+            let generated = |side| sheet.generated(side, element, id.as_deref(), classes.as_deref()).filter(|text| adds(element, text));
+            self.looks.open(element, style, attribute("face").as_deref(), generated(Side::After), &mut self.markdown);
+            self.markdown.text(generated(Side::Before).unwrap_or_default());
         }
     }
 
@@ -292,19 +313,6 @@ impl Page {
                 self.markdown.line();
             }
             self.markdown.text(&format!(" {line} "));
-        }
-    }
-
-    /// Keeps track of the elements inside one whose style strikes its text.
-    fn strike(&mut self, name: &str, strikes: bool, is_closed: bool) {
-        while self.striking.last().is_some_and(|open| is_ended(open, name)) {
-            self.striking.pop();
-            self.markdown.strike(!self.striking.is_empty());
-        }
-        let has_content = !VOID.contains(&name) && !is_closed;
-        if (strikes || !self.striking.is_empty()) && has_content && self.striking.len() < DEPTH {
-            self.striking.push(name.to_owned());
-            self.markdown.strike(true);
         }
     }
 
@@ -341,12 +349,7 @@ impl Page {
                 return;
             }
         }
-        let was_struck = !self.striking.is_empty();
-        match self.striking.iter().rposition(|open| open == name) {
-            Some(at) => self.striking.truncate(at),
-            None if BLOCKS.contains(&name) => self.striking.clear(),
-            None => {}
-        }
+        self.looks.close(name, BLOCKS.contains(&name) || name == "table", &mut self.markdown);
         let role = self.roles.iter().rposition(|(open, _)| open == name).and_then(|at| self.roles.drain(at..).next()?.1);
         let (name, page) = (role.unwrap_or(name), &mut self.markdown);
         match name {
@@ -364,8 +367,6 @@ impl Page {
                 page.paragraph();
             }
             "q" => page.verbatim("\""),
-            "sup" | "sub" => page.script(Script::Normal),
-            "s" | "strike" | "del" => page.strike(false),
             "a" => {
                 if let Some((Some(address), start)) = self.links.pop() {
                     let text = page.since(start);
@@ -377,9 +378,6 @@ impl Page {
             }
             _ if BLOCKS.contains(&name) => page.paragraph(),
             _ => {}
-        }
-        if was_struck {
-            self.markdown.strike(!self.striking.is_empty());
         }
     }
 

@@ -143,3 +143,54 @@ fn cards_have_a_name_and_whole_days_their_last_day() {
         assert_eq!(pages(event(end).as_bytes()).trim(), format!("Start: 2026-05-01\nEnd: {last}"));
     }
 }
+
+#[test]
+fn pages_raise_and_lower_text_by_style() {
+    let page = "<html><head><style>.sup{vertical-align:super}.low{vertical-align:sub}sup{vertical-align:baseline}td{vertical-align:super}\
+                .old{text-decoration:line-through}</style></head><body><p>10<span class=sup>6</span> H<span class=low>2</span>O \
+                x<span style='vertical-align: super'>2</span><sup>3</sup> y<sup>2</sup></p><table><tr><td class=old>1<td>2<tr><td>3<td>4</table>\
+                <p>5<ins style='vertical-align:4pt'>-6</ins> 7</p></body></html>";
+    let text = pages(page.as_bytes());
+    assert_eq!(text, "10^6 H_2O x^2^3 y^2\n\n| ~~1~~ | 2 |\n| --- | --- |\n| 3 | 4 |\n\n5^-6 7");
+}
+
+#[test]
+fn pages_have_the_text_that_styles_add() {
+    let page = "<html><head><style>.neg::before{content:'-'}.par::before{content:'('}.par::after{content:')'}.eur:after{content:' EUR'}\
+                li::before{content:'*'}li::after{content:counter(x)}</style></head><body><p>Loss of <b class='neg eur'>77</b>, \
+                <span class=par>5</span>.</p><table><tr><th>Tax<th class=par>1<tr><td class=neg>60<td class=par>12</table><ul><li>a</ul></body></html>";
+    let text = pages(page.as_bytes());
+    assert_eq!(text, "Loss of -77 EUR, (5).\n\n| Tax | (1) |\n| --- | --- |\n| -60 | (12) |\n\n- a");
+}
+
+#[test]
+fn signs_of_symbol_fonts_are_found_in_pages_and_open_document_texts() {
+    let page = "<html><body><p>A <font face='Wingdings, serif'>\u{F0FE}\u{F025}</font> <span style='font-family:Symbol'>ab</span> \
+                <i>\u{F0C9}</i></p></body></html>";
+    assert_eq!(pages(page.as_bytes()), "A ☑ αβ \u{F0C9}");
+    assert_eq!(notes(page.as_bytes()), ["1 sign of symbol fonts left out"]);
+    let styles = "<style:style style:name='W'><style:text-properties style:font-name='Wingdings1'/></style:style>\
+                  <style:style style:name='S'><style:text-properties fo:font-family='Symbol'/></style:style>";
+    let span = |style: &str, text: &str| format!("<text:span text:style-name='{style}'>{text}</text:span>");
+    let body = format!("<text:p>A {}{} {} \u{F0B1}</text:p>", span("W", "\u{F0FE}"), span("W", "\u{F025}"), span("S", "ab"));
+    let file = flat("text", styles, &body);
+    assert_eq!(pages(file.as_bytes()), "A ☑ αβ ±");
+    assert_eq!(notes(file.as_bytes()), ["1 sign of symbol fonts left out"]);
+}
+
+#[test]
+fn text_that_a_distance_raises_is_raised() {
+    let styles = "<w:styles><w:style w:styleId='P'><w:rPr><w:position w:val='-6'/></w:rPr></w:style></w:styles>";
+    let run = |style: &str, text: &str| format!("<w:r><w:rPr>{style}</w:rPr><w:t xml:space='preserve'>{text}</w:t></w:r>");
+    let body = [
+        run("", "x"),
+        run("<w:position w:val='6'/>", "3"),
+        run("", " y"),
+        run("<w:rStyle w:val='P'/>", "4"),
+        run("<w:rStyle w:val='P'/><w:position w:val='0'/>", " z"),
+        run("<w:position w:val='2'/>", "5"),
+    ];
+    let document = format!("<w:document><w:body><w:p>{}</w:p></w:body></w:document>", body.concat());
+    assert_eq!(pages(&archive(&[("word/document.xml", &document), ("word/styles.xml", styles)])), "x^3 y_4 z5");
+    assert_eq!(pages(b"{\\rtf1 x{\\up6 3} y{\\dn6 4}{\\up2 5}\\up6 7\\up0  z\\dn 8\\plain 9}"), "x^3 y_45^7 z_89");
+}

@@ -206,9 +206,7 @@ impl Word {
         if embedded > 0 {
             notes.push(format!("{} left out", verdict::counted(embedded, "embedded file")));
         }
-        if self.symbols > 0 {
-            notes.push(format!("{} of symbol fonts left out", verdict::counted(self.symbols, "sign")));
-        }
+        notes.extend(symbols::note(self.symbols));
         if self.deletions {
             notes.push(verdict::DELETIONS.to_owned());
         }

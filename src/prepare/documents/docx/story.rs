@@ -5,7 +5,7 @@ use super::fields::Field;
 use super::symbols;
 use crate::prepare::documents::markdown::{Markdown, Script};
 use crate::prepare::documents::omml::Omml;
-use crate::prepare::documents::styles;
+use crate::prepare::documents::styles::{self, Style};
 use crate::prepare::documents::xml::{self, Node, attribute, number};
 use quick_xml::events::BytesStart;
 
@@ -28,6 +28,7 @@ pub(super) struct Story {
     run_style: String,
     font: Option<String>,
     script: Option<Script>,
+    position: Option<Script>,
     struck: Option<bool>,
     /// Whether the reader is within `<w:t>`, or within the code of a field.
     in_text: bool,
@@ -95,7 +96,9 @@ impl Word {
         self.begin(story);
         story.fields.iter_mut().for_each(|field| field.has_text |= !text.trim().is_empty());
         let styles = [&*story.run_style, &*story.style];
-        let script = story.script.or_else(|| styles.iter().find_map(|id| self.styles.find(id, |style| style.script)));
+        let of_style = |what: fn(&Style) -> Option<Script>| styles.iter().find_map(|id| self.styles.find(id, what));
+        let script = story.script.or_else(|| of_style(|style| style.script)).filter(|script| *script != Script::Normal);
+        let script = script.or(story.position).or_else(|| of_style(|style| style.position));
         let struck = story.struck.or_else(|| styles.iter().find_map(|id| self.styles.find(id, |style| style.struck)));
         story.markdown.script(script.unwrap_or_default());
         story.markdown.strike(struck.unwrap_or_default());
@@ -110,13 +113,7 @@ impl Word {
         if !has_code && !symbols::is_symbol_font(&font) {
             return text.to_owned();
         }
-        let mut lost = 0;
-        let sign = |code: char| {
-            let sign = symbols::typed(&font, code);
-            lost += usize::from(sign.is_none());
-            sign
-        };
-        let signs = text.chars().filter_map(sign).collect();
+        let (signs, lost) = symbols::signs(&font, text);
         self.symbols += lost;
         signs
     }
@@ -192,11 +189,13 @@ impl Word {
         let in_run = !story.in_properties;
         match name {
             "r" => {
-                (story.hidden, story.run_style, story.script, story.struck, story.font) = (None, String::new(), None, None, None);
+                (story.hidden, story.run_style, story.font) = (None, String::new(), None);
+                (story.script, story.position, story.struck) = (None, None, None);
             }
             "vertAlign" if in_run => {
                 story.script = Some(styles::script(tag));
             }
+            "position" if in_run => story.position = Some(styles::position(tag)),
             "strike" | "dstrike" if in_run => story.struck = Some(story.struck == Some(true) || styles::is_on(tag)),
             // The properties of a paragraph apply only to its mark.
             "vanish" if in_run => story.hidden = Some(styles::is_on(tag)),

@@ -83,7 +83,7 @@ fn is_file(part: &MessagePart<'_>, is_first: bool) -> bool {
 fn words(message: &Message<'_>, parts: &[usize]) -> HashSet<String> {
     let texts = parts.iter().filter_map(|id| message.parts.get(*id)).map(|part| {
         let text = PartText::of(part, &message.raw_message).text;
-        if matches!(part.body, PartType::Html(_)) { without_targets(&html::markdown(&text).0) } else { text }
+        if matches!(part.body, PartType::Html(_)) { without_targets(&html::markdown(&text).text) } else { text }
     });
     texts
         .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect::<Vec<_>>())

@@ -5,6 +5,7 @@
 
 use super::encoding;
 use super::quoted_printable::quoted_printable;
+use crate::prepare::dos;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -28,6 +29,8 @@ pub(super) struct PartText {
     pub guessed: bool,
     /// Whether characters were replaced.
     pub damaged: bool,
+    /// Whether base64 ends inside a group of digits.
+    pub cut: bool,
 }
 
 impl PartText {
@@ -36,16 +39,16 @@ impl PartText {
         let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
         let Some(bytes) = raw.get(part.offset_body as usize..part.offset_end as usize) else {
             let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return Self::default() };
-            return Self { text: text.clone().into_owned(), damaged: part.is_encoding_problem, guessed: false };
+            return Self { text: text.clone().into_owned(), damaged: part.is_encoding_problem, ..Self::default() };
         };
         // The parser treats a part as plain if it cannot decode it, so the header decides.
         let transfer = part.content_transfer_encoding().unwrap_or_default().trim().to_ascii_lowercase();
         match transfer.as_str() {
             "base64" => {
-                let (bytes, footer) = base64(bytes);
+                let Base64 { bytes, footer, cut } = base64(bytes);
                 let (text, footer) = (Self::decode(&bytes, charset), Self::decode(footer, None));
                 let parts = [text.text.as_str(), footer.text.trim()].into_iter().filter(|part| !part.is_empty());
-                Self { text: parts.collect::<Vec<_>>().join("\n"), guessed: text.guessed, damaged: text.damaged || footer.damaged }
+                Self { text: parts.collect::<Vec<_>>().join("\n"), guessed: text.guessed, damaged: text.damaged || footer.damaged, cut }
             }
             "quoted-printable" => Self::decode(&quoted_printable(bytes), charset),
             _ => Self::decode(bytes, charset),
@@ -57,6 +60,11 @@ impl PartText {
         if charset.as_deref().is_some_and(|charset| matches!(charset, "utf-7" | "unicode-1-1-utf-7" | "csunicode11utf7")) {
             return Self { text: utf7(bytes), ..Self::default() };
         }
+        if let Some(text) =
+            charset.as_deref().and_then(|charset| dos::decoded(charset, bytes)).filter(|_| std::str::from_utf8(bytes).is_err())
+        {
+            return Self { text, ..Self::default() };
+        }
         let declared = charset.filter(|charset| charset != "us-ascii").and_then(|charset| Encoding::for_label(charset.as_bytes()));
         // Legacy text is almost never valid UTF-8 by chance.
         let is_utf8 = || declared.is_some_and(Encoding::is_single_byte) && !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok();
@@ -64,17 +72,26 @@ impl PartText {
             Some(declared) => encoding::decode_declared(bytes, declared),
             None => (encoding::decode(bytes), !bytes.is_ascii()),
         };
-        Self { guessed, damaged: found.damaged, text: found.text.into_owned() }
+        Self { guessed, damaged: found.damaged, text: found.text.into_owned(), cut: false }
     }
 }
 
-/// Decodes base64. Also returns what follows it, such as the footer of a mailing list.
-fn base64(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
+/// Base64, and what follows it, such as the footer of a mailing list.
+struct Base64<'b> {
+    bytes: Vec<u8>,
+    footer: &'b [u8],
+    /// Whether a single digit is left, which holds no byte.
+    cut: bool,
+}
+
+fn base64(bytes: &[u8]) -> Base64<'_> {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let (mut decoded, mut digits, mut is_padded, mut has_gap, mut at) = (Vec::new(), Vec::new(), false, false, 0);
-    let flush = |digits: &mut Vec<u8>, decoded: &mut Vec<u8>| {
-        // A single digit too many holds no byte.
-        digits.truncate(digits.len() - usize::from(digits.len() % 4 == 1));
+    let mut cut = false;
+    let mut flush = |digits: &mut Vec<u8>, decoded: &mut Vec<u8>| {
+        let is_cut = digits.len() % 4 == 1;
+        cut |= is_cut;
+        digits.truncate(digits.len() - usize::from(is_cut));
         decoded.extend(LENIENT.decode(&*digits).unwrap_or_default());
         digits.clear();
     };
@@ -104,7 +121,7 @@ fn base64(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
         at += line.len();
     }
     flush(&mut digits, &mut decoded);
-    (decoded, &bytes[at..])
+    Base64 { bytes: decoded, footer: &bytes[at..], cut }
 }
 
 /// Decodes UTF-7 (RFC 2152).
@@ -140,16 +157,26 @@ mod tests {
             (format!("{payload}\r\n\r\nFooter\r\n"), "Footer\r\n"),
             (format!("{}\r\n{}", &payload[..8], &payload[8..]), ""),
         ] {
-            let (decoded, rest) = base64(written.as_bytes());
-            assert_eq!((String::from_utf8(decoded).unwrap().as_str(), rest), ("Payload text h\u{f6}re x", footer.as_bytes()), "{written}");
+            let found = base64(written.as_bytes());
+            let text = String::from_utf8(found.bytes).unwrap();
+            assert_eq!((text.as_str(), found.footer), ("Payload text h\u{f6}re x", footer.as_bytes()), "{written}");
+            assert!(!found.cut, "{written}");
         }
-        assert_eq!(base64(b"QQ==\r\nQg==\r\n").0, b"AB", "each line can have its padding");
-        assert_eq!(base64(b"not base64 at all").1, b"not base64 at all");
+        assert_eq!(base64(b"QQ==\r\nQg==\r\n").bytes, b"AB", "each line can have its padding");
+        assert_eq!(base64(b"not base64 at all").footer, b"not base64 at all");
+    }
+
+    #[test]
+    fn base64_that_ends_inside_a_group_is_cut() {
+        let found = base64(b"VG90YWwgMTIzNDUuNjcgRVVSI");
+        assert_eq!((found.bytes.as_slice(), found.cut), (&b"Total 12345.67 EUR"[..], true));
     }
 
     #[test]
     fn what_bytes_say_counts_more_than_what_is_declared() {
-        let cases: [(&[u8], Option<&str>, &str, bool); 8] = [
+        let cases: [(&[u8], Option<&str>, &str, bool); 10] = [
+            (b"Gr\x94\xE1e", Some("cp850"), "Gr\u{f6}\u{df}e", false),
+            ("Gr\u{f6}\u{df}e".as_bytes(), Some("ibm850"), "Gr\u{f6}\u{df}e", true),
             (b"Gr\xF6\xDFe \x96 sch\xF6n f\xFCr alle", Some("utf-8"), "Gr\u{f6}\u{df}e \u{2013} sch\u{f6}n f\u{fc}r alle", true),
             ("Gr\u{f6}\u{df}e".as_bytes(), Some("iso-8859-1"), "Gr\u{f6}\u{df}e", true),
             (b"Gr\xF6\xDFe", Some("ISO-8859-1"), "Gr\u{f6}\u{df}e", false),

@@ -23,7 +23,9 @@ mod headers;
 mod inline_files;
 mod mailbox;
 
-use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, cards, encoding, fenced, html, quoted_printable, verdict};
+use super::{
+    Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, cards, encoding, fenced, html, quoted_printable, symbols, verdict,
+};
 use crate::model::Failure;
 pub(super) use attached::attachments;
 use bodies::Bodies;
@@ -130,6 +132,8 @@ pub(super) struct Mail {
     sealed: bool,
     garbled: bool,
     hidden: bool,
+    /// Number of signs of symbol fonts without a known meaning.
+    symbols: usize,
     unread: usize,
     guessed: bool,
     cut: bool,
@@ -168,6 +172,7 @@ impl Mail {
         if self.hidden {
             notes.push(verdict::HIDDEN.to_owned());
         }
+        notes.extend(symbols::note(self.symbols));
         for note in &self.of_calendars {
             if !notes.contains(note) {
                 notes.push(note.clone());
@@ -195,9 +200,10 @@ impl Mail {
 
     /// Writes the text of the mail from an HTML page.
     pub fn page(&mut self, page: &str) {
-        let (text, hidden) = html::markdown(page);
-        self.hidden |= hidden;
-        self.body(&text);
+        let page = html::markdown(page);
+        self.hidden |= page.hidden;
+        self.symbols += page.symbols;
+        self.body(&page.text);
     }
 
     /// Writes a line for each attachment.
@@ -254,7 +260,8 @@ impl Mail {
     }
 
     fn part(&mut self, part: &MessagePart, message: &Message, files: &mut Vec<(String, String, usize)>) {
-        let PartText { text, guessed, damaged } = PartText::of(part, &message.raw_message);
+        let PartText { text, guessed, damaged, cut } = PartText::of(part, &message.raw_message);
+        self.cut |= cut;
         self.guessed |= guessed;
         self.garbled |= damaged;
         if matches!(part.body, PartType::Html(_)) {

@@ -14,7 +14,7 @@ use super::odf_file::{is_flat, is_type, left_out, open};
 use super::odf_looks::{Form, Look, look};
 use super::odf_objects::{self, Object};
 use super::xml::{self, Node, attribute};
-use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, verdict};
+use super::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, symbols, verdict};
 use crate::model::Failure;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -77,6 +77,8 @@ struct File {
     in_deleted: HashSet<String>,
     /// Whether text was hidden.
     hidden: bool,
+    /// Number of signs of symbol fonts without a known meaning.
+    symbols: usize,
     form: Form,
     /// The text that is being written, then its open notes and comments.
     bodies: Vec<Markdown>,
@@ -127,6 +129,7 @@ impl File {
         if self.deletions {
             notes.push(verdict::DELETIONS.to_owned());
         }
+        notes.extend(symbols::note(self.symbols));
         verdict::readable(NAME, Extract { pages: self.pages.into_iter().map(Page::Text).collect(), paged: self.slides > 0, notes })
     }
 
@@ -169,19 +172,22 @@ impl File {
             Node::Open(tag) => self.open(tag),
             Node::Close(name) => self.close(name),
             Node::Text(text) if self.paragraphs > 0 && self.skipping.is_none() => {
-                let Look { script, struck, hidden } = self.spans.last().copied().unwrap_or_default();
+                let look = self.spans.last().copied().unwrap_or_default();
+                let Look { script, struck, hidden, .. } = look;
                 if hidden || !self.in_deleted.is_empty() {
                     let has_text = !text.trim().is_empty();
                     self.hidden |= hidden && has_text;
                     self.deletions |= !hidden && has_text;
                     return;
                 }
+                let (text, lost) = look.signs(text);
+                self.symbols += lost;
                 let lead = if text.trim().is_empty() { "" } else { std::mem::take(&mut self.lead) };
                 self.write(|body| {
                     body.text(lead);
                     body.script(script);
                     body.strike(struck);
-                    body.text(text);
+                    body.text(&text);
                 });
             }
             Node::Text(_) => {}

@@ -56,6 +56,8 @@ pub(super) struct Group {
     pub in_lists: bool,
     pub in_pattern: bool,
     pub script: Script,
+    /// The vertical position of text that is shifted by a distance.
+    pub position: Script,
     pub struck: bool,
 }
 
@@ -85,6 +87,7 @@ impl Default for Group {
             in_lists: false,
             in_pattern: false,
             script: Script::Normal,
+            position: Script::Normal,
             struck: false,
         }
     }

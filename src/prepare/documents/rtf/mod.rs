@@ -16,7 +16,7 @@ use super::cell_edges::CellEdges;
 use super::codepage::{of_charset, of_number};
 use super::markdown::{Markdown, Script};
 use super::quoted_printable::escaped;
-use super::{Extract, ImageLimits, PrepareSettings, Reader, verdict};
+use super::{Extract, ImageLimits, PrepareSettings, Reader, symbols, verdict};
 use crate::model::Failure;
 use encoding_rs::{Encoding, WINDOWS_1252};
 use forms::Form;
@@ -51,9 +51,7 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     if page.deletions {
         notes.push(verdict::DELETIONS.to_owned());
     }
-    if page.symbols > 0 {
-        notes.push(format!("{} of symbol fonts left out", verdict::counted(page.symbols, "sign")));
-    }
+    notes.extend(symbols::note(page.symbols));
     if page.groups.len() > 1 {
         notes.push(verdict::CUT.to_owned());
     }
@@ -318,12 +316,15 @@ impl Page {
                 self.group().encoding = self.standard;
                 let group = self.group();
                 (group.hidden, group.deleted, group.script, group.struck) = (false, false, Script::Normal, false);
-                group.font = NO_FONT;
+                (group.font, group.position) = (NO_FONT, Script::Normal);
             }
             "uc" => self.group().substitutes = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1),
             "super" => self.group().script = if on { Script::Raised } else { Script::Normal },
             "sub" => self.group().script = if on { Script::Lowered } else { Script::Normal },
             "nosupersub" => self.group().script = Script::Normal,
+            // The distance is in half points.
+            "up" => self.group().position = Script::shifted(number.unwrap_or(6)),
+            "dn" => self.group().position = Script::shifted(number.unwrap_or(6).saturating_neg()),
             "strike" | "striked" => self.group().struck = on,
             "v" => self.group().hidden = on,
             "deleted" => self.group().deleted = on,

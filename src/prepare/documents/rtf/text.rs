@@ -2,6 +2,7 @@
 
 use super::Page;
 use super::lists::Beginning;
+use crate::prepare::documents::markdown::Script;
 use crate::prepare::documents::symbols;
 
 /// The first code of symbol fonts in Unicode's private use area.
@@ -60,11 +61,11 @@ impl Page {
             return self.write("•");
         }
         let font = self.font_name();
-        let signs: Vec<Option<char>> = codes.chars().map(|code| symbols::typed(font, code)).collect();
+        let (signs, lost) = symbols::signs(font, codes);
         if !self.group().is_silent() {
-            self.symbols += signs.iter().filter(|sign| sign.is_none()).count();
+            self.symbols += lost;
         }
-        self.write(&signs.into_iter().flatten().collect::<String>());
+        self.write(&signs);
     }
 
     pub(super) fn write(&mut self, text: &str) {
@@ -95,7 +96,8 @@ impl Page {
             }
             return;
         }
-        let (script, struck, in_table) = (group.script, group.struck, group.in_table);
+        let script = if group.script == Script::Normal { group.position } else { group.script };
+        let (struck, in_table) = (group.struck, group.in_table);
         if !text.trim().is_empty() {
             self.form.choice = None;
         }

@@ -1,14 +1,17 @@
-//! What styles of web pages hide and strike: embedded style sheets, and `style` attributes.
+//! What styles of web pages hide, strike, raise and add: style sheets, and `style` attributes.
 //!
 //! Selectors may name an element, classes and an id. Other selectors depend on the elements around,
-//! which are unknown without a tree. Their rules are ignored if they hide, and count if they show.
+//! which are unknown without a tree. Their rules count only if they show text.
 
 mod blocks;
+mod generated;
 mod selector;
 mod style;
 
 use super::tokens::{raw, tokenized};
 use blocks::{declarations, divided, is_for_screens, is_met};
+use generated::Generated;
+pub(super) use generated::Side;
 use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult};
 use selector::Selector;
 use std::cell::RefCell;
@@ -17,7 +20,7 @@ pub(super) use style::Style;
 
 /// Maximum bytes of the style sheets of a page. Further ones are ignored.
 const MOST_BYTES: usize = 1 << 20;
-/// Maximum rules that hide or strike, and maximum of those for one element, class or id.
+/// Maximum rules with such styles, and maximum of those for one element, class or id.
 const MOST_RULES: usize = 4000;
 const MOST_EQUAL: usize = 50;
 /// Maximum classes of an element that count.
@@ -33,6 +36,7 @@ pub(super) struct Sheet {
     count: usize,
     /// The selectors that end in an element, `.class` or `#id`.
     by_name: HashMap<String, Vec<Selector>>,
+    generated: Generated,
 }
 
 impl Sheet {
@@ -53,10 +57,20 @@ impl Sheet {
         for (selector, (_, style)) in rules {
             self.add(selector.clone(), *style);
         }
+        self.generated.join(&other.generated);
     }
 
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The text that rules add on a side of an element.
+    pub fn generated(&self, side: Side, name: &str, id: Option<&str>, classes: Option<&str>) -> Option<&str> {
+        if self.generated.is_empty() {
+            return None;
+        }
+        let classes = listed(classes);
+        self.generated.text(side, keys(name, id, &classes), |selector| selector.matches(name, id, &classes))
     }
 
     /// The style of an element by its name, id and classes.
@@ -64,11 +78,8 @@ impl Sheet {
         if self.is_empty() {
             return Style::default();
         }
-        let mut classes: Vec<&str> = classes.unwrap_or_default().split_ascii_whitespace().take(CLASSES).collect();
-        classes.sort_unstable();
-        classes.dedup();
-        let keys = classes.iter().map(|class| format!(".{class}")).chain(id.map(|id| format!("#{id}"))).chain([name.to_owned()]);
-        let selectors = keys.filter_map(|key| self.by_name.get(&key)).flatten();
+        let classes = listed(classes);
+        let selectors = keys(name, id, &classes).filter_map(|key| self.by_name.get(&key)).flatten();
         let mut rules: Vec<_> = selectors
             .filter(|selector| selector.matches(name, id, &classes))
             .filter_map(|selector| Some((selector.weight(), *self.rules.get(selector)?)))
@@ -90,7 +101,9 @@ impl Sheet {
             }
             let (block, after) = divided(behind);
             rest = after;
-            let style = Style::of(&declarations(block));
+            let block = declarations(block);
+            self.generated.learn(selectors, &block);
+            let style = Style::of(&block);
             if style == Style::default() {
                 continue;
             }
@@ -123,6 +136,19 @@ impl Sheet {
             self.rules.insert(selector, (order, style));
         }
     }
+}
+
+/// The classes of an element.
+fn listed(classes: Option<&str>) -> Vec<&str> {
+    let mut classes: Vec<&str> = classes.unwrap_or_default().split_ascii_whitespace().take(CLASSES).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes
+}
+
+/// The keys of the selectors that may match an element.
+fn keys(name: &str, id: Option<&str>, classes: &[&str]) -> impl Iterator<Item = String> {
+    classes.iter().map(|class| format!(".{class}")).chain(id.map(|id| format!("#{id}"))).chain([name.to_owned()])
 }
 
 /// Whether a link of this kind is a style sheet that applies at first.
@@ -267,6 +293,17 @@ mod tests {
         assert!(hides(".card{color:red; &.open{color:red;} } .x{display:none}", "x"));
         assert!(hides(".q::before{content:'{'} .x{display:none}", "x"));
         assert!(!hides(".card{display:none", "x") && hides(".card{display:none", "card"));
+    }
+
+    #[test]
+    fn styles_raise_and_lower_text() {
+        use super::super::markdown::Script::{Lowered, Raised};
+        let sheet = learned(".sup{vertical-align:super} .low{vertical-align:-30%} .n{vertical-align:baseline} .x .sup{vertical-align:top}");
+        let script = |classes: &str| sheet.style("span", None, Some(classes)).script();
+        assert_eq!([script("sup"), script("low"), script("n")], [Some(Raised), Some(Lowered), None]);
+        for (value, found) in [("0.4em", Some(Raised)), ("-.125em", None), ("4pt !important", Some(Raised)), ("sub", Some(Lowered))] {
+            assert_eq!(Style::of(&format!("vertical-align: {value}")).script(), found, "{value}");
+        }
     }
 
     #[test]

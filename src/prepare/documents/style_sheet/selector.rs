@@ -77,7 +77,7 @@ fn name(text: &str) -> (String, &str) {
 }
 
 /// The character behind a backslash, which may be a number: `\:`, `\32 `.
-fn unescaped(text: &str) -> (char, &str) {
+pub(super) fn unescaped(text: &str) -> (char, &str) {
     let digits = text.bytes().take(6).take_while(u8::is_ascii_hexdigit).count();
     let (number, behind) = text.split_at(digits);
     match u32::from_str_radix(number, 16) {

@@ -1,21 +1,29 @@
-//! Declarations that hide and strike text.
+//! Declarations that hide, strike, raise and lower text, or name its font.
+
+use crate::prepare::documents::markdown::Script;
+use crate::prepare::documents::symbols;
 
 /// A property that a style sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Declared {
-    on: bool,
+struct Declared<T> {
+    value: T,
     important: bool,
 }
 
-/// What a style says about hidden and struck text.
+type Property<T> = Option<Declared<T>>;
+
+/// What a style says about hidden, struck and raised text, and about symbol fonts.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(in crate::prepare::documents) struct Style {
     /// Whether the element is not displayed, is invisible, or has letters without size or colour.
-    undisplayed: Option<Declared>,
-    invisible: Option<Declared>,
-    sizeless: Option<Declared>,
-    faint: Option<Declared>,
-    struck: Option<Declared>,
+    undisplayed: Property<bool>,
+    invisible: Property<bool>,
+    sizeless: Property<bool>,
+    faint: Property<bool>,
+    struck: Property<bool>,
+    script: Property<Script>,
+    /// The symbol font; `None` for other fonts.
+    font: Property<Option<&'static str>>,
 }
 
 impl Style {
@@ -25,7 +33,7 @@ impl Style {
         for (property, value) in declarations.split(';').filter_map(|rule| rule.split_once(':')) {
             let value = value.to_ascii_lowercase();
             let (value, important) = value.split_once('!').map_or((&*value, false), |(value, mark)| (value, mark.trim() == "important"));
-            let declared = |on| Some(Declared { on, important });
+            let declared = |value| Some(Declared { value, important });
             let value = value.trim();
             let own = match &*property.trim().to_ascii_lowercase() {
                 "display" => Self { undisplayed: declared(value == "none"), ..Self::default() },
@@ -33,6 +41,8 @@ impl Style {
                 "font-size" => Self { sizeless: declared(is_zero(value)), ..Self::default() },
                 "opacity" => Self { faint: declared(is_zero(value)), ..Self::default() },
                 "text-decoration" | "text-decoration-line" => Self { struck: declared(value.contains("line-through")), ..Self::default() },
+                "vertical-align" => Self { script: Some(Declared { value: script(value), important }), ..Self::default() },
+                "font-family" => Self { font: Some(Declared { value: symbols::first_font(value), important }), ..Self::default() },
                 _ => continue,
             };
             style = own.over(style);
@@ -42,38 +52,73 @@ impl Style {
 
     /// This style, and what a weaker one adds or insists on.
     pub fn over(self, weaker: Self) -> Self {
-        let stronger = |own: Option<Declared>, other: Option<Declared>| match (own, other) {
-            (Some(own), Some(other)) if other.important && !own.important => Some(other),
-            (own, other) => own.or(other),
-        };
         Self {
             undisplayed: stronger(self.undisplayed, weaker.undisplayed),
             invisible: stronger(self.invisible, weaker.invisible),
             sizeless: stronger(self.sizeless, weaker.sizeless),
             faint: stronger(self.faint, weaker.faint),
             struck: stronger(self.struck, weaker.struck),
+            script: stronger(self.script, weaker.script),
+            font: stronger(self.font, weaker.font),
         }
     }
 
     /// The part of the style that shows an element: its display, its visibility and its opacity.
     pub fn shown(self) -> Self {
-        let off = |declared: Option<Declared>| declared.filter(|declared| !declared.on);
+        let off = |declared: Property<bool>| declared.filter(|declared| !declared.value);
         Self { undisplayed: off(self.undisplayed), invisible: off(self.invisible), faint: off(self.faint), ..Self::default() }
     }
 
     /// Whether the style hides an element, which may be one within a line.
     pub fn hides(self, is_inline: bool) -> bool {
-        let is_on = |declared: Option<Declared>| declared.is_some_and(|declared| declared.on);
+        let is_on = |declared: Property<bool>| declared.is_some_and(|declared| declared.value);
         // Blocks without a size often only remove gaps, and scripts fade in those without opacity.
         is_on(self.undisplayed) || is_on(self.invisible) || is_inline && (is_on(self.sizeless) || is_on(self.faint))
     }
 
     /// Whether the style strikes text.
     pub fn strikes(self) -> bool {
-        self.struck.is_some_and(|declared| declared.on)
+        self.struck.is_some_and(|declared| declared.value)
+    }
+
+    /// The position on its line of text that is raised or lowered.
+    pub fn script(self) -> Option<Script> {
+        self.script.map(|declared| declared.value).filter(|script| *script != Script::Normal)
+    }
+
+    /// The symbol font if the style names one, or that it names another font.
+    pub fn font(self) -> Option<Option<&'static str>> {
+        self.font.map(|declared| declared.value)
+    }
+}
+
+fn stronger<T>(own: Property<T>, other: Property<T>) -> Property<T> {
+    match (own, other) {
+        (Some(own), Some(other)) if other.important && !own.important => Some(other),
+        (own, other) => own.or(other),
     }
 }
 
 fn is_zero(value: &str) -> bool {
     value.trim_end_matches(|c: char| c.is_alphabetic() || c == '%').parse::<f64>().is_ok_and(|value| value <= 0.0)
+}
+
+/// The position that `vertical-align` sets. Small shifts only align pictures and letters.
+fn script(value: &str) -> Script {
+    let unit = value.find(|c: char| c.is_alphabetic() || c == '%').unwrap_or(value.len());
+    let least = match &value[unit..] {
+        "super" => return Script::Raised,
+        "sub" => return Script::Lowered,
+        "em" | "rem" => 0.2,
+        "ex" => 0.4,
+        "%" => 20.0,
+        "px" => 3.0,
+        "pt" => 2.0,
+        _ => return Script::Normal,
+    };
+    match value[..unit].parse::<f64>() {
+        Ok(shift) if shift >= least => Script::Raised,
+        Ok(shift) if shift <= -least => Script::Lowered,
+        _ => Script::Normal,
+    }
 }

@@ -1,0 +1,21 @@
+//! The vertical position of text.
+
+/// The vertical position of text on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Script {
+    #[default]
+    Normal,
+    Raised,
+    Lowered,
+}
+
+impl Script {
+    /// The position of text that is shifted up by half points. Small shifts only align letters.
+    pub fn shifted(half_points: i32) -> Self {
+        match half_points {
+            4.. => Self::Raised,
+            ..=-4 => Self::Lowered,
+            _ => Self::Normal,
+        }
+    }
+}
