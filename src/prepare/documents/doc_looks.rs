@@ -92,8 +92,8 @@ pub(super) fn with_looks(document: &[u8], table: &[u8]) -> Option<(Vec<u8>, bool
         } else {
             fields = 0;
         }
-        let font = look.font.and_then(|font| fonts.get(usize::from(font)).copied().flatten());
-        let new = written(list, look, font);
+        let font = look.font.and_then(|font| fonts.get(usize::from(font)).copied());
+        let new = written(list, look, font.unwrap_or_default());
         if let Some(size) = run.list.start.checked_sub(1).and_then(|at| changed.get_mut(at)) {
             *size = u8::try_from(new.len()).unwrap_or(*size);
             changed.get_mut(run.list.start..run.list.start + new.len())?.copy_from_slice(&new);
@@ -103,7 +103,7 @@ pub(super) fn with_looks(document: &[u8], table: &[u8]) -> Option<(Vec<u8>, bool
 }
 
 /// The properties of a look for undoc, as many as take the place of the old list.
-fn written(list: &[u8], look: Look, font: Option<&str>) -> Vec<u8> {
+fn written(list: &[u8], look: Look, font: &str) -> Vec<u8> {
     let switch = |code: u16, value: u8| [&code.to_le_bytes()[..], &[value]].concat();
     let script = if look.script == Script::Normal { look.shift } else { look.script };
     let mut parts: Vec<Vec<u8>> = Vec::new();
@@ -120,11 +120,11 @@ fn written(list: &[u8], look: Look, font: Option<&str>) -> Vec<u8> {
         Script::Normal => {}
     }
     let marks: &[u16] = match font {
-        Some("symbol" | "symbolmt") => &[BOLD],
-        Some("wingdings") => &[ITALIC],
-        Some("wingdings 2") => &[UNDERLINED],
-        Some(_) => &[BOLD, ITALIC],
-        None => &[],
+        "symbol" | "symbolmt" => &[BOLD],
+        "wingdings" => &[ITALIC],
+        "wingdings 2" => &[UNDERLINED],
+        "" => &[],
+        _ => &[BOLD, ITALIC],
     };
     parts.push(marks.iter().flat_map(|mark| switch(*mark, 1)).collect());
     parts.into_iter().fold(Vec::new(), |mut written, part| {
@@ -192,8 +192,8 @@ fn letters(style: &[u8], size: usize) -> Option<&[u8]> {
     list.get(2..2 + usize::from(short(list, 0)))
 }
 
-/// The symbol fonts among the fonts of a document, by number.
-fn fonts(document: &[u8], table: &[u8]) -> Vec<Option<&'static str>> {
+/// The symbol fonts among the fonts of a document, by number; "" for others.
+fn fonts(document: &[u8], table: &[u8]) -> Vec<&'static str> {
     /// The position of the name of a font in its entry.
     const NAME: usize = 40;
     let (at, length) = (offset(document, 0x112), offset(document, 0x116));
@@ -219,13 +219,13 @@ mod tests {
         let new = |list: &[u8], style: Look, font| written(list, style.with(list), font);
         let plain = Look::default();
         // Bold text of 8 points, raised by 6 points.
-        assert_eq!(new(b"\x35\x08\x01\x43\x4A\x10\0\x45\x48\x0C\0", plain, None), b"\x48\x2A\x01");
-        assert_eq!(new(b"\x45\x48\xF4\xFF", plain, None), b"\x48\x2A\x02");
-        assert_eq!(new(b"\x45\x48\x02\0", plain, None), b"");
+        assert_eq!(new(b"\x35\x08\x01\x43\x4A\x10\0\x45\x48\x0C\0", plain, ""), b"\x48\x2A\x01");
+        assert_eq!(new(b"\x45\x48\xF4\xFF", plain, ""), b"\x48\x2A\x02");
+        assert_eq!(new(b"\x45\x48\x02\0", plain, ""), b"");
         let struck = Look { struck: true, ..plain };
-        assert_eq!(new(b"\x30\x4A\x05\0", struck, None), b"\x37\x08\x01");
-        assert_eq!(new(b"\x30\x4A\x05\0\x37\x08\x81", struck, None), b"");
-        assert_eq!(new(b"\x4F\x4A\x02\0", plain, Some("wingdings")), b"\x36\x08\x01");
+        assert_eq!(new(b"\x30\x4A\x05\0", struck, ""), b"\x37\x08\x01");
+        assert_eq!(new(b"\x30\x4A\x05\0\x37\x08\x81", struck, ""), b"");
+        assert_eq!(new(b"\x4F\x4A\x02\0", plain, "wingdings"), b"\x36\x08\x01");
     }
 
     #[test]

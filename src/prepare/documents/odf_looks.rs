@@ -12,8 +12,8 @@ pub(super) struct Look {
     pub script: Script,
     pub struck: bool,
     pub hidden: bool,
-    /// The symbol font; `Some(None)` for another font.
-    pub font: Option<Option<&'static str>>,
+    /// The symbol font; "" for another font.
+    pub font: Option<&'static str>,
 }
 
 impl Look {
@@ -25,11 +25,11 @@ impl Look {
 
     /// The text with the signs of symbol fonts, and how many of them are unknown.
     pub(super) fn signs(self, text: &str) -> (Cow<'_, str>, usize) {
-        let font = self.font.flatten();
-        if font.is_none() && !text.contains(symbols::is_code) {
+        let font = self.font.unwrap_or_default();
+        if font.is_empty() && !text.contains(symbols::is_code) {
             return (Cow::Borrowed(text), 0);
         }
-        let (text, lost) = symbols::signs(font.unwrap_or_default(), text);
+        let (text, lost) = symbols::signs(font, text);
         (Cow::Owned(text), lost)
     }
 }

@@ -147,7 +147,7 @@ fn position(looks: &[u8], at: usize) -> (Script, usize) {
     end += usize::from(has(1 << 18)) * 4;
     let script = match short(looks, end).cast_signed() {
         1.. if has(1 << 19) => Script::Raised,
-        ..0 if has(1 << 19) => Script::Lowered,
+        ..=-1 if has(1 << 19) => Script::Lowered,
         _ => Script::Normal,
     };
     (script, end + usize::from(has(1 << 19)) * 2)

@@ -55,13 +55,13 @@ pub(super) fn is_symbol_font(font: &str) -> bool {
     FONTS.iter().any(|known| known.eq_ignore_ascii_case(font))
 }
 
-/// The symbol font that comes first in a list such as `'Wingdings', serif`.
+/// The symbol font that comes first in a list such as `'Wingdings', serif`, or "".
 ///
 /// LibreOffice numbers its declarations of the same font: `Symbol1`.
-pub(super) fn first_font(list: &str) -> Option<&'static str> {
-    let first = list.split(',').next()?.trim().trim_matches(['"', '\'']).trim();
+pub(super) fn first_font(list: &str) -> &'static str {
+    let first = list.split(',').next().unwrap_or_default().trim().trim_matches(['"', '\'']).trim();
     let plain = first.trim_end_matches(|c: char| c.is_ascii_digit());
-    FONTS.into_iter().find(|known| known.eq_ignore_ascii_case(first) || known.eq_ignore_ascii_case(plain))
+    FONTS.into_iter().find(|known| known.eq_ignore_ascii_case(first) || known.eq_ignore_ascii_case(plain)).unwrap_or_default()
 }
 
 /// Whether a character is a code of a symbol font.
@@ -91,7 +91,7 @@ pub(super) fn typed(font: &str, character: char) -> Option<char> {
         _ if !is_code && !is_symbol_font(font) => Some(character),
         Err(_) => Some(character),
         Ok(0x7F..) if !is_code => Some(character),
-        Ok(b' ') => Some(' '),
+        Ok(0..=b' ') => Some(if is_code { ' ' } else { character }),
         Ok(code) => sign(if is_symbol_font(font) { font } else { "Symbol" }, code),
     }
 }
@@ -118,7 +118,7 @@ mod tests {
         }
         let read = |font: &str, text: &str| text.chars().filter_map(|c| typed(font, c)).collect::<String>();
         assert_eq!(read("Symbol", "\u{F061}\u{F062}"), "αβ");
-        assert_eq!(read("Symbol", "ab é"), "αβ é");
+        assert_eq!(read("Symbol", "ab\n\té"), "αβ\n\té");
         assert_eq!(read("Arial", "ab"), "ab");
         assert_eq!(read("", "\u{F0B7}"), "•");
         assert_eq!(signs("Wingdings", "\u{F0FE}\u{F001}\u{F025}"), ("☑\u{F001}".to_owned(), 1));
@@ -127,11 +127,11 @@ mod tests {
     #[test]
     fn the_first_font_of_a_list_counts() {
         for (list, font) in [
-            ("Wingdings, serif", Some("wingdings")),
-            ("'Symbol1'", Some("symbol")),
-            ("\"Wingdings 2\"", Some("wingdings 2")),
-            ("Arial, Symbol", None),
-            ("", None),
+            ("Wingdings, serif", "wingdings"),
+            ("'Symbol1'", "symbol"),
+            ("\"Wingdings 2\"", "wingdings 2"),
+            ("Arial, Symbol", ""),
+            ("", ""),
         ] {
             assert_eq!(first_font(list), font, "{list}");
         }

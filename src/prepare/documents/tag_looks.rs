@@ -48,8 +48,8 @@ struct Look {
     name: String,
     struck: bool,
     script: Option<Script>,
-    /// The symbol font; `Some(None)` for another font inside one.
-    font: Option<Option<&'static str>>,
+    /// The symbol font; "" for another font inside one.
+    font: Option<&'static str>,
     after: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl Looks {
             "sub" => Some(Script::Lowered),
             _ => None,
         };
-        let font = style.font().or_else(|| face.map(symbols::first_font)).filter(|font| font.is_some() || self.font().is_some());
+        let font = style.font().or_else(|| face.map(symbols::first_font)).filter(|font| !font.is_empty() || self.font().is_some());
         let look = Look {
             name: name.to_owned(),
             struck: style.strikes() || matches!(name, "s" | "strike" | "del"),
@@ -121,7 +121,7 @@ impl Looks {
 
     /// The symbol font of the text.
     pub fn font(&self) -> Option<&'static str> {
-        self.0.iter().rev().find_map(|look| look.font).flatten()
+        self.0.iter().rev().find_map(|look| look.font).filter(|font| !font.is_empty())
     }
 }
 

@@ -121,7 +121,7 @@ fn ends_select(name: &str) -> bool {
 }
 
 /// Whether readers want the address of a link.
-fn is_useful(address: &String) -> bool {
+fn is_useful(address: &str) -> bool {
     address.len() <= LONGEST_ADDRESS && (address.starts_with("http") || address.starts_with("mailto:"))
 }
 
@@ -280,7 +280,7 @@ impl Page {
             "img" => {
                 page.text(&attribute("alt").filter(|text| !text.is_empty()).map(|text| format!("[image: {text}]")).unwrap_or_default());
             }
-            "a" if !tag.self_closing => self.links.push((attribute("href").filter(is_useful), page.position())),
+            "a" if !tag.self_closing => self.links.push((attribute("href").filter(|address| is_useful(address)), page.position())),
             _ if BLOCKS.contains(&name) => page.paragraph(),
             _ => {}
         }

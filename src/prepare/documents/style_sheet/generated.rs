@@ -62,7 +62,7 @@ impl Generated {
     }
 
     /// The text on a side of an element. `keys` are its name, its id and its classes as selectors.
-    pub fn text<'s>(&'s self, side: Side, keys: impl Iterator<Item = String>, matches: impl Fn(&Selector) -> bool) -> Option<&'s str> {
+    pub fn text(&self, side: Side, keys: impl Iterator<Item = String>, matches: impl Fn(&Selector) -> bool) -> Option<&str> {
         let rules = keys.filter_map(|key| self.0.get(&(side, key))).flatten().filter(|(selector, _)| matches(selector));
         rules.max_by_key(|(selector, rule)| (rule.important, selector.weight(), rule.order))?.1.text.as_deref()
     }

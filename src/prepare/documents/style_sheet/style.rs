@@ -22,8 +22,8 @@ pub(in crate::prepare::documents) struct Style {
     faint: Property<bool>,
     struck: Property<bool>,
     script: Property<Script>,
-    /// The symbol font; `None` for other fonts.
-    font: Property<Option<&'static str>>,
+    /// The symbol font; "" for other fonts.
+    font: Property<&'static str>,
 }
 
 impl Style {
@@ -86,8 +86,8 @@ impl Style {
         self.script.map(|declared| declared.value).filter(|script| *script != Script::Normal)
     }
 
-    /// The symbol font if the style names one, or that it names another font.
-    pub fn font(self) -> Option<Option<&'static str>> {
+    /// The symbol font that the style names; "" for another font.
+    pub fn font(self) -> Option<&'static str> {
         self.font.map(|declared| declared.value)
     }
 }
