@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn base64_that_ends_inside_a_group_is_cut() {
-        let found = base64(b"VG90YWwgMTIzNDUuNjcgRVVSI");
-        assert_eq!((found.bytes.as_slice(), found.cut), (&b"Total 12345.67 EUR"[..], true));
+        let found = base64(b"U3VtIDc3IEVVU");
+        assert_eq!((found.bytes.as_slice(), found.cut), (&b"Sum 77 EU"[..], true));
     }
 
     #[test]
