@@ -117,14 +117,6 @@ def bucket(store):
     return f"s3://{name}/run"
 
 
-def job_and_documents(directory, documents):
-    with open(os.path.join(directory, "job.toml"), "w") as file:
-        file.write(JOB)
-    with open(os.path.join(directory, "letters.jsonl"), "w") as file:
-        for n in range(documents):
-            file.write(json.dumps({"id": f"scan-{n:09}.txt", "text": f"Letter {n}: the heat pump in room {n % 97} dries wood."}) + "\n")
-
-
 def run(docmill, store, shards, documents):
     """Counts all phases of a run."""
     with tempfile.TemporaryDirectory() as directory:
