@@ -237,7 +237,7 @@ fn processes_keep_their_shares_while_the_account_is_closed() {
     assert_eq!(fleet.per_minute(&mut account, &limits, &names, 0..6), [1200; 3]);
     let used = fleet.0["a"].2;
     account.lease(&limits, &LeaseRequest { closed_s: 3.0, ..request("a", fleet.0["a"].0, used) }, false, 5.1);
-    // Nobody sends anything for three seconds.
+    // No process sends a request for three seconds.
     for second in 6..9 {
         for name in names {
             let known = fleet.0.get_mut(name).unwrap();

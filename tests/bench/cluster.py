@@ -117,15 +117,20 @@ def bucket(store):
     return f"s3://{name}/run"
 
 
+def prepare(directory, documents):
+    """Writes documents and the job."""
+    os.makedirs(os.path.join(directory, "docs"))
+    for n in range(documents):
+        with open(os.path.join(directory, "docs", f"scan-2026-{n:09}.txt"), "w") as file:
+            file.write(f"Letter {n}: the heat pump in room {n % 97} dries wood.\n")
+    with open(os.path.join(directory, "job.toml"), "w") as file:
+        file.write(JOB)
+
+
 def run(docmill, store, shards, documents):
     """Counts all phases of a run."""
     with tempfile.TemporaryDirectory() as directory:
-        os.makedirs(os.path.join(directory, "docs"))
-        for n in range(documents):
-            with open(os.path.join(directory, "docs", f"scan-2026-{n:09}.txt"), "w") as file:
-                file.write(f"Letter {n}: the heat pump in room {n % 97} dries wood.\n")
-        with open(os.path.join(directory, "job.toml"), "w") as file:
-            file.write(JOB)
+        prepare(directory, documents)
         place, counted = bucket(store), {}
         fast = ["--set", "simulator.latency_ms=0", "--set", "simulator.jitter_ms=0", "--set", "llm.concurrency=64"]
         what = ["docs", "--job", "job.toml", "--run", place]
@@ -157,12 +162,7 @@ def while_at_work(docmill, store):
     counts = []
     for documents in (10, 70):
         with tempfile.TemporaryDirectory() as directory:
-            os.makedirs(os.path.join(directory, "docs"))
-            for n in range(documents):
-                with open(os.path.join(directory, "docs", f"{n:03}.txt"), "w") as file:
-                    file.write(f"Letter {n}.\n")
-            with open(os.path.join(directory, "job.toml"), "w") as file:
-                file.write(JOB)
+            prepare(directory, documents)
             what = ["docs", "--job", "job.toml", "--run", bucket(store)]
             call = {"cwd": directory, "env": environment(store), "check": True, "stdout": subprocess.DEVNULL}
             subprocess.run([docmill, "shards", "plan", *what, "--shards", "1"], **call)

@@ -67,7 +67,7 @@ pub(super) async fn cut<L: VectorLedger>(
         [_] => (counted, "of this text"),
         _ => (cut_at, "of a text"),
     };
-    // Only a text alone has a count of its own.
+    // The count of a single text tells whether it was cut. A pack must be sent again.
     (items.len() > 1 || counted >= cut_at).then(|| {
         format!(
             "the server reads only {read} tokens {what}, and cuts the rest silently. Lower chunk_tokens in [task.embed] of the job, or \

@@ -22,7 +22,7 @@ pub(super) struct GroupState {
     stored: Option<usize>,
     /// Tokens that the server counts for texts that it has cut.
     cut_at: OnceLock<u64>,
-    /// Estimated tokens of the longest text that a server whose counts are low has read to its end.
+    /// Estimated tokens of the longest text that the server has proved to read to its end.
     pub whole: tokio::sync::Mutex<u64>,
     /// Texts that failed alone since the last response.
     broken: AtomicU32,

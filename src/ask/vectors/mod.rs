@@ -107,8 +107,6 @@ struct Progress {
     last: Option<Attempt>,
     /// Whether a request was recorded.
     sent: bool,
-    /// Whether the ledger knows the end of the last attempt.
-    settled: bool,
 }
 
 impl<L: VectorLedger> VectorClient<L> {
@@ -126,7 +124,7 @@ impl<L: VectorLedger> VectorClient<L> {
         let call = question.call;
         self.shared.learn_limits().await;
         let spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
-        let progress = Arc::new(Mutex::new(Progress { spent, last: None, sent: false, settled: true }));
+        let progress = Arc::new(Mutex::new(Progress { spent, last: None, sent: false }));
         let payload = Payload {
             input: input(call, form),
             tokens: call.tokens.max(1),

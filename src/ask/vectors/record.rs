@@ -28,7 +28,6 @@ impl<L: VectorLedger> Record<'_, L> {
             if let Some(last) = progress.last.as_mut().filter(|last| last.failure.is_none()) {
                 last.failure = Some(code);
                 ended.push(*last);
-                progress.settled = true;
             }
         }
         self.shared.ledger.ended(ended).await.map_err(|_| NoRoom::Closed)
@@ -75,7 +74,7 @@ impl<L: VectorLedger> RelayLedger for Record<'_, L> {
             let own = Spent { usage, cost, seconds: seconds / self.items.len() as f64, ..request };
             progress.spent = progress.spent.and(own);
             let attempt = Attempt { id, number, queued, failure, status, usage, cost, moments };
-            (progress.last, progress.settled) = (Some(attempt), failure.is_some());
+            progress.last = Some(attempt);
             if failure.is_some() {
                 ended.push(attempt);
             }

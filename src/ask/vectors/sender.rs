@@ -3,7 +3,6 @@
 use super::cut::cut;
 use super::group::{Group, GroupState};
 use super::record::Record;
-
 use super::reply::{Expected, Reading, Wrong, read};
 use super::request::{WRAPPING, request};
 use super::shared::Shared;
@@ -160,7 +159,7 @@ impl<L: VectorLedger> PackSender for Packs<L> {
                 let end = End::Failed(Failure::new(code, message));
                 let asks_again = encoding == Encoding::Base64 && is_trial && state.without_base64();
                 if code == FailureCode::PromptCut && !is_one && !is_search {
-                    // Each text alone has a count of its own.
+                    // The count of each single text tells whether it was cut.
                     return Err(PackFault::Again(Duration::ZERO, end));
                 }
                 // Without the bad text, the response may be right.

@@ -78,7 +78,7 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
             bill.add(commit.bill);
         }
         let parts = commits.iter().flat_map(|(_, commit)| &commit.parts);
-        // The rows of one part are written while others arrive, so each has a task of its own.
+        // The rows of one part are written while others arrive, so each has a separate task.
         let downloads = parts.clone().enumerate().map(|(number, part)| {
             let (shared, key, file) = (Arc::clone(&shared), part.key.clone(), temporary.path().join(number.to_string()));
             async move { AbortOnDropHandle::new(tokio::spawn(async move { shared.download(&key, &file).await.map(|()| file) })).await }

@@ -53,7 +53,7 @@ struct Look {
     after: Option<String>,
 }
 
-/// The first element with a look of its own, then the elements that are open within it.
+/// The first element with a different look, then the elements that are open within it.
 #[derive(Debug, Default)]
 pub(super) struct Looks(Vec<Look>);
 
@@ -95,7 +95,7 @@ impl Looks {
         }
     }
 
-    /// Closes an element. One without a look of its own may be around all those that have one.
+    /// Closes an element. One without a different look may be around all those that have one.
     pub fn close(&mut self, name: &str, is_block: bool, markdown: &mut Markdown) {
         match self.0.iter().rposition(|look| look.name == name) {
             Some(at) => self.end(at, markdown),

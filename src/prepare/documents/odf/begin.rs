@@ -57,7 +57,7 @@ impl File {
                 (self.title, self.lead) = (false, "");
             }
             "draw:object" => match attribute(tag, "xlink:href") {
-                // Each frame has an object of its own.
+                // Each frame has another object.
                 Some(name) => {
                     let text = self.objects.remove(name.trim_start_matches("./"));
                     self.write_object(&text.unwrap_or_default());

@@ -121,7 +121,7 @@ impl Page {
         let number = self.number.take();
         let beginning = self.lists.begin(number.as_deref());
         match (beginning, self.headings.level.filter(|_| !self.table)) {
-            // A cell inside a cell, or a column, begins no paragraph of its own.
+            // A cell inside a cell, or a column, does not begin a new paragraph.
             (Beginning::Nothing, _) => {
                 if ended {
                     self.markdown.paragraph();

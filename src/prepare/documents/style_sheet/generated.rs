@@ -80,7 +80,7 @@ fn side(selector: &str) -> Option<(&str, Side)> {
     Some((element.strip_suffix(':').unwrap_or(element), side))
 }
 
-/// The text that declarations add, and whether they insist. Texts that are not strings are none.
+/// The text that declarations add, and whether they insist. Values other than strings add none.
 fn content(declarations: &str) -> Option<(Option<String>, bool)> {
     let lower = declarations.to_ascii_lowercase();
     let begins = |at: &usize| lower[..*at].chars().next_back().is_none_or(|before| before == ';' || before.is_whitespace());
