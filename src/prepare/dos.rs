@@ -23,11 +23,20 @@ pub(super) fn decoded(label: &str, bytes: &[u8]) -> Option<String> {
     // The names of IANA: cspc8codepage437, cspc850multilingual.
     let named = label.strip_prefix("cspc").map(|name| name.trim_start_matches("8codepage").trim_end_matches(char::is_alphabetic));
     let short = ["x-cp", "cp", "ibm", "dos"].iter().find_map(|prefix| label.strip_prefix(prefix)).unwrap_or(&label);
-    let number: u16 = named.unwrap_or_else(|| short.trim_start_matches(['-', '_'])).parse().ok()?;
-    let (_, page) = PAGES.iter().find(|(page, _)| *page == number)?;
+    let number = named.unwrap_or_else(|| short.trim_start_matches(['-', '_'])).parse().ok()?;
+    page(number).map(|page| decode(page, bytes))
+}
+
+/// The characters of the bytes 0x80 to 0xFF in a code page.
+pub(super) fn page(number: i32) -> Option<&'static str> {
+    PAGES.iter().find(|(page, _)| i32::from(*page) == number).map(|(_, page)| *page)
+}
+
+/// Decodes a text with the characters of a [`page`].
+pub(super) fn decode(page: &str, bytes: &[u8]) -> String {
     let upper: Vec<char> = page.chars().collect();
     let character = |byte: &u8| byte.checked_sub(0x80).and_then(|at| upper.get(usize::from(at)).copied()).unwrap_or(char::from(*byte));
-    Some(bytes.iter().map(character).collect())
+    bytes.iter().map(character).collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 //!
 //! The text has the same lines in the same order as other mails.
 
-use super::codepage;
+use super::codepage::{self, CodePage};
 use super::compound::{self, Compound};
 use super::mail::Mail;
 use super::{Attachment, Extract, ImageLimits, Page, PrepareSettings, Reader, html, verdict};
 use crate::model::Failure;
-use encoding_rs::{Encoding, UTF_16LE, WINDOWS_1252};
+use encoding_rs::UTF_16LE;
 
 pub(super) const READER: Reader = Reader { format: "msg", name: NAME, recognises, read };
 
@@ -74,18 +74,18 @@ pub(super) fn attachments(bytes: &[u8]) -> Vec<Attachment> {
 struct Message<'a> {
     file: Compound<'a>,
     properties: Vec<u8>,
-    encoding: &'static Encoding,
+    encoding: CodePage,
 }
 
 impl<'a> Message<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self, Failure> {
         let mut file = Compound::open(bytes, NAME)?;
         let properties = file.stream(PROPERTIES).unwrap_or_default();
-        let mut message = Self { file, properties, encoding: WINDOWS_1252 };
+        let mut message = Self { file, properties, encoding: CodePage::default() };
         // The code page of the texts, or that of the writer's program.
         let number = message.fixed(0x3FFD).or_else(|| message.fixed(0x3FDE));
         let number = number.and_then(|value| i32::try_from(value & 0xFFFF_FFFF).ok());
-        message.encoding = number.and_then(codepage::of_number).unwrap_or(WINDOWS_1252);
+        message.encoding = number.and_then(codepage::of_number).unwrap_or_default();
         Ok(message)
     }
 
@@ -110,7 +110,7 @@ impl<'a> Message<'a> {
             Some(bytes) => UTF_16LE.decode_without_bom_handling(&bytes).0.into_owned(),
             None => {
                 let bytes = self.file.stream(&format!("{folder}/__substg1.0_{property:04X}001E"))?;
-                self.encoding.decode_without_bom_handling(&bytes).0.into_owned()
+                self.encoding.decode(&bytes).into_owned()
             }
         };
         Some(text.trim_end_matches('\0').to_owned())

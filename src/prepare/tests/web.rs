@@ -251,10 +251,13 @@ fn books_are_read_chapter_by_chapter() {
 
 #[test]
 fn rtf_is_read_in_every_code_page() {
-    let cases: [(&[u8], &str); 20] = [
+    let cases: [(&[u8], &str); 23] = [
         (br"{\rtf1\ansi Hello {\b bo}ld.\par Next\tab tab\line below}", "Hello bold.\n\nNext tab\nbelow"),
         (br"{\rtf1\ansi\ansicpg1252 Gr\'f6\'dfe \u8364?5 \uc2\u26085xx\uc0\u26412 \{x\}}", "Größe €5 日本{x}"),
         (br"{\rtf1\ansicpg1251 \'cf\'f0\'e8}", "При"),
+        (br"{\rtf1\ansi\ansicpg850 Gr\'94\'e1e \'d5}", "Größe ı"),
+        (br"{\rtf1\pc \'9d\plain \'81 {\fonttbl{\f1\fcharset238 A;}}\f1\'b3}", "¥ü ł"),
+        (br"{\rtf1\pca \'9d}", "Ø"),
         (br"{\rtf1{\fonttbl{\f0 Arial;}{\f1\fcharset128 Gothic;}}\f1 \'93\'fa\'96\'7b\f0 x}", "日本x"),
         (br"{\rtf1 \u-10179?\u-8704? end}", "\u{1F600} end"),
         (br"{\rtf1{\stylesheet no;}{\info{\title no}}{\*\unknown no}{\field{\*\fldinst HYPERLINK no}{\fldrslt link}} text}", "link text"),

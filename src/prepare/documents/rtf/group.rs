@@ -1,7 +1,7 @@
 //! Groups of RTF, and what they mean.
 
+use crate::prepare::documents::codepage::CodePage;
 use crate::prepare::documents::markdown::Script;
-use encoding_rs::{Encoding, WINDOWS_1252};
 
 /// The number of no font, for text in the usual one.
 pub(super) const NO_FONT: i32 = -1;
@@ -42,7 +42,7 @@ pub(super) struct Group {
     pub optional: bool,
     /// Text to write at the end of the group.
     pub ending: &'static str,
-    pub encoding: &'static Encoding,
+    pub encoding: CodePage,
     /// Number of characters after `\u` that old programs show instead.
     pub substitutes: usize,
     pub in_fonts: bool,
@@ -77,7 +77,7 @@ impl Default for Group {
             fresh: false,
             optional: false,
             ending: "",
-            encoding: WINDOWS_1252,
+            encoding: CodePage::default(),
             substitutes: 1,
             in_fonts: false,
             in_styles: false,

@@ -13,12 +13,11 @@ mod lists;
 mod text;
 
 use super::cell_edges::CellEdges;
-use super::codepage::{of_charset, of_number};
+use super::codepage::{CodePage, of_charset, of_number};
 use super::markdown::{Markdown, Script};
 use super::quoted_printable::escaped;
 use super::{Extract, ImageLimits, PrepareSettings, Reader, symbols, verdict};
 use crate::model::Failure;
-use encoding_rs::{Encoding, WINDOWS_1252};
 use forms::Form;
 use group::{Group, KEPT, NO_FONT, SKIPPED};
 use headings::Headings;
@@ -67,8 +66,8 @@ struct Page {
     markdown: Markdown,
     groups: Vec<Group>,
     /// Encoding of the whole file.
-    standard: &'static Encoding,
-    fonts: HashMap<i32, &'static Encoding>,
+    standard: CodePage,
+    fonts: HashMap<i32, CodePage>,
     /// Names of fonts, and the font whose entry in the table is being read.
     font_names: HashMap<i32, String>,
     font: i32,
@@ -106,7 +105,7 @@ impl Page {
         Self {
             markdown: Markdown::new(),
             groups: vec![Group::default()],
-            standard: WINDOWS_1252,
+            standard: CodePage::default(),
             fonts: HashMap::new(),
             font_names: HashMap::new(),
             font: 0,
@@ -298,12 +297,14 @@ impl Page {
             "fonttbl" => self.group().in_fonts = true,
             "stylesheet" => self.group().in_styles = true,
             "upr" => self.group().skipped = true,
-            "ansicpg" => {
-                self.standard = number.and_then(of_number).unwrap_or(WINDOWS_1252);
-                self.group().encoding = self.standard;
-            }
-            "mac" => {
-                self.standard = encoding_rs::MACINTOSH;
+            "ansicpg" | "mac" | "pc" | "pca" => {
+                let page = match word {
+                    "mac" => Some(10000),
+                    "pc" => Some(437),
+                    "pca" => Some(850),
+                    _ => number,
+                };
+                self.standard = page.and_then(of_number).unwrap_or_default();
                 self.group().encoding = self.standard;
             }
             "f" | "deff" => {

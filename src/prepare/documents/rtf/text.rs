@@ -35,7 +35,7 @@ impl Page {
                 let codes = bytes.iter().map(|byte| char::from_u32(SYMBOLS + u32::from(*byte)).unwrap_or(' '));
                 return self.signs(&codes.collect::<String>());
             }
-            self.write(&encoding.decode_without_bom_handling(&bytes).0);
+            self.write(&encoding.decode(&bytes));
         }
     }
 

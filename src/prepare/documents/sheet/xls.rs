@@ -7,12 +7,12 @@ use super::rich::{Look, marked};
 use super::xls_texts::{RichText, font, look, shared};
 use super::{Fill, NAME, Tab, text};
 use crate::model::Failure;
+use crate::prepare::documents::codepage::{self, CodePage};
 use crate::prepare::documents::compound::Compound;
 use crate::prepare::documents::grid::Region;
 use crate::prepare::documents::number_format::{NumberFormat, code};
-use crate::prepare::documents::{codepage, verdict};
+use crate::prepare::documents::verdict;
 use calamine::{Data, Reader as _, SheetVisible, Xls, XlsError};
-use encoding_rs::{Encoding, WINDOWS_1252};
 use std::collections::HashMap;
 use std::io::Cursor;
 
@@ -59,7 +59,7 @@ struct Globals {
     /// Position of each sheet in the stream.
     sheets: Vec<usize>,
     /// Encoding of texts before Excel 97.
-    encoding: &'static Encoding,
+    encoding: CodePage,
     is_old: bool,
     /// The looks of fonts, and the font of each style.
     fonts: Vec<Look>,
@@ -80,7 +80,7 @@ impl Globals {
         let mut main = Self {
             formats: Formats::default(),
             sheets: Vec::new(),
-            encoding: WINDOWS_1252,
+            encoding: CodePage::default(),
             is_old: false,
             fonts: Vec::new(),
             font_of: Vec::new(),
@@ -91,7 +91,7 @@ impl Globals {
         for (kind, body) in records(stream, 0) {
             match kind {
                 0x0809 => main.is_old = short(body, 0) < 0x0600,
-                0x0042 => main.encoding = codepage::of_number(short(body, 0).into()).unwrap_or(WINDOWS_1252),
+                0x0042 => main.encoding = codepage::of_number(short(body, 0).into()).unwrap_or_default(),
                 0x0022 => main.formats.from_1904 = short(body, 0) == 1,
                 0x041E => drop(codes.insert(u32::from(short(body, 0)), main.string(body, 2))),
                 0x0031 => main.fonts.push(look(body)),
@@ -127,7 +127,7 @@ impl Globals {
     }
 
     fn old(&self, bytes: &[u8], length: usize) -> String {
-        self.encoding.decode_without_bom_handling(&bytes[..length.min(bytes.len())]).0.into_owned()
+        self.encoding.decode(&bytes[..length.min(bytes.len())]).into_owned()
     }
 
     /// Writes a text of a cell with marks, if its parts look different.
