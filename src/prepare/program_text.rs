@@ -40,16 +40,17 @@ fn whole_lines(head: &[u8], length: usize) -> impl Iterator<Item = &[u8]> {
     head[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty())
 }
 
-/// Whether this is a PBM, PGM or PPM image: its kind, comments, and numbers.
+/// Whether this is a PBM, PGM or PPM image: its kind, comments, two sizes, and then nothing but numbers,
+/// or bytes that are not text.
 fn is_net_pbm(head: &[u8]) -> bool {
-    let [b'P', b'1'..=b'6', rest @ ..] = head else { return false };
-    let mut lines = rest.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let [b'P', kind @ b'1'..=b'6', rest @ ..] = head else { return false };
     let is_comment = |line: &&[u8]| line.is_empty() || line.starts_with(b"#");
+    let is_numbers = |line: &[u8]| line.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_whitespace());
+    let mut lines = rest.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !is_comment(line));
+    let is_raw = || head.iter().any(|byte| *byte < b'\t') || std::str::from_utf8(head).is_err_and(|error| error.error_len().is_some());
     rest.first().is_some_and(u8::is_ascii_whitespace)
-        && lines.by_ref().find(|line| !is_comment(line)).is_some_and(|line| {
-            let mut numbers = line.split(u8::is_ascii_whitespace).filter(|number| !number.is_empty());
-            numbers.clone().count() >= 2 && numbers.all(|number| number.iter().all(u8::is_ascii_digit))
-        })
+        && lines.next().is_some_and(|size| size.iter().any(u8::is_ascii_whitespace) && is_numbers(size))
+        && if *kind <= b'3' { lines.all(is_numbers) } else { is_raw() }
 }
 
 fn is_hex(digits: &[u8]) -> bool {
@@ -75,7 +76,9 @@ fn is_s_record(line: &[u8]) -> bool {
 /// Whether a file begins with `begin 644 NAME` and lines that are as long as their first sign says.
 fn is_uuencoded(lines: &[&[u8]]) -> bool {
     let Some((first, rest)) = lines.split_first() else { return false };
-    let is_begin = first.strip_prefix(b"begin ").is_some_and(|rest| rest.len() > 4 && rest[..3].iter().all(u8::is_ascii_digit));
+    let is_begin = first
+        .strip_prefix(b"begin ")
+        .is_some_and(|rest| rest.len() > 4 && rest[3] == b' ' && rest[..3].iter().all(|digit| matches!(digit, b'0'..=b'7')));
     let fits = |line: &&[u8]| {
         let bytes = usize::from(line[0].wrapping_sub(b' ') & 63);
         // Spaces at the end of a line may be lost.
@@ -102,6 +105,10 @@ mod tests {
             (b"=ybegin line=128 size=3 name=a\n", Some(ENCODED)),
             (b"P1 is the first priority\n", None),
             (b"P2\nThe second one\n", None),
+            (b"P1 100 200\nP2 150 260\nP3 7 9\n", None),
+            (b"P1 2024 10\nMinutes of the meeting\n", None),
+            (b"P6 12 20\nThe sixth one\n", None),
+            (b"begin 2024 BUDGET\n1 ROOF 300\n", None),
             (b"begin 100 days of work\nwith this\n", None),
             (b":) nice\n:( not nice\n", None),
             (b"%! is no comment", None),
