@@ -115,8 +115,8 @@ fn written(list: &[u8], look: Look, font: &str) -> Vec<u8> {
     parts.extend(look.hidden.then(|| switch(HIDDEN, 1)));
     parts.extend(look.struck.then(|| switch(STRUCK, 1)));
     match script {
-        Script::Raised => parts.push(switch(SCRIPT, 1)),
-        Script::Lowered => parts.push(switch(SCRIPT, 2)),
+        Script::Raised | Script::ShiftedUp => parts.push(switch(SCRIPT, 1)),
+        Script::Lowered | Script::ShiftedDown => parts.push(switch(SCRIPT, 2)),
         Script::Normal => {}
     }
     let marks: &[u16] = match font {

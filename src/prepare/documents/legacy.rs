@@ -246,7 +246,10 @@ impl Text<'_> {
         for run in &paragraph.runs {
             for character in run.text.chars() {
                 self.markdown.script(look.script(at));
-                self.markdown.text(character.encode_utf8(&mut [0; 4]));
+                // Without a named font, codes are those of Symbol.
+                let sign = symbols::typed("", character);
+                self.found.symbols += usize::from(sign.is_none());
+                self.markdown.text(sign.map_or(String::new(), String::from).as_str());
                 at += character.len_utf16();
             }
             if run.line_break {

@@ -106,6 +106,7 @@ impl Markdown {
         if text.is_empty() {
             return;
         }
+        let touches = piece.gap == Gap::None && !piece.text.ends_with(char::is_whitespace) && !piece.text.is_empty();
         let begins_line = piece.text.is_empty() || piece.gap >= Gap::Line;
         if piece.struck && !self.struck || piece.gap >= Gap::Line {
             piece.unstrike();
@@ -126,7 +127,8 @@ impl Markdown {
         }
         // 10⁶ must not become 106, but 1ˢᵗ may become 1st.
         let sign = std::mem::take(&mut self.sign);
-        if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
+        let is_shifted = matches!(self.script, Script::ShiftedUp | Script::ShiftedDown);
+        if (touches || !is_shifted) && text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '\u{2212}')) {
             piece.text.push_str(sign);
         }
         let quoted = (!quote.is_empty()).then(|| text.replace('\n', &format!("\n{quote}")));
@@ -147,8 +149,8 @@ impl Markdown {
         if std::mem::replace(&mut self.script, script) != script {
             self.sign = match script {
                 Script::Normal => "",
-                Script::Raised => "^",
-                Script::Lowered => "_",
+                Script::Raised | Script::ShiftedUp => "^",
+                Script::Lowered | Script::ShiftedDown => "_",
             };
         }
     }

@@ -260,8 +260,8 @@ impl Book {
                 }
                 self.sign = match look.script {
                     Script::Normal => "",
-                    Script::Raised => "^",
-                    Script::Lowered => "_",
+                    Script::Raised | Script::ShiftedUp => "^",
+                    Script::Lowered | Script::ShiftedDown => "_",
                 };
                 self.spans.push(Look { struck: look.struck || outer.struck, ..look });
             }

@@ -28,7 +28,7 @@ pub(super) struct Look {
 impl Look {
     /// The script of the letter at a position.
     pub fn script(&self, at: usize) -> Script {
-        self.scripts.iter().rev().find(|(from, _)| *from <= at).map_or(Script::Normal, |(_, script)| *script)
+        self.scripts[..self.scripts.partition_point(|(from, _)| *from <= at)].last().map_or(Script::Normal, |(_, script)| *script)
     }
 }
 
@@ -109,9 +109,10 @@ fn of_text(text: &[u16], looks: &[u8], is_body: bool) -> Vec<(String, Look)> {
     let mut from = 0;
     for paragraph in text.split(|unit| *unit == u16::from(b'\r')) {
         let end = from + paragraph.len();
-        let bullet = bullets.iter().rev().find(|(at, _)| *at <= from).and_then(|(_, bullet)| *bullet);
-        let before = letters.iter().rev().find(|(at, _)| *at <= from).map(|(_, script)| (0, *script));
-        let inside = letters.iter().filter(|(at, _)| from < *at && *at < end).map(|(at, script)| (at - from, *script));
+        let bullet = bullets[..bullets.partition_point(|(at, _)| *at <= from)].last().and_then(|(_, bullet)| *bullet);
+        let begun = letters.partition_point(|(at, _)| *at <= from);
+        let before = letters[..begun].last().map(|(_, script)| (0, *script));
+        let inside = letters[begun..].iter().take_while(|(at, _)| *at < end).map(|(at, script)| (at - from, *script));
         let look = Look { bullet, scripts: before.into_iter().chain(inside).collect() };
         found.push((key(&String::from_utf16_lossy(paragraph)), look));
         from = end + 1;

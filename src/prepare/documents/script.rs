@@ -7,14 +7,17 @@ pub(super) enum Script {
     Normal,
     Raised,
     Lowered,
+    /// Raised or lowered by a distance, which may only align a whole text.
+    ShiftedUp,
+    ShiftedDown,
 }
 
 impl Script {
     /// The position of text that is shifted up by half points. Small shifts only align letters.
     pub fn shifted(half_points: i32) -> Self {
         match half_points {
-            4.. => Self::Raised,
-            ..=-4 => Self::Lowered,
+            4.. => Self::ShiftedUp,
+            ..=-4 => Self::ShiftedDown,
             _ => Self::Normal,
         }
     }

@@ -107,7 +107,8 @@ impl Looks {
     fn end(&mut self, at: usize, markdown: &mut Markdown) {
         while self.0.len() > at {
             if let Some(after) = self.0.last_mut().and_then(|look| look.after.take()) {
-                markdown.text(&after);
+                let sign = self.font().map(|font| symbols::signs(font, &after).0);
+                markdown.text(sign.as_deref().unwrap_or(&after));
             }
             self.0.pop();
             self.apply(markdown);

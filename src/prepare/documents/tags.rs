@@ -129,10 +129,16 @@ fn is_useful(address: &str) -> bool {
 fn adds(name: &str, text: &str) -> bool {
     match name {
         "q" | "html" | "body" => false,
-        "li" => text.contains(char::is_alphanumeric),
+        "li" => {
+            !["", "•", "·", "◦", "▪", "●", "○", "■", "□", "‣", "»", "›", "→", "*"].contains(&text.trim())
+                && !["- ", "– ", "— "].contains(&text)
+        }
         _ => true,
     }
 }
+
+/// Maximum bytes that style sheets add to a page.
+const MOST_ADDED: usize = 1 << 20;
 
 /// A page that is being read.
 #[derive(Default)]
@@ -147,6 +153,8 @@ pub(super) struct Page {
     /// The hidden element, then the elements that are open within it.
     hiding: Vec<String>,
     looks: Looks,
+    /// Bytes of text that style sheets have added.
+    added: usize,
     /// Number of signs of symbol fonts without a known meaning.
     pub symbols: usize,
     /// Whether a hidden element had text.
@@ -285,11 +293,19 @@ impl Page {
             _ => {}
         }
         if !VOID.contains(&element) && !tag.self_closing {
-            let sheet = Rc::clone(&self.sheet);
-            let generated = |side| sheet.generated(side, element, id.as_deref(), classes.as_deref()).filter(|text| adds(element, text));
-            self.looks.open(element, style, attribute("face").as_deref(), generated(Side::After), &mut self.markdown);
-            self.markdown.text(generated(Side::Before).unwrap_or_default());
+            let [before, after] = self.generated(element, id.as_deref(), classes.as_deref());
+            self.looks.open(element, style, attribute("face").as_deref(), after.as_deref(), &mut self.markdown);
+            self.text(before.as_deref().unwrap_or_default());
         }
+    }
+
+    /// The texts that style sheets add before and after an element.
+    fn generated(&mut self, element: &str, id: Option<&str>, classes: Option<&str>) -> [Option<Rc<str>>; 2] {
+        [Side::Before, Side::After].map(|side| {
+            let text = self.sheet.generated(side, element, id, classes).filter(|text| adds(element, text))?;
+            self.added += text.len();
+            Some(text).filter(|_| self.added <= MOST_ADDED)
+        })
     }
 
     /// Whether a start tag belongs to the field that is being read. Other blocks end the field.

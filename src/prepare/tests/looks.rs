@@ -149,18 +149,23 @@ fn pages_raise_and_lower_text_by_style() {
     let page = "<html><head><style>.sup{vertical-align:super}.low{vertical-align:sub}sup{vertical-align:baseline}td{vertical-align:super}\
                 .old{text-decoration:line-through}</style></head><body><p>10<span class=sup>6</span> H<span class=low>2</span>O \
                 x<span style='vertical-align: super'>2</span><sup>3</sup> y<sup>2</sup></p><table><tr><td class=old>1<td>2<tr><td>3<td>4</table>\
-                <p>5<ins style='vertical-align:4pt'>-6</ins> 7</p></body></html>";
+                <p>5<ins style='vertical-align:4pt'>-6</ins> 7</p>\
+                <table><tr><td>Net<td><i style='vertical-align:-3px'>1,200</i><tr><td>Tax<td>10<i style='vertical-align:3px'>6</i></table></body></html>";
     let text = pages(page.as_bytes());
-    assert_eq!(text, "10^6 H_2O x^2^3 y^2\n\n| ~~1~~ | 2 |\n| --- | --- |\n| 3 | 4 |\n\n5^-6 7");
+    assert_eq!(
+        text,
+        "10^6 H_2O x^2^3 y^2\n\n| ~~1~~ | 2 |\n| --- | --- |\n| 3 | 4 |\n\n5^-6 7\n\n| Net | 1,200 |\n| --- | --- |\n| Tax | 10^6 |"
+    );
 }
 
 #[test]
 fn pages_have_the_text_that_styles_add() {
     let page = "<html><head><style>.neg::before{content:'-'}.par::before{content:'('}.par::after{content:')'}.eur:after{content:' EUR'}\
-                li::before{content:'*'}li::after{content:counter(x)}</style></head><body><p>Loss of <b class='neg eur'>77</b>, \
-                <span class=par>5</span>.</p><table><tr><th>Tax<th class=par>1<tr><td class=neg>60<td class=par>12</table><ul><li>a</ul></body></html>";
+                li::before{content:'*'}li::after{content:counter(x)}\
+                li.minus::before{content:'-'}li.bullet::before{content:'\\2022'}</style></head><body><p>Loss of <b class='neg eur'>77</b>, \
+                <span class=par>5</span>.</p><table><tr><th>Tax<th class=par>1<tr><td class=neg>60<td class=par>12</table><ul><li>a<li class=minus>7<li class=bullet>b</ul></body></html>";
     let text = pages(page.as_bytes());
-    assert_eq!(text, "Loss of -77 EUR, (5).\n\n| Tax | (1) |\n| --- | --- |\n| -60 | (12) |\n\n- a");
+    assert_eq!(text, "Loss of -77 EUR, (5).\n\n| Tax | (1) |\n| --- | --- |\n| -60 | (12) |\n\n- a\n- -7\n- b");
 }
 
 #[test]

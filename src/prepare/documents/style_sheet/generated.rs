@@ -1,10 +1,12 @@
 //! Text that style sheets add before and after elements.
 
-use super::Style;
+use super::MOST_EQUAL;
 use super::selector::Selector;
+use super::style::{Declared, Property, Style, stronger};
 use std::collections::HashMap;
+use std::rc::Rc;
 
-/// Maximum rules that add text, and maximum bytes of such a text.
+/// Maximum rules about text before and after elements, and maximum bytes of such a text.
 const MOST_RULES: usize = 1000;
 const LONGEST: usize = 200;
 
@@ -15,12 +17,12 @@ pub(in crate::prepare::documents) enum Side {
     After,
 }
 
-/// A rule: its position in the style sheets, whether it insists, and its text.
+/// A rule: its position in the style sheets, its text, and what else it says about it.
 #[derive(Debug, Clone)]
 struct Rule {
     order: usize,
-    important: bool,
-    text: Option<String>,
+    content: Property<Option<Rc<str>>>,
+    style: Style,
 }
 
 /// The texts of a style sheet, by side and selector.
@@ -34,10 +36,15 @@ impl Generated {
 
     /// Reads a rule whose selectors end in `::before` or `::after`.
     pub fn learn(&mut self, selectors: &str, declarations: &str) {
-        let selectors = selectors.split(',').filter_map(side);
-        for (selector, side) in selectors {
-            let (Some(selector), Some((text, important))) = (Selector::read(selector), content(declarations)) else { continue };
-            self.add((side, selector.key()), selector, Rule { order: 0, important, text });
+        let sides: Vec<_> = selectors.split(',').filter_map(side).collect();
+        if sides.is_empty() {
+            return;
+        }
+        let rule = Rule { order: 0, content: content(declarations), style: Style::of(declarations) };
+        for (selector, side) in sides {
+            if let Some(selector) = Selector::read(selector) {
+                self.add((side, selector.key()), selector, rule.clone());
+            }
         }
     }
 
@@ -51,20 +58,33 @@ impl Generated {
     }
 
     fn add(&mut self, key: (Side, String), selector: Selector, rule: Rule) {
-        if self.1 == MOST_RULES {
+        if self.1 == MOST_RULES || (rule.content.is_none() && rule.style == Style::default()) {
             return;
         }
         self.1 += 1;
-        let rules = self.0.entry(key).or_default();
-        if rule.important || rules.get(&selector).is_none_or(|known| !known.important) {
-            rules.insert(selector, Rule { order: self.1, ..rule });
+        let (order, rules) = (self.1, self.0.entry(key).or_default());
+        let is_full = rules.len() == MOST_EQUAL;
+        match rules.get_mut(&selector) {
+            Some(known) => {
+                let content = stronger(rule.content, known.content.take());
+                *known = Rule { order, content, style: rule.style.over(known.style) };
+            }
+            None if is_full => {}
+            None => drop(rules.insert(selector, Rule { order, ..rule })),
         }
     }
 
     /// The text on a side of an element. `keys` are its name, its id and its classes as selectors.
-    pub fn text(&self, side: Side, keys: impl Iterator<Item = String>, matches: impl Fn(&Selector) -> bool) -> Option<&str> {
-        let rules = keys.filter_map(|key| self.0.get(&(side, key))).flatten().filter(|(selector, _)| matches(selector));
-        rules.max_by_key(|(selector, rule)| (rule.important, selector.weight(), rule.order))?.1.text.as_deref()
+    pub fn text(&self, side: Side, keys: impl Iterator<Item = String>, matches: impl Fn(&Selector) -> bool) -> Option<Rc<str>> {
+        let rules = keys.filter_map(|key| self.0.get(&(side, key))).flatten();
+        let mut rules: Vec<_> = rules.filter(|(selector, _)| matches(selector)).collect();
+        rules.sort_by_key(|(selector, rule)| (selector.weight(), rule.order));
+        let (content, style) = rules.into_iter().fold((None, Style::default()), |(content, style), (_, rule)| {
+            (stronger(rule.content.clone(), content), rule.style.over(style))
+        });
+        // Signs of symbol fonts only decorate.
+        let is_seen = !style.hides(true) && style.font().is_none_or(str::is_empty);
+        content?.value.filter(|_| is_seen)
     }
 }
 
@@ -80,22 +100,23 @@ fn side(selector: &str) -> Option<(&str, Side)> {
     Some((element.strip_suffix(':').unwrap_or(element), side))
 }
 
-/// The text that declarations add, and whether they insist. Values other than strings add none.
-fn content(declarations: &str) -> Option<(Option<String>, bool)> {
+/// The text that declarations add. Values other than strings add none.
+fn content(declarations: &str) -> Property<Option<Rc<str>>> {
     let lower = declarations.to_ascii_lowercase();
     let begins = |at: &usize| lower[..*at].chars().next_back().is_none_or(|before| before == ';' || before.is_whitespace());
     let at = lower.rmatch_indices("content:").map(|(at, _)| at).find(begins)?;
     let value = declarations[at + "content:".len()..].trim_start();
     let (text, rest) = strings(value);
     let important = rest.trim_start().to_ascii_lowercase().starts_with("!important");
-    // Such a block only ends a line of floating elements.
-    let is_seen = !Style::of(declarations).hides(true);
-    Some((text.filter(|text| is_seen && !text.is_empty() && text.len() <= LONGEST && !text.contains(is_icon)), important))
+    // Fonts of icons draw words and characters for private use as pictures.
+    let has_icons = lower.contains("font") && (lower.contains("icon") || lower.contains("awesome"));
+    let text = text.filter(|text| !has_icons && !text.is_empty() && text.len() <= LONGEST && !text.contains(is_icon));
+    Some(Declared { value: text.map(Rc::from), important })
 }
 
 /// Whether a character is a picture of an icon font.
 fn is_icon(character: char) -> bool {
-    ('\u{E000}'..='\u{F8FF}').contains(&character)
+    matches!(character, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..)
 }
 
 /// The strings at the beginning of a value, if nothing else follows them, and the rest.
@@ -137,7 +158,10 @@ mod tests {
              .e::before{content:\"\\2212 \\\"\"} .n::before{content:counter(i) '. '} .i::before{content:'\\f101'}\
              td.w::before{content:'w'} .w::before{content:'x'} .off::before{content:'y'} .off::before{content:none}\
              .clear::after{content:'.';visibility:hidden} .a:hover::after{content:'h'} .s .t::before{content:'t'}\
-             @media print{.p::after{content:'p'}} .l::before{content:'l' / 'ear'} .q::before{content:'a;b'}",
+             @media print{.p::after{content:'p'}} .l::before{content:'l' / 'ear'} .q::before{content:'a;b'}\
+             td.name::before{content:'Name'} @media (min-width:48rem){td.name::before{display:none}} .tip::before,.tip::after{opacity:0}\
+             .tip::after{content:'Copied!'} .tick::before{font-family:Wingdings;content:'J'} .mdi::before{content:'\\F0156'}\
+             .more::after{font-family:'Material Icons';content:'expand_more'}",
         );
         for (classes, before, after) in [
             ("neg", Some("-"), None),
@@ -147,9 +171,10 @@ mod tests {
             ("l", Some("l"), None),
             ("q", Some("a;b"), None),
             ("n i off clear a t p x", None, None),
+            ("name tip tick mdi more", None, None),
         ] {
             let text = |side| sheet.generated(side, "td", None, Some(classes));
-            assert_eq!((text(Side::Before), text(Side::After)), (before, after), "{classes}");
+            assert_eq!((text(Side::Before).as_deref(), text(Side::After).as_deref()), (before, after), "{classes}");
         }
     }
 }

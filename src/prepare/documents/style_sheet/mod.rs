@@ -16,6 +16,7 @@ use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult};
 use selector::Selector;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 pub(super) use style::Style;
 
 /// Maximum bytes of the style sheets of a page. Further ones are ignored.
@@ -65,7 +66,7 @@ impl Sheet {
     }
 
     /// The text that rules add on a side of an element.
-    pub fn generated(&self, side: Side, name: &str, id: Option<&str>, classes: Option<&str>) -> Option<&str> {
+    pub fn generated(&self, side: Side, name: &str, id: Option<&str>, classes: Option<&str>) -> Option<Rc<str>> {
         if self.generated.is_empty() {
             return None;
         }
@@ -297,11 +298,11 @@ mod tests {
 
     #[test]
     fn styles_raise_and_lower_text() {
-        use super::super::markdown::Script::{Lowered, Raised};
+        use super::super::markdown::Script::{Lowered, Raised, ShiftedDown, ShiftedUp};
         let sheet = learned(".sup{vertical-align:super} .low{vertical-align:-30%} .n{vertical-align:baseline} .x .sup{vertical-align:top}");
         let script = |classes: &str| sheet.style("span", None, Some(classes)).script();
-        assert_eq!([script("sup"), script("low"), script("n")], [Some(Raised), Some(Lowered), None]);
-        for (value, found) in [("0.4em", Some(Raised)), ("-.125em", None), ("4pt !important", Some(Raised)), ("sub", Some(Lowered))] {
+        assert_eq!([script("sup"), script("low"), script("n")], [Some(Raised), Some(ShiftedDown), None]);
+        for (value, found) in [("0.4em", Some(ShiftedUp)), ("-.125em", None), ("4pt !important", Some(ShiftedUp)), ("sub", Some(Lowered))] {
             assert_eq!(Style::of(&format!("vertical-align: {value}")).script(), found, "{value}");
         }
     }

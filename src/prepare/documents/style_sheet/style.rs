@@ -5,12 +5,12 @@ use crate::prepare::documents::symbols;
 
 /// A property that a style sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Declared<T> {
-    value: T,
-    important: bool,
+pub(super) struct Declared<T> {
+    pub value: T,
+    pub important: bool,
 }
 
-type Property<T> = Option<Declared<T>>;
+pub(super) type Property<T> = Option<Declared<T>>;
 
 /// What a style says about hidden, struck and raised text, and about symbol fonts.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,8 @@ impl Style {
     }
 }
 
-fn stronger<T>(own: Property<T>, other: Property<T>) -> Property<T> {
+/// The declaration that holds. `own` is the later one, or that of a stronger rule.
+pub(super) fn stronger<T>(own: Property<T>, other: Property<T>) -> Property<T> {
     match (own, other) {
         (Some(own), Some(other)) if other.important && !own.important => Some(other),
         (own, other) => own.or(other),
@@ -117,8 +118,8 @@ fn script(value: &str) -> Script {
         _ => return Script::Normal,
     };
     match value[..unit].parse::<f64>() {
-        Ok(shift) if shift >= least => Script::Raised,
-        Ok(shift) if shift <= -least => Script::Lowered,
+        Ok(shift) if shift >= least => Script::ShiftedUp,
+        Ok(shift) if shift <= -least => Script::ShiftedDown,
         _ => Script::Normal,
     }
 }
