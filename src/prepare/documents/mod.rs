@@ -59,6 +59,7 @@ mod styles;
 mod subtitles;
 mod symbols;
 mod table;
+mod tag_added;
 mod tag_looks;
 mod tags;
 mod tokens;

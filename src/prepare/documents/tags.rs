@@ -3,8 +3,9 @@
 use super::markdown::{Markdown, Numbers};
 use super::math::MathMl;
 use super::numbering::{lengths, list_kind};
-use super::style_sheet::{Sheet, Side, Style};
+use super::style_sheet::{Sheet, Style};
 use super::symbols;
+use super::tag_added::AddedText;
 use super::tag_looks::{Looks, is_hidden, role};
 use super::tokens::{raw, tokenized};
 use super::web_form::{self, Select};
@@ -125,21 +126,6 @@ fn is_useful(address: &str) -> bool {
     address.len() <= LONGEST_ADDRESS && (address.starts_with("http") || address.starts_with("mailto:"))
 }
 
-/// Whether text that a style adds to an element is more than the bullet or the mark it has anyway.
-fn adds(name: &str, text: &str) -> bool {
-    match name {
-        "q" | "html" | "body" => false,
-        "li" => {
-            !["", "•", "·", "◦", "▪", "●", "○", "■", "□", "‣", "»", "›", "→", "*"].contains(&text.trim())
-                && !["- ", "– ", "— "].contains(&text)
-        }
-        _ => true,
-    }
-}
-
-/// Maximum bytes that style sheets add to a page.
-const MOST_ADDED: usize = 1 << 20;
-
 /// A page that is being read.
 #[derive(Default)]
 pub(super) struct Page {
@@ -153,8 +139,7 @@ pub(super) struct Page {
     /// The hidden element, then the elements that are open within it.
     hiding: Vec<String>,
     looks: Looks,
-    /// Bytes of text that style sheets have added.
-    added: usize,
+    added: AddedText,
     /// Number of signs of symbol fonts without a known meaning.
     pub symbols: usize,
     /// Whether a hidden element had text.
@@ -293,19 +278,10 @@ impl Page {
             _ => {}
         }
         if !VOID.contains(&element) && !tag.self_closing {
-            let [before, after] = self.generated(element, id.as_deref(), classes.as_deref());
+            let [before, after] = self.added.around(&self.sheet, element, id.as_deref(), classes.as_deref());
             self.looks.open(element, style, attribute("face").as_deref(), after.as_deref(), &mut self.markdown);
             self.text(before.as_deref().unwrap_or_default());
         }
-    }
-
-    /// The texts that style sheets add before and after an element.
-    fn generated(&mut self, element: &str, id: Option<&str>, classes: Option<&str>) -> [Option<Rc<str>>; 2] {
-        [Side::Before, Side::After].map(|side| {
-            let text = self.sheet.generated(side, element, id, classes).filter(|text| adds(element, text))?;
-            self.added += text.len();
-            Some(text).filter(|_| self.added <= MOST_ADDED)
-        })
     }
 
     /// Whether a start tag belongs to the field that is being read. Other blocks end the field.
