@@ -276,6 +276,15 @@ fn servers_that_deviate_give_right_vectors_or_coded_failures() {
     let run = embed(&workspace).exits(3);
     let failed: Vec<String> = run.csv("embed").rows.iter().filter(|row| row["status"] != "ok").map(|row| row["document"].clone()).collect();
     assert_eq!((failed.join(" "), vectors(&workspace).len()), ("01.txt 05.txt 09.txt 13.txt 17.txt".to_owned(), 15));
+    // A server that refuses a longer text does not cut it. One refusal shows that.
+    let server = Server::start("[embeddings]\nmax_input_tokens = 120\nwording = 'llama_server'");
+    let workspace = server.workspace().set("llm.pack.max_items", 20);
+    for n in 0..100 {
+        workspace.doc(format!("{n:03}.txt"), text(n) + &"and some more words of it ".repeat(12));
+    }
+    embed(&workspace).exits(0);
+    let ledger = server.ledger();
+    assert!(vectors(&workspace).len() == 100 && ledger.requests <= 5 + 3, "{ledger:?}");
     // The vector in the middle of each response is wrong, so the first ones are too.
     let server = Server::start("[embeddings]\nquirks = ['null']");
     let workspace = server.workspace();

@@ -9,7 +9,7 @@
 mod exchange;
 mod send;
 
-pub(super) use send::{Response, Sum, is_broken};
+pub(super) use send::{Response, Sum, is_about_items, is_broken};
 
 use super::account::Account;
 use super::billing::{Billing, Bound};

@@ -248,7 +248,7 @@ pub(in crate::ask) struct Response {
 }
 
 /// Whether a refusal is about the items of a pack. Smaller packs help then, and repetitions do not.
-fn is_about_items(endpoint: RelayEndpoint, status: Option<u16>, body: &[u8]) -> bool {
+pub(in crate::ask) fn is_about_items(endpoint: RelayEndpoint, status: Option<u16>, body: &[u8]) -> bool {
     let is_about = |status| pack_refusal(status, body).is_some() || may_blame_one_item(status, body);
     endpoint == RelayEndpoint::Embeddings && status.is_some_and(is_about)
 }

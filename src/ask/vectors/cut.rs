@@ -10,7 +10,8 @@ use super::request::request;
 use super::shared::Shared;
 use super::{Payload, VectorLedger, limits};
 use crate::ask::packing::Encoding;
-use crate::ask::relay::{Sum, Unanswered};
+use crate::ask::relay::{RelayRequest, Sum, Unanswered, is_about_items};
+use crate::ask::relay_endpoint::RelayEndpoint;
 use std::sync::Arc;
 
 /// Limits at which servers cut texts, and how many tokens of their own they may leave out of a count.
@@ -55,8 +56,11 @@ pub(super) async fn cut<L: VectorLedger>(
             let more = count(shared, group, longest, &MORE.repeat(TIMES)).await;
             match (alone, more) {
                 (Ok(alone), Ok(more)) if more < alone + MORE_TOKENS => state.cuts_at(more),
+                (Ok(_), Ok(_)) => *whole = longest.tokens,
                 // A server that refuses a longer text does not cut it.
-                (Ok(_), Ok(_) | Err(Unanswered::Failed { status: Some(400 | 413 | 422), .. })) => *whole = longest.tokens,
+                (Ok(_), Err(Unanswered::Failed { status, body, .. })) if is_about_items(RelayEndpoint::Embeddings, status, &body) => {
+                    *whole = longest.tokens;
+                }
                 // Without an answer the doubt remains, for the next texts.
                 _ => {}
             }
@@ -83,7 +87,9 @@ async fn count<L: VectorLedger>(shared: &Shared<L>, group: &Group, item: &Arc<Pa
     let record = Record { shared, items: &items };
     let answered = std::mem::take(&mut item.progress.lock().last);
     let input = format!("{}{more}\"", item.input.strip_suffix('"').unwrap_or(&item.input));
-    let mut request = request(group, Encoding::Float, &items, std::iter::once(input.as_str()));
+    let request = request(group, Encoding::Float, &items, std::iter::once(input.as_str()));
+    // Repeated attempts would hold up all packs.
+    let mut request = RelayRequest { is_trial: true, ..request };
     request.tokens.input += more.len() as u64 / 4;
     request.tokens.most_input += more.len() as u64;
     let counted = shared.relay.request(&request, &record, &mut Sum::default(), |relayed, _| Ok(relayed.usage.input())).await;
