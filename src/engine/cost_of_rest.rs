@@ -8,7 +8,8 @@ use crate::insight::Interval;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 /// Maximum number of pending documents to prepare for the forecast. A run should end soon.
 const PREPARED: u64 = 300;
@@ -21,16 +22,19 @@ pub(super) async fn cost_of_rest(plan: &Arc<Plan>, context: &Context) -> Option<
     if plan.roots.lines().is_some() {
         return None;
     }
-    let plan = Arc::clone(plan);
+    let (plan, stop) = (Arc::clone(plan), CancellationToken::new());
+    let _stops = stop.clone().drop_guard();
     // A survey stays on one thread.
     let predicting = tokio::task::spawn_blocking(move || {
         let history = History::of(&plan)?;
-        let surveyed = Handle::current().block_on(timeout(PATIENCE, survey_some(&plan, &history, PREPARED)));
-        let Ok(survey) = surveyed else { return Ok(None) };
+        let surveying = stop.run_until_cancelled(survey_some(&plan, &history, PREPARED, &stop));
+        let Some(survey) = Handle::current().block_on(surveying) else { return Ok(None) };
         Ok::<_, RunError>(Predictor::new(&plan, &survey?, &history).cost())
     });
     tokio::select! {
         predicted = predicting => predicted.ok()?.ok()?,
+        // Listing a large input takes longer, and does not wait for anything.
+        () = sleep(PATIENCE) => None,
         () = context.abandon.cancelled() => None,
     }
 }

@@ -10,6 +10,7 @@ use super::position_set::Positions;
 use crate::model::{Digest, Place};
 use crate::read::Roots;
 use crate::store::AnsweredContents;
+use tokio_util::sync::CancellationToken;
 
 /// The known contents of documents with their positions.
 #[derive(Debug, Default)]
@@ -43,8 +44,8 @@ impl Contents {
     }
 
     /// The first document of each content without answers. Blocks. Reads files if `reads`; otherwise a
-    /// file of unknown content counts as unique.
-    pub fn first(mut self, answered: &AnsweredContents, roots: &Roots, reads: bool) -> Positions {
+    /// file of unknown content counts as unique. Ends early if `stop` is cancelled.
+    pub fn first(mut self, answered: &AnsweredContents, roots: &Roots, reads: bool, stop: &CancellationToken) -> Positions {
         let mut first = Vec::new();
         self.unread.sort_unstable();
         let mut to_read = Vec::new();
@@ -58,7 +59,7 @@ impl Contents {
         }
         to_read.sort_unstable();
         let mut wanted = to_read.iter().peekable();
-        let mut walk = roots.walk();
+        let mut walk = roots.walk().take_while(|_| !stop.is_cancelled());
         while let (Some(_), Some((document, _))) = (wanted.peek(), walk.next()) {
             if wanted.next_if(|place| **place == document.index).is_some() {
                 match content_of(&document.place, roots) {

@@ -103,12 +103,12 @@ pub struct Changed {
 
 /// Surveys the documents of a plan and predicts their calls.
 pub async fn survey(plan: &Arc<Plan>, history: &History) -> Result<Survey, RunError> {
-    survey_some(plan, history, PREPARED).await
+    survey_some(plan, history, PREPARED, &CancellationToken::new()).await
 }
 
-/// The same, but prepares at most `most` pending documents.
-pub(super) async fn survey_some(plan: &Arc<Plan>, history: &History, most: u64) -> Result<Survey, RunError> {
-    let total = plan.roots.unsorted().count() as u64;
+/// The same, but prepares at most `most` pending documents. A survey that is stopped is incomplete.
+pub(super) async fn survey_some(plan: &Arc<Plan>, history: &History, most: u64, stop: &CancellationToken) -> Result<Survey, RunError> {
+    let total = plan.roots.unsorted().take_while(|()| !stop.is_cancelled()).count() as u64;
     if total == 0 {
         return Err(RunError::NoDocuments(nothing_found(plan)));
     }
@@ -116,7 +116,7 @@ pub(super) async fn survey_some(plan: &Arc<Plan>, history: &History, most: u64) 
     let archive = Archive::open(&plan.output.dir).map_err(RunError::Unusable)?;
     let catalog = |recipe| archive.as_ref().map(|archive| archive.catalog(recipe)).transpose().map_err(RunError::Unusable);
     let known = [catalog(Some(plan.recipe))?, catalog(Some(plan.recipe))?];
-    let Compared { pending, contents, kept, findings } = compare(plan, known, places.clone()).await?;
+    let Compared { pending, contents, kept, findings } = compare(plan, known, places.clone(), stop).await?;
     let changed = archive.as_ref().map(|archive| changed(archive, plan.recipe)).transpose()?.flatten();
     let before = changed.as_ref().map(|changed| catalog(Some(changed.before.recipe))).transpose()?.flatten();
     let looked_at = places.as_ref().map_or(total, |places| places.len() as u64);
@@ -138,7 +138,8 @@ pub(super) async fn survey_some(plan: &Arc<Plan>, history: &History, most: u64) 
     if is_large || !shares {
         let answered = archive.as_ref().map(|archive| archive.answered_contents(plan.recipe)).transpose()?.unwrap_or_default();
         let roots = plan.roots.clone();
-        let first = tokio::task::spawn_blocking(move || contents.first(&answered, &roots, shares || !is_large)).await;
+        let (reads, stop) = (shares || !is_large, stop.clone());
+        let first = tokio::task::spawn_blocking(move || contents.first(&answered, &roots, reads, &stop)).await;
         let first = first.map_err(|e| RunError::Internal(format!("counting the contents ended unexpectedly: {e}")))?;
         let others = survey.pending - first.len();
         if shares {
@@ -149,7 +150,7 @@ pub(super) async fn survey_some(plan: &Arc<Plan>, history: &History, most: u64) 
     }
     let (chosen, compared) = (asked.some(most), up_to_date.some(COMPARED.min(most)));
     survey.times = if chosen.is_empty() { 1.0 } else { asked.len() as f64 / chosen.len() as f64 };
-    prepare_some(plan, (archive.as_ref(), before, history), (&chosen, &compared), &mut survey).await?;
+    prepare_some(plan, (archive.as_ref(), before, history), (&chosen, &compared), &mut survey, stop).await?;
     Ok(survey)
 }
 
@@ -179,10 +180,10 @@ struct Begun {
 }
 
 /// Starts walking the inputs and comparing them with the store.
-fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>) -> Begun {
+fn begin(plan: &Arc<Plan>, catalog: Option<Catalog>, places: Option<Vec<u64>>, stop: &CancellationToken) -> Begun {
     let meters = Arc::new(Meters::new(plan));
     let watcher = Arc::new(mpsc::channel(1).0);
-    let context = Context { watcher, meters, stop: CancellationToken::new(), abandon: CancellationToken::new() };
+    let context = Context { watcher, meters, stop: stop.clone(), abandon: CancellationToken::new() };
     let findings = Arc::new(Mutex::new(Findings::default()));
     let (walked_in, walked_out) = mpsc::channel(WALKED);
     let (found_in, found) = mpsc::channel(plan.read.queue);
@@ -220,8 +221,13 @@ struct Compared {
 }
 
 /// Finds the documents with work to do, and their contents.
-async fn compare(plan: &Arc<Plan>, [catalog, known]: [Option<Catalog>; 2], places: Option<Vec<u64>>) -> Result<Compared, RunError> {
-    let Begun { stages, mut found, findings, store, context } = begin(plan, catalog, places);
+async fn compare(
+    plan: &Arc<Plan>,
+    [catalog, known]: [Option<Catalog>; 2],
+    places: Option<Vec<u64>>,
+    stop: &CancellationToken,
+) -> Result<Compared, RunError> {
+    let Begun { stages, mut found, findings, store, context } = begin(plan, catalog, places, stop);
     let register = register(plan, known);
     let sort = move || {
         let (mut pending, mut contents, mut kept) = (Positions::default(), Contents::default(), BTreeMap::new());
@@ -257,6 +263,7 @@ async fn prepare_some(
     (archive, before, history): (Option<&Archive>, Option<Catalog>, &History),
     (chosen, compared): (&[u64], &[u64]),
     survey: &mut Survey,
+    stop: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut places = [chosen, compared].concat();
     places.sort_unstable();
@@ -264,7 +271,7 @@ async fn prepare_some(
     let reader = archive.map(Archive::answers).transpose().map_err(RunError::Unusable)?;
     let current = catalog(Some(plan.recipe))?;
     let started = Instant::now();
-    let Begun { mut stages, found, store, context, .. } = begin(plan, catalog(None)?, Some(places));
+    let Begun { mut stages, found, store, context, .. } = begin(plan, catalog(None)?, Some(places), stop);
     let (read_in, read_out) = mpsc::channel(plan.read.queue);
     let (ready_in, ready_out) = mpsc::channel(plan.prepare.queue);
     let register = Arc::new(register(plan, catalog(None)?));
