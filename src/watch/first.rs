@@ -20,6 +20,10 @@ pub(super) struct First {
     until: Option<Instant>,
     /// Whether the files of a document were not ready in the last scan.
     is_waiting: bool,
+    /// Whether the last scan found more files that were not ready than can be pending.
+    is_cut: bool,
+    /// Documents that changed in their turn and that a later scan must find.
+    missed: HashSet<String>,
     has_row: bool,
     /// Whether the run has left a document without a row.
     is_left: bool,
@@ -29,7 +33,7 @@ pub(super) struct First {
 impl First {
     /// A scan begins.
     pub fn scan(&mut self) {
-        self.is_waiting = false;
+        (self.is_waiting, self.is_cut) = (false, false);
     }
 
     /// Notes whether the files of a document are not ready. A later scan finds it again then.
@@ -37,10 +41,22 @@ impl First {
         self.is_waiting |= is_waiting;
     }
 
+    /// A file that is not ready has no room among the pending ones.
+    pub fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
+    /// A document has changed in its turn, and only a scan finds it again.
+    pub fn missed(&mut self, name: String) {
+        if !self.has_passed {
+            self.missed.insert(name);
+        }
+    }
+
     /// A scan has ended. Files that keep changing count for `patience`.
     pub fn scanned(&mut self, in_flight: &InFlight, pending: &Pending, patience: Duration) {
         let until = *self.until.get_or_insert_with(|| Instant::now() + patience);
-        if self.open.is_some() || (self.is_waiting && Instant::now() < until) {
+        if self.open.is_some() || self.is_cut || (self.is_waiting && Instant::now() < until) {
             return;
         }
         let paths = in_flight.values().flatten().map(|(path, _)| path.clone()).chain(pending.paths());
@@ -52,12 +68,13 @@ impl First {
         match fate {
             Fate::Done { .. } => {
                 self.has_row = true;
+                self.missed.remove(name);
                 if let Some((names, paths)) = &mut self.open {
                     names.remove(name);
                     path.map(|path| paths.remove(path));
                 }
             }
-            // Without a row, the file is pending or gone.
+            // The file is pending or gone, or its document is missed.
             Fate::Changed => {}
             Fate::Pending => self.is_left = true,
         }
@@ -69,7 +86,8 @@ impl First {
             let is_late = self.until.is_some_and(|until| Instant::now() >= until);
             let is_in_flight = |path: &PathBuf| in_flight.values().flatten().any(|(one, _)| one == path);
             let is_over = |path: &PathBuf| !is_in_flight(path) && (is_late || !pending.holds(path));
-            self.has_passed = !names.iter().any(|name| in_flight.contains_key(name)) && paths.iter().all(is_over);
+            self.has_passed =
+                (is_late || self.missed.is_empty()) && !names.iter().any(|name| in_flight.contains_key(name)) && paths.iter().all(is_over);
         }
         self.has_passed
     }
@@ -102,6 +120,24 @@ mod tests {
         assert!(first.has_passed(&in_flight, &pending), "later ones do not count");
         first.ended("later", None, &Fate::Pending);
         assert!(first.has_passed(&in_flight, &pending), "it stays true");
+    }
+
+    #[test]
+    fn documents_without_room_or_with_changes_have_not_passed() {
+        let (in_flight, pending, patience) = (InFlight::default(), Pending::default(), Duration::from_hours(1));
+        let mut first = First::default();
+        first.ended("a", None, &done());
+        first.cut();
+        first.scanned(&in_flight, &pending, patience);
+        first.until = Some(Instant::now());
+        assert!(!first.has_passed(&in_flight, &pending), "the scan has not seen all, however long it takes");
+        first.until = None;
+        first.scan();
+        first.scanned(&in_flight, &pending, patience);
+        first.missed("group".to_owned());
+        assert!(!first.has_passed(&in_flight, &pending), "a scan must find it again");
+        first.ended("group", None, &done());
+        assert!(first.has_passed(&in_flight, &pending));
     }
 
     #[test]

@@ -8,12 +8,13 @@ use super::events::{Events, Signal};
 use super::mounts::is_network;
 use super::moved::Moved;
 use super::pending::{Stillness, is_old, is_temporary};
+use super::scanner::Scanner;
 use super::settings::WatchSettings;
 use super::shared::{Finished, SOON, Shared, hash_of};
 use super::writers::Writers;
 use crate::engine::{Arrival, Arrivals, Ended, Fate};
 use crate::model::{Place, Stamp, counted};
-use crate::read::{Roots, Walk};
+use crate::read::Roots;
 use crate::store::ResultOrder;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -38,26 +39,6 @@ pub struct Inbox {
     shared: Arc<Shared>,
     scanner: Mutex<Scanner>,
     _events: Option<Events>,
-}
-
-/// The scan in progress, and what the last ones found.
-#[derive(Default)]
-struct Scanner {
-    walk: Option<Walk>,
-    begun: Option<Instant>,
-    took: Duration,
-    /// A sum over the names of this scan, and of the last one.
-    names: u64,
-    last_names: Option<u64>,
-    /// Hashes of the names of remote documents in this scan.
-    found: Vec<u64>,
-    writers: Writers,
-}
-
-impl std::fmt::Debug for Scanner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scanner").field("begun", &self.begun).finish_non_exhaustive()
-    }
 }
 
 impl Inbox {
@@ -210,9 +191,10 @@ impl Inbox {
         }
         if is_ready {
             state.in_flight.insert(name.to_owned(), Some((path.to_owned(), stamp)));
-        } else {
-            // Without room, a later scan finds the file again.
-            let _has_room = state.pending.changed(path, Duration::ZERO);
+        } else if !state.pending.changed(path, Duration::ZERO) {
+            // A later scan finds the file again.
+            state.scan_soon = true;
+            state.first.cut();
         }
         is_ready
     }
@@ -332,13 +314,16 @@ impl Arrivals for Inbox {
         let file = state.in_flight.remove(&ended.name).flatten();
         state.first.ended(&ended.name, file.as_ref().map(|(path, _)| path.as_path()), &ended.fate);
         match (file, ended.fate) {
-            (Some((path, _)), Fate::Changed) => {
-                state.scan_soon |= !state.pending.holds(&path) && !state.pending.changed(&path, self.stillness.settle.min(SOON));
+            (file, Fate::Changed) => {
+                let wait = self.stillness.settle.min(SOON);
+                if !file.is_some_and(|(path, _)| state.pending.holds(&path) || state.pending.changed(&path, wait)) {
+                    state.scan_soon = true;
+                    state.first.missed(ended.name);
+                }
             }
             (Some((path, stamp)), Fate::Done { status: Some((status, _)), .. }) if self.moved.is_on() => {
                 state.finished.push(Finished { path, stamp, name: ended.name, status });
             }
-            (None, Fate::Changed) => state.scan_soon = true,
             _ => {}
         }
         drop(state);

@@ -23,6 +23,7 @@ mod mounts;
 mod moved;
 mod on_result;
 mod pending;
+mod scanner;
 mod settings;
 mod shared;
 mod stdin;
