@@ -189,7 +189,11 @@ impl Server {
             estimates: Semaphore::new(ESTIMATES),
             thumbnails: ThumbnailMaker::default(),
         };
-        Ok(Self { app: Arc::new(app), listener, tls, _lock: lock })
+        let app = Arc::new(app);
+        // Caps need the money that was spent before the server was killed.
+        let ended = runner::end_interrupted(&app).await;
+        ended.map_err(|problem| format!("runs at work when the server ended: {}", problem.detail))?;
+        Ok(Self { app, listener, tls, _lock: lock })
     }
 
     /// The address on which the server listens.
@@ -215,8 +219,6 @@ impl Server {
     /// Serves requests and works on the queue until the server is stopped.
     pub async fn run(self) {
         let Self { app, listener, tls, _lock } = self;
-        // Caps need the money that was spent before the server was killed, so nothing comes earlier.
-        runner::end_interrupted(&app).await;
         let router = http::router(&app);
         let over = CancellationToken::new();
         let mut beside = JoinSet::new();

@@ -30,13 +30,16 @@ pub async fn keep_within_limits(app: Arc<App>) {
                 crate::progress::complain(&format!("retention: {}", error.message));
             }
         }
+        let looked = Instant::now();
         let pause = remove_excess(&app).await.unwrap_or_else(|problem| {
             crate::progress::complain(&format!("retention: {}", problem.detail));
             PAUSE
         });
+        // A look asks for the size of each file.
+        let soon = SOON.max(looked.elapsed() * 10);
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = app.ended.notified() => tokio::time::sleep(SOON).await,
+            () = tokio::time::sleep(pause.max(soon)) => {}
+            () = app.ended.notified() => tokio::time::sleep(soon).await,
         }
     }
 }

@@ -275,22 +275,20 @@ pub async fn check(app: &Arc<App>, run: &QueuedRun, submission: &Submission, inp
 }
 
 /// Ends the work on runs that were at work when the server was killed, with the totals of their stores.
-pub async fn end_interrupted(app: &Arc<App>) {
+pub async fn end_interrupted(app: &Arc<App>) -> Result<(), Problem> {
     for id in app.queue.interrupted() {
-        let read = id.clone();
+        let id = id.clone();
         let ended = app.blocking(move |app| {
-            let Some(run) = app.queue.get(&read)? else { return Ok(()) };
-            let totals = totals(&app.directories.run(&read), run.totals).unwrap_or_else(|problem| {
-                crate::progress::complain(&format!("run {read}: {}", problem.detail));
+            let Some(run) = app.queue.get(&id)? else { return Ok(()) };
+            let totals = totals(&app.directories.run(&id), run.totals).unwrap_or_else(|problem| {
+                crate::progress::complain(&format!("run {id}: {}", problem.detail));
                 run.totals
             });
-            app.queue.end(&read, State::Queued, "", &totals)
+            app.queue.end(&id, State::Queued, "", &totals)
         });
-        match ended.await {
-            Ok(()) => app.tell_change(id),
-            Err(problem) => crate::progress::complain(&format!("run {id}: {}", problem.detail)),
-        }
+        ended.await?;
     }
+    Ok(())
 }
 
 /// The totals of a run store.

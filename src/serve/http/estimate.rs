@@ -3,7 +3,7 @@
 use super::create::receive;
 use super::find;
 use crate::engine::{History, Plan, RunError, predict, survey};
-use crate::insight::{Interval, rounded};
+use crate::insight::{Interval, USD, rounded};
 use crate::serve::app::App;
 use crate::serve::keys::Caller;
 use crate::serve::problem::Problem;
@@ -21,8 +21,7 @@ use utoipa::ToSchema;
 /// Number of the client's latest runs whose response times are used.
 const EARLIER_RUNS: u32 = 10;
 
-/// Decimals of amounts of money and of time.
-const USD: i32 = 9;
+/// Decimals of seconds.
 const SECONDS: i32 = 3;
 
 /// The predicted work of a run.

@@ -128,8 +128,8 @@ pub struct RowsQuery {
     /// Rows from this index on. Default: 0.
     #[serde(default)]
     from: u64,
-    /// Maximum number of rows, at most 1,000. Default: 100.
-    #[param(minimum = 1)]
+    /// Maximum number of rows. Default: 100.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
