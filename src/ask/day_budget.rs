@@ -105,8 +105,8 @@ impl DayBudget {
         if reserved > Money::ZERO {
             return Ok(DayRoom::AfterOthers);
         }
-        // A request that is too large for a whole day would wait for ever. Who has changed the cap of a
-        // run at work can raise it again.
+        // A request that is too large for a whole day would wait for ever. A user who changed
+        // the cap during the run can raise it again.
         if !self.waits || (is_full(Money::ZERO) && !self.is_changed) {
             return Err(self.reached(needed));
         }

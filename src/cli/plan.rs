@@ -9,7 +9,7 @@ use super::start_run::run_failed;
 use super::{agreed, print, print_wrapped, prompt, runtime, settings};
 use crate::ask::{StopKind, Tier, Used};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Selection, Survey, predict, survey};
-use crate::insight::Interval;
+use crate::insight::{Interval, USD, rounded};
 use crate::model::{AccountLimit, LedgerSum, LeftOut, Money, counted};
 use crate::progress::{duration, say};
 use crate::setup::{Environment, Flag, Guard, RunOptions, Server, assemble, changes, decides};
@@ -330,10 +330,10 @@ impl Report {
             "input_tokens_range": prediction.input_range.map(|range| range.rounded(0)),
             "output_tokens": prediction.output.rounded(0),
             "repeated": survey.repeated,
-            "cost_usd": prediction.cost.map(exact),
+            "cost_usd": prediction.cost.map(|cost| cost.rounded(USD)),
             "identical_documents": survey.identical,
             "alternatives": self.alternatives.iter().map(Alternative::json).collect::<Vec<_>>(),
-            "cost_at_most_usd": prediction.at_most.map(|usd| Money::from_usd(usd).usd()),
+            "cost_at_most_usd": prediction.at_most.map(|usd| rounded(usd, USD)),
             "limits": prediction.limits,
             "limits_unknown": prediction.limits_unknown,
             "if_limited": prediction.if_limited,
@@ -345,12 +345,6 @@ impl Report {
             "bounds_seconds": prediction.bounds,
         })
     }
-}
-
-/// An interval of US dollars without the errors of binary fractions.
-pub(super) fn exact(cost: Interval) -> Interval {
-    let [low, high] = [cost.low, cost.high].map(|usd| Money::from_usd(usd).usd());
-    Interval { low, high }
 }
 
 pub(super) fn usd(cost: Interval) -> String {

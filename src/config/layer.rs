@@ -11,6 +11,11 @@ const ENV_PREFIX: &str = "DOCMILL_";
 /// Variables with the prefix that are no settings.
 const NO_SETTINGS: [&str; 3] = ["DOCMILL_TRUST", "DOCMILL_SHARD", "DOCMILL_SHARDS"];
 
+/// Whether an environment variable changes a setting.
+pub fn is_setting(variable: &str) -> bool {
+    variable.starts_with(ENV_PREFIX) && !NO_SETTINGS.contains(&variable)
+}
+
 /// One source of settings.
 #[derive(Debug, Clone)]
 pub enum Layer {
@@ -36,7 +41,7 @@ impl Layer {
             Self::File { name, text } => file_values(name, text, defaults),
             Self::Env(variables) => variables
                 .iter()
-                .filter(|(name, _)| !NO_SETTINGS.contains(&name.as_str()))
+                .filter(|(name, _)| is_setting(name))
                 .filter_map(|(name, value)| {
                     let key = name.strip_prefix(ENV_PREFIX)?.replace("__", ".").to_lowercase();
                     Some(text_value(&key, value, Origin::Env(name.clone()), defaults))

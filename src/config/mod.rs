@@ -14,7 +14,7 @@ mod rules;
 mod schema;
 
 pub use key::key;
-pub use layer::Layer;
+pub use layer::{Layer, is_setting};
 pub use origin::{Origin, Problem, Problems};
 pub use rules::Rule;
 pub use schema::schema;

@@ -2,6 +2,9 @@
 
 use super::proportion::Z_95;
 
+/// Decimals of US dollars in predictions.
+pub const USD: i32 = 9;
+
 /// An amount with `digits` decimals.
 pub fn rounded(amount: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);

@@ -13,7 +13,7 @@ pub mod speed_up;
 
 pub use bottleneck::{Known, Rate, Situation, Tail};
 pub use durations::Durations;
-pub use estimate::{Interval, Observed, ratio_estimate, rounded, student};
+pub use estimate::{Interval, Observed, USD, ratio_estimate, rounded, student};
 pub use prior::{AnswerForm, Length};
 pub use schedule::{Admission, Forecast, Load, Machinery, Order, schedule};
 

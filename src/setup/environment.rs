@@ -1,5 +1,6 @@
 //! The process environment of a plan.
 
+use crate::config::is_setting;
 use crate::read::InputEnvironment;
 use jiff::Zoned;
 use std::collections::BTreeMap;
@@ -26,6 +27,13 @@ impl Environment {
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
         Self { variables: variables.collect(), arguments: arguments.collect(), directory: PathBuf::new(), now: Zoned::now() }
+    }
+
+    /// The same environment without variables that change settings.
+    #[must_use]
+    pub fn without_settings(mut self) -> Self {
+        self.variables.retain(|name, _| !is_setting(name));
+        self
     }
 
     /// A path of the settings, resolved in the working directory.

@@ -30,13 +30,10 @@ pub(super) fn rows() -> Result<Vec<Row>, CliError> {
         flag("llm.base_url", "\"\"".to_owned()),
         flag("output.dir", text(scratch.path())),
         flag("output.formats", "[\"jsonl\"]".to_owned()),
-        // The environment may name places for real results.
-        flag("output.copy_to", "\"\"".to_owned()),
-        flag("output.postgres", "\"\"".to_owned()),
-        flag("budget.max_usd_per_day", "0".to_owned()),
     ];
     let source = SettingsSource { file: Some(FILE.into()), set: Vec::new(), flags };
-    let environment = Environment::of_process();
+    // The environment may name places for real results, caps and alerts.
+    let environment = Environment::of_process().without_settings();
     let (config, settings) = source.load(&environment)?;
     let options = RunOptions { selection: Selection::First(DOCUMENTS), guard: Guard::Ask(crate::cli::prompt), ..RunOptions::default() };
     let runtime = runtime()?;

@@ -41,8 +41,10 @@ pub(super) fn call_next(status: &mut Value) {
     if status["next"].is_string() {
         status["next"] = json!(next);
     }
-    if status["stopped"].is_string() {
-        status["stopped"] = json!(for_agents(&stopped));
+    for key in ["stopped", "doing"] {
+        if let Some(text) = status[key].as_str().map(for_agents) {
+            status[key] = json!(text);
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Other ways to run the same documents, with what they cost.
 
-use super::{Report, exact, usd};
+use super::{Report, usd};
 use crate::cli::args::WhatArgs;
 use crate::cli::exit::{CliError, Exit};
 use crate::engine::Selection;
-use crate::insight::Interval;
+use crate::insight::{Interval, USD, rounded};
 use crate::job::counterpart;
 use crate::model::{Money, counted};
 use crate::setup::Flag;
@@ -87,7 +87,7 @@ impl Alternative {
     }
 
     pub fn json(&self) -> Value {
-        let saves = self.saves().map(|usd| usd.signum() * Money::from_usd(usd.abs()).usd());
-        json!({ "arguments": self.arguments, "calls": self.calls, "cost_usd": self.cost.map(exact), "saves_usd": saves })
+        let (cost, saves) = (self.cost.map(|cost| cost.rounded(USD)), self.saves().map(|usd| rounded(usd, USD)));
+        json!({ "arguments": self.arguments, "calls": self.calls, "cost_usd": cost, "saves_usd": saves })
     }
 }
