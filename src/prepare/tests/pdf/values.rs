@@ -55,7 +55,7 @@ fn damaged_compression_below_letters_has_a_note() {
     let mut spoiled = whole.clone();
     spoiled[whole.len() / 2] ^= 0x55;
     let notes = |filter: &str, letters: &str| {
-        let mut document = document(&[""]);
+        let mut document = document(&["", &at(50.0, 700.0, "whole")]);
         let page = "<< /Type /Page /Parent 2 0 R /Resources 3 0 R /Contents 20 0 R >>";
         document.objects = vec![stream(&format!("/Filter [/{filter} /FlateDecode]"), letters), page.to_owned()];
         let mut bytes = document.bytes();
@@ -69,6 +69,9 @@ fn damaged_compression_below_letters_has_a_note() {
         assert_eq!(notes(filter, &letters(&whole)), [""; 0]);
         assert_eq!(notes(filter, &letters(&spoiled)), damaged);
     }
+    let mut stray = base_85(&whole);
+    stray.insert(50, 'v');
+    assert_eq!(notes("ASCII85Decode", &stray), damaged, "one letter that stands for nothing");
 }
 
 /// A table of the structure, with the numbers and the numbers of columns of its cells.
