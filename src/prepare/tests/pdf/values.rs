@@ -132,6 +132,19 @@ fn headings_over_columns_stand_in_the_first_of_them() {
     let expected =
         "| Region | 2025 |  | 2024 |  |\n| --- | --- | --- | --- | --- |\n|  | H1 | H2 | H1 | H2 |\n| North | 11 | 12 | 13 | 14 |\n";
     assert_eq!(tagged(&content, &table(&rows)).text(), expected.to_owned() + "| Closed in May |  |  |  |  |");
+    // Headings at the left sides of their columns, beside a corner that browsers leave out.
+    let content = [
+        (70.0, 700.0, "2025"),
+        (50.0, 686.0, "No."),
+        (70.0, 686.0, "H1"),
+        (110.0, 686.0, "H2"),
+        (50.0, 672.0, "1"),
+        (70.0, 672.0, "11,000"),
+        (110.0, 672.0, "12,000"),
+    ];
+    let rows = [&[(0, 2)][..], &[1, 2, 3].map(|n| (n, 1)), &[4, 5, 6].map(|n| (n, 1))];
+    let beside = "|  | 2025 |  |\n| --- | --- | --- |\n| No. | H1 | H2 |\n| 1 | 11,000 | 12,000 |";
+    assert_eq!(tagged(&content, &table(&rows)).text(), beside);
     // The same without the structure, and with more rows.
     let mut drawn: String = HALVES.iter().map(|(x, y, text)| at(*x, *y, text)).collect();
     let mut expected = expected.to_owned();
