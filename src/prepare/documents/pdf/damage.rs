@@ -22,6 +22,10 @@ fn is_whole(stream: &Stream<'_>) -> bool {
     if data.trim_ascii().is_empty() {
         return true;
     }
+    // hayro shows nothing of a stream that it cannot decode.
+    if stream.decoded_data().is_err() {
+        return false;
+    }
     let filters = stream.filters();
     let mut filters = filters.iter().peekable();
     // Some programs write compressed data as letters.
@@ -30,7 +34,7 @@ fn is_whole(stream: &Stream<'_>) -> bool {
         filters.next();
     }
     if filters.next() != Some(&Filter::FlateDecode) {
-        return stream.decoded_data().is_ok();
+        return true;
     }
     match inflated(&data, true) {
         End::Reached => true,

@@ -3,12 +3,11 @@
 //! Programs that fill in forms leave the display of values to the viewer. Hidden fields and
 //! passwords are omitted.
 
-use super::annotations::{self, Note, is_unseen};
+use super::annotations::is_unseen;
 use super::strings::words;
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 use hayro::hayro_syntax::page::Page;
-use hayro::kurbo::Rect;
 
 /// Maximum nesting of fields, because their references may be cyclic.
 const DEPTH: usize = 16;
@@ -18,9 +17,6 @@ const DEPTH: usize = 16;
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
-/// Maximum number of boxes on a page, and maximum size of their signs in points.
-const BOXES: usize = 1000;
-const LARGE: f64 = 12.0;
 
 /// Whether the document is a dynamic form (XFA).
 ///
@@ -49,34 +45,29 @@ pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
     values
 }
 
-/// Returns the signs of drawn boxes, ticked or not, at their places on the upright page.
-pub(super) fn boxes(page: &Page<'_>) -> Vec<Note> {
-    let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return Vec::new() };
-    let sign = |widget: Dict<'_>| {
-        let flags = inherited(&widget, b"Ff").and_then(Object::into_i32).unwrap_or(0);
-        let is_box = is(&widget, b"Subtype", "Widget") && inherited(&widget, b"FT")?.into_name()?.as_str() == "Btn";
-        if !is_box || flags & PUSH_BUTTON != 0 || is_unseen(&widget) || !widget.contains_key(b"AP") {
-            return None;
-        }
-        let is_ticked = widget.get::<Name<'_>>(b"AS")?.as_str() != "Off";
-        let area = annotations::place(page, &widget)?;
-        let size = area.height().min(LARGE);
-        // Notes begin below the upper side of their place.
-        let top = area.center().y - 0.9 * size;
-        let place = Rect::new(area.x0, top, area.x1, top + size);
-        (area.area() > 0.0).then(|| Note { place, text: if is_ticked { "☒" } else { "☐" }.to_owned(), size })
-    };
-    annotations.iter::<Dict<'_>>().filter_map(sign).take(BOXES).collect()
+/// The state of a box; `None` for push buttons and other fields.
+pub(super) fn state(widget: &Dict<'_>) -> Option<String> {
+    let is_button = inherited(widget, b"FT")?.into_name()?.as_str() == "Btn";
+    if !is_button || flags(widget) & PUSH_BUTTON != 0 {
+        return None;
+    }
+    if let Some(state) = widget.get::<Name<'_>>(b"AS") {
+        return Some(state.as_str().to_owned());
+    }
+    // The value of a group is the state of one of its boxes.
+    let value = inherited(widget, b"V")?.into_name()?;
+    let drawings = widget.get::<Dict<'_>>(b"AP").and_then(|drawings| drawings.get::<Object<'_>>(b"N"));
+    let is_off = matches!(drawings, Some(Object::Dict(states)) if !states.contains_key(&*value));
+    Some(if is_off { "Off" } else { value.as_str() }.to_owned())
 }
 
 fn value(widget: &Dict<'_>) -> Option<String> {
-    let flags = inherited(widget, b"Ff").and_then(Object::into_i32).unwrap_or(0);
     if is_unseen(widget) {
         return None;
     }
     let kind = inherited(widget, b"FT")?.into_name()?;
     match kind.as_str() {
-        "Tx" if flags & PASSWORD == 0 => words(&inherited(widget, b"V")?),
+        "Tx" if flags(widget) & PASSWORD == 0 => words(&inherited(widget, b"V")?),
         "Ch" => {
             let shown = |object: Object<'_>| words(&object).map(|chosen| option(widget, &chosen).unwrap_or(chosen));
             match inherited(widget, b"V")? {
@@ -84,13 +75,9 @@ fn value(widget: &Dict<'_>) -> Option<String> {
                 chosen => shown(chosen),
             }
         }
-        "Btn" if flags & PUSH_BUTTON == 0 => {
-            let state = widget.get::<Name<'_>>(b"AS").or_else(|| inherited(widget, b"V")?.into_name())?;
-            match state.as_str() {
-                "Off" => None,
-                state if flags & RADIO != 0 => Some(state.to_owned()),
-                _ => Some("checked".to_owned()),
-            }
+        "Btn" => {
+            let state = state(widget).filter(|state| state != "Off")?;
+            Some(if flags(widget) & RADIO != 0 { state } else { "checked".to_owned() })
         }
         _ => None,
     }
@@ -119,8 +106,12 @@ fn writes(widget: &Dict<'_>) -> bool {
         .unwrap_or(false)
 }
 
-fn is(dictionary: &Dict<'_>, key: &[u8], name: &str) -> bool {
+pub(super) fn is(dictionary: &Dict<'_>, key: &[u8], name: &str) -> bool {
     dictionary.get::<Name<'_>>(key).is_some_and(|found| found.as_str() == name)
+}
+
+fn flags(field: &Dict<'_>) -> i32 {
+    inherited(field, b"Ff").and_then(Object::into_i32).unwrap_or(0)
 }
 
 /// Reads an entry of a field, or else of its parents.

@@ -4,9 +4,9 @@
 //! its limit.
 
 use super::annotations;
+use super::boxes;
 use super::canvas::Canvas;
 use super::characters;
-use super::form;
 use super::hyphens;
 use super::marks::Marks;
 use super::pieces::{Edge, Piece, Place, Style};
@@ -81,9 +81,7 @@ pub(super) fn scan<'a>(
                 scan.note(note);
             }
             if scan.glyphs > 0 {
-                for sign in &form::boxes(page) {
-                    scan.tick(sign);
-                }
+                boxes::write(page, &mut scan);
             }
             Ok(scan)
         }

@@ -22,6 +22,11 @@ impl Ink {
         Self { colour: None, invisible: false, transparent: false, clip: area, step: u32::MAX }
     }
 
+    /// Whether the page or an appearance draws the text.
+    pub(super) fn is_drawn(self) -> bool {
+        self.step != u32::MAX
+    }
+
     /// Whether two glyphs of one word can have these inks.
     pub(super) fn is_like(self, other: Self) -> bool {
         self.colour == other.colour && self.invisible == other.invisible && self.transparent == other.transparent

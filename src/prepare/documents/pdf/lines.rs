@@ -27,6 +27,8 @@ const SHIFTED: f64 = 0.3;
 const PERCENT: [char; 2] = ['%', '\u{66A}'];
 /// The mark before and behind struck text.
 const STRUCK: &str = "~~";
+/// The end of a struck line, and the start of the next.
+const STRUCK_LINES: &str = "~~\n~~";
 
 /// Writes the text of a page.
 #[derive(Debug)]
@@ -107,11 +109,10 @@ impl<'t, 'p> Lines<'t, 'p> {
 
     fn line(&mut self, row: &Row<'_>, paragraph: bool) {
         let pieces = spoken(&self.once(&row.pieces), self.text);
-        // A paragraph of struck lines has one mark at each end.
         if paragraph || pieces.first().is_some_and(|piece| !piece.struck) {
             self.end_struck();
         }
-        let start = self.out.len();
+        let (start, goes_on) = (self.out.len(), self.struck && !self.in_cell);
         // In Arabic, the sign of a percentage is drawn to the left of its number.
         let is_arabic = pieces.iter().any(|piece| self.text[piece.text.clone()].contains(|c| ('\u{600}'..='\u{6FF}').contains(&c)));
         let mut before: Option<&Piece> = None;
@@ -140,7 +141,9 @@ impl<'t, 'p> Lines<'t, 'p> {
             before = Some(piece);
         }
         if start > 0 && self.out.len() > start && !self.joined(start, paragraph) {
-            self.out.insert_str(start, if paragraph { "\n\n" } else { "\n" });
+            // Each struck line has both marks, because a chunk may end behind it.
+            let between = if goes_on { STRUCK_LINES } else { "\n" };
+            self.out.insert_str(start, if paragraph { "\n\n" } else { between });
         }
     }
 

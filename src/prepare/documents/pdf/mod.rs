@@ -9,6 +9,7 @@
 
 mod annotations;
 mod attachments;
+mod boxes;
 mod canvas;
 mod characters;
 mod charset;

@@ -38,7 +38,10 @@ pub(super) struct Piece {
     ///
     /// The positions apply after rotation to level.
     pub(super) angle: f64,
-    /// Its turn in the drawing order. The mark of a list item has the turn of its text.
+    /// Its turn in the drawing order.
+    ///
+    /// The mark of a list item and the sign of a box have the turn of their text, and the parts of a
+    /// divided word share one.
     pub(super) order: usize,
     /// Whether a space was drawn before this piece.
     pub(super) spaced: bool,

@@ -85,19 +85,6 @@ impl Scan {
         strikes::mark_areas(&mut self.pieces, &self.edges, areas);
     }
 
-    /// Replaces what is drawn in a box by its sign, which follows its label in the drawing order.
-    pub(super) fn tick(&mut self, sign: &Note) {
-        self.pieces.retain(|piece| !sign.place.contains(piece.centre()));
-        let count = self.pieces.len();
-        self.note(sign);
-        if let (before, [sign]) = self.pieces.split_at_mut(count) {
-            let gap = |piece: &Piece| (piece.left - sign.right).max(sign.left - piece.right);
-            let is_level = |piece: &&Piece| (piece.baseline - sign.baseline).abs() < 0.5 * sign.size;
-            let labels = before.iter().filter(is_level);
-            sign.order = labels.min_by(|a, b| gap(a).total_cmp(&gap(b))).map_or(sign.order, |label| label.order);
-        }
-    }
-
     /// Adds the lines of a note at its place.
     pub(super) fn note(&mut self, note: &Note) {
         let Note { place, text, size } = note;
@@ -118,7 +105,8 @@ impl Scan {
                     baseline: place.y0 + 1.2 * size * f64::from(line),
                     size: *size,
                     angle: 0.0,
-                    order: self.pieces.last().map_or(0, |piece| piece.order + 1),
+                    // Each piece before has text, so its turn is earlier.
+                    order: start,
                     spaced: true,
                     follows: false,
                     right_to_left: words.chars().any(characters::is_right_to_left),

@@ -17,17 +17,18 @@ const BEYOND: f64 = 0.6;
 /// Maximum distance between an end of the line and the side of a glyph inside a word, in ems.
 const EXACT: f64 = 0.12;
 
-/// Maximum number of lines times words. Drawings have more.
-const MOST: usize = 10_000_000;
+/// Maximum number of lines times glyphs. Drawings have more.
+const MOST: usize = 50_000_000;
 
 /// Struck parts of the text, by the number of their piece.
 type Parts = BTreeMap<usize, Vec<Range<usize>>>;
 
-/// Marks the struck pieces, which are level, and divides those that are struck in part.
+/// Marks the struck pieces, which are level, and divides pieces of which a line strikes only a part.
 ///
 /// `edges` are those of all glyphs of the page.
 pub(super) fn mark(pieces: &mut Vec<Piece>, edges: &[Edge], ruling: &Ruling) {
-    if ruling.horizontal.len().saturating_mul(pieces.len()) > MOST {
+    let glyphs: usize = pieces.iter().map(|piece| piece.glyphs as usize).sum();
+    if ruling.horizontal.len().saturating_mul(glyphs) > MOST {
         return;
     }
     let mut parts = Parts::new();
@@ -58,13 +59,20 @@ pub(super) fn mark(pieces: &mut Vec<Piece>, edges: &[Edge], ruling: &Ruling) {
 
 /// Marks the text in these areas of the upright page.
 pub(super) fn mark_areas(pieces: &mut Vec<Piece>, edges: &[Edge], areas: &[Rect]) {
+    if areas.is_empty() {
+        return;
+    }
     let mut parts = Parts::new();
-    for (at, piece) in pieces.iter().enumerate().filter(|_| !areas.is_empty()) {
+    for (at, piece) in pieces.iter().enumerate() {
         let width = (piece.right - piece.left).max(f64::MIN_POSITIVE);
         for pair in sides(piece, edges).windows(2) {
             let centre = piece.point((f64::midpoint(pair[0].left, pair[1].left) - piece.left) / width, 0.3);
             if areas.iter().any(|area| area.contains(centre)) {
-                parts.entry(at).or_default().push(pair[0].text..pair[1].text);
+                let struck = parts.entry(at).or_default();
+                match struck.last_mut().filter(|part| part.end == pair[0].text) {
+                    Some(part) => part.end = pair[1].text,
+                    None => struck.push(pair[0].text..pair[1].text),
+                }
             }
         }
     }
@@ -84,7 +92,7 @@ fn sides(piece: &Piece, edges: &[Edge]) -> Vec<Edge> {
     sides
 }
 
-/// The glyphs that a line strikes: all, or those between glyphs where the line begins and ends.
+/// The glyphs that a line strikes: all, or a part that begins and ends where the line does.
 fn part(sides: &[Edge], line: Range<f64>, size: f64) -> Option<Range<usize>> {
     let count = sides.len() - 1;
     let width = |part: &Range<usize>| sides[part.end].left - sides[part.start].left;

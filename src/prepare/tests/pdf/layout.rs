@@ -279,6 +279,13 @@ fn a_struck_word_broken_at_a_line_end_is_whole() {
 }
 
 #[test]
+fn each_line_of_struck_text_is_marked() {
+    let lines = at(60.0, 700.0, "The tenant pays") + &at(60.0, 688.0, "the whole rent") + &at(60.0, 676.0, "on Monday.");
+    let text = document(&[&(lines + "60 703 73 0.6 re f 60 691 65 0.6 re f 60 679 14 0.6 re f")]).text();
+    assert_eq!(text, "~~The tenant pays~~\n~~the whole rent~~\n~~on~~ Monday.");
+}
+
+#[test]
 fn struck_areas_beyond_the_maximum_are_ignored() {
     let mark = |areas: usize| {
         let mut marked = document(&[&at(60.0, 700.0, "Word")]);

@@ -55,7 +55,7 @@ fn damaged_compression_below_letters_has_a_note() {
     let mut spoiled = whole.clone();
     spoiled[whole.len() / 2] ^= 0x55;
     let notes = |filter: &str, letters: &str| {
-        let mut document = document(&[""]);
+        let mut document = document(&["", &at(50.0, 700.0, "whole")]);
         let page = "<< /Type /Page /Parent 2 0 R /Resources 3 0 R /Contents 20 0 R >>";
         document.objects = vec![stream(&format!("/Filter [/{filter} /FlateDecode]"), letters), page.to_owned()];
         let mut bytes = document.bytes();
@@ -69,6 +69,9 @@ fn damaged_compression_below_letters_has_a_note() {
         assert_eq!(notes(filter, &letters(&whole)), [""; 0]);
         assert_eq!(notes(filter, &letters(&spoiled)), damaged);
     }
+    let mut stray = base_85(&whole);
+    stray.insert(50, 'v');
+    assert_eq!(notes("ASCII85Decode", &stray), damaged, "one letter that stands for nothing");
 }
 
 /// A table of the structure, with the numbers and the numbers of columns of its cells.
@@ -129,6 +132,19 @@ fn headings_over_columns_stand_in_the_first_of_them() {
     let expected =
         "| Region | 2025 |  | 2024 |  |\n| --- | --- | --- | --- | --- |\n|  | H1 | H2 | H1 | H2 |\n| North | 11 | 12 | 13 | 14 |\n";
     assert_eq!(tagged(&content, &table(&rows)).text(), expected.to_owned() + "| Closed in May |  |  |  |  |");
+    // Headings at the left sides of their columns, beside a corner that browsers leave out.
+    let content = [
+        (70.0, 700.0, "2025"),
+        (50.0, 686.0, "No."),
+        (70.0, 686.0, "H1"),
+        (110.0, 686.0, "H2"),
+        (50.0, 672.0, "1"),
+        (70.0, 672.0, "11,000"),
+        (110.0, 672.0, "12,000"),
+    ];
+    let rows = [&[(0, 2)][..], &[1, 2, 3].map(|n| (n, 1)), &[4, 5, 6].map(|n| (n, 1))];
+    let beside = "|  | 2025 |  |\n| --- | --- | --- |\n| No. | H1 | H2 |\n| 1 | 11,000 | 12,000 |";
+    assert_eq!(tagged(&content, &table(&rows)).text(), beside);
     // The same without the structure, and with more rows.
     let mut drawn: String = HALVES.iter().map(|(x, y, text)| at(*x, *y, text)).collect();
     let mut expected = expected.to_owned();
@@ -142,21 +158,44 @@ fn headings_over_columns_stand_in_the_first_of_them() {
 
 #[test]
 fn boxes_of_forms_stand_at_their_labels() {
-    let labels = [(50.0, 700.0, "Agree"), (50.0, 680.0, "Spam"), (140.0, 660.0, "Paid"), (50.0, 640.0, "End")];
+    let labels = [
+        (50.0, 700.0, "Agree"),
+        (50.0, 680.0, "Spam"),
+        (140.0, 660.0, "Paid"),
+        (120.0, 640.0, "I agree"),
+        (50.0, 620.0, "Mail"),
+        (50.0, 600.0, "Sent"),
+        (50.0, 580.0, "Lost"),
+        (50.0, 560.0, "End"),
+    ];
     let mut form = document(&[&labels.map(|(x, y, text)| at(x, y, text)).concat()]);
-    form.page = "/Annots [20 0 R 21 0 R 22 0 R]";
-    let field = |name: &str, state: &str, x: u16, y: u16| {
-        let place = format!("/Rect [{x} {y} {} {}]", x + 10, y + 10);
-        format!("<< /Type /Annot /Subtype /Widget /FT /Btn /T ({name}) /AS /{state} /AP << /N << /{state} 23 0 R >> >> {place} >>")
+    form.page = "/Annots [20 0 R 21 0 R 22 0 R 23 0 R 24 0 R 25 0 R 26 0 R 27 0 R]";
+    let field = |name: &str, state: &str, place: &str| {
+        let states = "/AP << /N << /Yes 28 0 R /Off 29 0 R >> >>";
+        format!("<< /Type /Annot /Subtype /Widget /FT /Btn /T ({name}) {state} {states} /Rect [{place}] >>")
     };
+    let drawn = |content: &str| stream("/Type /XObject /Subtype /Form /BBox [0 0 10 10] /Resources 3 0 R", content);
     form.objects = vec![
-        field("agree", "Yes", 120, 698),
-        field("spam", "Off", 120, 678),
-        field("paid", "Yes", 120, 658),
-        stream("/Type /XObject /Subtype /Form /BBox [0 0 10 10] /Resources 3 0 R", &at(2.0, 2.0, "4")),
+        field("agree", "/AS /Yes", "120 698 130 708"),
+        field("spam", "/AS /Off", "120 678 130 688"),
+        field("paid", "/AS /Yes", "120 658 130 668"),
+        // A box that covers its label.
+        field("all", "/AS /Yes", "100 636 300 652"),
+        // A box with a mark typed over it.
+        field("mail", "/AS /Off", "120 618 130 628"),
+        "<< /Subtype /FreeText /Rect [122 618 134 634] /Contents (X) >>".to_owned(),
+        // Boxes without a state, in groups with a value.
+        field("sent", "/V /Yes", "120 598 130 608"),
+        field("lost", "/V /Other", "120 578 130 588"),
+        drawn(&at(2.0, 2.0, "4")),
+        drawn("BT /U 10 Tf 2 2 Td <0004> Tj ET"),
     ];
     let text = form.text();
     let lines: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(lines[..4], ["Agree ☒", "Spam ☐", "☒ Paid", "End"], "{text}");
-    assert!(text.ends_with("Form fields:\nagree: checked\npaid: checked"), "{text}");
+    let expected = ["Agree ☒", "Spam ☐", "☒ Paid", "☒ I agree", "Mail X", "Sent ☒", "Lost ☐", "End"];
+    assert_eq!(lines[..8], expected, "{text}");
+    assert!(text.ends_with("Form fields:\nagree: checked\npaid: checked\nall: checked\nsent: checked"), "{text}");
+    // The signs that are replaced do not count as unknown.
+    form.page = "/Annots [20 0 R 21 0 R]";
+    assert_eq!(form.read(PdfMode::Auto).unwrap().notes, [""; 0]);
 }

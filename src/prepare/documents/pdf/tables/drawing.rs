@@ -97,7 +97,7 @@ fn is_drawn_by_cells(row: &[Line<'_>]) -> bool {
     columns.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// Whether lines are rows of their own that were drawn column by column.
+/// Whether each line is a row, and the program drew the table column by column.
 ///
 /// Two of them have most cells, with a number in the same column.
 fn has_rows(lines: &[Line<'_>], text: &str) -> bool {

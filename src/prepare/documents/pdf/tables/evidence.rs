@@ -1,11 +1,9 @@
 //! Decides whether aligned text is clearly a table.
 
 use super::super::pieces::Piece;
-use super::{Line, content, is_formula, is_numeric};
-use hayro::kurbo::Rect;
+use super::{ALIGNED, Line, content, is_formula, is_numeric};
+use std::ops::Range;
 
-/// Tolerance of alignment, in ems.
-const ALIGNED: f64 = 0.45;
 /// Minimum share of aligned cells in a column, and of aligned columns.
 const CELLS: f64 = 0.7;
 const COLUMNS: f64 = 0.7;
@@ -137,21 +135,16 @@ impl Evidence<'_, '_, '_> {
         all > 0 && numbers * 10 >= all * 6
     }
 
-    fn extent(line: &Line<'_>, column: usize) -> Option<Rect> {
-        let cell = &line.cells[column];
-        Some(Rect::new(cell.first()?.left, 0.0, cell.iter().map(|piece| piece.right).fold(f64::MIN, f64::max), 1.0))
-    }
-
     /// Whether the cells of a column have the same left side, right side or middle.
     fn is_aligned(&self, column: usize) -> bool {
-        let body: Vec<Rect> = self.lines[1..].iter().filter_map(|line| Self::extent(line, column)).collect();
-        let agree = |place: fn(&Rect) -> f64| {
+        let body: Vec<Range<f64>> = self.lines[1..].iter().filter_map(|line| line.extent(column)).collect();
+        let agree = |place: fn(&Range<f64>) -> f64| {
             let mut places: Vec<f64> = body.iter().map(place).collect();
             places.sort_by(f64::total_cmp);
             let most = (0..places.len()).map(|at| places[at..].partition_point(|place| *place <= places[at] + ALIGNED * self.size)).max();
             most.unwrap_or(0) as f64 >= CELLS * places.len() as f64
         };
-        body.is_empty() || agree(|cell| cell.x0) || agree(|cell| cell.x1) || agree(|cell| cell.center().x)
+        body.is_empty() || agree(|cell| cell.start) || agree(|cell| cell.end) || agree(|cell| f64::midpoint(cell.start, cell.end))
     }
 
     fn mean_length(&self) -> f64 {
@@ -190,7 +183,7 @@ impl Evidence<'_, '_, '_> {
     fn prose(&self) -> usize {
         let columns = self.lines[0].cells.len();
         let full = (0..columns).filter(|column| {
-            let widths: Vec<f64> = self.lines.iter().filter_map(|line| Self::extent(line, *column)).map(|cell| cell.width()).collect();
+            let widths: Vec<f64> = self.lines.iter().filter_map(|line| line.extent(*column)).map(|cell| cell.end - cell.start).collect();
             let widest = widths.iter().fold(0.0_f64, |widest, width| widest.max(*width));
             widths.iter().filter(|width| **width >= FULL * widest).count() * 10 >= widths.len() * 6 && widest > 12.0 * self.size
         });

@@ -1,9 +1,8 @@
 //! Places headings that stand over several columns.
 
-use super::Line;
+use super::{ALIGNED, Line};
+use std::ops::Range;
 
-/// Tolerance of alignment, in ems.
-const ALIGNED: f64 = 0.45;
 /// Maximum number of lines of a header.
 const LINES: usize = 3;
 
@@ -20,14 +19,14 @@ pub(super) fn spread(lines: &mut [Line<'_>]) {
     }
 }
 
-/// The first column of those that a heading in this column stands over, if there are several.
+/// The first of several columns that the heading in this column stands over.
 fn first(lines: &[Line<'_>], at: usize, column: usize) -> Option<usize> {
     let (line, next) = (&lines[at], &lines[at + 1]);
-    let heading = extent(line, column)?;
+    let heading = line.extent(column)?;
     let near = |a: f64, b: f64| (a - b).abs() <= ALIGNED * line.size;
-    let middle = |extent: (f64, f64)| f64::midpoint(extent.0, extent.1);
-    let below = extent(next, column)?;
-    if near(heading.0, below.0) || near(heading.1, below.1) || near(middle(heading), middle(below)) {
+    let middle = |extent: &Range<f64>| f64::midpoint(extent.start, extent.end);
+    let below = next.extent(column)?;
+    if near(heading.start, below.start) || near(heading.end, below.end) || near(middle(&heading), middle(&below)) {
         return None;
     }
     let is_free = |at: &usize| line.cells[*at].is_empty() && !next.cells[*at].is_empty();
@@ -36,14 +35,8 @@ fn first(lines: &[Line<'_>], at: usize, column: usize) -> Option<usize> {
     firsts
         .flat_map(|first| (column..=last).map(move |last| (first, last)))
         .find(|(first, last)| {
-            let (left, right) = (extent(next, *first), extent(next, *last));
-            left.zip(right).is_some_and(|(left, right)| near(middle((left.0, right.1)), middle(heading)))
+            let (left, right) = (next.extent(*first), next.extent(*last));
+            left.zip(right).is_some_and(|(left, right)| near(middle(&(left.start..right.end)), middle(&heading)))
         })
         .map(|(first, _)| first)
-}
-
-/// The left and the right side of a cell's text.
-fn extent(line: &Line<'_>, column: usize) -> Option<(f64, f64)> {
-    let cell = &line.cells[column];
-    Some((cell.first()?.left, cell.iter().map(|piece| piece.right).fold(f64::MIN, f64::max)))
 }

@@ -31,6 +31,8 @@ use std::ops::Range;
 
 /// Maximum gap between words of a phrase, in ems.
 const PHRASE: f64 = 0.62;
+/// Tolerance of alignment, in ems.
+const ALIGNED: f64 = 0.45;
 /// Maximum distance between lines of a cell without lines around it, in ems.
 const LEADING: f64 = 1.7;
 
@@ -111,6 +113,12 @@ impl<'p> Line<'p> {
 
     fn filled(&self) -> usize {
         self.cells.iter().filter(|cell| !cell.is_empty()).count()
+    }
+
+    /// The part of the width that the text of a cell takes.
+    fn extent(&self, column: usize) -> Option<Range<f64>> {
+        let cell = &self.cells[column];
+        Some(cell.first()?.left..cell.iter().map(|piece| piece.right).fold(f64::MIN, f64::max))
     }
 }
 

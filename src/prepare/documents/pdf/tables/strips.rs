@@ -27,14 +27,21 @@ const CLOSE: f64 = 0.75;
 
 /// Strips between columns, from left to right.
 pub(super) fn strips(rows: &[&Row<'_>], text: &str, size: f64) -> Vec<Range<f64>> {
-    let space = if is_equal(rows, text) { SPACE_OF_EQUAL } else { SPACE } * size;
-    let all = valid(rows, rows, text, space, size);
+    let is_equal = is_equal(rows, text);
+    let all = valid(rows, rows, text, is_equal, size);
     if rows.len() < ROWS {
         return all;
     }
-    let body = valid(&rows[1..], rows, text, space, size);
-    let header = 1 + rows[0].pieces.windows(2).filter(|pair| pair[1].left - pair[0].right > space).count();
+    let body = valid(&rows[1..], rows, text, is_equal, size);
+    let header = 1 + rows[0].pieces.windows(2).filter(|pair| pair[1].left - pair[0].right > space(is_equal) * size).count();
     if body.len() > all.len() && header == body.len() + 1 && !crosses(rows[0], &body) { body } else { all }
+}
+
+/// Maximum width of a space between words, in ems.
+///
+/// `is_equal` is whether all letters have the same width.
+fn space(is_equal: bool) -> f64 {
+    if is_equal { SPACE_OF_EQUAL } else { SPACE }
 }
 
 /// Whether all letters have the same width.
@@ -84,13 +91,13 @@ pub(super) fn without(strips: &[Range<f64>], row: &Row<'_>, size: f64) -> Option
 }
 
 /// Gaps that all `rows` have, and that are gaps between columns by the `witnesses`.
-fn valid(rows: &[&Row<'_>], witnesses: &[&Row<'_>], text: &str, space: f64, size: f64) -> Vec<Range<f64>> {
-    let edged: Vec<Range<f64>> = free(rows).into_iter().filter(|gap| is_edged(gap, witnesses, text, space, size)).collect();
+fn valid(rows: &[&Row<'_>], witnesses: &[&Row<'_>], text: &str, is_equal: bool, size: f64) -> Vec<Range<f64>> {
+    let edged: Vec<Range<f64>> = free(rows).into_iter().filter(|gap| is_edged(gap, witnesses, text, is_equal, size)).collect();
     let is_wide = |gap: &Range<f64>| gap.end - gap.start >= NARROW * size || edged.contains(gap);
     let mut strips: Vec<Range<f64>> = free(rows).into_iter().filter(is_wide).collect();
     // A strip that is no boundary makes its neighbours seem to be one, so they are judged again.
     while let Some(worst) = (0..strips.len())
-        .filter(|at| !edged.contains(&strips[*at]) && !is_boundary(&strips, *at, witnesses, text, space, size))
+        .filter(|at| !edged.contains(&strips[*at]) && !is_boundary(&strips, *at, witnesses, text, is_equal, size))
         .min_by(|a, b| (strips[*a].end - strips[*a].start).total_cmp(&(strips[*b].end - strips[*b].start)))
     {
         strips.remove(worst);
@@ -101,7 +108,7 @@ fn valid(rows: &[&Row<'_>], witnesses: &[&Row<'_>], text: &str, space: f64, size
 /// Whether numbers end at the left side of a strip, and a header begins at its right side.
 ///
 /// Sheets have such columns: headers at the left sides of their cells, numbers at the right sides.
-fn is_edged(strip: &Range<f64>, rows: &[&Row<'_>], text: &str, space: f64, size: f64) -> bool {
+fn is_edged(strip: &Range<f64>, rows: &[&Row<'_>], text: &str, is_equal: bool, size: f64) -> bool {
     let before = |row: &Row<'_>| row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < strip.start);
     let word = |piece: &Piece| &text[piece.text.clone()];
     let (Some(header), true) = (rows.first(), strip.end - strip.start >= TIGHT * size) else { return false };
@@ -117,17 +124,17 @@ fn is_edged(strip: &Range<f64>, rows: &[&Row<'_>], text: &str, space: f64, size:
         ends && is_numeric(&content(&cell[from..], text))
     };
     let numbers = rows[1..].iter().filter(is_number).count();
-    numbers > 1 || numbers > 0 && begins.left - ends.right > space
+    numbers > 1 || numbers > 0 && begins.left - ends.right > space(is_equal) * size
 }
 
-fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, space: f64, size: f64) -> bool {
+fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, is_equal: bool, size: f64) -> bool {
     let middle = |strip: &Range<f64>| f64::midpoint(strip.start, strip.end);
     let here = middle(&strips[at]);
     let before = at.checked_sub(1).map_or(f64::NEG_INFINITY, |at| middle(&strips[at]));
     let after = strips.get(at + 1).map_or(f64::INFINITY, middle);
     let (mut left, mut right, mut both, mut close, mut wide, mut numbered) = (0, 0, 0, 0, 0, 0);
     let (mut two, mut only_left, mut only_right, mut signs, mut phrased) = (0, 0, 0, 0, 0);
-    let is_equal = space > SPACE * size;
+    let space = space(is_equal) * size;
     let word = |piece: &Piece| text[piece.text.clone()].to_owned();
     for row in rows {
         let first_right = row.pieces.partition_point(|piece| f64::midpoint(piece.left, piece.right) < here);

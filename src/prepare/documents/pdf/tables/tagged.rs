@@ -164,7 +164,8 @@ fn leftmost(cell: &Cell<'_>, candidates: Range<usize>, columns: &[(Range<f64>, u
         let left = strips().map(|strip| strip.start).fold(f64::INFINITY, f64::min);
         let right = strips().map(|strip| strip.end).fold(f64::NEG_INFINITY, f64::max);
         let beyond = (left - cell.across.start).max(0.0) + (cell.across.end - right).max(0.0);
-        let off = (f64::midpoint(left, right) - f64::midpoint(cell.across.start, cell.across.end)).abs();
+        let middle = f64::midpoint(left, right) - f64::midpoint(cell.across.start, cell.across.end);
+        let off = middle.abs().min((left - cell.across.start).abs()).min((right - cell.across.end).abs());
         (beyond, off)
     };
     let start = candidates.start.min(last);
