@@ -217,6 +217,46 @@ fn a_second_attempt_fences_the_first_and_a_wrong_machine_disturbs_nobody() {
 }
 
 #[test]
+fn damage_of_a_shared_run_is_found_and_mended() {
+    let server = ModelServer::script().latency(|_| std::time::Duration::from_millis(300)).start();
+    let workspace = workspace(&server).set("llm.concurrency", 1);
+    plan(&workspace);
+    let own = shard(0);
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let attempt = workspace.start_with(own.iter().copied());
+    attempt.wait_until_there_is("shared/shards/000000/seg-0001-000001");
+    attempt.signal("KILL");
+    drop(attempt.end());
+    std::fs::remove_dir_all(workspace.path("scratch")).unwrap();
+    // Changed without a change of its length, as no reader of SQLite notices.
+    let segment = workspace.path("shared/shards/000000/seg-0001-000001");
+    let mut changed = std::fs::read(&segment).unwrap();
+    let last = changed.len() - 40;
+    changed[last] ^= 1;
+    std::fs::write(&segment, changed).unwrap();
+    workspace.start_with(own.iter().copied()).finish().exits(0).says(&["seg-0001-000001 is damaged, so its answers are asked for again"]);
+    let merge = ["merge", "--run", "shared", "--output", "merged", "--allow-missing"];
+    workspace.start_with(merge).finish().exits(4);
+    // A part that is not as it was committed.
+    let part = workspace.path("shared/shards/000000/part-0002.echo");
+    let rows = std::fs::read_to_string(&part).unwrap();
+    std::fs::write(&part, rows.replace("docid", "dogid")).unwrap();
+    let lost = workspace.start_with(merge).finish().exits(4);
+    assert!(lost.says(&["shard 0: ", "Remove shared/shards/000000/commit"]).stdout.is_empty());
+    std::fs::remove_file(workspace.path("shared/shards/000000/commit")).unwrap();
+    let paid = server.requests();
+    workspace.start_with(own.iter().copied()).finish().exits(0);
+    assert_eq!(server.requests(), paid);
+    workspace.start_with(merge).finish().exits(4);
+    // Results of another run stay.
+    let summary = workspace.path("merged/echo/summary.json");
+    let other = std::fs::read_to_string(&summary).unwrap().replace("\"run\": \"", "\"run\": \"other-");
+    std::fs::write(&summary, other).unwrap();
+    workspace.start_with(merge).finish().exits(2).says(&["merged results of run other-", "--replace"]);
+    workspace.start_with(merge.into_iter().chain(["--replace"])).finish().exits(4);
+}
+
+#[test]
 fn kills_that_keep_the_disk_are_billed_once() {
     let server = ModelServer::script().latency(|_| std::time::Duration::from_millis(60)).start();
     let workspace = workspace(&server).set("llm.concurrency", 1);

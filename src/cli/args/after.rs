@@ -19,7 +19,7 @@ pub(in crate::cli) struct StatusArgs {
     /// A shared run: a directory or s3://BUCKET/PREFIX (gs, az)
     #[arg(long, value_name = "RUN", conflicts_with_all = ["watch", "output"])]
     pub run: Option<String>,
-    /// Only these shards of --run, separated by commas
+    /// Only these shards of --run, separated by commas; with --json
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires_all = ["run", "json"])]
     pub shards: Vec<u32>,
 }

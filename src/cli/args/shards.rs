@@ -45,6 +45,9 @@ pub(in crate::cli) struct MergeArgs {
     /// Output directory [default: output.dir]
     #[arg(long, value_name = "DIR")]
     pub output: Option<String>,
+    /// Replace the merged results of another run
+    #[arg(long)]
+    pub replace: bool,
     /// Merge although shards are missing; exit code 4
     #[arg(long)]
     pub allow_missing: bool,

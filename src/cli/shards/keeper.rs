@@ -1,9 +1,8 @@
 //! Keeps the answers of an attempt safe while it runs, and stops it when another attempt takes over.
 
 use crate::engine::StopToken;
-use crate::shards::{Attempt, Heartbeat, ShardSettings, SharedRun, StorageError};
+use crate::shards::{Attempt, Heartbeat, ShardSettings, SharedRun, StorageError, seal};
 use crate::store::{RunProgress, Segments, StoreError};
-use bytes::Bytes;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -131,7 +130,7 @@ impl Keeper<'_> {
             }
         }
         let content = tokio::fs::read(&path).await.map_err(KeeperError::Segment)?;
-        self.attempt.save(Bytes::from(content)).await?;
+        self.attempt.save(seal(content)).await?;
         remove(&path)
     }
 
@@ -160,5 +159,5 @@ fn remove(path: &Path) -> Result<(), KeeperError> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for results")]
 fn tell(error: KeeperError) {
-    crate::progress::complain(&format!("cannot keep answers on the shared storage: {error}. docmill tries again"));
+    crate::progress::complain(&format!("the shared storage does not take answers and signs of life: {error}. docmill tries again"));
 }

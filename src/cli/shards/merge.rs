@@ -4,16 +4,18 @@ use super::super::args::MergeArgs;
 use super::super::exit::{CliError, Exit};
 use super::super::settings::output_flag;
 use super::super::{print, print_wrapped, runtime, settings};
-use super::{LOOKS, failed, open, part, planned};
+use super::{LOOKS, failed, open, part, planned, take_segment};
 use crate::engine::Results;
 use crate::model::{Money, Totals, counted};
+use crate::progress::complain;
 use crate::setup::Environment;
 use crate::shards::{Bill, Commit, ShardPlan, SharedRun, committed, segments};
-use crate::store::{Archive, FILE_NAME, Requests, RunLock, absorb, create};
+use crate::store::{Archive, FILE_NAME, Requests, RunLock, create};
 use crate::system::make_directory;
-use crate::write::ResultFiles;
+use crate::write::{OutputSettings, ResultFiles};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -64,6 +66,15 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
         if commits.is_empty() {
             return Err(CliError { exit: Exit::StoppedEarly, message: "no shard is committed, so there is nothing to merge".to_owned() });
         }
+        if let Some(other) = other_run(&output, &plan).filter(|_| !args.replace) {
+            let message = format!(
+                "{} has the merged results of run {other}, and this is run {}. Name another directory with --output, or drop them with \
+                 --replace",
+                output.dir.display(),
+                plan.run
+            );
+            return Err(CliError::usage(message));
+        }
         make_directory(&output.dir).map_err(|why| CliError::usage(format!("{}: {why}", output.dir.display())))?;
         let _lock = RunLock::acquire(&output.dir).map_err(|error| CliError::lock(&error))?;
         let mut results = Results::new(plan.jobs.clone(), output.clone());
@@ -77,17 +88,23 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
         for (_, commit) in &commits {
             bill.add(commit.bill);
         }
-        let parts = commits.iter().flat_map(|(_, commit)| &commit.parts);
+        let parts = commits.iter().flat_map(|(number, commit)| commit.parts.iter().map(|part| (*number, part)));
         // The rows of one part are written while others arrive, so each has a separate task.
-        let downloads = parts.clone().enumerate().map(|(number, part)| {
+        let downloads = parts.clone().enumerate().map(|(number, (_, part))| {
             let (shared, key, file) = (Arc::clone(&shared), part.key.clone(), temporary.path().join(number.to_string()));
             async move { AbortOnDropHandle::new(tokio::spawn(async move { shared.download(&key, &file).await.map(|()| file) })).await }
         });
         let mut files = pin!(stream::iter(downloads).buffered(AHEAD));
-        for part in parts {
+        for (number, part) in parts {
+            let lost = |why: &dyn Display| CliError {
+                exit: Exit::StoppedEarly,
+                message: format!(
+                    "shard {number}: {why}. Remove {shared}/shards/{number:06}/commit and start the shard again: its answers are kept"
+                ),
+            };
             let Some(file) = files.next().await else { break };
-            let file: PathBuf = file.map_err(CliError::internal)?.map_err(failed)?;
-            tokio::task::block_in_place(|| part::read(part, &file, |row| results.push(row))).map_err(CliError::internal)?;
+            let file: PathBuf = file.map_err(CliError::internal)?.map_err(|why| lost(&why))?;
+            tokio::task::block_in_place(|| part::read(part, &file, |row| results.push(row))).map_err(|why| lost(&why))?;
             std::fs::remove_file(&file).map_err(CliError::internal)?;
         }
         let results = results.publish(true).map_err(CliError::internal)?;
@@ -114,6 +131,15 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     })
 }
 
+/// The run whose results were merged into a directory before, if it is another one.
+fn other_run(output: &OutputSettings, plan: &ShardPlan) -> Option<String> {
+    plan.jobs.iter().find_map(|job| {
+        let summary = std::fs::read(output.dir.join(&job.name).join("summary.json")).ok()?;
+        let summary: serde_json::Value = serde_json::from_slice(&summary).ok()?;
+        summary["run"].as_str().filter(|run| *run != plan.run).map(str::to_owned)
+    })
+}
+
 /// The bill of attempts that saved what they had paid for after another one had committed.
 async fn late(shared: &SharedRun, (number, commit): (usize, &Commit), directory: &Path) -> Result<Bill, CliError> {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -126,10 +152,9 @@ async fn late(shared: &SharedRun, (number, commit): (usize, &Commit), directory:
     let lock = RunLock::acquire(own.path()).map_err(|error| CliError::lock(&error))?;
     create(own.path(), &lock).map_err(CliError::internal)?;
     for key in late {
-        let segment = own.path().join("late.db");
-        shared.download(&key, &segment).await.map_err(failed)?;
-        absorb(own.path(), &segment, &lock).map_err(CliError::internal)?;
-        std::fs::remove_file(&segment).map_err(CliError::internal)?;
+        if take_segment(shared, &key, own.path(), &lock).await?.is_none() {
+            complain(&format!("{key} is damaged, so what its answers cost is not in the bill"));
+        }
     }
     let archive = Archive::open(own.path()).map_err(CliError::internal)?.ok_or_else(|| CliError::internal("no store of late segments"))?;
     let sum = archive.ledger(Requests::All).map_err(CliError::internal)?;

@@ -14,8 +14,10 @@ pub(super) use status::status;
 
 use super::exit::CliError;
 use crate::setup::Environment;
-use crate::shards::{Manifest, ShardPlan, SharedRun};
+use crate::shards::{Manifest, ShardPlan, SharedRun, unseal};
+use crate::store::{RunLock, absorb};
 use std::fmt::Display;
+use std::path::Path;
 
 /// Shards that are looked at concurrently.
 const LOOKS: usize = 32;
@@ -40,6 +42,21 @@ async fn planned(shared: &SharedRun) -> Result<(Manifest, ShardPlan), CliError> 
     }
     shared.planned();
     Ok((manifest, plan))
+}
+
+/// Takes the answers of a segment over into the store in `own`. Returns their number; `None` if the
+/// segment is damaged.
+async fn take_segment(shared: &SharedRun, key: &str, own: &Path, lock: &RunLock) -> Result<Option<u64>, CliError> {
+    let segment = own.join("segment-of-other.db");
+    shared.download(key, &segment).await.map_err(failed)?;
+    let taken = tokio::task::block_in_place(|| {
+        if !unseal(&segment).map_err(CliError::internal)? {
+            return Ok(None);
+        }
+        absorb(own, &segment, lock).map(Some).map_err(CliError::internal)
+    });
+    std::fs::remove_file(&segment).map_err(CliError::internal)?;
+    taken
 }
 
 /// The storage failed. Another attempt may succeed.

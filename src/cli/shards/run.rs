@@ -5,10 +5,10 @@ use super::super::exit::{CliError, Exit};
 use super::super::run::{all_flags, retry, style};
 use super::super::{print, runtime, settings};
 use super::keeper::{Keeper, KeeperError};
-use super::{failed, open, part, planned};
+use super::{failed, open, part, planned, take_segment};
 use crate::engine::Plan;
 use crate::model::{FailureCode, Money, counted};
-use crate::progress::{Style, say};
+use crate::progress::{Style, complain, say};
 use crate::read::Slice;
 use crate::setup::{Assembled, Environment, RunOptions, Settings, assemble};
 use crate::shards::{
@@ -132,10 +132,13 @@ impl Shard<'_> {
     async fn fold(&self, attempt: &mut Attempt<'_, SharedRun>, own: &Path, lock: &RunLock) -> Result<u64, CliError> {
         let mut answers = 0;
         for key in attempt.others().await.map_err(failed)? {
-            let segment = own.join("other.db");
-            self.shared.download(&key, &segment).await.map_err(failed)?;
-            answers += tokio::task::block_in_place(|| absorb(own, &segment, lock)).map_err(CliError::internal)?;
-            std::fs::remove_file(&segment).map_err(CliError::internal)?;
+            match take_segment(self.shared, &key, own, lock).await? {
+                Some(taken) => answers += taken,
+                None => complain(&format!(
+                    "shard {}: {key} is damaged, so its answers are asked for again, and what they cost is not in the bill",
+                    self.number
+                )),
+            }
             attempt.took_over(key);
         }
         Ok(answers)

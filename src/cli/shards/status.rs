@@ -46,7 +46,7 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
         let looks = stream::iter(numbers.into_iter().map(|number| State::of(&shared, number)));
         let states: Vec<(u32, State)> = looks.buffered(LOOKS).try_collect().await?;
         let (mut done, mut rows, mut active, mut silent, mut open, mut failed_rows) = (0_u64, 0, 0_u64, Vec::new(), 0_u64, 0);
-        let mut unfinished = Vec::new();
+        let (mut unfinished, mut waiting) = (Vec::new(), Vec::new());
         for (number, state) in states {
             match state {
                 State::Committed(commit) => {
@@ -57,11 +57,17 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
                 State::Claimed(beat) => {
                     rows += beat.done;
                     failed_rows += beat.failed;
-                    if Timestamp::now().as_millisecond() - beat.at_ms > SILENT_S * 1000 { silent.push(number) } else { active += 1 }
+                    if Timestamp::now().as_millisecond() - beat.at_ms > SILENT_S * 1000 {
+                        silent.push(number);
+                        waiting.push(number);
+                    } else {
+                        active += 1;
+                    }
                     unfinished.push(json!({ "shard": number, "heartbeat": beat }));
                 }
                 State::Open => {
                     open += 1;
+                    waiting.push(number);
                     unfinished.push(json!({ "shard": number, "heartbeat": null }));
                 }
             }
@@ -79,7 +85,16 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
         if !silent.is_empty() {
             print(&format!("        silent for {SILENT_S} s: {silent_shards}"))?;
         }
-        let next = if done == shards { format!("docmill merge --run {shared}") } else { format!("{} left", counted(shards - done, "shard")) };
+        let next = if done == shards {
+            format!("docmill merge --run {shared}")
+        } else {
+            let first = waiting.iter().take(10).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let more = if waiting.len() > 10 { ", ..." } else { "" };
+            match waiting[..] {
+                [] => format!("{} at work", counted(active, "shard")),
+                _ => format!("docmill run INPUT --run {shared} --shard N/{shards}, with N = {first}{more}"),
+            }
+        };
         print(&format!("  next  {next}"))?;
         Ok(Exit::Ok)
     })
