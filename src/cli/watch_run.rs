@@ -4,6 +4,7 @@ use super::args::{InDoubt, WatchArgs};
 use super::exit::{CliError, Exit};
 use super::run::{all_flags, style};
 use super::{prompt, runtime, settings, stdout_is_closed};
+use crate::ask::StopKind;
 use crate::config::{Config, Origin};
 use crate::engine::{Arrivals, Deliver, Outcome};
 use crate::progress::Style;
@@ -26,13 +27,13 @@ pub(super) fn watch(args: &WatchArgs) -> Result<Exit, CliError> {
             "name what to watch: a directory, s3://BUCKET/PREFIX (gs, az), or - for standard input. --rows and --files-from are for docmill run",
         ));
     }
-    if settings.input.tables == Tables::Rows {
+    let is_stream = *inputs == [STDIN];
+    if !is_stream && settings.input.tables == Tables::Rows {
         return Err(CliError::usage(
             "docmill watch takes a table that arrives as one document (--tables, input.tables). To ask about each row, send the rows as \
              lines of JSON to `docmill watch -`, or run `docmill run DIR --tables rows` again",
         ));
     }
-    let is_stream = *inputs == [STDIN];
     if !is_stream && inputs.iter().any(|input| input == STDIN) {
         return Err(CliError::usage(
             "- (standard input) stands alone. Watch the directories with a second docmill watch, and another --output",
@@ -47,7 +48,7 @@ pub(super) fn watch(args: &WatchArgs) -> Result<Exit, CliError> {
     let options = RunOptions {
         skip_in_doubt: args.conduct.in_doubt == InDoubt::Skip,
         live: Some(settings::source(&args.what.settings, flags)),
-        guard: if is_stream { Guard::Off } else { Guard::Ask(prompt) },
+        guard: if is_stream { Guard::Stream } else { Guard::Ask(prompt) },
         is_stream,
         ..RunOptions::default()
     };
@@ -128,9 +129,10 @@ fn ended(outcome: Outcome) -> Result<Exit, CliError> {
     match (outcome.stop, outcome.not_copied.or(outcome.not_in_database)) {
         (None, None) => Ok(Exit::Ok),
         (None, Some(why)) => Err(CliError { exit: Exit::StoppedEarly, message: why }),
-        (Some(stop), _) => Err(CliError {
-            exit: stop.kind.into(),
-            message: format!("{}\nall results so far are kept; run the same command again to continue", stop.message),
-        }),
+        (Some(stop), _) => {
+            // At a cap, the reason says what to do.
+            let next = if stop.kind == StopKind::OverBudget { "" } else { "; run the same command again to continue" };
+            Err(CliError { exit: stop.kind.into(), message: format!("{}\nall results so far are kept{next}", stop.message) })
+        }
     }
 }

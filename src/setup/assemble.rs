@@ -157,7 +157,7 @@ pub async fn assemble(
         report_each: false,
         trace: false,
         recipe,
-        keeps_rows: !(matches!(options.guard, Guard::Off)
+        keeps_rows: !(matches!(options.guard, Guard::Off | Guard::Stream)
             || settings.output.existing == Existing::Replace && options.selection.size().is_some()),
         beside,
         notes: table_note.into_iter().chain(note).chain(replaced).chain(roots.notes()).collect(),

@@ -213,6 +213,10 @@ pub(super) fn settle(
         return Ok(alone(plain, None));
     }
     let Some(before) = Before::look(output, jobs)? else { return Ok(alone(plain, None)) };
+    if matches!(guard, Guard::Stream) {
+        let others = before.views.iter().find(|(_, view)| view.recipe != recipe);
+        return others.map_or(Ok(alone(plain, None)), |(job, view)| Err(made_otherwise(output, job, view)));
+    }
     if before.views.is_empty() {
         let newest = if output.existing == Existing::Add { before.check_newest(&plain.records()) } else { Ok(()) };
         return newest.map(|()| alone(plain, None)).map_err(|why| SetupError::usage(format!("--add: {why}; --replace makes new results")));
@@ -263,6 +267,16 @@ pub(super) fn settle(
         "r" | "replace" => Ok(alone(plain, None)),
         _ => Err(SetupError::usage("cancelled; nothing was sent")),
     }
+}
+
+/// Refuses to replace results that other settings have made.
+fn made_otherwise(output: &OutputSettings, job: &str, view: &View) -> SetupError {
+    SetupError::usage(format!(
+        "{}: the results of run {} were made with another job or other settings, and what will come is not known. --replace drops them \
+         (paid answers stay in the run store); --output names another directory. Nothing was sent",
+        output.dir.join(job).display(),
+        view.run
+    ))
 }
 
 /// Describes the rows that a run would drop; `None` without any.

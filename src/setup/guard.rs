@@ -16,4 +16,6 @@ pub enum Guard {
     Tell,
     /// It asks the user.
     Ask(Ask),
+    /// Its documents are not known beforehand, so it replaces no results of other settings.
+    Stream,
 }

@@ -10,7 +10,7 @@ use crate::read::{Roots, Tables};
 
 /// Decides how tables among the inputs are read. Returns a note if a run would ask.
 pub fn settle(roots: &Roots, given: Tables, guard: Guard) -> Result<(Tables, Option<String>), SetupError> {
-    if matches!(guard, Guard::Off) || given != Tables::Ask {
+    if matches!(guard, Guard::Off | Guard::Stream) || given != Tables::Ask {
         return Ok((given, None));
     }
     let tables = roots.unnamed_tables();

@@ -31,6 +31,7 @@ mod writers;
 
 pub use emitter::{Emission, EmitError, Emitter};
 pub use inbox::Inbox;
+pub use moved::moved_paths;
 pub use on_result::OnResult;
 pub use pending::is_temporary;
 pub use settings::WatchSettings;

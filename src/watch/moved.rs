@@ -3,6 +3,7 @@
 use crate::model::RowStatus;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 /// Directories for files with a row.
@@ -97,18 +98,28 @@ fn device(_: &Path) -> Option<u64> {
     None
 }
 
+/// The paths to which a document called `name` was moved in `directory`.
+pub fn moved_paths(directory: &Path, name: &str) -> impl Iterator<Item = PathBuf> {
+    numbered(directory.join(name)).take_while(|path| is_taken(path))
+}
+
 /// The first free path: the path itself, or with a number.
 fn free(path: PathBuf) -> PathBuf {
-    let taken = |path: &Path| std::fs::symlink_metadata(path).is_ok();
-    if !taken(&path) {
-        return path;
-    }
+    numbered(path.clone()).find(|path| !is_taken(path)).unwrap_or(path)
+}
+
+fn is_taken(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// A path, and the same with each number.
+fn numbered(path: PathBuf) -> impl Iterator<Item = PathBuf> {
     // The ending stays, so that other programs still know the kind of the file.
     let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let (stem, ending) = (part(path.file_stem()), part(path.extension()));
     let dot = if ending.is_empty() { "" } else { "." };
-    let mut others = (1..u32::MAX).map(|number| path.with_file_name(format!("{stem}.{number}{dot}{ending}")));
-    others.find(|path| !taken(path)).unwrap_or(path)
+    let first = path.clone();
+    iter::once(first).chain((1..u32::MAX).map(move |number| path.with_file_name(format!("{stem}.{number}{dot}{ending}"))))
 }
 
 #[cfg(test)]

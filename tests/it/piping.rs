@@ -40,6 +40,24 @@ fn lines_in_become_rows_out_in_the_same_order() {
 }
 
 #[test]
+fn results_of_other_settings_are_not_replaced_by_a_stream() {
+    let server = ModelServer::start();
+    let workspace = workspace(&server);
+    pipe(&workspace, &lines(12), &["--id-column", "id"]).exits(0);
+    let results = || std::fs::read_to_string(workspace.path("output/echo/results.jsonl")).unwrap();
+    let before = results();
+    for input in [String::new(), lines(1)] {
+        let other = pipe(&workspace, &input, &["--id-column", "id", "--set", "prepare.text.clean=true"]).exits(2);
+        other.says(&["run 1 were made with another job or other settings", "--replace"]);
+        assert_eq!(results(), before);
+    }
+    pipe(&workspace, "", &["--id-column", "id"]).exits(0);
+    assert_eq!(results(), before);
+    pipe(&workspace, &lines(1), &["--id-column", "id", "--set", "prepare.text.clean=true", "--replace"]).exits(0);
+    assert_eq!(results().lines().count(), 1);
+}
+
+#[test]
 fn without_order_a_slow_line_holds_up_no_other() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&open);

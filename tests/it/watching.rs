@@ -216,6 +216,11 @@ fn files_with_a_row_are_moved_if_the_settings_ask_for_it() {
     assert_eq!(stop(run).csv("echo").column("document"), ["b.txt", "bad.txt", "old/a.txt"]);
     assert_eq!(server.requests(), 4);
     assert!(Path::new(&workspace.path("done/old/a.txt")).exists());
+    let verified = workspace.docmill(["verify"]).exits(0).stdout;
+    assert!(verified.contains("3 inputs are unchanged"), "{verified}");
+    std::fs::remove_file(workspace.path("done/b.txt")).unwrap();
+    let verified = workspace.docmill(["verify"]).exits(0).stdout;
+    assert!(verified.contains("2 inputs are unchanged") && verified.contains("1 not compared (moved"), "{verified}");
 }
 
 #[test]

@@ -9,11 +9,11 @@ use crate::progress::plain;
 use crate::read::{InputKind, InputRecord, Roots};
 use crate::setup::{self, inputs_of};
 use crate::store::{Archive, Content, RunRecord, View};
-use crate::watch::is_temporary;
+use crate::watch::{is_temporary, moved_paths};
 use crate::write::Hashed;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Inputs of each kind that are named before the rest is counted.
 const NAMED: usize = 10;
@@ -61,8 +61,10 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
             }
         }
     }
-    let (mut same, mut gone, mut changed, mut newer, mut delivered, mut unread) =
-        (0_u64, Names::default(), Names::default(), 0_u64, 0_u64, 0_u64);
+    let (mut same, mut gone, mut changed, mut newer, mut delivered, mut unread, mut away) =
+        (0_u64, Names::default(), Names::default(), 0_u64, 0_u64, 0_u64, 0_u64);
+    let watch = runs.iter().find(|run| run.id == view.run && subcommand(&run.command).as_deref() == Some("watch"));
+    let moved_to = watch.map(moved_to).unwrap_or_default();
     let deliveries = deliveries(view, runs, &all);
     let is_delivered = |name: &str| deliveries.iter().any(|table| name.strip_prefix(table).is_some_and(|rest| rest.starts_with('#')));
     let now = |roots: &Roots, place: &Place| match place {
@@ -95,6 +97,11 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
             None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
             None if is_delivered(name) => delivered += 1,
             None if all.iter().any(|roots| roots.has_row(name)) => changed.add(name),
+            // Rows of moved files stay, even after the files are deleted. Without a move, they have left.
+            None if !moved_to.is_empty() => {
+                let is_there = moved_to.iter().flat_map(|to| moved_paths(to, name)).any(|path| digest(&path).is_ok_and(|now| now == known));
+                *(if is_there { &mut same } else { &mut away }) += 1;
+            }
             None => gone.add(name),
         }
     };
@@ -108,10 +115,10 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
         ))?;
     }
     let unread = if unread > 0 { format!(", {unread} not compared (empty or unreadable when they were read)") } else { String::new() };
-    let text = format!("{same} inputs are unchanged, {} changed, {} gone{unread}", changed.count, gone.count);
+    let away = if away > 0 { format!(", {away} not compared (moved, and changed or deleted since)") } else { String::new() };
+    let text = format!("{same} inputs are unchanged, {} changed, {} gone{unread}{away}", changed.count, gone.count);
     // Documents that an incomplete run has not reached are pending, and not new.
-    let was_watched = runs.iter().any(|run| run.id == view.run && subcommand(&run.command).as_deref() == Some("watch"));
-    let new = if view.complete { new_names(archive, view, &all, was_watched)? } else { Names::default() };
+    let new = if view.complete { new_names(archive, view, &all, watch.is_some())? } else { Names::default() };
     if gone.count + changed.count + new.count == 0 {
         return Receipt::right(&text);
     }
@@ -124,6 +131,13 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
         names.print(what)?;
     }
     Ok(())
+}
+
+/// The directories to which `docmill watch` has moved files with a row.
+fn moved_to(run: &RunRecord) -> Vec<PathBuf> {
+    let settings = setup::kept(&run.settings);
+    let directory = |key| settings.get(key)?.as_str().filter(|name| !name.is_empty()).map(PathBuf::from);
+    ["watch.done_dir", "watch.failed_dir"].into_iter().filter_map(directory).collect()
 }
 
 /// Inputs that the listing of a view does not have. `docmill watch` leaves unfinished files alone.
