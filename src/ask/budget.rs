@@ -80,18 +80,21 @@ const LARGER: &str = "--max-usd ";
 impl BudgetReached {
     /// Says why the run stops, and suggests to run the same command with a larger cap.
     ///
-    /// `rest` is the expected cost of the remaining documents. The suggested cap covers it, with room
-    /// for one request at its maximum. If the cost is unknown, the cap is twice the old one, with room
-    /// for ten requests.
-    pub fn message(&self, rest: Option<Interval>) -> String {
+    /// `rest` is the expected cost of the remaining documents, and the maximum of their dearest request.
+    /// The suggested cap covers both. If they are unknown, the cap is twice the old one, with room for ten
+    /// requests.
+    pub fn message(&self, rest: Option<(Interval, Money)>) -> String {
         let (spent, one) = (self.spent.all.usd(), self.needed.usd());
-        let cap = rest.map_or_else(|| (2.0 * self.cap.usd()).max(spent + 10.0 * one), |rest| spent + rest.high + one);
+        let cap = match rest {
+            None => (2.0 * self.cap.usd()).max(spent + 10.0 * one),
+            Some((rest, dearest)) => spent + rest.high + dearest.usd().max(one),
+        };
         // The cap has two significant digits, rounded up.
         let step = 10_f64.powf(cap.log10().floor() - 1.0);
         let decimals = if step < 1.0 { -step.log10().round() } else { 0.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
         let decimals = decimals as usize;
-        let rest = rest.filter(|rest| rest.high > 0.0).map_or_else(String::new, |Interval { low, high }| {
+        let rest = rest.filter(|(rest, _)| rest.high > 0.0).map_or_else(String::new, |(Interval { low, high }, _)| {
             let [low, high] = [low, high].map(|usd| Money::from_usd(usd).to_string());
             let cost = if low == high { high } else { format!("{low} to {high}") };
             format!(" (the rest costs about {cost})")

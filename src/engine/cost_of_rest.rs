@@ -1,10 +1,12 @@
 //! The expected cost of the documents that a stopped run has left: the forecast of `docmill plan`.
 
+use super::dry_run::Foreseen;
 use super::earlier_runs::History;
 use super::forecast::Predictor;
-use super::survey::survey_some;
+use super::survey::{Survey, survey_some};
 use super::{Context, Plan, RunError};
 use crate::insight::Interval;
+use crate::model::Money;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -16,8 +18,9 @@ const PREPARED: u64 = 300;
 /// Maximum time for the forecast.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The cost of the rest in US dollars. `None` if it is unknown, or if the forecast takes too long.
-pub(super) async fn cost_of_rest(plan: &Arc<Plan>, context: &Context) -> Option<Interval> {
+/// The cost of the rest, and the maximum cost of its dearest call. `None` if they are unknown, or if the
+/// forecast takes too long.
+pub(super) async fn cost_of_rest(plan: &Arc<Plan>, context: &Context) -> Option<(Interval, Money)> {
     // Lines of standard input come only once.
     if plan.roots.lines().is_some() {
         return None;
@@ -29,7 +32,8 @@ pub(super) async fn cost_of_rest(plan: &Arc<Plan>, context: &Context) -> Option<
         let history = History::of(&plan)?;
         let surveying = stop.run_until_cancelled(survey_some(&plan, &history, PREPARED, &stop));
         let Some(survey) = Handle::current().block_on(surveying) else { return Ok(None) };
-        Ok::<_, RunError>(Predictor::new(&plan, &survey?, &history).cost())
+        let survey = survey?;
+        Ok::<_, RunError>(Predictor::new(&plan, &survey, &history).cost().zip(dearest(&plan, &survey)))
     });
     tokio::select! {
         predicted = predicting => predicted.ok()?.ok()?,
@@ -37,4 +41,12 @@ pub(super) async fn cost_of_rest(plan: &Arc<Plan>, context: &Context) -> Option<
         () = sleep(PATIENCE) => None,
         () = context.abandon.cancelled() => None,
     }
+}
+
+/// The maximum cost of the dearest open call; `None` if a price is unknown.
+fn dearest(plan: &Plan, survey: &Survey) -> Option<Money> {
+    let open = survey.plans.iter().flat_map(|document| document.calls.iter().filter(|call| call.past.is_none()));
+    let (prices, tier) = (&plan.account.prices, plan.account.planned_tier(&plan.llm.service_tier));
+    let most = |call: &Foreseen| prices.at_most(&survey.tasks[call.task].model, tier, call.most_tokens, call.max_output);
+    open.map(most).try_fold(Money::ZERO, |dearest, cost| Some(dearest.max(cost?)))
 }

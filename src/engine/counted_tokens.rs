@@ -97,7 +97,19 @@ mod tests {
 
     fn call(text: u64, images: u64) -> Foreseen {
         let length = Length::new(1.0, 1.0, 1.0);
-        Foreseen { task: 0, round: 0, order: Order::Alone, tokens: text + images, images, shared: 0, length, max_output: 1, past: None }
+        let tokens = text + images;
+        Foreseen {
+            task: 0,
+            round: 0,
+            order: Order::Alone,
+            tokens,
+            images,
+            shared: 0,
+            length,
+            most_tokens: tokens,
+            max_output: 1,
+            past: None,
+        }
     }
 
     fn input(tokens: u64) -> Usage {

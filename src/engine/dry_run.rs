@@ -52,6 +52,8 @@ pub struct Foreseen {
     pub shared: u64,
     /// Expected output tokens, judged by the task and the model.
     pub length: Length,
+    /// Maximum input tokens.
+    pub most_tokens: u64,
     /// Maximum output tokens.
     pub max_output: u64,
     /// The known result; `None` if the call has to be sent.
@@ -337,6 +339,7 @@ impl Answerer for DryRun<'_> {
                 images: call.image_tokens(),
                 shared: call.shared_tokens().min(tokens),
                 length: expected.and(thinking),
+                most_tokens: call.most_input_tokens(),
                 max_output,
                 past,
             });

@@ -18,6 +18,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+/// Why a run does not take a change any more.
+const ENDING: &str = "the run is ending, and takes no changes any more. Repeat the command when it has ended";
+
 /// A source of changed settings during a run. It checks them like those at the start.
 pub trait LiveSettings: fmt::Debug + Send + Sync {
     /// Changes the values of some keys. If one value is invalid, changes no key and returns the
@@ -241,7 +244,7 @@ impl RuntimeControl {
             }
         }
         // The store comes first, so that the cancellation survives a kill.
-        self.store.cancel(document.clone()).await.map_err(|gone| gone.to_string())?;
+        self.store.cancel(document.clone()).await.map_err(|_| ENDING)?;
         Ok(match self.active.cancel(&document) {
             Cancelled::Now => format!(
                 "{document}: docmill sends no further call. Calls in flight finish, and docmill \
@@ -265,7 +268,7 @@ impl RuntimeControl {
             return Err(format!("{document} is {} without a failed call; pass --all to ask all its calls again", row.status));
         }
         if let Some(following) = &self.following {
-            self.store.requeue(document.clone(), all).await.map_err(|gone| gone.to_string())?;
+            self.store.requeue(document.clone(), all).await.map_err(|_| ENDING)?;
             let is_offered = following.arrivals.again(&document);
             return Ok(format!("{document}: docmill asks again{}", if is_offered { "" } else { " when it arrives again" }));
         }

@@ -215,7 +215,7 @@ impl Meters {
             tail: self.pace.tail(),
             hedge: self.hedge,
             window: self.window,
-            servers: self.servers.len(),
+            servers: self.servers.weight(),
             changed: self.changed.load(Relaxed),
         }
     }
