@@ -56,7 +56,7 @@ impl LlmClient {
         if fault.class == Class::NotSent {
             // No attempt reached the server, so the document is not the cause.
             let message = format!(
-                "cannot connect to {}: {} ({} attempts). Check that the server is running and that llm.base_url is right.",
+                "cannot connect to {}: {} ({} attempts). Check that the server is running and that llm.base_url is right",
                 self.account.base_url, fault.message, spent.attempts
             );
             return CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message });

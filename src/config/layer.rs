@@ -9,7 +9,7 @@ use toml::{Table, Value};
 const ENV_PREFIX: &str = "DOCMILL_";
 
 /// Variables with the prefix that are no settings.
-const NO_SETTINGS: [&str; 3] = ["DOCMILL_TRUST", "DOCMILL_SHARD", "DOCMILL_SHARDS"];
+const NO_SETTINGS: [&str; 4] = ["DOCMILL_TRUST", "DOCMILL_SHARD", "DOCMILL_SHARDS", "DOCMILL_BUDGET_TOKEN"];
 
 /// Whether an environment variable changes a setting.
 pub fn is_setting(variable: &str) -> bool {

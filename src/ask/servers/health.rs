@@ -261,6 +261,11 @@ impl Health {
         probing.max(failing)
     }
 
+    /// Whether it has failed on trial more than once since its last answer.
+    pub fn is_known_bad(&self) -> bool {
+        self.setbacks > 1
+    }
+
     /// A probe was answered: the server is on trial.
     pub fn back(&mut self, now: f64) {
         (self.is_away, self.is_on_trial, self.back_at) = (false, true, now);

@@ -68,7 +68,11 @@ impl Shared {
         self.started.elapsed().as_secs_f64()
     }
 
-    fn note(&self, message: String) {
+    /// Keeps a message about a server, unless it would repeat earlier ones.
+    fn note(&self, server: usize, message: String) {
+        if self.choice.lock().servers[server].is_known_bad() {
+            return;
+        }
         let mut notes = self.notes.lock();
         notes.truncate(NOTES - 1);
         notes.push_back(message);
@@ -96,6 +100,12 @@ impl Servers {
     #[expect(clippy::len_without_is_empty, reason = "there is always one")]
     pub fn len(&self) -> usize {
         self.endpoints.len()
+    }
+
+    /// The sum of their weights.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "weights are positive and at most 1000")]
+    pub fn weight(&self) -> usize {
+        self.settings.iter().map(|setting| setting.weight).sum::<f64>().round().max(1.0) as usize
     }
 
     /// The same as a number of attempts.

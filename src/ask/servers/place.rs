@@ -87,7 +87,8 @@ impl<'s> Place<'s> {
         let is_set_aside = shared.choice.lock().end(self.server, sign, sent_at, shared.now());
         if is_set_aside {
             let endpoint = &self.servers.endpoints[self.server];
-            shared.note(format!("{} is set aside: {why}. Calls go to the other servers until it answers again", endpoint.base_url));
+            let message = format!("{} is set aside: {why}. Calls go to the other servers until it answers again", endpoint.base_url);
+            shared.note(self.server, message);
             probes.start(shared, self.server, endpoint);
         }
     }

@@ -52,7 +52,7 @@ impl Probes {
                 }
                 probes += 1;
             }
-            shared.note(format!("{} answers again", endpoint.base_url));
+            shared.note(server, format!("{} answers again", endpoint.base_url));
             shared.choice.lock().back(server, shared.now());
         });
     }

@@ -185,7 +185,7 @@ fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &Grou
     match fault.class {
         Class::NotSent => {
             let why = &fault.message;
-            let message = format!("cannot connect to {base_url}: {why}. Check that the server is running and that llm.base_url is right.");
+            let message = format!("cannot connect to {base_url}: {why}. Check that the server is running and that llm.base_url is right");
             return stops(StopKind::Parked, message);
         }
         Class::RunFatal(kind) => return stops(kind, refused(base_url, group, &fault)),

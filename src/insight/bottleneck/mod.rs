@@ -64,7 +64,7 @@ pub struct Situation {
     pub hedge: bool,
     /// Maximum number of documents in progress, if the settings limit it.
     pub window: Option<usize>,
-    /// Number of servers. `llm.concurrency` holds for each.
+    /// Sum of the weights of all servers. `llm.concurrency` holds for a weight of 1.
     pub servers: usize,
     /// Whether settings changed during the run. The totals then mix several settings.
     pub changed: bool,

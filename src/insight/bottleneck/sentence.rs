@@ -88,7 +88,9 @@ fn limited(rate: Rate, percent: f64, would_do: u64) -> String {
     let which = match (rate.known, rate.meter.key()) {
         (Known::Set(set), Some(key)) => format!("{key} = {set} was used {percent:.0} %"),
         (Known::Measured, _) => format!("the server refuses more than about {minute:.0}, by its refusals so far"),
-        (Known::SetElsewhere, _) => format!("{percent:.0} % of the {minute:.0} in the settings of another run with the same key was used"),
+        (Known::SetElsewhere, _) => {
+            format!("{percent:.0} % of the {minute:.0} that the budget service or another run with the same key grants was used")
+        }
         _ => format!("{percent:.0} % of the {minute:.0} that the server declares was used"),
     };
     format!("{which}; more concurrency does not help, {would_do} is enough")
