@@ -99,8 +99,10 @@ fn choice(name: &str, names: &[&str]) -> NamedJob {
 
 fn of_file(name: &str, text: String) -> NamedJob {
     // A job file with mistakes is listed too: a submission names them.
-    let table = text.parse::<toml::Table>().unwrap_or_default();
-    let about = table.get("description").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    let about = match text.parse::<toml::Table>() {
+        Ok(table) => table.get("description").and_then(toml::Value::as_str).unwrap_or_default().to_owned(),
+        Err(error) => format!("{name}.toml cannot be used: {}", error.message()),
+    };
     NamedJob { name: name.to_owned(), about, file: Some(text) }
 }
 

@@ -30,7 +30,7 @@ pub struct Run {
     pub held: bool,
     /// Whether a client has cancelled it, and its requests in flight finish.
     pub cancelling: bool,
-    /// Its job; absent for the job of the server's settings.
+    /// Its job; that of the server's settings if the submission names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
     /// Whether the submission brought the file of this job.
@@ -114,7 +114,7 @@ impl Run {
             state: run.state,
             held: run.held,
             cancelling: run.cancelling,
-            job,
+            job: job.or_else(|| Some(app.default_job.clone())),
             own_job,
             label: submission.label,
             priority: run.priority,

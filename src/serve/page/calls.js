@@ -3,7 +3,7 @@
 import { element, hasEnded, IN_PARALLEL, ONE_BY_ONE, percent, plural, seconds, stateOf } from "./server.js";
 
 /// Maximum number of calls in a chart.
-const DRAWN = 400;
+export const DRAWN = 400;
 /// Share of its time without a call from which a run does not compare.
 const STILL = 0.1;
 const SVG = "http://www.w3.org/2000/svg";

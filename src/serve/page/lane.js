@@ -1,6 +1,6 @@
 // One run on the page: its state, figures, calls and rows, as they change.
 
-import { draw, measure, overlap } from "./calls.js";
+import { DRAWN, draw, measure, overlap } from "./calls.js";
 import { amount, busy, byId, call, documentsOf, dollars, element, figure, hasEnded, hasKey, jobOf, json, knownJobs, ONE_BY_ONE, percent, plural, save, seconds, spentSoFar, stateOf, upright, wait, worded } from "./server.js";
 
 /// Length of an answer from which its column is wide.
@@ -206,8 +206,9 @@ export class Lane {
       ["Cost", cost(spent, run.max_usd, this.hasEnded() ? this.summary?.maybe_billed : null)],
     ];
     const part = this.calls.size < CALLS ? "" : ` (the first ${plural(this.calls.size, "call")})`;
+    const drawn = this.calls.size > DRAWN ? `. The chart shows the last ${DRAWN} calls` : "";
     const sentences = [
-      ["Overlap", overlap(this.measure()) + part],
+      ["Overlap", overlap(this.measure()) + part + drawn],
       ["Bottleneck", run.label === ONE_BY_ONE ? "" : ((this.hasEnded() ? this.summary?.limited_by : progress?.limited_by) ?? "")],
     ];
     const shown = [lines, sentences.filter(([, value]) => value !== "")].map((list) => list.map(([name, value]) => figure(name, value)));

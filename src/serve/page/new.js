@@ -1,6 +1,6 @@
 // The form of a new run: documents, job, estimate, and how to run.
 
-import { amount, attempt, busy, byId, call, dollars, element, IN_PARALLEL, json, knownJobs, ONE_BY_ONE, plural, range, seconds, wait, worded } from "./server.js";
+import { amount, attempt, busy, byId, call, complain, dollars, element, IN_PARALLEL, json, knownJobs, ONE_BY_ONE, plural, range, seconds, wait, worded } from "./server.js";
 
 /// Documents to try the server with, which are part of the program.
 const SAMPLES = [
@@ -237,6 +237,7 @@ export function prepareForm() {
   byId("job-file").addEventListener("input", editJob);
   byId("job-reset").addEventListener("click", () => {
     delete form.edits[byId("job").value];
+    complain();
     showJob();
     changed();
   });
