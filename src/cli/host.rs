@@ -190,8 +190,8 @@ async fn announce_stop(stop: StopToken, events: mpsc::Sender<RunEvent>, drain_s:
     tokio::select! {
         biased;
         () = stop.stopped() => {
-            let again = if std::io::stdin().is_terminal() { "Press Ctrl-C again" } else { "Send the signal again" };
-            let message = format!("stopping: calls in flight have {drain_s} s to finish (llm.drain_s). {again} to stop at once");
+            let again = if std::io::stdin().is_terminal() { "Another Ctrl-C" } else { "A signal" };
+            let message = format!("stopping: calls in flight have {drain_s} s to finish (llm.drain_s). {again} stops at once");
             events.tell(RunEvent::Note { message }).await;
         }
         () = over.cancelled() => {}

@@ -335,7 +335,7 @@ fn a_second_request_to_terminate_ends_the_run_at_once_and_leaves_a_sound_store()
 fn signalled_twice(signal: &str, code: i32) {
     let (server, workspace, run, heals) = half_hanging(100_000);
     run.signal(signal);
-    run.wait_until_it_says("again to stop at once");
+    run.wait_until_it_says("A signal stops at once");
     // A signal that follows at once is a part of the first request.
     wait_for("a later signal has ended the run", || {
         run.signal(signal);

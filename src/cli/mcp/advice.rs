@@ -4,13 +4,16 @@ use crate::ask::larger_cap;
 use serde_json::{Value, json};
 
 /// Advice about commands, and the same about tools.
-const WORDS: [(&str, &str); 3] = [
+const WORDS: [(&str, &str); 6] = [
     ("run the same command with a larger cap, such as --max-usd ", "call run with a larger cap, such as max_usd = "),
     ("run the same command again", "call run with the same arguments"),
     ("Run the same command again", "Call run with the same arguments"),
+    ("--add ", "existing = \"add\" "),
+    ("--replace ", "existing = \"replace\" "),
+    ("--output names", "output names"),
 ];
 /// Beginnings of parts that name a command for people. Each is left out, up to its end.
-const FOR_PEOPLE: [(&str, &str); 3] = [(" (`docmill ", ")"), ("; `docmill status ", "continues"), (" Send the signal again", "at once")];
+const FOR_PEOPLE: [(&str, &str); 3] = [(" (`docmill ", ")"), ("; `docmill status ", "continues"), (" A signal stops", "at once")];
 
 /// Messages of a run in words for agents.
 pub(super) fn for_agents(messages: &str) -> String {
@@ -68,7 +71,11 @@ mod tests {
                 "To continue, call run with a larger cap, such as max_usd = 2.4 (the rest costs $1)",
             ),
             (
-                "stopping: calls in flight have 60 s to finish (llm.drain_s). Send the signal again to stop at once",
+                "o has 3 rows. --add keeps them; --replace drops them; --output names another directory",
+                "o has 3 rows. existing = \"add\" keeps them; existing = \"replace\" drops them; output names another directory",
+            ),
+            (
+                "stopping: calls in flight have 60 s to finish (llm.drain_s). A signal stops at once",
                 "stopping: calls in flight have 60 s to finish (llm.drain_s).",
             ),
         ] {

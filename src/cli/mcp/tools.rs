@@ -6,6 +6,7 @@ use super::arguments::misfit;
 use super::paths::Paths;
 use super::results::{Page, no_run, page};
 use crate::cli::args::SettingsArgs;
+use crate::cli::exit::Exit;
 use crate::cli::settings::load_to_look;
 use crate::model::{schema_of, unknown_name};
 use crate::serve::client_may_change;
@@ -210,7 +211,12 @@ impl McpServer {
         let terms_of_run = [format!("--max-usd={cap}"), "--quiet".to_owned()].into_iter().chain(existing.map(ToOwned::to_owned));
         self.processes.start(output.clone(), &command.with(terms_of_run), cap, self.most)?;
         self.processes.wait(&output, patience(terms.wait_s.unwrap_or(10))).await;
-        self.report(&output).await
+        let report = self.report(&output).await?;
+        let process = &report["process"];
+        match process["messages"].as_str() {
+            Some(why) if process["exit_code"] == json!(Exit::Usage as i32) => Err(why.to_owned()),
+            _ => Ok(report),
+        }
     }
 
     async fn status(&self, arguments: Map<String, Value>) -> Result<Value, String> {
