@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 pub(super) struct Lines {
     interval: Duration,
     last: Instant,
+    /// The last line without its time.
+    shown: String,
     failures: Failures,
     recent: Recent,
 }
 
 impl Lines {
     pub fn new(interval: Duration) -> Self {
-        Self { interval, last: Instant::now(), failures: Failures::default(), recent: Recent::default() }
+        Self { interval, last: Instant::now(), shown: String::new(), failures: Failures::default(), recent: Recent::default() }
     }
 }
 
@@ -32,7 +34,13 @@ impl Watcher for Lines {
                 self.recent.see(snapshot);
                 if self.last.elapsed() >= self.interval {
                     self.last = Instant::now();
-                    say(&line(snapshot, self.recent.left(snapshot)));
+                    let line = line(snapshot, self.recent.left(snapshot));
+                    let shown = line.split_once(": ").map_or(line.as_str(), |(_, shown)| shown);
+                    // An idle watch needs no sign of life.
+                    if snapshot.in_flight > 0 || self.shown != shown {
+                        shown.clone_into(&mut self.shown);
+                        say(&line);
+                    }
                 }
             }
             RunEvent::UpToDate(tally) => say(&summary::up_to_date(tally, terminal_width())),

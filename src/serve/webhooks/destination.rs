@@ -28,8 +28,11 @@ pub fn check(address: &str, private: bool) -> Result<(), Problem> {
         return Err(invalid("the address must not contain a user or a password. Receivers check the signature"));
     }
     // The parser has already turned all spellings of an IP address into the usual one.
-    let ip = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-    if !private && ip.is_some_and(|ip| !is_public(ip)) {
+    let host = url.host_str().unwrap_or_default();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    let name = host.trim_end_matches('.');
+    let is_this_machine = name == "localhost" || name.ends_with(".localhost");
+    if !private && (is_this_machine || ip.is_some_and(|ip| !is_public(ip))) {
         return Err(Problem::forbidden("webhook: the address is private. The setting serve.webhook_private allows such addresses"));
     }
     Ok(())
@@ -99,6 +102,9 @@ mod tests {
     #[test]
     fn private_addresses_in_all_spellings_are_refused() {
         for private in [
+            "localhost",
+            "LOCALHOST.",
+            "app.localhost",
             "127.0.0.1",
             "127.1",
             "2130706433",
