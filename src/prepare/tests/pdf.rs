@@ -1,6 +1,7 @@
 //! Tests of PDF documents that are built here.
 
 mod layout;
+mod places;
 mod values;
 
 use super::settings;

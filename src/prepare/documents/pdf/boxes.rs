@@ -1,4 +1,6 @@
 //! Writes the signs of the boxes of forms, ticked or not, at their places on the page.
+//!
+//! Passwords are covered.
 
 use super::annotations::{self, Note, is_unseen};
 use super::form;
@@ -15,6 +17,8 @@ const LARGE: f64 = 12.0;
 const GLYPHS: u32 = 2;
 /// Maximum width of boxes in which letters and points are ticks, in heights. Wider ones cover their label.
 const NARROW: f64 = 2.0;
+/// What stands for a password.
+const COVER: &str = "••••";
 /// Boxes that forms print below their fields.
 const PRINTED: [char; 11] = ['☐', '☑', '☒', '□', '▢', '○', '◯', '❏', '❐', '❑', '❒'];
 
@@ -25,7 +29,7 @@ struct Field {
     is_ticked: bool,
 }
 
-/// Replaces the drawn signs of boxes by `☒` and `☐`.
+/// Replaces the drawn signs of boxes by `☒` and `☐`, and passwords by points.
 pub(super) fn write(page: &Page<'_>, scan: &mut Scan) {
     let Some(annotations) = page.raw().get::<Array<'_>>(b"Annots") else { return };
     let field = |widget: Dict<'_>| {
@@ -36,8 +40,23 @@ pub(super) fn write(page: &Page<'_>, scan: &mut Scan) {
         let area = annotations::place(page, &widget)?;
         (area.area() > 0.0).then_some(Field { area, is_ticked })
     };
+    for widget in annotations.iter::<Dict<'_>>().filter(form::is_password).take(MOST) {
+        if let Some(area) = annotations::place(page, &widget) {
+            cover(area, scan);
+        }
+    }
     for field in annotations.iter::<Dict<'_>>().filter_map(field).take(MOST) {
         field.replace(scan);
+    }
+}
+
+/// Replaces what is drawn in the field of a password by points.
+fn cover(area: Rect, scan: &mut Scan) {
+    let start = scan.text.len();
+    scan.text.push_str(COVER);
+    for piece in scan.pieces.iter_mut().filter(|piece| area.contains(piece.centre())) {
+        piece.text = start..scan.text.len();
+        piece.right_to_left = false;
     }
 }
 

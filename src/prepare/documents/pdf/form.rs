@@ -13,10 +13,11 @@ use hayro::hayro_syntax::page::Page;
 const DEPTH: usize = 16;
 /// Flag of fields for passwords.
 ///
-/// `RADIO` and `PUSH_BUTTON` are also field flags.
+/// `RADIO`, `PUSH_BUTTON` and `COMBO` are also field flags.
 const PASSWORD: i32 = 1 << 13;
 const RADIO: i32 = 1 << 15;
 const PUSH_BUTTON: i32 = 1 << 16;
+const COMBO: i32 = 1 << 17;
 
 /// Whether the document is a dynamic form (XFA).
 ///
@@ -33,7 +34,7 @@ pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
     let text = compact(text);
     let mut values = Vec::new();
     for widget in annotations.iter::<Dict<'_>>().filter(|annotation| is(annotation, b"Subtype", "Widget")) {
-        let seen = |value: &str| writes(&widget) && text.contains(&compact(value));
+        let seen = |value: &str| writes(&widget) && !is_list(&widget) && text.contains(&compact(value));
         if let Some(value) = value(&widget).filter(|value| !value.trim().is_empty() && !seen(value)) {
             let line = format!("{}: {}", name(&widget), value.trim());
             // A field may be shown in several places.
@@ -43,6 +44,16 @@ pub(super) fn unseen(page: &Page<'_>, text: &str) -> Vec<String> {
         }
     }
     values
+}
+
+/// Whether the field shows all its choices.
+fn is_list(widget: &Dict<'_>) -> bool {
+    inherited(widget, b"FT").and_then(Object::into_name).is_some_and(|kind| kind.as_str() == "Ch") && flags(widget) & COMBO == 0
+}
+
+/// Whether the field is for a password.
+pub(super) fn is_password(widget: &Dict<'_>) -> bool {
+    inherited(widget, b"FT").and_then(Object::into_name).is_some_and(|kind| kind.as_str() == "Tx") && flags(widget) & PASSWORD != 0
 }
 
 /// The state of a box; `None` for push buttons and other fields.

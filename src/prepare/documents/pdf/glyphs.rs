@@ -7,11 +7,13 @@ use super::annotations;
 use super::boxes;
 use super::canvas::Canvas;
 use super::characters;
+use super::fractions;
 use super::hyphens;
 use super::marks::Marks;
 use super::pieces::{Edge, Piece, Place, Style};
 use super::scan::Scan;
 use super::structure::Structure;
+use super::turned;
 use hayro::hayro_interpret::font::{Glyph, GlyphRun};
 use hayro::hayro_interpret::hayro_cmap::BfString;
 use hayro::hayro_interpret::{
@@ -76,6 +78,8 @@ pub(super) fn scan<'a>(
         Ok(()) => {
             let Scanner { mut scan, canvas, .. } = scanner;
             scan.settle(&canvas);
+            fractions::write(&mut scan);
+            turned::write(&mut scan);
             scan.strike(&annotations::strikes(page));
             for note in &annotations::notes(page) {
                 scan.note(note);

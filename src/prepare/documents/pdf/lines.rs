@@ -8,6 +8,7 @@ use super::characters;
 use super::hyphens::{self, JOINT, SOFT};
 use super::pieces::{Piece, SPACE};
 use super::row::{Row, rows};
+use super::stops;
 use super::tables::{self, Columns, Ruling, Table};
 use std::ops::Range;
 
@@ -77,6 +78,7 @@ impl<'t, 'p> Lines<'t, 'p> {
         let mut leadings: Vec<f64> = rows.windows(2).map(|pair| pair[1].baseline - pair[0].baseline).collect();
         leadings.sort_by(f64::total_cmp);
         let usual = leadings.get(leadings.len() / 2).copied().unwrap_or(0.0);
+        let skipped = if self.in_cell { Vec::new() } else { stops::skipped(rows, |before, piece| self.gap(before, piece) == "\t") };
         let mut above: Option<&Row<'_>> = None;
         for row in rows {
             if let Some(table) = row.pieces.first().and_then(|piece| self.tables.get(piece.table?)) {
@@ -85,7 +87,7 @@ impl<'t, 'p> Lines<'t, 'p> {
                 continue;
             }
             let apart = above.is_none_or(|above| row.baseline - above.baseline > PARAGRAPH * usual.min(LOOSE * row.size).max(row.size));
-            self.line(row, apart);
+            self.line(row, apart, &skipped);
             above = Some(row);
         }
     }
@@ -107,7 +109,7 @@ impl<'t, 'p> Lines<'t, 'p> {
         lines.finish().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    fn line(&mut self, row: &Row<'_>, paragraph: bool) {
+    fn line(&mut self, row: &Row<'_>, paragraph: bool, skipped: &[(&Piece, usize)]) {
         let pieces = spoken(&self.once(&row.pieces), self.text);
         if paragraph || pieces.first().is_some_and(|piece| !piece.struck) {
             self.end_struck();
@@ -120,6 +122,10 @@ impl<'t, 'p> Lines<'t, 'p> {
             let gap = before.map_or("", |before| self.gap(before, piece));
             if !piece.struck {
                 self.end_struck();
+            }
+            if gap == "\t" || before.is_none() && !self.out.ends_with(hyphens::is_hyphen) {
+                let columns = skipped.iter().find(|(next, _)| std::ptr::eq(*next, piece)).map_or(0, |(_, columns)| *columns);
+                self.out.extend(std::iter::repeat_n('\t', columns));
             }
             self.out.push_str(gap);
             if piece.struck && !self.struck {

@@ -169,7 +169,8 @@ fn found(scan: &Scan, mode: PdfMode, columns: &mut Columns) -> Found {
         return Found::Picture;
     }
     let garbled = scan.unknown * 2 > scan.glyphs;
-    if mode == PdfMode::Auto && (garbled || scan.glyphs == 0 && scan.painted || is_picture(scan)) {
+    let is_tables = || scan.pictured() <= PICTURE && has_tables(&order::text(scan, &mut Columns::default()));
+    if mode == PdfMode::Auto && (garbled || scan.glyphs == 0 && scan.painted || is_picture(scan) && !is_tables()) {
         return Found::Picture;
     }
     if scan.unknown == scan.glyphs { Found::Nothing } else { Found::Text(order::text(scan, columns)) }
@@ -193,6 +194,12 @@ fn is_picture(scan: &Scan) -> bool {
     let few = || scan.has_fewer_letters(FEW_LETTERS);
     let little = || scan.written() < LITTLE_TEXT && scan.invisible < FEW_LETTERS as u64;
     scan.drawing && few() || scan.pictured() > PICTURE && (few() || little())
+}
+
+/// Whether the text of a page is that of tables, so that its shapes are their lines.
+fn has_tables(text: &str) -> bool {
+    let length = |is_row: bool| text.lines().filter(|line| line.starts_with("| ") == is_row).map(str::len).sum::<usize>();
+    length(true) > 4 * length(false)
 }
 
 fn endless(number: usize) -> Failure {

@@ -5,7 +5,7 @@ use super::canvas::Canvas;
 use super::characters;
 use super::coverage::Coverage;
 use super::ink::Ink;
-use super::pieces::{Edge, Piece};
+use super::pieces::{Edge, Piece, SPACE};
 use super::skew::SLANT;
 use super::strikes;
 use super::tables::Rules;
@@ -67,6 +67,19 @@ impl Scan {
             count += letters(piece);
             count < most
         })
+    }
+
+    /// The words of these pieces, which are on one line, from left to right.
+    pub(super) fn words(&self, pieces: &[usize]) -> String {
+        let mut pieces: Vec<&Piece> = pieces.iter().map(|at| &self.pieces[*at]).collect();
+        pieces.sort_by(|a, b| a.left.total_cmp(&b.left));
+        let mut words = String::new();
+        for (at, piece) in pieces.iter().enumerate() {
+            let is_apart = at > 0 && (piece.spaced || piece.left - pieces[at - 1].right > SPACE * piece.size);
+            words.push_str(if is_apart { " " } else { "" });
+            words.push_str(&self.text[piece.text.clone()]);
+        }
+        words
     }
 
     /// Drops invisible pieces, and counts the glyphs of the others.

@@ -17,7 +17,7 @@ const BEYOND: f64 = 0.6;
 /// Maximum distance between an end of the line and the side of a glyph inside a word, in ems.
 const EXACT: f64 = 0.12;
 
-/// Maximum number of lines times glyphs. Drawings have more.
+/// Maximum number of lines, or of areas, times glyphs. Drawings have more.
 const MOST: usize = 50_000_000;
 
 /// Struck parts of the text, by the number of their piece.
@@ -27,8 +27,7 @@ type Parts = BTreeMap<usize, Vec<Range<usize>>>;
 ///
 /// `edges` are those of all glyphs of the page.
 pub(super) fn mark(pieces: &mut Vec<Piece>, edges: &[Edge], ruling: &Ruling) {
-    let glyphs: usize = pieces.iter().map(|piece| piece.glyphs as usize).sum();
-    if ruling.horizontal.len().saturating_mul(glyphs) > MOST {
+    if is_too_much(ruling.horizontal.len(), pieces) {
         return;
     }
     let mut parts = Parts::new();
@@ -59,7 +58,7 @@ pub(super) fn mark(pieces: &mut Vec<Piece>, edges: &[Edge], ruling: &Ruling) {
 
 /// Marks the text in these areas of the upright page.
 pub(super) fn mark_areas(pieces: &mut Vec<Piece>, edges: &[Edge], areas: &[Rect]) {
-    if areas.is_empty() {
+    if areas.is_empty() || is_too_much(areas.len(), pieces) {
         return;
     }
     let mut parts = Parts::new();
@@ -77,6 +76,12 @@ pub(super) fn mark_areas(pieces: &mut Vec<Piece>, edges: &[Edge], areas: &[Rect]
         }
     }
     divide(pieces, edges, &parts);
+}
+
+/// Whether the comparison of this many places with all glyphs takes too long.
+fn is_too_much(places: usize, pieces: &[Piece]) -> bool {
+    let glyphs: usize = pieces.iter().map(|piece| piece.glyphs as usize).sum();
+    places.saturating_mul(glyphs) > MOST
 }
 
 /// The left sides of a piece's glyphs, and its right side.

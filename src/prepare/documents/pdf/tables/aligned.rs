@@ -19,6 +19,8 @@ const WORDS: usize = 3;
 const PHRASE: f64 = 0.35;
 /// Minimum number of words of a caption.
 const CAPTION: usize = 4;
+/// Minimum number of rows above a last one with only its first cell.
+const ROWS: usize = 3;
 /// Share of the table's width that lines across it have.
 const ACROSS: f64 = 0.7;
 
@@ -149,7 +151,8 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let fits = |at: &usize| {
         cells(*at).is_some_and(|line| {
             let few = rows[*at].pieces.len() <= WORDS * line.filled();
-            few && line.filled() >= 2 && line.filled() * 2 >= line.cells.len() && !is_phrase(&line) && !is_joined(&line)
+            is_drawn_by_cells(&line)
+                || few && line.filled() >= 2 && line.filled() * 2 >= line.cells.len() && !is_phrase(&line) && !is_joined(&line)
         })
     };
     let near = |at: usize| rows[at].baseline - rows[at - 1].baseline <= LEADING * rows[at].size;
@@ -158,6 +161,7 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let first = if is_caption(first, &cells, rows) { (first + 1..last).find(wide).unwrap_or(first) } else { first };
     let start = (part.start..first).rev().take_while(|at| fits(at) || inner(*at) && near(at + 1)).last().unwrap_or(first);
     let end = (last + 1..part.end).take_while(|at| fits(at) || inner(*at) && near(*at)).last().unwrap_or(last) + 1;
+    let end = end + usize::from(end < rows.len() && is_last(end, &cells, rows));
     // A cell of the last row goes on below. It was drawn before the next cell.
     let mut order = Order::default();
     let mut is_within = |at: usize| order.add(rows[at].pieces.iter().copied());
@@ -167,6 +171,28 @@ fn trimmed(rows: &[Row<'_>], part: &Range<usize>, strips: &[Range<f64>], text: &
     let rest = |at: &usize| near(*at) && !is_other(&rows[*at]) && cells(*at).is_some() && is_within(*at);
     let end = (end..rows.len()).take_while(rest).last().map_or(end, |at| at + 1);
     start..end
+}
+
+/// Whether the program drew each cell of a whole row at once, with its spaces.
+fn is_drawn_by_cells(line: &Line<'_>) -> bool {
+    let has_spaces = |cell: &Vec<&Piece>| cell.windows(2).all(|pair| strips::is_phrase(pair[0], pair[1]));
+    line.cells.len() > 2
+        && line.filled() == line.cells.len()
+        && line.cells.iter().all(has_spaces)
+        && line.cells.iter().any(|cell| cell.len() > 1)
+        && !is_joined(line)
+}
+
+/// Whether a line with only a first cell is the last row: as near as the rows above, and no others follow.
+fn is_last<'p>(at: usize, cells: &impl Fn(usize) -> Option<Line<'p>>, rows: &[Row<'p>]) -> bool {
+    let distance = |at: usize| rows.get(at).map_or(f64::INFINITY, |row| row.baseline - rows[at - 1].baseline);
+    let is_same = |other: usize| (distance(other) - distance(at)).abs() <= 0.1 * rows[at].size;
+    let is_first = |line: Line<'_>| line.filled() == 1 && (1..=2).contains(&line.cells[0].len());
+    at > ROWS
+        && (at - ROWS + 1..at).all(is_same)
+        && distance(at + 1) > 1.3 * distance(at)
+        && !is_other(&rows[at])
+        && cells(at).is_some_and(is_first)
 }
 
 /// Whether words of different cells are one phrase.

@@ -1,7 +1,7 @@
 //! Decides whether aligned text is clearly a table.
 
 use super::super::pieces::Piece;
-use super::{ALIGNED, Line, content, is_formula, is_numeric};
+use super::{ALIGNED, Line, content, is_formula, is_numeric, is_tick};
 use std::ops::Range;
 
 /// Minimum share of aligned cells in a column, and of aligned columns.
@@ -11,8 +11,9 @@ const COLUMNS: f64 = 0.7;
 const ROWS: usize = 3;
 const ROWS_OF_TWO: usize = 4;
 const ROWS_OF_TEXT: usize = 5;
-/// Minimum share of cells with text.
+/// Minimum share of cells with text, and that in tables of ticks.
 const FILLED: f64 = 0.45;
+const FILLED_OF_TICKS: f64 = 0.3;
 /// Maximum mean length of cells in tables without numbers and without lines.
 const SHORT: usize = 24;
 /// Minimum gap between two numbers that are no cell, in ems.
@@ -52,9 +53,11 @@ impl Evidence<'_, '_, '_> {
     pub(super) fn is_table(&self) -> bool {
         let columns = self.lines[0].cells.len();
         let rows = self.lines.iter().filter(|line| line.filled() >= 2).count();
-        if self.fill() < FILLED
+        let is_ticked = self.has_labels(is_tick);
+        let has_headers = self.has_headers() || self.has_labels(|text| is_tick(text) || is_numeric(text));
+        if self.fill() < if is_ticked { FILLED_OF_TICKS } else { FILLED }
             || is_formula(self.lines.iter().flat_map(|line| &line.cells), self.text)
-            || self.is_matrix()
+            || !has_headers && self.is_matrix()
             || self.is_crowded()
         {
             return false;
@@ -65,7 +68,9 @@ impl Evidence<'_, '_, '_> {
         let numbers = (0..columns).filter(|column| self.is_number(*column)).count();
         let aligned = (0..columns).filter(|column| self.is_aligned(*column)).count();
         let most = if self.side == Side::Within { 0 } else { columns.div_ceil(2) - 1 };
-        if self.side != Side::Alone && (columns < 3 || numbers * 2 < columns || self.prose() > most) {
+        // Columns of text are rarely drawn row by row.
+        let least = if columns > 3 && self.is_drawn_by_rows() { columns.div_ceil(3) } else { columns.div_ceil(2) };
+        if self.side != Side::Alone && (columns < 3 || numbers < least || self.prose() > most) {
             return false;
         }
         let needed = match (columns, numbers) {
@@ -77,8 +82,9 @@ impl Evidence<'_, '_, '_> {
         };
         rows >= needed
             && aligned as f64 >= COLUMNS * columns as f64
-            && (self.mean_length() > 1.9 || self.has_headers())
+            && (self.mean_length() > 1.9 || has_headers)
             && !self.is_list(columns, numbers)
+            && !(columns > 2 && self.has_marks())
             && !self.is_contents(columns)
             && (numbers > 0 || self.mean_length() < SHORT as f64 && !self.is_prose() && self.is_drawn_by_rows())
             && (numbers * 2 >= columns || self.is_drawn_by_rows() || self.is_ruled)
@@ -102,11 +108,20 @@ impl Evidence<'_, '_, '_> {
         columns > 2 && (0..columns).filter(is_header).count() * 5 >= columns * 4
     }
 
+    /// Whether words have a heading for each of the other columns, above ticks or numbers.
+    fn has_labels(&self, is_value: fn(&str) -> bool) -> bool {
+        let columns = self.lines[0].cells.len();
+        let is_headed = |column: usize| {
+            let heading = content(&self.lines[0].cells[column], self.text);
+            let is_ticks = self.column(column).all(|text| is_tick(&text));
+            let has_words = heading.contains(char::is_alphabetic) && !is_tick(&heading) && (is_ticks || heading.chars().count() > 1);
+            has_words && self.column(column).count() > 0 && self.column(column).all(|text| is_value(&text))
+        };
+        columns > 2 && self.column(0).all(|text| text.chars().count() > 1 || is_numeric(&text)) && (1..columns).all(is_headed)
+    }
+
     /// Whether most cells are single characters.
     fn is_matrix(&self) -> bool {
-        if self.has_headers() {
-            return false;
-        }
         let cells = || self.lines.iter().flat_map(|line| &line.cells).filter(|cell| !cell.is_empty());
         cells().filter(|cell| content(cell, self.text).trim_matches('−').chars().count() < 2).count() * 2 > cells().count()
     }
@@ -131,7 +146,9 @@ impl Evidence<'_, '_, '_> {
     }
 
     fn is_number(&self, column: usize) -> bool {
-        let (all, numbers) = self.column(column).fold((0, 0), |(all, numbers), text| (all + 1, numbers + usize::from(is_numeric(&text))));
+        let (all, numbers) = self.column(column).fold((0, 0), |(all, numbers), text| {
+            (all + 1, numbers + usize::from(is_numeric(&text) || column > 0 && self.lines[0].cells.len() > 2 && is_tick(&text)))
+        });
         all > 0 && numbers * 10 >= all * 6
     }
 
@@ -151,6 +168,20 @@ impl Evidence<'_, '_, '_> {
         let cells = self.lines.iter().flat_map(|line| &line.cells).filter(|cell| !cell.is_empty());
         let (count, letters) = cells.fold((0, 0), |(count, letters), cell| (count + 1, letters + content(cell, self.text).chars().count()));
         letters as f64 / f64::from(count.max(1))
+    }
+
+    /// Whether most lines are items of a list, with marks before their text.
+    fn has_marks(&self) -> bool {
+        let is_mark = |cell: &&Vec<&Piece>| -> bool {
+            let text = content(cell, self.text);
+            let inner = text.trim_matches(['.', ')', '(']);
+            text.chars().count() <= 5 && (text == "•" || inner.len() < text.len() && !inner.contains(|c: char| !c.is_alphanumeric()))
+        };
+        let is_item = |line: &&Line<'_>| {
+            let cells: Vec<&Vec<&Piece>> = line.cells.iter().filter(|cell| !cell.is_empty()).collect();
+            cells.len() > 1 && cells[..cells.len() - 1].iter().all(is_mark)
+        };
+        self.lines.iter().filter(is_item).count() * 2 > self.lines.len()
     }
 
     /// Whether the first column numbers the lines of a list.

@@ -20,7 +20,7 @@ mod zones;
 pub(super) use aligned::tables as aligned;
 pub(super) use lattice::tables as ruled;
 pub(super) use loose::complete;
-pub(super) use rules::{Rules, Ruling};
+pub(super) use rules::{Rule, Rules, Ruling};
 pub(super) use tagged::tables as tagged;
 
 use super::characters::UNKNOWN;
@@ -139,6 +139,12 @@ fn is_numeric(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let others = text.chars().filter(|c| c.is_alphabetic()).count();
     digits > 0 && others <= 3 && digits * 2 >= text.chars().filter(|c| c.is_alphanumeric()).count()
+}
+
+/// Whether a text is the mark of a chosen or refused field.
+fn is_tick(text: &str) -> bool {
+    matches!(text, "X" | "x" | "×" | "•" | "●" | "○" | "☐" | "☑" | "☒")
+        || text.chars().all(|c| matches!(c, '\u{2713}'..='\u{2718}')) && !text.is_empty()
 }
 
 /// Whether many cells have signs of formulas, or unknown characters.

@@ -5,6 +5,8 @@ use hayro::kurbo::{Affine, BezPath, PathEl, Point, Rect};
 
 /// Maximum number of lines. Drawings and maps have more.
 const MOST: usize = 20_000;
+/// Maximum number of horizontal lines times vertical ones that may touch.
+const MOST_MEETINGS: usize = 20_000_000;
 /// Maximum width in points of a filled line. Strokes may be twice as wide.
 const THICK: f64 = 2.5;
 /// Minimum length in points of a line.
@@ -38,6 +40,14 @@ impl Rules {
         if self.lines.len() > MOST {
             *self = Self { lines: Vec::new(), is_full: true };
         }
+    }
+
+    /// Removes a level line.
+    pub(in super::super) fn remove(&mut self, rule: Rule) {
+        let is_own = |a: Point, b: Point| {
+            (f64::midpoint(a.y, b.y) - rule.at).abs() <= SAME && a.x.min(b.x) > rule.from - SAME && a.x.max(b.x) < rule.to + SAME
+        };
+        self.lines.retain(|(a, b)| !is_own(*a, *b));
     }
 
     fn stroke(&mut self, path: &BezPath, transform: Affine) {
@@ -122,6 +132,18 @@ pub(in super::super) struct Rule {
 pub(in super::super) struct Ruling {
     pub(in super::super) horizontal: Vec<Rule>,
     pub(super) vertical: Vec<Rule>,
+}
+
+impl Ruling {
+    /// The horizontal lines that touch no vertical ones.
+    pub(in super::super) fn alone(&self) -> impl Iterator<Item = Rule> {
+        let meets = |along: &Rule, across: &Rule| {
+            (along.from - GAP..along.to + GAP).contains(&across.at) && (across.from - GAP..across.to + GAP).contains(&along.at)
+        };
+        let is_few = self.horizontal.len().saturating_mul(self.vertical.len()) <= MOST_MEETINGS;
+        let is_alone = move |rule: &&Rule| is_few && !self.vertical.iter().any(|across| meets(rule, across));
+        self.horizontal.iter().filter(is_alone).copied()
+    }
 }
 
 /// Joins lines that continue each other.

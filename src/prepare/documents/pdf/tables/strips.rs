@@ -69,10 +69,17 @@ fn crosses(row: &Row<'_>, strips: &[Range<f64>]) -> bool {
 /// The words of a line with many of them are one phrase.
 pub(super) fn without(strips: &[Range<f64>], row: &Row<'_>, size: f64) -> Option<Vec<Range<f64>>> {
     let many = row.pieces.len() > WORDS * (strips.len() + 1);
+    // A program that draws the spaces of a text ends it where a space is missing.
+    let drawn = row.pieces.windows(2).filter(|pair| is_phrase(pair[0], pair[1])).count();
+    let has_spaces = drawn * 3 >= row.pieces.len() * 2;
+    let mut before: Option<&Piece> = None;
     let mut phrases: Vec<Range<f64>> = Vec::new();
-    for piece in &row.pieces {
+    for piece in row.pieces.iter().copied() {
+        let is_apart = has_spaces && before.replace(piece).is_some_and(|before| !is_phrase(before, piece));
         match phrases.last_mut() {
-            Some(phrase) if many && piece.left - phrase.end <= SPACE_OF_EQUAL * size => phrase.end = phrase.end.max(piece.right),
+            Some(phrase) if many && !is_apart && piece.left - phrase.end <= SPACE_OF_EQUAL * size => {
+                phrase.end = phrase.end.max(piece.right);
+            }
             _ => phrases.push(piece.left..piece.right),
         }
     }

@@ -14,6 +14,9 @@ const ORDERED: f64 = 0.8;
 /// Maximum mean length of cells. Longer ones are columns of text.
 const LONG: usize = 200;
 
+/// Maximum distance in points between equal sides of cells.
+const SAME: f64 = 1.0;
+
 /// A cell with its place across the page.
 #[derive(Debug)]
 struct Cell<'p> {
@@ -95,29 +98,80 @@ fn columns(rows: &Rows<'_>, text: &str) -> Option<Vec<(Range<f64>, usize)>> {
         }
     }
     let used: Vec<BTreeSet<usize>> = rows.values().map(|row| row.iter().filter(|cell| !cell.spans()).map(strip).collect()).collect();
-    // A strip without a cell of a whole row belongs to a neighbour, if only one has room in its rows.
-    for at in (0..strips.len()).rev().filter(|at| columns[*at].is_none()).collect::<Vec<_>>() {
-        let has_room = |column: &usize| {
-            let is_taken = |row: &BTreeSet<usize>| row.contains(&at) && row.iter().any(|other| columns[*other] == Some(*column));
-            !used.iter().any(is_taken)
-        };
-        let left = columns[..at].iter().rev().find_map(|column| *column);
-        let right = columns[at..].iter().find_map(|column| *column);
-        let mut candidates: Vec<usize> = [left, right].into_iter().flatten().filter(has_room).collect();
-        candidates.dedup();
-        let [column] = candidates[..] else { return None };
-        columns[at] = Some(column);
-    }
     let first = rows.values().next()?.iter().map(|cell| (strip(cell), is_numeric(&content(&cell.pieces, text))));
-    let headers: BTreeSet<usize> = first.filter(|(_, is_numeric)| !is_numeric).map(|(strip, _)| strip).collect();
-    let is_header = |strip: usize| headers.contains(&strip) && used[1..].iter().all(|row| !row.contains(&strip));
-    let of = |strip: usize| used.iter().filter(move |row| row.contains(&strip));
-    // Debits and credits never share a row. Only a header, or a part of the table beside the first
-    // one, has another strip for its column.
-    let is_same = |a: usize, b: usize| is_header(a) || is_header(b) || of(a).all(|a| of(b).all(|b| a.is_disjoint(b)));
-    let all = 0..strips.len();
-    let is_clear = all.clone().all(|a| all.clone().all(|b| a >= b || columns[a] != columns[b] || is_same(a, b)));
-    is_clear.then(|| strips.into_iter().zip(columns.into_iter().flatten()).collect())
+    let headers = first.filter(|(_, is_numeric)| !is_numeric).map(|(strip, _)| strip).collect();
+    let mut cells: Vec<Vec<&Cell<'_>>> = vec![Vec::new(); strips.len()];
+    rows.values().flatten().filter(|cell| !cell.spans()).for_each(|cell| cells[strip(cell)].push(cell));
+    let sides = cells.iter().map(|cells| side(cells)).collect();
+    let known = Known { columns, sides, used, headers };
+    let columns = match [None, Some(Side::Left), Some(Side::Right)].map(|side| known.completed(side)) {
+        [Some(columns), ..] | [None, Some(columns), None] | [None, None, Some(columns)] => Some(columns),
+        _ => None,
+    };
+    Some(strips.into_iter().zip(columns?).collect())
+}
+
+/// The neighbour of a strip whose column it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// The neighbour that cells of different widths and a common side can belong to.
+///
+/// Numbers that end at the right side of their column are not to the left of its header.
+fn side(cells: &[&Cell<'_>]) -> Option<Side> {
+    let differ = |place: fn(&Range<f64>) -> f64| {
+        let least = cells.iter().map(|cell| place(&cell.across)).fold(f64::INFINITY, f64::min);
+        cells.iter().map(|cell| place(&cell.across)).fold(f64::NEG_INFINITY, f64::max) - least > SAME
+    };
+    match (differ(|place| place.start), differ(|place| place.end)) {
+        (true, false) => Some(Side::Left),
+        (false, true) => Some(Side::Right),
+        _ => None,
+    }
+}
+
+/// What is known about the strips of a table.
+struct Known {
+    columns: Vec<Option<usize>>,
+    sides: Vec<Option<Side>>,
+    /// The strips with cells in each row.
+    used: Vec<BTreeSet<usize>>,
+    headers: BTreeSet<usize>,
+}
+
+impl Known {
+    /// The column of each strip. `side` is where strips belong if both neighbours have room.
+    fn completed(&self, side: Option<Side>) -> Option<Vec<usize>> {
+        let mut columns = self.columns.clone();
+        // A strip without a cell of a whole row belongs to a neighbour that has room in its rows.
+        for at in (0..columns.len()).rev().filter(|at| self.columns[*at].is_none()) {
+            let has_room = |column: &usize| {
+                let is_taken = |row: &BTreeSet<usize>| row.contains(&at) && row.iter().any(|other| columns[*other] == Some(*column));
+                !self.used.iter().any(is_taken)
+            };
+            let left = columns[..at].iter().rev().find_map(|column| *column).filter(has_room);
+            let right = columns[at..].iter().find_map(|column| *column).filter(has_room);
+            columns[at] = match (left, right, self.sides[at].or(side)) {
+                (Some(left), Some(right), None) if left != right => return None,
+                (Some(left), _, Some(Side::Left)) | (Some(left), None, _) => Some(left),
+                (_, right, _) => Some(right?),
+            };
+        }
+        self.is_clear(&columns).then(|| columns.into_iter().flatten().collect())
+    }
+
+    /// Whether only a header, or a part of the table beside the first one, has another strip for its column.
+    ///
+    /// Debits and credits never share a row.
+    fn is_clear(&self, columns: &[Option<usize>]) -> bool {
+        let is_header = |strip: usize| self.headers.contains(&strip) && self.used[1..].iter().all(|row| !row.contains(&strip));
+        let of = |strip: usize| self.used.iter().filter(move |row| row.contains(&strip));
+        let is_same = |a: usize, b: usize| is_header(a) || is_header(b) || of(a).all(|a| of(b).all(|b| a.is_disjoint(b)));
+        (0..columns.len()).all(|a| (a + 1..columns.len()).all(|b| columns[a] != columns[b] || is_same(a, b)))
+    }
 }
 
 /// Parts of the width with cells, from left to right.
