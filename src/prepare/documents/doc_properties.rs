@@ -69,7 +69,7 @@ pub(super) fn list_paragraphs(document: &[u8], table: &[u8]) -> Vec<ListParagrap
         cells += usize::from(in_table && !is_row_end && matches!(text, [.., CELL_END] | [.., CELL_END, 0]));
         // Lists that are switched off have other numbers.
         let is_list = (1..0x07FF).contains(&list) && !is_row_end;
-        is_list.then(|| ListParagraph { list, level, is_empty: matches!(text, [CELL_END | END] | [CELL_END | END, 0]), cell })
+        is_list.then_some(ListParagraph { list, level, is_empty: matches!(text, [CELL_END | END] | [CELL_END | END, 0]), cell })
     };
     PARAGRAPHS.runs(document, table).into_iter().filter_map(list).collect()
 }

@@ -178,7 +178,7 @@ fn transform(text: &str) -> Matrix {
 
 /// The map that does `inner` first.
 fn joined(outer: Matrix, inner: Matrix) -> Matrix {
-    let [a, b, c, d, e, f] = outer;
-    let [p, q, r, s, t, u] = inner;
-    [a * p + c * q, b * p + d * q, a * r + c * s, b * r + d * s, a * t + c * u + e, b * t + d * u + f]
+    let turned = |x: f64, y: f64| [outer[0] * x + outer[2] * y, outer[1] * x + outer[3] * y];
+    let [across, down, moved] = [turned(inner[0], inner[1]), turned(inner[2], inner[3]), turned(inner[4], inner[5])];
+    [across[0], across[1], down[0], down[1], moved[0] + outer[4], moved[1] + outer[5]]
 }

@@ -132,19 +132,27 @@ impl Page {
         }
     }
 
-    fn open(&mut self, name: &str, tag: &Tag) {
+    /// Whether a start tag is the title of the page, or inside an element that is skipped.
+    fn is_left_out(&mut self, name: &str, is_closed: bool) -> bool {
         self.ordered += usize::from(name == "ol");
         if name == "title" && self.title.is_empty() && self.svg.is_none() {
-            self.in_title = !tag.self_closing;
-            return;
+            self.in_title = !is_closed;
+            return true;
         }
         if let Some(skipped) = self.skipping.last() {
             // Without `</head>`, the start of the body ends the head.
             if skipped == "head" && name == "body" {
                 self.skipping.clear();
-            } else if skipped == name && !tag.self_closing {
+            } else if skipped == name && !is_closed {
                 self.skipping.push(name.to_owned());
             }
+            return true;
+        }
+        false
+    }
+
+    fn open(&mut self, name: &str, tag: &Tag) {
+        if self.is_left_out(name, tag.self_closing) {
             return;
         }
         while self.hiding.last().is_some_and(|open| is_ended(open, name)) {

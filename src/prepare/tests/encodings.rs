@@ -167,9 +167,7 @@ fn refusals_name_the_encoding_that_cannot_be_decoded() {
         assert_eq!(failure.code, FailureCode::Undecodable);
         assert!(failure.message.contains(what) && failure.message.contains("UTF-8"), "{}", failure.message);
     }
-    for short in
-        [&b"K\x94ln;5"[..], b"Name;Price\r\nJos\x82;5", b"Gr\x81\xE1e 5 \x9B", b"Prix \x82t\x82 5", b"ma\xA4ana", b"No\x89l"]
-    {
+    for short in [&b"K\x94ln;5"[..], b"Name;Price\r\nJos\x82;5", b"Gr\x81\xE1e 5 \x9B", b"Prix \x82t\x82 5", b"ma\xA4ana", b"No\x89l"] {
         assert_eq!(run(short).unwrap_err().code, FailureCode::Undecodable, "{short:?}");
     }
     for fine in [
