@@ -14,7 +14,7 @@ const DEPTH: usize = 256;
 enum Edge {
     #[default]
     None,
-    /// A blank, unless the box has a single letter of a word.
+    /// A blank, unless the box has a single letter of a word, or stands beside a bracket or a comma.
     Soft,
     Blank,
     Line,
@@ -106,8 +106,9 @@ impl Boxes {
         let is_letter = text.chars().count() == 1 && first.is_alphabetic();
         // Some pages draw each letter, or the first one, in a box.
         let is_word = (is_letter || self.is_letter) && first.is_alphabetic() && self.last.is_some_and(char::is_alphabetic);
+        let is_joined = is_word || ",.;:!?)]%".contains(first) || self.last.is_some_and(|last| "([".contains(last));
         let gap = std::mem::take(&mut self.gap);
         (self.last, self.is_letter) = (text.chars().next_back(), is_letter);
-        gap >= Edge::Blank || gap == Edge::Soft && !is_word
+        gap >= Edge::Blank || gap == Edge::Soft && !is_joined
     }
 }

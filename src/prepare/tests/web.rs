@@ -68,6 +68,7 @@ fn boxes_stand_apart_from_the_text_around_them() {
         ("<p>1<span class=i>2</span><span class=i>3</span> New<span class=i>4</span>", "1 2 3 New 4"),
         ("<p><span class=i>W</span><span class=i>o</span>rd <span class=r>T</span>he", "Word The"),
         ("<p>Sum<span class=r>10</span>", "Sum 10"),
+        ("<p>f(<span class=i>x</span>), <span class=i>5</span>%", "f(x), 5%"),
         ("<p><span class=i><span class=l>1</span>/<span class=l>2</span></span>", "1 / 2"),
         ("<table><tr><td><span class=l>1</span><span class=l>2</span><td>3</table>", "| 1 2 | 3 |\n| --- | --- |"),
         (
