@@ -339,10 +339,43 @@ fn is_dos(sample: &[u8], guess: &'static Encoding) -> bool {
         !letter.chars().all(|c| c.is_lowercase() || joins(c))
     };
     let all = inside_words(sample).count();
+    if guess.is_single_byte() && has_letters_of_dos(sample, guess) {
+        return true;
+    }
     guess.is_single_byte()
         && inside_words(sample).any(|byte| byte < 0xA0)
         && inside_words(sample).filter(|byte| strange(*byte)).count() * 8 > all
         && inside_words(sample).filter(|byte| !small(*byte)).count() * 20 <= all
+}
+
+/// Whether a text without long words, such as a table, has letters of MS-DOS: `K”ln`, `Jos‚`.
+///
+/// The test uses bytes between or behind letters that are signs in the guessed encoding, but do not
+/// stand there. No byte may be a letter that words of MS-DOS do not have.
+fn has_letters_of_dos(sample: &[u8], guess: &'static Encoding) -> bool {
+    let is_sign = |byte: u8| {
+        let (letter, _) = guess.decode_without_bom_handling(std::slice::from_ref(&byte));
+        !letter.chars().all(char::is_alphabetic)
+    };
+    let at = |at: Option<usize>| at.and_then(|at| sample.get(at)).copied().unwrap_or(b' ');
+    let (mut found, mut against) = (0, 0);
+    for (place, byte) in sample.iter().copied().enumerate().filter(|(_, byte)| !byte.is_ascii()) {
+        let (before, behind) = (at(place.checked_sub(1)), at(place.checked_add(1)));
+        let [follows, precedes] = [before, behind].map(|byte| byte.is_ascii_alphabetic());
+        let is_letter = match byte {
+            // No sign at all in the code page of Windows.
+            0x81 | 0x8D => follows || precedes,
+            // Quotes, per mille and other signs, which do not follow a letter in a text of Windows.
+            0x82 | 0x84 | 0x88 | 0x89 => follows && (precedes || !behind.is_ascii_punctuation() || matches!(behind, b';' | b',' | b'.')),
+            0x86 | 0x87 | 0x8B | 0x94 | 0xA1..=0xA4 => follows && precedes,
+            _ => false,
+        };
+        let is_quote = matches!(byte, 0x91..=0x94) && follows != precedes;
+        let is_of_windows = matches!(byte, 0xC0..=0xFF) && !matches!(byte, 0xC6 | 0xE1 | 0xE4 | 0xEC) && (follows || precedes);
+        found += usize::from(is_letter && is_sign(byte));
+        against += usize::from(is_quote || is_of_windows);
+    }
+    found > 0 && against == 0
 }
 
 /// Whether this is EBCDIC text of a mainframe.

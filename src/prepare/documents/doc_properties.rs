@@ -6,10 +6,11 @@ use std::ops::Range;
 
 /// Size of a property page.
 const PAGE: usize = 512;
-/// Codes of properties: the list and level of a paragraph; whether it ends a row, its depth, and the
-/// edges of cells; the position of data, and whether these are of a form.
+/// Codes of properties: the list and level of a paragraph; whether it is in a table or ends a row,
+/// its depth, and the edges of cells; the position of data, and whether these are of a form.
 const LIST: u16 = 0x460B;
 const LEVEL: u16 = 0x260A;
+const IN_TABLE: u16 = 0x2416;
 const ROW_END: u16 = 0x2417;
 const DEPTH: u16 = 0x6649;
 const EDGES: u16 = 0xD608;
@@ -35,22 +36,42 @@ pub(super) fn streams(file: &mut Compound<'_>) -> (Vec<u8>, Vec<u8>) {
     (document, table)
 }
 
-/// The list (from 1) and the level of each paragraph that names a list, in the order of the file.
-pub(super) fn list_paragraphs(document: &[u8], table: &[u8]) -> Vec<(u16, usize)> {
-    let list = |(_, list): (usize, &[u8])| {
+/// A paragraph that names a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ListParagraph {
+    /// The list from 1, and the level.
+    pub list: u16,
+    pub level: usize,
+    pub is_empty: bool,
+    /// The number of cells before its cell, in a table.
+    pub cell: Option<usize>,
+}
+
+/// The paragraphs that name a list, in the order of the file.
+pub(super) fn list_paragraphs(document: &[u8], table: &[u8]) -> Vec<ListParagraph> {
+    const CELL_END: u8 = 7;
+    const END: u8 = b'\r';
+    let mut cells = 0;
+    let list = |run: Run| {
         // The number of the style comes first.
-        let (mut number, mut level) = (0, 0);
-        for (code, operand) in properties(list.get(2..).unwrap_or_default()) {
+        let (mut list, mut level, mut in_table, mut is_row_end) = (0, 0, false, false);
+        for (code, operand) in properties(document.get(run.list)?.get(2..).unwrap_or_default()) {
             match code {
-                LIST => number = short(operand, 0),
+                LIST => list = short(operand, 0),
                 LEVEL => level = operand.first().copied().unwrap_or(0).into(),
+                IN_TABLE => in_table = operand.first() == Some(&1),
+                ROW_END => is_row_end = operand.first() == Some(&1),
                 _ => {}
             }
         }
+        let text = document.get(run.text).unwrap_or_default();
+        let cell = in_table.then_some(cells);
+        cells += usize::from(in_table && !is_row_end && matches!(text, [.., CELL_END] | [.., CELL_END, 0]));
         // Lists that are switched off have other numbers.
-        (1..0x07FF).contains(&number).then_some((number, level))
+        let is_list = (1..0x07FF).contains(&list) && !is_row_end;
+        is_list.then_some(ListParagraph { list, level, is_empty: matches!(text, [CELL_END | END] | [CELL_END | END, 0]), cell })
     };
-    PARAGRAPHS.all(document, table).into_iter().filter_map(list).collect()
+    PARAGRAPHS.runs(document, table).into_iter().filter_map(list).collect()
 }
 
 /// The right edges of the cells of each row of a table, in the order of the file.

@@ -64,6 +64,8 @@ struct Found {
     tables: Vec<SlideTable>,
     looks: Looks,
     lists: BinaryLists,
+    /// Number of cells of tables so far.
+    cells: usize,
     comments: Vec<String>,
     /// The right edges of the cells of each row that is still to come.
     rows: VecDeque<Vec<i32>>,
@@ -300,6 +302,12 @@ impl Text<'_> {
             for (place, cell) in row.cells.iter().enumerate() {
                 let columns = rows.get(at).map_or(cell.col_span as usize, |row| edges.span(row, place));
                 self.markdown.cell(columns, cell.row_span as usize);
+                if cell.content.is_empty() && cell.nested_tables.is_empty() {
+                    for mark in self.found.lists.marks_of_cell(self.found.cells) {
+                        self.markdown.mark(mark);
+                    }
+                }
+                self.found.cells += 1;
                 cell.content.iter().for_each(|each| self.paragraph(each));
                 cell.nested_tables.iter().for_each(|each| self.table(each));
             }

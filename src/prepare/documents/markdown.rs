@@ -7,50 +7,14 @@
 //! Tables that only arrange a page become paragraphs. Nested tables become one line of their cell.
 
 use super::numbering::shown;
+use super::piece::{Gap, Piece, STRUCK};
 pub(super) use super::script::Script;
 use super::table::{self, Table};
 
 /// Maximum nesting of tables and of lists. Deeper levels are merged.
 const DEPTH: usize = 16;
-/// The mark on both sides of struck text.
-const STRUCK: &str = "~~";
-
 /// The mark of a line of a quotation.
 const QUOTE: &str = "> ";
-
-/// The gap before the next word. The larger gap wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-enum Gap {
-    #[default]
-    None,
-    Space,
-    Line,
-    Paragraph,
-}
-
-/// The text of the document or of a cell.
-#[derive(Debug, Default)]
-struct Piece {
-    text: String,
-    gap: Gap,
-    /// Whether the last text is struck and still needs its closing mark.
-    struck: bool,
-    /// The mark before the next word, for example `- `.
-    mark: String,
-}
-
-impl Piece {
-    fn unstrike(&mut self) {
-        if std::mem::take(&mut self.struck) {
-            self.text.push_str(STRUCK);
-        }
-    }
-
-    fn finish(mut self) -> String {
-        self.unstrike();
-        self.text
-    }
-}
 
 /// The numbers of a list.
 #[derive(Debug, Clone)]
@@ -188,7 +152,15 @@ impl Markdown {
     /// Sets the mark before the next word. A paragraph gap removes it.
     pub fn mark(&mut self, mark: String) {
         if let Some(piece) = self.pieces.last_mut() {
-            piece.mark = mark;
+            piece.set_mark(mark);
+        }
+    }
+
+    /// Removes the numbers of items without text from the open cell, which is not shown.
+    pub fn forget_numbers(&mut self) {
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.mark.clear();
+            piece.unused.clear();
         }
     }
 
@@ -224,11 +196,20 @@ impl Markdown {
 
     /// Starts an item of the open list.
     pub fn item(&mut self) {
+        self.item_of(None);
+    }
+
+    /// Starts an item of the open list, which may have its own kind of number: `none`, `bullet`.
+    pub fn item_of(&mut self, kind: Option<&'static str>) {
         let number = match self.lists.last_mut() {
             Some(Some(numbers)) => {
                 let number = numbers.next;
                 numbers.next = number.saturating_add(numbers.step);
-                format!("{}.", u32::try_from(number).map_or_else(|_| number.to_string(), |number| shown(number, numbers.kind)))
+                match kind.unwrap_or(numbers.kind) {
+                    "none" => String::new(),
+                    "bullet" => "-".to_owned(),
+                    kind => format!("{}.", u32::try_from(number).map_or_else(|_| number.to_string(), |number| shown(number, kind))),
+                }
             }
             _ => "-".to_owned(),
         };
@@ -308,7 +289,7 @@ impl Markdown {
             self.lists.truncate(table.lists);
             self.quotes = self.quotes.min(table.quotes);
             table.quotes = 0;
-            table.close_cell(self.pieces.pop().map(Piece::finish).unwrap_or_default());
+            table.close_cell(self.pieces.pop().map(Piece::finish_cell).unwrap_or_default());
         }
     }
 
@@ -386,7 +367,7 @@ impl Markdown {
         if let Some(piece) = self.pieces.last_mut() {
             piece.gap = piece.gap.max(gap);
             if gap >= Gap::Paragraph {
-                piece.mark.clear();
+                piece.set_mark(String::new());
             }
         }
     }

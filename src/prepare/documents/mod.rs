@@ -6,7 +6,7 @@
 //! - containers: `archive`, `compound`, `salvage`, `bounded`, `parts`, `quoted_printable`, `xml`
 //! - content: `chart`, `codepage`, `grid`, `math`, `number_format`, `numbering`, `omml`,
 //!   `style_sheet`, `styles`, `symbols`, `tags`, `web_form`
-//! - output: `markdown`, `table`, `verdict`
+//! - output: `markdown`, `piece`, `table`, `verdict`
 
 mod archive;
 mod bounded;
@@ -44,6 +44,7 @@ mod ods;
 mod omml;
 mod parts;
 mod pdf;
+mod piece;
 mod ppt_looks;
 mod ppt_slides;
 mod ppt_tables;
@@ -60,7 +61,10 @@ mod subtitles;
 mod symbols;
 mod table;
 mod tag_added;
+mod tag_boxes;
 mod tag_looks;
+mod tag_names;
+mod tag_svg;
 mod tags;
 mod tokens;
 mod verdict;

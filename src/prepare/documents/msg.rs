@@ -36,7 +36,9 @@ fn read(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Result<Ext
     let from = [name, address.map(|address| format!("<{address}>"))].into_iter().flatten().collect::<Vec<_>>().join(" ");
     mail.head("From", &from);
     mail.head("To", &file.text("", 0x0E04).unwrap_or_default());
+    mail.head("Reply-To", &file.text("", 0x0050).unwrap_or_default());
     mail.head("Cc", &file.text("", 0x0E03).unwrap_or_default());
+    mail.head("Bcc", &file.text("", 0x0E02).unwrap_or_default());
     mail.head("Date", &file.date().unwrap_or_default());
     mail.head("Subject", &file.text("", 0x0037).unwrap_or_default());
     let (mut notes, kind) = (Vec::new(), file.text("", 0x001A).unwrap_or_default());

@@ -23,6 +23,11 @@ pub(super) fn texts(archive: &mut Archive) -> Result<HashMap<String, String>, Fa
     Ok(texts)
 }
 
+/// The name of an object, by the address of a frame: `./Object 1`, `Formula-0/`.
+pub(super) fn name(address: &str) -> &str {
+    address.trim_start_matches("./").trim_end_matches('/')
+}
+
 /// Writes the text of an object: a formula within its line, others as paragraphs.
 pub(super) fn write(body: &mut Markdown, text: &str) {
     if text.contains('\n') {

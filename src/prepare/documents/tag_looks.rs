@@ -1,7 +1,7 @@
 //! What attributes of HTML tags mean: hidden text, tables of other elements, and looks of text.
 
 use super::markdown::{Markdown, Script};
-use super::style_sheet::Style;
+use super::style_sheet::{Display, Style};
 use super::symbols;
 
 /// Elements within a line.
@@ -17,8 +17,14 @@ pub(super) fn is_hidden(name: &str, style: Style, attribute: &impl Fn(&str) -> O
             || name == "dialog" && attribute("open").is_none())
 }
 
-/// The element of a table that another element stands for, by its role or style.
-pub(super) fn role(name: &str, attribute: &impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+/// The element of a table that another element stands for, by its role or style. `open` has the
+/// elements that are open within such a table.
+pub(super) fn role(
+    name: &str,
+    style: Style,
+    attribute: &impl Fn(&str) -> Option<String>,
+    open: &[(String, Option<&'static str>)],
+) -> Option<&'static str> {
     if matches!(name, "table" | "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "html" | "body") {
         return None;
     }
@@ -28,14 +34,14 @@ pub(super) fn role(name: &str, attribute: &impl Fn(&str) -> Option<String>) -> O
         "cell" | "gridcell" | "columnheader" | "rowheader" => Some("td"),
         _ => None,
     });
-    by_role.or_else(|| {
-        let style: String = attribute("style")?.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-        style.split(';').find_map(|rule| match rule.strip_prefix("display:")? {
-            "table" | "inline-table" => Some("table"),
-            "table-row" => Some("tr"),
-            "table-cell" => Some("td"),
-            _ => None,
-        })
+    // A cell in another table only arranges its text.
+    let table = || open.iter().rev().find(|(name, role)| name == "table" || *role == Some("table"));
+    let is_inside = || table().is_some_and(|(_, role)| *role == Some("table"));
+    by_role.or_else(|| match style.display() {
+        Display::Table => Some("table"),
+        Display::Row if is_inside() => Some("tr"),
+        Display::Cell if is_inside() => Some("td"),
+        _ => None,
     })
 }
 

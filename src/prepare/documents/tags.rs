@@ -6,7 +6,10 @@ use super::numbering::{lengths, list_kind};
 use super::style_sheet::{Sheet, Style};
 use super::symbols;
 use super::tag_added::AddedText;
+use super::tag_boxes::Boxes;
 use super::tag_looks::{Looks, is_hidden, role};
+use super::tag_names::{BLOCKS, OPEN_ENDED, SKIPPED, VOID, ends_select, is_ended};
+use super::tag_svg::Svg;
 use super::tokens::{raw, tokenized};
 use super::web_form::{self, Select};
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult};
@@ -15,42 +18,6 @@ use std::rc::Rc;
 
 /// Maximum length of a link address. Longer addresses carry data for programs.
 const LONGEST_ADDRESS: usize = 200;
-/// Elements without text for readers.
-///
-/// The content of scripts and styles is not markup.
-const SKIPPED: [&str; 14] =
-    ["applet", "audio", "canvas", "datalist", "head", "iframe", "nav", "noscript", "object", "script", "style", "svg", "template", "video"];
-/// Block elements.
-const BLOCKS: [&str; 25] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "body",
-    "caption",
-    "center",
-    "details",
-    "dialog",
-    "div",
-    "dl",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "header",
-    "hgroup",
-    "hr",
-    "legend",
-    "main",
-    "p",
-    "search",
-    "section",
-    "summary",
-];
-
-/// Elements without content and end tag.
-const VOID: [&str; 13] = ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
 /// Maximum number of open elements to track within a hidden one.
 const DEPTH: usize = 64;
 
@@ -59,6 +26,9 @@ pub(super) fn converted(html: &str, skip: bool, sheet: &Rc<Sheet>) -> Page {
     let page = Page { skip, markdown: Markdown::new(), lengths: lengths(html), sheet: Rc::clone(sheet), ..Page::default() };
     let mut page = tokenized(html, Sink(RefCell::new(page))).0.into_inner();
     page.end_select();
+    if page.svg.is_some() {
+        page.skipping.push("svg".to_owned());
+    }
     page
 }
 
@@ -95,32 +65,6 @@ impl TokenSink for Sink {
     }
 }
 
-/// Elements whose end tag is optional.
-const OPEN_ENDED: [&str; 8] = ["p", "li", "dt", "dd", "tr", "td", "th", "option"];
-
-/// Whether the start of `next` ends the element `open`.
-fn is_ended(open: &str, next: &str) -> bool {
-    let row = matches!(next, "tr" | "tbody" | "tfoot");
-    match open {
-        "p" => {
-            BLOCKS.contains(&next)
-                || OPEN_ENDED.contains(&next)
-                || matches!(next, "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" | "table" | "pre")
-        }
-        "li" => next == "li",
-        "dt" | "dd" => matches!(next, "dt" | "dd"),
-        "td" | "th" => row || matches!(next, "td" | "th"),
-        "tr" => row,
-        "option" => matches!(next, "option" | "optgroup"),
-        _ => false,
-    }
-}
-
-/// Whether a tag cannot be inside a field with options, so that the field must have ended.
-fn ends_select(name: &str) -> bool {
-    BLOCKS.contains(&name) || matches!(name, "table" | "tr" | "td" | "th" | "ul" | "ol" | "li" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
-}
-
 /// Whether readers want the address of a link.
 fn is_useful(address: &str) -> bool {
     address.len() <= LONGEST_ADDRESS && (address.starts_with("http") || address.starts_with("mailto:"))
@@ -139,6 +83,7 @@ pub(super) struct Page {
     /// The hidden element, then the elements that are open within it.
     hiding: Vec<String>,
     looks: Looks,
+    boxes: Boxes,
     added: AddedText,
     /// Number of signs of symbol fonts without a known meaning.
     pub symbols: usize,
@@ -150,8 +95,9 @@ pub(super) struct Page {
     /// Number of open preformatted elements.
     preformatted: usize,
     sheet: Rc<Sheet>,
-    /// The formula and the field that are being read.
+    /// The formula, the drawing and the field that are being read.
     math: Option<MathMl>,
+    svg: Option<Svg>,
     select: Option<Select>,
     /// Open elements inside a table made of other elements, and what they stand for.
     roles: Vec<(String, Option<&'static str>)>,
@@ -166,6 +112,8 @@ impl Page {
         } else if !self.skipping.is_empty() {
         } else if !self.hiding.is_empty() {
             self.hidden |= !text.trim().is_empty();
+        } else if let Some(svg) = &mut self.svg {
+            svg.text(text);
         } else if let Some(math) = &mut self.math {
             math.text(text);
         } else if let Some(select) = &mut self.select {
@@ -173,6 +121,9 @@ impl Page {
         } else {
             let (text, lost) = self.looks.font().map_or_else(|| (text.to_owned(), 0), |font| symbols::signs(font, text));
             self.symbols += lost;
+            if self.boxes.has_blank(&text) {
+                self.markdown.text(" ");
+            }
             if self.preformatted > 0 {
                 self.markdown.verbatim(&text);
             } else {
@@ -181,19 +132,27 @@ impl Page {
         }
     }
 
-    fn open(&mut self, name: &str, tag: &Tag) {
+    /// Whether a start tag is the title of the page, or inside an element that is skipped.
+    fn is_left_out(&mut self, name: &str, is_closed: bool) -> bool {
         self.ordered += usize::from(name == "ol");
-        if name == "title" && self.title.is_empty() && !self.skipping.iter().any(|skipped| skipped == "svg") {
-            self.in_title = !tag.self_closing;
-            return;
+        if name == "title" && self.title.is_empty() && self.svg.is_none() {
+            self.in_title = !is_closed;
+            return true;
         }
         if let Some(skipped) = self.skipping.last() {
             // Without `</head>`, the start of the body ends the head.
             if skipped == "head" && name == "body" {
                 self.skipping.clear();
-            } else if skipped == name && !tag.self_closing {
+            } else if skipped == name && !is_closed {
                 self.skipping.push(name.to_owned());
             }
+            return true;
+        }
+        false
+    }
+
+    fn open(&mut self, name: &str, tag: &Tag) {
+        if self.is_left_out(name, tag.self_closing) {
             return;
         }
         while self.hiding.last().is_some_and(|open| is_ended(open, name)) {
@@ -214,6 +173,12 @@ impl Page {
             if !tag.self_closing {
                 self.skipping.push(name.to_owned());
             }
+            if matches!(name, "audio" | "canvas" | "iframe" | "object" | "video") {
+                self.boxes.separate();
+            }
+            return;
+        }
+        if self.is_in_svg(name, tag.self_closing, &attribute) {
             return;
         }
         if name == "math" || self.math.is_some() {
@@ -229,7 +194,9 @@ impl Page {
         }
         self.looks.end_before(name, is_ended, &mut self.markdown);
         let element = name;
-        let role = role(name, &attribute);
+        let role = role(name, style, &attribute, &self.roles);
+        let layout = if role.is_none() { style } else { Style::default() };
+        self.boxes.open(name, layout, tag.self_closing, &mut self.markdown);
         if (role == Some("table") || !self.roles.is_empty()) && !VOID.contains(&name) && !tag.self_closing && self.roles.len() < DEPTH {
             self.roles.push((name.to_owned(), role));
         }
@@ -244,10 +211,13 @@ impl Page {
                 page.mark(": ".to_owned());
             }
             "blockquote" => page.open_quote(),
-            "ul" | "menu" | "dir" => page.open_list(None),
+            "ul" | "menu" | "dir" => {
+                let kind = style.list().filter(|kind| !matches!(*kind, "none" | "bullet"));
+                page.open_list(kind.map(|kind| Numbers { next: 1, step: 1, kind }));
+            }
             "ol" => {
                 let length = attribute("reversed").and_then(|_| self.lengths.get(self.ordered.saturating_sub(1)).copied());
-                let kind = list_kind(attribute("type").as_deref(), attribute("style").as_deref());
+                let kind = self.sheet.list(style).unwrap_or_else(|| list_kind(attribute("type").as_deref()));
                 let next = integer("start").or(length).unwrap_or(1);
                 page.open_list(Some(Numbers { next, step: if length.is_some() { -1 } else { 1 }, kind }));
             }
@@ -255,7 +225,7 @@ impl Page {
                 if let Some(value) = integer("value") {
                     page.count_from(value);
                 }
-                page.item();
+                page.item_of(self.sheet.list(style).or_else(|| attribute("type").map(|kind| list_kind(Some(&kind)))));
             }
             "table" => page.open_table(),
             "thead" | "tbody" => page.table_part(false),
@@ -266,7 +236,6 @@ impl Page {
                 page.paragraph();
                 self.preformatted += 1;
             }
-            "button" => page.text(" "),
             "input" => page.text(&format!(" {} ", web_form::shown(&attribute))),
             "select" => self.select = Some(Select::of(&attribute)),
             "q" => page.verbatim("\""),
@@ -309,7 +278,7 @@ impl Page {
     }
 
     fn close(&mut self, name: &str) {
-        if name == "title" {
+        if name == "title" && self.svg.is_none() {
             self.in_title = false;
             return;
         }
@@ -327,6 +296,12 @@ impl Page {
                 None => return,
             }
         }
+        if let Some(svg) = &mut self.svg {
+            if svg.close(name) {
+                self.end_svg();
+            }
+            return;
+        }
         if self.math.is_some() {
             return self.close_math(name);
         }
@@ -342,6 +317,7 @@ impl Page {
             }
         }
         self.looks.close(name, BLOCKS.contains(&name) || name == "table", &mut self.markdown);
+        self.boxes.close(name, &mut self.markdown);
         let role = self.roles.iter().rposition(|(open, _)| open == name).and_then(|at| self.roles.drain(at..).next()?.1);
         let (name, page) = (role.unwrap_or(name), &mut self.markdown);
         match name {
@@ -359,6 +335,7 @@ impl Page {
                 page.paragraph();
             }
             "q" => page.verbatim("\""),
+            "br" => page.line(),
             "a" => {
                 if let Some((Some(address), start)) = self.links.pop() {
                     let text = page.since(start);
@@ -371,6 +348,38 @@ impl Page {
             _ if BLOCKS.contains(&name) => page.paragraph(),
             _ => {}
         }
+    }
+
+    /// Whether a start tag belongs to a drawing. Other blocks end the drawing.
+    fn is_in_svg(&mut self, name: &str, is_closed: bool, attribute: &impl Fn(&str) -> Option<String>) -> bool {
+        if self.svg.is_none() && name == "svg" && self.skip {
+            self.svg = Some(Svg::default());
+        }
+        let Some(svg) = &mut self.svg else { return false };
+        if !svg.is_foreign() && name != "svg" && ends_select(name) {
+            self.end_svg();
+            return false;
+        }
+        svg.open(name, attribute);
+        if is_closed && svg.close(name) {
+            self.end_svg();
+        }
+        true
+    }
+
+    /// Writes the words of a drawing.
+    fn end_svg(&mut self) {
+        let lines = self.svg.take().map(Svg::lines).unwrap_or_default();
+        for line in &lines {
+            if lines.len() > 1 {
+                self.markdown.line();
+            }
+            self.markdown.text(&format!(" {line} "));
+        }
+        if lines.len() > 1 {
+            self.markdown.line();
+        }
+        self.boxes.separate();
     }
 
     fn close_math(&mut self, name: &str) {

@@ -72,12 +72,16 @@ fn cells_of_xls_show_their_formats_boxes_and_comments() {
         packed,
         object(6, 1, "in a box"),
         object(0x19, 2, "look"),
+        record(0x005D, &short(&[0x15, 18, 5, 3, 0, 0, 0])),
+        record(0x005D, &short(&[0x15, 18, 8, 4, 0, 0, 0])),
+        record(0x005D, &short(&[0x15, 18, 8, 5, 0, 0, 0])),
         record(0x001C, &short(&[0, 1, 0, 2, 0, 0])),
         end.clone(),
     ]
     .concat();
     let bytes = compound(&[("Workbook", &[globals(globals(0).len()), sheet].concat())]);
     assert_eq!(pages(&bytes), "## S\n\n| 7.5% | 36:00 | 100.0% |\n| --- | --- | --- |\n\nText box: in a box\n\nComment on B1: look");
+    assert_eq!(read(&bytes, "xls").1.unwrap().notes, ["2 pictures left out", "1 chart left out"]);
 }
 
 /// Builds a part of an XLSB file.

@@ -167,6 +167,18 @@ fn refusals_name_the_encoding_that_cannot_be_decoded() {
         assert_eq!(failure.code, FailureCode::Undecodable);
         assert!(failure.message.contains(what) && failure.message.contains("UTF-8"), "{}", failure.message);
     }
+    for short in [&b"K\x94ln;5"[..], b"Name;Price\r\nJos\x82;5", b"Gr\x81\xE1e 5 \x9B", b"Prix \x82t\x82 5", b"ma\xA4ana"] {
+        assert_eq!(run(short).unwrap_err().code, FailureCode::Undecodable, "{short:?}");
+    }
+    for fine in [
+        &b"\x84Wort\x93 und \x82x\x91 f\xFCr 5\x89"[..],
+        b"Smith\x86 and Lee\x87 \x8Bmot\x9B",
+        b"1\x9610, 5\x80, 12\x99, wait\x85what, 5\xA2",
+        b"\xA1Hola! Se\xF1or \xA35",
+        b"(\x84a\x93), \x84b\x93",
+    ] {
+        assert!(run(fine).is_ok(), "{fine:?}");
+    }
     for fine in [&b"l\x92ami d\x92une \xe9cole"[..], b"der\xA0erste", b"don\x91t"] {
         assert!(run(fine).is_ok(), "{fine:?}");
     }

@@ -53,6 +53,17 @@ fn excel_2003_is_read_with_its_formats() {
 }
 
 #[test]
+fn texts_of_excel_2003_keep_their_looks() {
+    let styles = "<Styles><Style ss:ID='s'><Font ss:StrikeThrough='1'/></Style><Style ss:ID='t' ss:Parent='s'><NumberFormat ss:Format='0.0'/></Style></Styles>";
+    let row = "<Row><Cell ss:StyleID='s'><Data ss:Type='String'>old</Data></Cell><Cell ss:StyleID='t'><Data ss:Type='Number'>5</Data></Cell>\
+               <Cell><ss:Data ss:Type='String' xmlns='http://www.w3.org/TR/REC-html40'>is <S>was</S> 10<Sup>6</Sup> H<Font><Sub>2</Sub></Font>O</ss:Data></Cell></Row>";
+    let file = format!(
+        "<?xml version='1.0'?><Workbook xmlns='urn:schemas-microsoft-com:office:spreadsheet'>{styles}<Worksheet ss:Name='S'><Table>{row}</Table></Worksheet></Workbook>"
+    );
+    assert_eq!(pages(file.as_bytes()), "## S\n\n| ~~old~~ | ~~5.0~~ | is ~~was~~ 10^6 H_2O |\n| --- | --- | --- |");
+}
+
+#[test]
 fn flat_open_documents_are_read_as_archives_are() {
     let flat = |kind: &str, body: &str| {
         format!(

@@ -1,6 +1,6 @@
 //! Notebooks, subtitles, calendars, cards, previews and data without a reader.
 
-use super::office::{pages, read};
+use super::office::{code, pages, read};
 use super::*;
 
 #[test]
@@ -18,6 +18,45 @@ fn a_notebook_has_its_cells_code_and_outputs() {
     assert_eq!(pages(notebook), expected);
     assert_eq!(read(notebook, "").1.unwrap().notes, ["1 picture left out"]);
     assert_eq!(sniff(b"{\"cells\": 3}", "json"), Sniffed::Text);
+}
+
+#[test]
+fn outputs_of_notebooks_have_the_form_that_says_most() {
+    let shown = |data: &str| {
+        let notebook = format!(
+            r#"{{"cells": [{{"cell_type": "code", "source": "x", "outputs": [{{"output_type": "display_data", "data": {data}}}]}}], "nbformat": 4}}"#
+        );
+        let extract = read(notebook.as_bytes(), "ipynb").1.unwrap();
+        let [Page::Text(text)] = &extract.pages[..] else { panic!() };
+        (text.trim_start_matches("```\nx\n```").trim_start().replace("```output\n", "").replace("\n```", ""), extract.notes)
+    };
+    for (data, text) in [
+        (
+            r#"{"text/html": "<table><tr><th>v<th>w<tr><td>77.5<td>1</table>", "text/plain": "<Styler at 0x7f>"}"#,
+            "| v | w |\n| --- | --- |\n| 77.5 | 1 |",
+        ),
+        (r#"{"text/html": "<b>no</b>", "text/plain": ["h 9"]}"#, "h 9"),
+        (r#"{"text/html": "no", "text/markdown": "**43**", "text/plain": "<Markdown object>"}"#, "**43**"),
+        (r#"{"text/latex": "$x_5$", "text/html": "no"}"#, "$x_5$"),
+        (r#"{"text/html": "<p>44</p>"}"#, "44"),
+        (r#"{"application/json": {"k": 77}, "text/plain": "<JSON object>"}"#, r#"{"k":77}"#),
+        (r#"{"text/html": "<script>x</script>", "text/plain": "<Chart>"}"#, "<Chart>"),
+        (r#"{"text/plain": ""}"#, ""),
+    ] {
+        assert_eq!(shown(data), (text.to_owned(), Vec::new()), "{data}");
+    }
+    assert_eq!(shown(r#"{"application/vnd.x+json": {"a": 1}}"#), (String::new(), vec!["1 output of a program left out".to_owned()]));
+    assert_eq!(shown(r#"{"text/html": "5<p hidden>no"}"#), ("5".to_owned(), vec!["hidden text left out".to_owned()]));
+}
+
+#[test]
+fn old_notebooks_have_their_cells_in_worksheets() {
+    let notebook = br#"{"nbformat": 3, "metadata": {}, "worksheets": [{"cells": [{"cell_type": "heading", "level": 2, "source": "Old"},
+        {"cell_type": "code", "language": "python", "input": "x=5", "prompt_number": 1, "outputs": [{"output_type": "pyout", "text": "55"},
+        {"output_type": "display_data", "png": "AAAA"}, {"output_type": "pyerr", "ename": "E", "evalue": "6", "traceback": []}]}]}]}"#;
+    assert_eq!(pages(notebook), "## Old\n\n```python\nx=5\n```\n\n```output\n55\n```\n\n```output\nE: 6\n```");
+    assert_eq!(read(notebook, "ipynb").1.unwrap().notes, ["1 picture left out"]);
+    assert_eq!(code(br#"{"nbformat": 4}"#, "ipynb"), Some(FailureCode::Undecodable));
 }
 
 #[test]

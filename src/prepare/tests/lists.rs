@@ -170,6 +170,89 @@ fn rtf_has_numbers_of_its_tables() {
 }
 
 #[test]
+fn cells_without_words_show_the_numbers_of_their_items() {
+    let numbering = format!(
+        "<w:abstractNum w:abstractNumId='5'>{}</w:abstractNum><w:num w:numId='1'><w:abstractNumId w:val='5'/></w:num>",
+        level(0, "decimal", "%1.", "")
+    );
+    let cell = |merge: &str, text: &str| {
+        let run = if text.is_empty() { String::new() } else { format!("<w:r><w:t>{text}</w:t></w:r>") };
+        let list = if text.is_empty() { item(1, 0) } else { String::new() };
+        format!("<w:tc><w:tcPr>{merge}</w:tcPr><w:p><w:pPr>{list}</w:pPr>{run}</w:p></w:tc>")
+    };
+    let row = |merge: &str, text: &str| format!("<w:tr>{}{}</w:tr>", cell(merge, ""), cell("", text));
+    let rows = [row("", "Bolt"), row("<w:vMerge w:val='restart'/>", "Nut"), row("<w:vMerge/>", "Cap"), row("", "Pin")];
+    let file = archive(&[
+        ("word/document.xml", &format!("<w:document><w:body><w:tbl>{}</w:tbl></w:body></w:document>", rows.concat())),
+        ("word/numbering.xml", &format!("<w:numbering>{numbering}</w:numbering>")),
+    ]);
+    assert_eq!(pages(&file), "| 1. | Bolt |\n| --- | --- |\n| 2. | Nut |\n|  | Cap |\n| 4. | Pin |");
+
+    let style = "<text:list-style style:name='L'><text:list-level-style-number text:level='1' style:num-format='1' style:num-suffix='.'/></text:list-style>";
+    let row = |text: &str| {
+        format!(
+            "<table:table-row><table:table-cell><text:list text:continue-numbering='true' text:style-name='L'><text:list-item><text:p/></text:list-item></text:list>\
+             </table:table-cell><table:table-cell><text:p>{text}</text:p></table:table-cell></table:table-row>"
+        )
+    };
+    let body = format!("{style}<office:text><table:table>{}{}</table:table></office:text>", row("Bolt"), row("Nut"));
+    assert_eq!(pages(&odf("text", &body)), "Top\n\n| 1. | Bolt |\n| --- | --- |\n| 2. | Nut |");
+
+    let html = "<html><table><tr><td><ol><li></ol><td>Bolt<tr><td><ol start=2><li><li></ol><td>Nut<tr><td><ul><li></ul><td>Cap</table>";
+    assert_eq!(pages(html.as_bytes()), "| 1. | Bolt |\n| --- | --- |\n| 2. 3. | Nut |\n|  | Cap |");
+    assert_eq!(pages(b"<html><ol><li><li>b</ol>"), "2. b");
+}
+
+#[test]
+fn shapes_of_slides_count_their_paragraphs() {
+    let number = |level: usize, format: &str| {
+        format!("<text:list-level-style-number text:level='{level}' style:num-format='{format}' style:num-suffix='.'/>")
+    };
+    let style = |name: &str, levels: String| format!("<text:list-style style:name='{name}'>{levels}</text:list-style>");
+    let styles = [style("A", number(1, "1")), style("B", number(2, "a") + &number(1, "1")), style("C", number(1, "I"))].concat();
+    let item = |text: &str| format!("<text:list-item><text:p>{text}</text:p></text:list-item>");
+    let list = |style: &str, items: &str| format!("<text:list text:style-name='{style}'>{items}</text:list>");
+    let inner = format!("<text:list-item><text:list>{}{}</text:list></text:list-item>", item("s"), item("t"));
+    let shape = |body: String| format!("<draw:frame><draw:text-box>{body}</draw:text-box></draw:frame>");
+    let first = [list("A", &(item("a") + &item("b"))), list("B", &(inner + &item("c"))), list("C", &item("d"))].concat();
+    let page = format!("<draw:page>{}{}</draw:page>", shape(first), shape(list("A", &item("e"))));
+    let text = pages(&odf("presentation", &format!("{styles}<office:presentation>{page}</office:presentation>")));
+    let numbers: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(numbers, ["1. a", "2. b", "a. s", "b. t", "3. c", "I. d", "1. e"]);
+}
+
+#[test]
+fn numbers_have_the_zeros_of_their_format() {
+    let custom = "<mc:AlternateContent><mc:Choice><w:numFmt w:val='custom' w:format='001, 002, 003, ...'/></mc:Choice><mc:Fallback>\
+                  <w:numFmt w:val='decimal'/></mc:Fallback></mc:AlternateContent>";
+    let numbering = format!(
+        "<w:abstractNum w:abstractNumId='5'>{}</w:abstractNum><w:num w:numId='1'><w:abstractNumId w:val='5'/></w:num>",
+        level(0, "decimal", "%1)", custom)
+    );
+    assert_eq!(pages(&word(&numbering, "", &[(&item(1, 0), "a"), (&item(1, 0), "b")])), "001) a\n002) b");
+    let style = "<text:list-style style:name='L'><text:list-level-style-number text:level='1' style:num-format='01, 02, 03, ...' style:num-prefix='§ '/></text:list-style>";
+    let body = "<text:list text:style-name='L'><text:list-item><text:p>a</text:p></text:list-item></text:list>";
+    assert_eq!(pages(&odf("text", &format!("{style}<office:text>{body}</office:text>"))), "Top\n\n§ 01 a");
+}
+
+#[test]
+fn style_sheets_number_lists() {
+    let css = "<style>ol.u{list-style-type:upper-alpha}.n{list-style:none}.d{list-style-type:decimal}.g>li{list-style:lower-greek}.i{list-style:inside lower-roman}</style>";
+    for (body, text) in [
+        ("<ol class=u><li>a<li>b</ol>", "A. a\nB. b"),
+        ("<ol class=n><li>a) own</ol><ol style='list-style:none'><li>b</ol>", "a) own\n\nb"),
+        ("<ol class=u type=i style='list-style-type:decimal'><li>a</ol>", "1. a"),
+        ("<ol class=i><li>a<li class=n>b<li>c</ol>", "i. a\nb\niii. c"),
+        ("<ul class=d><li>a<li>b</ul><ul class=n><li>c</ul>", "1. a\n2. b\n\n- c"),
+    ] {
+        assert_eq!(pages(format!("<html>{css}<body>{body}").as_bytes()), text, "{body}");
+    }
+    // Pages that count by themselves have numbers without our knowing them.
+    let own = "<html><style>ol{list-style:none;counter-reset:i}li::before{content:counter(i)}</style><ol><li>a</ol>";
+    assert_eq!(pages(own.as_bytes()), "1. a");
+}
+
+#[test]
 fn pages_have_the_numbers_that_browsers_show() {
     for (html, text) in [
         ("<ol start=4><li>a<li value=9>b<li>c</ol>", "4. a\n9. b\n10. c"),

@@ -120,6 +120,12 @@ fn pages_leave_out_invisible_text_and_strike_by_style() {
 }
 
 #[test]
+fn formulas_of_rtf_have_a_note() {
+    let rtf = br"{\rtf1 x = {\mmath{\*\moMath{\mf{\mnum{\mr a}}{\mden{\mr b}}}}} done 5\par}";
+    assert_eq!((pages(rtf), read(rtf, "").1.unwrap().notes), ("x = done 5".to_owned(), vec!["1 formula left out".to_owned()]));
+}
+
+#[test]
 fn rtf_forms_have_their_boxes_and_choices() {
     let field = |code: &str, form: &str| format!("{{\\field{{\\*\\fldinst {code} {{\\*\\formfield{{{form}}}}}}}{{\\fldrslt }}}}");
     let file = format!(

@@ -29,6 +29,14 @@ fn a_mail_has_headers_text_and_attachment_names() {
 }
 
 #[test]
+fn headers_that_cannot_be_parsed_are_as_they_are_written() {
+    let mail = b"From: a@b.c\r\nReply-To: rt@x.org\r\nTo: one@x.org,\r\n two@x.org\r\nBcc: b@x.org\r\nDate: bad date\r\nSubject: s\r\n\r\nbody\r\n";
+    assert_eq!(pages(mail), "From: a@b.c\nReply-To: rt@x.org\nTo: one@x.org, two@x.org\nBcc: b@x.org\nDate: bad date\nSubject: s\n\nbody");
+    let same = b"From: a@b.c\r\nReply-To: a@b.c\r\nTo: d@x.org\r\nDate: Fri, 17 May 2024 09:05:00 +0200\r\nSubject: s\r\n\r\nbody\r\n";
+    assert_eq!(pages(same), "From: a@b.c\nTo: d@x.org\nDate: 2024-05-17T09:05:00+02:00\nSubject: s\n\nbody");
+}
+
+#[test]
 fn a_mail_without_text_is_read_from_its_page() {
     let page = "<html><head><style>x</style></head><body><p>See <b>here</b></p><table><tr><td>A<td>B</table></body></html>";
     let only = format!("{PLAIN}Content-Type: text/html; charset=utf-8\r\n\r\n{page}");

@@ -204,6 +204,14 @@ fn charts_and_formulas_of_open_documents_are_read() {
         ("Object 1/content.xml", "<math><mi>x</mi></math>"),
     ]);
     assert_eq!(pages(&copies), "a x");
+    let file = archive(&[
+        ("mimetype", "application/vnd.oasis.opendocument.text"),
+        ("content.xml", &content.replace("'./Object 1'", "'Formula-0/'").replace("<draw:image/>", "")),
+        ("Formula-0/content.xml", "<math><mfrac><mi>a</mi><mn>2</mn></mfrac></math>"),
+        ("Object 2/content.xml", "<office:chart/>"),
+    ]);
+    assert_eq!(pages(&file), "Is a/2 so?");
+    assert_eq!(read(&file, "").1.unwrap().notes, ["1 embedded object left out"]);
 }
 
 #[test]
@@ -217,6 +225,7 @@ fn a_damaged_chart_loses_only_itself() {
     ]);
     damage(&mut file, b"Object 1/content.xml");
     assert_eq!(pages(&file), "the text");
+    assert_eq!(read(&file, "").1.unwrap().notes, ["1 embedded object left out"]);
 }
 
 #[test]

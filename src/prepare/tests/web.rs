@@ -45,7 +45,7 @@ fn pages_come_out_as_markdown() {
             "<blockquote><table><tr><td>a<td>b<tr><td>1<td><blockquote>2</table></blockquote><pre>x\ny</pre>",
             "> | a | b |\n> | --- | --- |\n> | 1 | > 2 |\n\nx\ny",
         ),
-        ("<svg><title>no</title><text>no</text></svg><dl><dt>term<dd>meaning</dl>", "term\n: meaning"),
+        ("<svg><title>no</title><text>words</text></svg><dl><dt>term<dd>meaning</dl>", "words\n\nterm\n: meaning"),
     ];
     for (body, text) in cases {
         assert_eq!(html(body), text, "{body}");
@@ -53,6 +53,56 @@ fn pages_come_out_as_markdown() {
     let titled = "<html><head><title>My\n page</title><link></head><body><p>text</html>";
     assert_eq!(pages(titled.as_bytes()), "# My page\n\ntext");
     assert_eq!(pages(b"<html><title>Same</title><h1>Same</h1>text"), "# Same\n\ntext");
+}
+
+#[test]
+fn boxes_stand_apart_from_the_text_around_them() {
+    let css = "<style>.l{display:block}.f{display:flex}.i{display:inline-block}.r{float:right}.card .v{display:block} p b{display:block}\
+               .t{display:table}.w{display:table-row}.c{display:table-cell}</style>";
+    for (body, text) in [
+        ("<p><span class=l>10</span><span class=l>20</span>30", "10\n20\n30"),
+        ("<div class=f><span>10</span><span>20</span></div>", "10 20"),
+        ("<div style='display:grid'><b>A</b>10<i>20</i></div>", "A 10 20"),
+        ("<div class=card>Sum<span class=v>10</span></div>", "Sum\n10"),
+        ("<p>x<b>10</b>20", "x1020"),
+        ("<p>1<span class=i>2</span><span class=i>3</span> New<span class=i>4</span>", "1 2 3 New 4"),
+        ("<p><span class=i>W</span><span class=i>o</span>rd <span class=r>T</span>he", "Word The"),
+        ("<p>Sum<span class=r>10</span>", "Sum 10"),
+        ("<p>f(<span class=i>x</span>), <span class=i>5</span>%", "f(x), 5%"),
+        ("<p><span class=i><span class=l>1</span>/<span class=l>2</span></span>", "1 / 2"),
+        ("<table><tr><td><span class=l>1</span><span class=l>2</span><td>3</table>", "| 1 2 | 3 |\n| --- | --- |"),
+        (
+            "<div class=t><div class=w><i class=c>1</i><i class=c></i></div><div class=w><i class=c>3</i><i class=c>4</i></div></div>",
+            "| 1 |  |\n| --- | --- |\n| 3 | 4 |",
+        ),
+        ("<table><tr><td><div class=c>1</div><div class=c>2</div><td>3</table>", "| 1 2 | 3 |\n| --- | --- |"),
+        ("<my-cell>10</my-cell><my-cell>20</my-cell><button>a</button><button>b</button>1</br>2<canvas></canvas>3", "10 20 a b 1\n2 3"),
+        ("<p class=f>a<p>b<span>c</span>", "a\n\nbc"),
+    ] {
+        let page = format!("<!DOCTYPE html><head>{css}</head><body>{body}");
+        assert_eq!(pages(page.as_bytes()), text, "{body}");
+    }
+}
+
+#[test]
+fn words_of_drawings_are_read_from_above() {
+    let svg = |body: &str| html(&format!("<p>a</p><svg width=9>{body}</svg><p>b"));
+    for (body, text) in [
+        ("<title>no</title><text x=5 y=20>Revenue 123</text>", "a\n\nRevenue 123\n\nb"),
+        ("<text x=50 y=20>20</text><text x=5 y=21>10</text><text y=5>Head</text>", "a\n\nHead\n10 20\n\nb"),
+        (
+            "<g transform='translate(0,50)'><text>low</text></g><g transform='matrix(1 0 0 1 0 30) scale(2)'><text y=1>middle</text></g><text y=9>top</text>",
+            "a\n\ntop\nmiddle\nlow\n\nb",
+        ),
+        ("<text y=20><tspan x=0>one</tspan><tspan x=0 dy='1.2em'>two</tspan><tspan>!</tspan></text>", "a\n\none\ntwo!\n\nb"),
+        ("<defs><text>no</text></defs><text display=none>x</text><style>no</style><desc>no</desc>", "a\n\nx\n\nb"),
+        ("<foreignObject x=1 y=2><div>10</div><div>20</div></foreignObject><text style='display:none'>no</text>", "a\n\n10 20\n\nb"),
+        ("<path d='M0'/>", "a\n\nb"),
+    ] {
+        assert_eq!(svg(body), text, "{body}");
+    }
+    assert_eq!(html("<svg><text>1</text><p>never closed"), "1\n\nnever closed");
+    assert_eq!(html("<svg><text>1<b>never closed"), "1never closed");
 }
 
 #[test]

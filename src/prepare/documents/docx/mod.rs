@@ -147,6 +147,8 @@ struct Word {
     symbols: usize,
     deletions: bool,
     hidden: bool,
+    /// Whether another cell covers the open one.
+    merged: bool,
 }
 
 impl Word {

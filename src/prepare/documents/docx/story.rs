@@ -177,7 +177,11 @@ impl Word {
             }
             "tbl" => story.markdown.open_table(),
             "tr" => story.markdown.row(),
-            "tc" => story.markdown.cell(1, 1),
+            "tc" => {
+                self.merged = false;
+                story.markdown.cell(1, 1);
+            }
+            "vMerge" | "hMerge" => self.merged = !matches!(value().as_deref(), Some("restart")),
             "gridSpan" => story.markdown.widen(number(tag, "w:val").unwrap_or(1)),
             _ => {}
         }
@@ -322,8 +326,12 @@ impl Word {
             }
             "p" => {
                 // An empty item has a number too.
-                if story.in_paragraph && !story.begun && !story.removed {
-                    self.item(story);
+                if story.in_paragraph
+                    && !story.begun
+                    && !story.removed
+                    && let Some((_, number)) = self.item(story)
+                {
+                    story.markdown.mark(number);
                 }
                 story.markdown.script(Script::Normal);
                 story.markdown.strike(false);
@@ -334,7 +342,13 @@ impl Word {
                 story.markdown.paragraph();
                 story.begun = true;
             }
-            "tc" => story.markdown.close_cell(),
+            "tc" => {
+                // Word does not show the content of cells that a cell above or before covers.
+                if std::mem::take(&mut self.merged) {
+                    story.markdown.forget_numbers();
+                }
+                story.markdown.close_cell();
+            }
             "tbl" => story.markdown.close_table(),
             _ => {}
         }

@@ -221,10 +221,18 @@ impl Mail {
     }
 
     fn write(&mut self, message: &Message, depth: usize) {
-        self.head("From", &addresses(message.from()));
-        self.head("To", &addresses(message.to()));
-        self.head("Cc", &addresses(message.cc()));
-        self.head("Date", &message.date().map(mail_parser::DateTime::to_rfc3339).unwrap_or_default());
+        let written = |name: &str| message.header_raw(name).unwrap_or_default().to_owned();
+        let shown = |name: &str, value: String| if value.is_empty() { written(name) } else { value };
+        let from = addresses(message.from());
+        let reply_to = addresses(message.reply_to());
+        let reply_to = if reply_to == from { String::new() } else { shown("Reply-To", reply_to) };
+        self.head("From", &shown("From", from));
+        self.head("Reply-To", &reply_to);
+        self.head("To", &shown("To", addresses(message.to())));
+        self.head("Cc", &shown("Cc", addresses(message.cc())));
+        self.head("Bcc", &shown("Bcc", addresses(message.bcc())));
+        let date = message.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_rfc3339);
+        self.head("Date", &shown("Date", date.unwrap_or_default()));
         self.head("Subject", message.subject().unwrap_or_default());
         let bodies = Bodies::of(message);
         self.cut |= bodies.too_deep || message.parts.iter().any(|part| is_cut(part, &message.raw_message));

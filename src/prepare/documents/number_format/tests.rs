@@ -144,3 +144,12 @@ proptest::proptest! {
         let _any = (format.number(value, false), format.number(value, true), format.text("x"));
     }
 }
+
+#[test]
+fn names_of_eras_are_left_out() {
+    let day = 43_905.0;
+    for (code, text) in [("ggge", "2020"), ("[$-411]ggge\"年\"", "2020年"), ("[$-411]ge.m.d", "2020-03-15")] {
+        assert_eq!(shown(code, day), text, "{code}");
+    }
+    assert_eq!(shown("General", 5.0), "5");
+}

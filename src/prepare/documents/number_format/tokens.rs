@@ -203,6 +203,11 @@ fn read(section: &mut Section, sign: char, rest: &mut Peekable<Chars<'_>>) {
         }
         'a' if is_next(rest, "m/pm") => Token::Half(taken(sign, rest, "m/pm".len())),
         'a' if is_next(rest, "/p") => Token::Half(taken(sign, rest, "/p".len())),
+        // The name of an era, which only Japanese and similar calendars show.
+        'g' => {
+            while rest.next_if(|next| next.eq_ignore_ascii_case(&'g')).is_some() {}
+            return;
+        }
         'y' | 'm' | 'd' | 'h' | 's' | 'e' => {
             let mut signs = 1;
             while rest.next_if(|next| next.to_ascii_lowercase() == lower).is_some() {

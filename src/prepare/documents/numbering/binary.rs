@@ -6,7 +6,7 @@
 
 use super::template::{Level, Levels};
 use super::word::kind;
-use crate::prepare::documents::doc_properties::list_paragraphs;
+use crate::prepare::documents::doc_properties::{ListParagraph, list_paragraphs};
 use crate::prepare::documents::little_endian::{offset, short};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -26,8 +26,8 @@ pub(in crate::prepare::documents) struct BinaryLists {
     lists: Vec<List>,
     /// The id of each list that paragraphs name by its position from 1, and its own starts.
     uses: Vec<(usize, HashMap<usize, u32>)>,
-    /// The list and level of each paragraph that is still to come.
-    paragraphs: VecDeque<(u16, usize)>,
+    /// The paragraphs that are still to come.
+    paragraphs: VecDeque<ListParagraph>,
     counts: HashMap<usize, Levels>,
     started: HashSet<(u16, usize)>,
     /// Counts without knowing the list.
@@ -49,15 +49,16 @@ impl List {
 impl BinaryLists {
     /// Reads the lists from the stream of the document, and from its table stream.
     ///
-    /// `levels` has the level of each paragraph with a number or bullet.
+    /// `levels` has the level of each paragraph with text, and with a number or bullet.
     pub fn read(document: &[u8], table: &[u8], levels: &[usize]) -> Self {
         let part = |at: usize| table.get(offset(document, at)..).filter(|_| offset(document, at + 4) >= 2);
         let lists = part(LISTS).map(lists).unwrap_or_default();
         let uses = part(USES).map(uses).unwrap_or_default();
         let mut all = Self { lists, uses, ..Self::default() };
-        let paragraphs: VecDeque<(u16, usize)> =
-            list_paragraphs(document, table).into_iter().filter(|(list, at)| all.shows(*list, *at)).collect();
-        if paragraphs.len() >= levels.len() && paragraphs.iter().zip(levels).all(|((_, at), level)| at == level) {
+        let paragraphs: VecDeque<ListParagraph> =
+            list_paragraphs(document, table).into_iter().filter(|item| all.shows(item.list, item.level)).collect();
+        let mut with_text = paragraphs.iter().filter(|item| !item.is_empty);
+        if levels.iter().all(|level| with_text.next().is_some_and(|item| item.level == *level)) {
             all.paragraphs = paragraphs;
         }
         all
@@ -75,8 +76,11 @@ impl BinaryLists {
 
     /// The whole mark of the next paragraph: `2.17`. `number` is its last number; `None` for bullets.
     pub fn mark(&mut self, at: usize, number: Option<u32>) -> String {
-        if let Some((list, at)) = self.paragraphs.pop_front() {
-            return self.counted(list, at);
+        while let Some(item) = self.paragraphs.pop_front() {
+            let mark = self.counted(item.list, item.level);
+            if !item.is_empty {
+                return mark;
+            }
         }
         let Some(number) = number else { return "-".to_owned() };
         self.guessed.set(at, number);
@@ -86,6 +90,16 @@ impl BinaryLists {
             Some(pattern) if pattern.text.contains('%') => self.guessed.number(at, own),
             _ => format!("{number}."),
         }
+    }
+
+    /// The marks of the items without text in a cell, by the number of cells before it.
+    pub fn marks_of_cell(&mut self, cell: usize) -> Vec<String> {
+        let mut marks = Vec::new();
+        while let Some(item) = self.paragraphs.pop_front_if(|item| item.is_empty && item.cell.is_none_or(|at| at <= cell)) {
+            let mark = self.counted(item.list, item.level);
+            marks.extend(Some(mark).filter(|_| item.cell == Some(cell)));
+        }
+        marks
     }
 
     fn counted(&mut self, list: u16, at: usize) -> String {
@@ -234,6 +248,17 @@ mod tests {
         let (document, table) = file(&[(1, 0)]);
         let mut lists = BinaryLists::read(&document, &table, &[0, 1]);
         assert_eq!([lists.mark(0, Some(3)), lists.mark(1, Some(2)), lists.mark(0, None)], ["3.", "3.b)", "-"]);
+    }
+
+    #[test]
+    fn items_without_text_count_and_show_their_numbers_in_cells() {
+        let (document, table) = file(&[]);
+        let mut lists = BinaryLists::read(&document, &table, &[]);
+        let item = |is_empty: bool, cell: Option<usize>| ListParagraph { list: 1, level: 0, is_empty, cell };
+        lists.paragraphs = [item(true, Some(0)), item(true, Some(2)), item(false, None), item(true, None), item(false, None)].into();
+        let marks = [lists.marks_of_cell(0), lists.marks_of_cell(1), lists.marks_of_cell(2), lists.marks_of_cell(3)];
+        assert_eq!(marks.map(|marks| marks.join(" ")), ["1.", "", "2.", ""]);
+        assert_eq!([lists.mark(0, None), lists.mark(0, None)], ["3.", "5."]);
     }
 
     proptest::proptest! {

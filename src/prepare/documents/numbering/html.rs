@@ -4,28 +4,35 @@ use crate::prepare::documents::tokens::{raw, tokenized};
 use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult};
 use std::cell::RefCell;
 
-/// The kind of the numbers of a list, by its type and its style.
-pub(in crate::prepare::documents) fn list_kind(kind: Option<&str>, style: Option<&str>) -> &'static str {
-    let style = style.unwrap_or_default().to_ascii_lowercase();
-    let by_style = style.split(';').find_map(|rule| {
-        let (property, value) = rule.split_once(':')?;
-        let value = matches!(property.trim(), "list-style" | "list-style-type").then_some(value)?;
-        value.split_whitespace().find_map(|word| match word {
-            "lower-alpha" | "lower-latin" => Some("lowerLetter"),
-            "upper-alpha" | "upper-latin" => Some("upperLetter"),
-            "lower-roman" => Some("lowerRoman"),
-            "upper-roman" => Some("upperRoman"),
-            "decimal-leading-zero" => Some("decimalZero"),
-            "decimal" => Some("decimal"),
-            _ => None,
-        })
-    });
-    by_style.unwrap_or(match kind {
+/// The kind of the numbers of a list, by its type.
+pub(in crate::prepare::documents) fn list_kind(kind: Option<&str>) -> &'static str {
+    match kind {
         Some("a") => "lowerLetter",
         Some("A") => "upperLetter",
         Some("i") => "lowerRoman",
         Some("I") => "upperRoman",
         _ => "decimal",
+    }
+}
+
+/// The kind of the numbers of a list that a word of `list-style` names: `none`, `bullet`.
+pub(in crate::prepare::documents) fn list_style(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "none" => "none",
+        "disc" | "circle" | "square" | "disclosure-open" | "disclosure-closed" => "bullet",
+        "decimal" => "decimal",
+        "decimal-leading-zero" => "decimalZero",
+        "lower-alpha" | "lower-latin" => "lowerLetter",
+        "upper-alpha" | "upper-latin" => "upperLetter",
+        "lower-roman" => "lowerRoman",
+        "upper-roman" => "upperRoman",
+        "lower-greek" => "lowerGreek",
+        "hebrew" => "hebrew1",
+        "katakana" => "aiueo",
+        "katakana-iroha" => "iroha",
+        "cjk-decimal" => "ideographDigital",
+        "cjk-ideographic" | "simp-chinese-informal" | "trad-chinese-informal" | "japanese-informal" => "chineseCounting",
+        _ => return None,
     })
 }
 

@@ -11,6 +11,9 @@ pub(in crate::prepare::documents) fn shown(number: u32, kind: &str) -> String {
         "lowerRoman" => roman(number).to_lowercase(),
         "upperRoman" => roman(number),
         "decimalZero" => format!("{number:02}"),
+        "decimalZero3" => format!("{number:03}"),
+        "decimalZero4" => format!("{number:04}"),
+        "decimalZero5" => format!("{number:05}"),
         "ordinal" => ordinal(number),
         "cardinalText" => cardinal(number),
         "ordinalText" => ordinal_text(number),
@@ -27,6 +30,8 @@ pub(in crate::prepare::documents) fn shown(number: u32, kind: &str) -> String {
         }
         "russianLower" => among(number, "абвгдежзиклмнопрстуфхцчшщэюя"),
         "russianUpper" => among(number, "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ"),
+        "lowerGreek" => among(number, "αβγδεζηθικλμνξοπρστυφχψω"),
+        "upperGreek" => among(number, "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ"),
         "aiueo" | "aiueoFullWidth" => {
             among(number, "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン")
         }

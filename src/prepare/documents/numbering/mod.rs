@@ -11,7 +11,7 @@ mod template;
 mod word;
 
 pub(super) use binary::BinaryLists;
-pub(super) use html::{lengths, list_kind};
+pub(super) use html::{lengths, list_kind, list_style};
 pub(super) use kinds::shown;
 pub(super) use odf::Lists;
 pub(super) use slides::{Bullet, Counter};

@@ -25,6 +25,29 @@ struct Level {
 #[derive(Debug, Clone, Default)]
 struct Counts([Option<u32>; LEVELS]);
 
+/// The counts of a shape of a slide, which belong to its paragraphs and not to its lists.
+///
+/// A paragraph counts on from the last one of its level with the same kind of number, unless one of
+/// a higher level is between them.
+#[derive(Debug, Default)]
+struct ShapeCounts {
+    counts: Counts,
+    /// The last level of each depth.
+    last: [Option<Level>; LEVELS],
+}
+
+impl ShapeCounts {
+    /// Forgets a count that does not go on with this level.
+    fn prepare(&mut self, level: Option<&Level>, depth: usize) {
+        let key = |level: &Level| (level.format.clone(), level.prefix.clone(), level.suffix.clone(), level.is_bullet);
+        let goes_on = |last: &Level| level.is_some_and(|own| key(own) == key(last) && last.start >= own.start);
+        if !self.last[depth].as_ref().is_some_and(goes_on) {
+            self.counts.0[depth] = None;
+        }
+        self.last[depth] = level.cloned();
+    }
+}
+
 #[derive(Debug)]
 struct List {
     style: Option<String>,
@@ -47,6 +70,8 @@ pub(in crate::prepare::documents) struct Lists {
     by_style: HashMap<String, Counts>,
     by_id: HashMap<String, Counts>,
     outline: Counts,
+    /// The counts of the open shape, on slides.
+    of_shape: Option<ShapeCounts>,
 }
 
 impl Lists {
@@ -77,6 +102,11 @@ impl Lists {
             }
             _ => {}
         }
+    }
+
+    /// Begins a shape of a slide, which counts anew.
+    pub fn begin_shape(&mut self) {
+        self.of_shape = Some(ShapeCounts::default());
     }
 
     /// Opens a list.
@@ -123,7 +153,14 @@ impl Lists {
         }
         let style = list.style.clone().or_else(|| self.of_paragraph(&attribute(tag, "text:style-name")?));
         let levels = style.and_then(|style| self.styles.get(&style));
-        Some(counted(&mut self.counts, levels, depth, start))
+        let counts = match &mut self.of_shape {
+            Some(shape) => {
+                shape.prepare(levels.and_then(|levels| levels.get(&depth)), depth);
+                &mut shape.counts
+            }
+            None => &mut self.counts,
+        };
+        Some(counted(counts, levels, depth, start))
     }
 
     /// The number of a heading by the outline of the document; `None` without one.
@@ -176,22 +213,32 @@ fn counted(counts: &mut Counts, levels: Option<&HashMap<usize, Level>>, depth: u
 
 /// The kind of number that a format names by its first number.
 fn kind(format: &str) -> &'static str {
-    match format {
+    // Longer formats list their first numbers: `01, 02, 03, ...`.
+    match format.split(',').next().unwrap_or_default() {
         "a" => "lowerLetter",
         "A" => "upperLetter",
         "i" => "lowerRoman",
         "I" => "upperRoman",
         "01" => "decimalZero",
+        "001" => "decimalZero3",
+        "0001" => "decimalZero4",
+        "00001" => "decimalZero5",
         "1st" => "ordinal",
         "One" => "cardinalText",
         "First" => "ordinalText",
-        "①, ②, ③, ..." => "decimalEnclosedCircle",
-        "一, 二, 三, ..." => "chineseCounting",
-        "イ, ロ, ハ, ..." => "iroha",
-        "ア, イ, ウ, ..." => "aiueo",
-        "１, ２, ３, ..." => "decimalFullWidth",
-        "А, Б, .., Аа, Аб, ... (ru)" => "russianUpper",
-        "а, б, .., аа, аб, ... (ru)" => "russianLower",
+        "①" => "decimalEnclosedCircle",
+        "一" => "chineseCounting",
+        "イ" | "ｲ" => "iroha",
+        "ア" | "ｱ" => "aiueo",
+        "１" => "decimalFullWidth",
+        "А" => "russianUpper",
+        "а" => "russianLower",
+        "甲" => "ideographTraditional",
+        "가" => "ganada",
+        "א" => "hebrew1",
+        "أ" => "arabicAlpha",
+        "α" => "lowerGreek",
+        "Α" => "upperGreek",
         _ => "decimal",
     }
 }

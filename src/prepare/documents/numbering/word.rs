@@ -41,8 +41,10 @@ impl Numbering {
         let mut all = Self::default();
         let (mut id, mut definition, mut list) = (String::new(), Definition::default(), None::<(String, List)>);
         let (mut at, mut level) = (0, Level::default());
+        let mut in_fallback = false;
         xml::read(text, |node| match node {
             Node::Open(tag) => {
+                in_fallback |= tag.local_name().as_ref() == "Fallback";
                 let value = || attribute(tag, "w:val").unwrap_or_default();
                 match tag.local_name().as_ref() {
                     "abstractNum" | "listDef" => {
@@ -67,7 +69,7 @@ impl Numbering {
                             (number(tag, "w:ilvl").unwrap_or(0), Level { start: 1, kind: "decimal".to_owned(), ..Level::default() });
                     }
                     "start" => level.start = value().parse().unwrap_or(1),
-                    "numFmt" => level.kind = value(),
+                    "numFmt" if !in_fallback => level.kind = own_kind(value(), attribute(tag, "w:format").as_deref()),
                     "nfc" => kind(value().parse().unwrap_or(0)).clone_into(&mut level.kind),
                     "lvlText" => level.text = value(),
                     "lvlRestart" => level.restart = number(tag, "w:val"),
@@ -83,6 +85,7 @@ impl Numbering {
                     let levels = list.as_mut().map_or(&mut definition.levels, |(_, list)| &mut list.levels);
                     levels.insert(at, std::mem::take(&mut level));
                 }
+                "Fallback" => in_fallback = false,
                 "abstractNum" | "listDef" => drop(all.definitions.insert(std::mem::take(&mut id), std::mem::take(&mut definition))),
                 "num" | "list" => all.lists.extend(list.take()),
                 _ => {}
@@ -119,6 +122,17 @@ impl Numbering {
         let counts = self.counts.entry(definition).or_default();
         counts.count(at, start, level);
         Some(counts.number(at, level))
+    }
+}
+
+/// The kind of number. Programs write some kinds as `custom`, with a list of their first numbers.
+fn own_kind(kind: String, format: Option<&str>) -> String {
+    match (&*kind, format.and_then(|format| format.split(',').next())) {
+        ("custom", Some("01")) => "decimalZero".to_owned(),
+        ("custom", Some("001")) => "decimalZero3".to_owned(),
+        ("custom", Some("0001")) => "decimalZero4".to_owned(),
+        ("custom", Some("00001")) => "decimalZero5".to_owned(),
+        _ => kind,
     }
 }
 

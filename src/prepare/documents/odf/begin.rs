@@ -2,7 +2,7 @@
 
 use super::super::markdown::Markdown;
 use super::super::odf_looks::Form;
-use super::super::odf_objects::Object;
+use super::super::odf_objects::{self, Object};
 use super::super::xml::{attribute, number};
 use super::File;
 use quick_xml::events::BytesStart;
@@ -13,6 +13,9 @@ impl File {
         let name: &str = name.as_ref();
         if self.skipping.is_some() {
             return self.open_skipped(name, tag);
+        }
+        if self.slides > 0 && name.starts_with("draw:") {
+            self.lists.begin_shape();
         }
         match name {
             // These are deleted text, generated text such as note marks, and facts about comments.
@@ -59,11 +62,12 @@ impl File {
             "draw:object" => match attribute(tag, "xlink:href") {
                 // Each frame has another object.
                 Some(name) => {
-                    let text = self.objects.remove(name.trim_start_matches("./"));
+                    let text = self.objects.remove(odf_objects::name(&name));
                     self.write_object(&text.unwrap_or_default());
                 }
                 None => self.object = Some(Object::new()),
             },
+            "draw:object-ole" => self.is_unread = !self.in_object,
             // A printed notes page also shows the slide and its number.
             "draw:frame" => match attribute(tag, "presentation:class").as_deref() {
                 Some("title") => self.title = true,
@@ -133,7 +137,10 @@ impl File {
                 }
             }
             "dc:creator" => self.paragraphs += 1,
-            "draw:image" => self.pictures += usize::from(!self.in_object),
+            "draw:image" => {
+                self.pictures += usize::from(!self.in_object);
+                self.is_unread = false;
+            }
             "svg:title" | "svg:desc" => {
                 self.paragraphs += 1;
                 self.write(|body| body.text(" [image: "));

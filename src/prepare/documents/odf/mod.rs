@@ -87,6 +87,9 @@ struct File {
     /// Texts of charts and formulas by name. In a frame with one, the picture only repeats it.
     objects: HashMap<String, String>,
     in_object: bool,
+    /// Whether the object of the open frame has no text, and the number of those without a picture.
+    is_unread: bool,
+    unread: usize,
     /// The open object of a file without an archive.
     object: Option<Object>,
     /// How often each open row and cell of a table is repeated.
@@ -128,6 +131,9 @@ impl File {
         }
         if self.deletions {
             notes.push(verdict::DELETIONS.to_owned());
+        }
+        if self.unread > 0 {
+            notes.push(format!("{} left out", verdict::counted(self.unread, "embedded object")));
         }
         notes.extend(symbols::note(self.symbols));
         verdict::readable(NAME, Extract { pages: self.pages.into_iter().map(Page::Text).collect(), paged: self.slides > 0, notes })
@@ -229,7 +235,10 @@ impl File {
         }
         match name {
             "text:span" => drop(self.spans.pop()),
-            "draw:frame" => self.in_object = false,
+            "draw:frame" => {
+                self.in_object = false;
+                self.unread += usize::from(std::mem::take(&mut self.is_unread));
+            }
             "field:fieldmark" => {
                 let shown = std::mem::take(&mut self.form).shown();
                 self.write(|body| body.text(&shown));
@@ -274,6 +283,9 @@ impl File {
             }
             "table:table" => self.write(Markdown::close_table),
             "table:table-cell" | "table:covered-table-cell" => {
+                if name == "table:covered-table-cell" {
+                    self.write(Markdown::forget_numbers);
+                }
                 let times = self.repeated.pop().unwrap_or(1);
                 self.write(|body| body.close_repeated_cell(times));
             }
@@ -299,6 +311,7 @@ impl File {
 
     /// Writes the text of an object. The picture in the same frame repeats it.
     fn write_object(&mut self, text: &str) {
+        self.is_unread = text.is_empty();
         if !text.is_empty() {
             self.in_object = true;
             self.write(|body| odf_objects::write(body, text));

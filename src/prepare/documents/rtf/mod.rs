@@ -44,6 +44,9 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     if page.pictures > 0 {
         notes.push(format!("{} left out", verdict::counted(page.pictures, "picture")));
     }
+    if page.formulas > 0 {
+        notes.push(format!("{} left out", verdict::counted(page.formulas, "formula")));
+    }
     if page.hidden {
         notes.push(verdict::HIDDEN.to_owned());
     }
@@ -85,6 +88,7 @@ struct Page {
     tables: Vec<Vec<Vec<i32>>>,
     known: Vec<CellEdges>,
     pictures: usize,
+    formulas: usize,
     /// Whether the file has deleted text.
     deletions: bool,
     /// Whether the file has hidden text.
@@ -118,6 +122,7 @@ impl Page {
             tables: Vec::new(),
             known: Vec::new(),
             pictures: 0,
+            formulas: 0,
             deletions: false,
             hidden: false,
             ended: false,
@@ -286,6 +291,10 @@ impl Page {
         // A group may contain a copy of the picture for old programs. Skipped groups do not count.
         if matches!(word, "shppict" | "pict") {
             self.pictures += usize::from(!self.group().skipped);
+        }
+        // Some programs write a picture of the formula besides.
+        if word == "moMath" {
+            self.formulas += usize::from(!self.group().skipped);
         }
         if optional || SKIPPED.contains(&word) {
             self.group().skipped = true;

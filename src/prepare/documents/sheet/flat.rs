@@ -2,9 +2,11 @@
 
 use super::aside::comment;
 use super::cells::{Filled, Formats};
+use super::rich::{Look, marked};
 use super::written;
 use crate::model::Failure;
 use crate::prepare::documents::grid::{Grid, Region};
+use crate::prepare::documents::markdown::Script;
 use crate::prepare::documents::number_format::NumberFormat;
 use crate::prepare::documents::xml::{self, Node, attribute, number};
 use crate::prepare::documents::{Extract, ImageLimits, Page, PrepareSettings, Reader, encoding, verdict};
@@ -15,6 +17,8 @@ use std::collections::HashMap;
 pub(in crate::prepare::documents) const READER: Reader = Reader { format: "excel-xml", name: NAME, recognises, read };
 
 const NAME: &str = "an Excel workbook (XML)";
+/// Maximum changes of the look of a text.
+const MOST_LOOKS: usize = 1000;
 /// The last row and column of Excel.
 const LAST: u32 = 1 << 20;
 
@@ -46,7 +50,6 @@ struct Book {
     formats: Formats,
     /// Positions in [`Formats::by_style`].
     styles: HashMap<String, usize>,
-    style: String,
     sheet: Option<(String, Filled)>,
     hidden: bool,
     in_visible: bool,
@@ -57,6 +60,11 @@ struct Book {
     width: u32,
     kind: String,
     text: String,
+    /// Where the looks of the text change, in UTF-16, and the elements that are open at the end.
+    looks: Vec<(usize, Look)>,
+    raised: usize,
+    lowered: usize,
+    struck: usize,
     in_data: bool,
     in_comment: bool,
 }
@@ -66,10 +74,24 @@ impl Book {
         let name = tag.local_name();
         let index = |name: &str| number(tag, name).and_then(|index| u32::try_from(index).ok());
         match name.as_ref() {
-            "Style" => self.style = attribute(tag, "ss:ID").unwrap_or_default(),
+            "Style" => {
+                let parent = attribute(tag, "ss:Parent").and_then(|parent| self.styles.get(&parent)).copied();
+                let format = parent.and_then(|parent| self.formats.by_style.get(parent)).cloned();
+                self.styles.insert(attribute(tag, "ss:ID").unwrap_or_default(), self.formats.by_style.len());
+                self.formats.by_style.push(format.unwrap_or_else(|| NumberFormat::read("")));
+                self.formats.struck.push(parent.is_some_and(|parent| self.formats.struck[parent]));
+            }
             "NumberFormat" => {
-                self.styles.insert(self.style.clone(), self.formats.by_style.len());
-                self.formats.by_style.push(NumberFormat::read(&code(&attribute(tag, "ss:Format").unwrap_or_default())));
+                if let Some(format) = self.formats.by_style.last_mut() {
+                    *format = NumberFormat::read(&code(&attribute(tag, "ss:Format").unwrap_or_default()));
+                }
+            }
+            name if self.in_data => self.look(name, true),
+            "Font" => {
+                let struck = attribute(tag, "ss:StrikeThrough").map(|struck| struck == "1");
+                if let (Some(own), Some(struck)) = (self.formats.struck.last_mut(), struck) {
+                    *own = struck;
+                }
             }
             "Worksheet" => {
                 let name = attribute(tag, "ss:Name").unwrap_or_default();
@@ -91,10 +113,31 @@ impl Book {
             "Data" => {
                 self.kind = attribute(tag, "ss:Type").unwrap_or_default();
                 self.text.clear();
+                self.looks.clear();
+                (self.raised, self.lowered, self.struck) = (0, 0, 0);
                 self.in_data = true;
             }
             "Visible" => self.in_visible = true,
             _ => {}
+        }
+    }
+
+    /// Opens or closes an element of HTML in a text.
+    fn look(&mut self, name: &str, is_open: bool) {
+        let count = match &*name.to_ascii_lowercase() {
+            "sup" => &mut self.raised,
+            "sub" => &mut self.lowered,
+            "s" | "strike" | "del" => &mut self.struck,
+            _ => return,
+        };
+        *count = if is_open { *count + 1 } else { count.saturating_sub(1) };
+        let script = match (self.raised, self.lowered) {
+            (0, 0) => Script::Normal,
+            (0, _) => Script::Lowered,
+            _ => Script::Raised,
+        };
+        if self.looks.len() < MOST_LOOKS {
+            self.looks.push((self.text.encode_utf16().count(), Look { script, struck: self.struck > 0 }));
         }
     }
 
@@ -108,6 +151,7 @@ impl Book {
     fn close(&mut self, name: &str) {
         match name {
             "Data" => self.close_data(),
+            name if self.in_data => self.look(name, false),
             "Comment" => self.in_comment = false,
             "Visible" => self.in_visible = false,
             "Cell" => self.column += self.width,
@@ -136,7 +180,7 @@ impl Book {
             "Number" => text.trim().parse().map_or(Data::String(text), Data::Float),
             "Boolean" => Data::Bool(text.trim() == "1"),
             "DateTime" => serial(&text).map_or(Data::String(text), Data::Float),
-            _ => Data::String(text),
+            _ => Data::String(marked(&text, Look::default(), self.looks.drain(..)).unwrap_or(text)),
         };
         sheet.put(position, &value, self.cell_style, &self.formats);
     }

@@ -80,7 +80,8 @@ fn read_xlsb(bytes: &[u8], settings: &PrepareSettings, _: &ImageLimits) -> Resul
 
 fn read_xls(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, Failure> {
     let sound = Compound::sound(bytes);
-    let extract = xls(&sound, |sheets, fill| workbook(&sound, sheets, fill))?;
+    let mut extract = xls(&sound, |sheets, fill| workbook(&sound, sheets, fill))?;
+    extract.notes.extend(xls::left_out(&sound));
     Ok(Compound::noted(extract, &sound, bytes))
 }
 

@@ -19,6 +19,11 @@ use std::io::Cursor;
 /// Names of the stream with the sheets, in new and old workbooks.
 pub(super) const STREAMS: [&str; 2] = ["Workbook", "Book"];
 
+/// The record of an object on a sheet, and two kinds of objects.
+const OBJECT: u16 = 0x005D;
+const CHART: u16 = 5;
+const PICTURE: u16 = 8;
+
 /// Opens a workbook for `with`, which reads sheets by name.
 pub(in crate::prepare::documents) fn with_sheets<T>(
     bytes: &[u8],
@@ -51,6 +56,18 @@ pub(in crate::prepare::documents) fn with_sheets<T>(
         }
         Ok(())
     })
+}
+
+/// Notes about what is left out of a workbook.
+pub(super) fn left_out(bytes: &[u8]) -> Vec<String> {
+    let Ok(mut compound) = Compound::open(bytes, NAME) else { return Vec::new() };
+    let stream = STREAMS.iter().find_map(|name| compound.stream(name)).unwrap_or_default();
+    let objects: Vec<u16> = records(&stream, 0).filter(|(kind, _)| *kind == OBJECT).map(|(_, body)| short(body, 4)).collect();
+    let count = |wanted: u16| objects.iter().filter(|kind| **kind == wanted).count();
+    let counts = [(count(PICTURE), "picture"), (count(CHART), "chart")];
+    let noted = counts.iter().filter(|(count, _)| *count > 0).map(|(count, one)| format!("{} left out", verdict::counted(*count, one)));
+    let macros = compound.has_storage("_VBA_PROJECT_CUR").then(|| "macros left out".to_owned());
+    noted.chain(macros).collect()
 }
 
 /// Formats, encoding and sheet positions of the workbook.

@@ -17,7 +17,7 @@ use selector::Selector;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-pub(super) use style::Style;
+pub(super) use style::{Display, Style};
 
 /// Maximum bytes of the style sheets of a page. Further ones are ignored.
 const MOST_BYTES: usize = 1 << 20;
@@ -38,6 +38,8 @@ pub(super) struct Sheet {
     /// The selectors that end in an element, `.class` or `#id`.
     by_name: HashMap<String, Vec<Selector>>,
     generated: Generated,
+    /// Whether rules count the items of lists by themselves.
+    has_counters: bool,
 }
 
 impl Sheet {
@@ -59,10 +61,16 @@ impl Sheet {
             self.add(selector.clone(), *style);
         }
         self.generated.join(&other.generated);
+        self.has_counters |= other.has_counters;
     }
 
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The kind of the numbers that a style gives to a list. Pages that count by themselves set none.
+    pub fn list(&self, style: Style) -> Option<&'static str> {
+        style.list().filter(|kind| *kind != "none" || !self.has_counters)
     }
 
     /// The text that rules add on a side of an element.
@@ -92,6 +100,7 @@ impl Sheet {
     /// Reads the rules of a style sheet.
     pub fn learn(&mut self, css: &str) {
         let css = uncommented(css);
+        self.has_counters |= css.contains("counter(") || css.contains("counters(");
         let mut rest = css.as_str();
         while let Some((selectors, behind)) = rest.split_once('{') {
             // Statements such as `@import` end before the selectors, and so do blocks around rules.
@@ -113,7 +122,8 @@ impl Sheet {
                     Some(selector) => self.add(selector, style),
                     None => {
                         if let Some(selector) = Selector::read_last(text) {
-                            self.add(selector, style.shown());
+                            let is_named = selector.is_named();
+                            self.add(selector, style.shown(is_named));
                         }
                     }
                 }

@@ -46,6 +46,11 @@ impl Selector {
             && self.classes.iter().all(|class| classes.contains(&class.as_str()))
     }
 
+    /// Whether the selector has a class or an id.
+    pub fn is_named(&self) -> bool {
+        !self.id.is_empty() || !self.classes.is_empty()
+    }
+
     pub fn weight(&self) -> (bool, usize, bool) {
         (!self.id.is_empty(), self.classes.len(), !self.element.is_empty())
     }

@@ -1,6 +1,7 @@
 //! Declarations that hide, strike, raise and lower text, or name its font.
 
 use crate::prepare::documents::markdown::Script;
+use crate::prepare::documents::numbering::list_style;
 use crate::prepare::documents::symbols;
 
 /// A property that a style sets.
@@ -11,6 +12,23 @@ pub(super) struct Declared<T> {
 }
 
 pub(super) type Property<T> = Option<Declared<T>>;
+
+/// How an element is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::prepare::documents) enum Display {
+    /// As its name says.
+    #[default]
+    Usual,
+    Block,
+    InlineBlock,
+    /// As a row or a grid of boxes, or as such a box within a line.
+    Flex,
+    InlineFlex,
+    /// As a table, its row or its cell.
+    Table,
+    Row,
+    Cell,
+}
 
 /// What a style says about hidden, struck and raised text, and about symbol fonts.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +42,12 @@ pub(in crate::prepare::documents) struct Style {
     script: Property<Script>,
     /// The symbol font; "" for other fonts.
     font: Property<&'static str>,
+    display: Property<Display>,
+    /// Whether the element stands aside or at a position, apart from the text around it.
+    aside: Property<bool>,
+    positioned: Property<bool>,
+    /// The kind of the numbers of a list.
+    list: Property<&'static str>,
 }
 
 impl Style {
@@ -36,7 +60,16 @@ impl Style {
             let declared = |value| Some(Declared { value, important });
             let value = value.trim();
             let own = match &*property.trim().to_ascii_lowercase() {
-                "display" => Self { undisplayed: declared(value == "none"), ..Self::default() },
+                "display" => {
+                    let display = Some(Declared { value: display(value), important });
+                    Self { undisplayed: declared(value == "none"), display, ..Self::default() }
+                }
+                "float" => Self { aside: declared(!matches!(value, "none" | "initial" | "unset")), ..Self::default() },
+                "position" => Self { positioned: declared(matches!(value, "absolute" | "fixed")), ..Self::default() },
+                "list-style" | "list-style-type" => match value.split_whitespace().find_map(list_style) {
+                    Some(value) => Self { list: Some(Declared { value, important }), ..Self::default() },
+                    None => continue,
+                },
                 "visibility" => Self { invisible: declared(matches!(value, "hidden" | "collapse")), ..Self::default() },
                 "font-size" => Self { sizeless: declared(is_zero(value)), ..Self::default() },
                 "opacity" => Self { faint: declared(is_zero(value)), ..Self::default() },
@@ -60,13 +93,21 @@ impl Style {
             struck: stronger(self.struck, weaker.struck),
             script: stronger(self.script, weaker.script),
             font: stronger(self.font, weaker.font),
+            display: stronger(self.display, weaker.display),
+            aside: stronger(self.aside, weaker.aside),
+            positioned: stronger(self.positioned, weaker.positioned),
+            list: stronger(self.list, weaker.list),
         }
     }
 
     /// The part of the style that shows an element: its display, its visibility and its opacity.
-    pub fn shown(self) -> Self {
+    ///
+    /// The layout of a box counts if the rule names the element by a class or an id.
+    pub fn shown(self, is_named: bool) -> Self {
+        let is_simple = |declared: &Declared<Display>| is_named && !matches!(declared.value, Display::Table | Display::Row | Display::Cell);
+        let display = self.display.filter(is_simple);
         let off = |declared: Property<bool>| declared.filter(|declared| !declared.value);
-        Self { undisplayed: off(self.undisplayed), invisible: off(self.invisible), faint: off(self.faint), ..Self::default() }
+        Self { undisplayed: off(self.undisplayed), invisible: off(self.invisible), faint: off(self.faint), display, ..Self::default() }
     }
 
     /// Whether the style hides an element, which may be one within a line.
@@ -74,6 +115,21 @@ impl Style {
         let is_on = |declared: Property<bool>| declared.is_some_and(|declared| declared.value);
         // Blocks without a size often only remove gaps, and scripts fade in those without opacity.
         is_on(self.undisplayed) || is_on(self.invisible) || is_inline && (is_on(self.sizeless) || is_on(self.faint))
+    }
+
+    /// How the element is laid out.
+    pub fn display(self) -> Display {
+        self.display.map(|declared| declared.value).unwrap_or_default()
+    }
+
+    /// Whether the element stands apart from the text around it.
+    pub fn is_moved(self) -> bool {
+        [self.aside, self.positioned].into_iter().flatten().any(|declared| declared.value)
+    }
+
+    /// The kind of the numbers of a list that the style sets: `none`, `bullet`, `lowerLetter`.
+    pub fn list(self) -> Option<&'static str> {
+        self.list.map(|declared| declared.value)
     }
 
     /// Whether the style strikes text.
@@ -97,6 +153,19 @@ pub(super) fn stronger<T>(own: Property<T>, other: Property<T>) -> Property<T> {
     match (own, other) {
         (Some(own), Some(other)) if other.important && !own.important => Some(other),
         (own, other) => own.or(other),
+    }
+}
+
+fn display(value: &str) -> Display {
+    match value {
+        "block" | "flow-root" | "list-item" | "block flow" | "block flow-root" | "table-caption" => Display::Block,
+        "inline-block" | "inline flow-root" => Display::InlineBlock,
+        "flex" | "grid" | "-webkit-box" | "-webkit-flex" | "-ms-flexbox" | "block flex" | "block grid" => Display::Flex,
+        "inline-flex" | "inline-grid" | "inline flex" | "inline grid" => Display::InlineFlex,
+        "table" | "inline-table" => Display::Table,
+        "table-row" => Display::Row,
+        "table-cell" => Display::Cell,
+        _ => Display::Usual,
     }
 }
 
