@@ -4,7 +4,7 @@ use super::args::SearchArgs;
 use super::exit::{CliError, Exit};
 use super::print;
 use super::settings::load;
-use super::vectors::newest_vectors;
+use super::vectors::{newest_vectors, tell_incomplete};
 use crate::ask::query_vector;
 use crate::progress::wrapped_for_stdout;
 use crate::setup::{Environment, Flag, upstream};
@@ -24,7 +24,8 @@ pub(super) fn search(args: &SearchArgs) -> Result<Exit, CliError> {
     let archive = archive
         .ok_or_else(|| CliError::usage(format!("{}: no run store. Embed texts first: docmill run DIR --job embed", args.directory)))?;
     let names = (args.job.as_deref(), args.task.as_deref());
-    let (_, task) = newest_vectors(&archive, names)?;
+    let (view, task) = newest_vectors(&archive, names)?;
+    tell_incomplete(&archive, &view, &task)?;
     let (config, settings) = load(&args.settings, Vec::<Flag>::new())?;
     if settings.llm.provider != task.provider {
         let message = format!(

@@ -27,6 +27,7 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
     // A run may replace vectors meanwhile.
     archive.hold_still().map_err(CliError::internal)?;
     let (view, task) = newest_vectors(&archive, (args.job.as_deref(), args.task.as_deref()))?;
+    tell_incomplete(&archive, &view, &task)?;
     let dimensions = archive.dimensions(&view, &task.task).map_err(CliError::internal)?;
     let [dimensions] = dimensions[..] else {
         let all: Vec<String> = dimensions.iter().map(ToString::to_string).collect();
@@ -49,6 +50,17 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
     let (all, written, removed) = copy(&runtime, store, &archive, &view, &task)?;
     print(&format!("{}: {} of {}, {written} written, {removed} removed", args.target, counted(all, "vector"), task.model))?;
     Ok(Exit::Ok)
+}
+
+/// Tells how many documents lack vectors.
+pub(super) fn tell_incomplete(archive: &Archive, view: &View, task: &EmbedRecord) -> Result<(), CliError> {
+    let missing = archive.incomplete(view, task).map_err(CliError::internal)?;
+    if missing > 0 {
+        let documents = if missing == 1 { "1 document lacks".to_owned() } else { format!("{missing} documents lack") };
+        let note = format!("note: {documents} some or all vectors of {}, because calls failed: docmill status", task.task);
+        say(&wrapped_for_stderr(&note, 0));
+    }
+    Ok(())
 }
 
 /// Whether a target is a vector store, and not a file.

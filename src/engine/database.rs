@@ -74,10 +74,10 @@ impl DatabaseWriter {
         Self { session, rows, last: None, waiting: None, has_progressed: false, context }
     }
 
-    /// Connects before the run costs money. Fails only if the database will never take the rows.
+    /// Connects before the run costs money. Fails only if the database will never take any rows.
     pub async fn start(&mut self) -> Result<(), RunError> {
         match self.session.connect().await {
-            Err(error) if error.is_permanent => Err(error.into()),
+            Err(error) if error.is_permanent && !error.refuses_rows => Err(error.into()),
             Err(error) => {
                 self.fail(&error).await;
                 Ok(())

@@ -108,7 +108,15 @@ async fn merge_one(
         let failed = group.iter().find(|record| record.status != CallStatus::Ok).cloned();
         let [first, .., last] = &group[..] else { return Ok((calls, group.swap_remove(0))) };
         if let Some(failed) = failed {
-            return Ok((calls, CallRecord { part: None, ..failed }));
+            // The chunks that have vectors keep them.
+            let answer = subject.job.embedded(&group);
+            let missing = group.iter().filter(|record| record.answer.is_none()).count();
+            let counted = |Failure { code, message }| {
+                let message = format!("{missing} of {} chunks have no vector; the first: {message}", group.len());
+                Failure::new(code, message)
+            };
+            let failure = if answer.is_some() { failed.failure.map(counted) } else { failed.failure };
+            return Ok((calls, CallRecord { part: None, answer, failure, ..failed }));
         }
         match subject.job.merge(&group, limit, &processor.account().model, processor.effort()) {
             None => return Ok((calls, CallRecord { part: None, ..last.clone() })),

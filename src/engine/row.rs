@@ -112,7 +112,8 @@ fn verdict(calls: &[CallRecord]) -> (RowStatus, Option<Failure>) {
         1 => first.message.clone(),
         n => format!("{n} of {} calls failed; the first: {}", calls.len(), first.message),
     };
-    let status = if failures.len() < calls.len() {
+    // A task that embeds may have failed for some chunks only.
+    let status = if failures.len() < calls.len() || calls.iter().any(|call| call.answer.is_some()) {
         RowStatus::Partial
     } else if calls.iter().all(|call| call.status == CallStatus::Refused) {
         RowStatus::Refused

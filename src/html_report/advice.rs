@@ -25,8 +25,14 @@ pub fn advice(code: FailureCode) -> &'static str {
         FailureCode::Truncated => "Raise max_output_tokens of the task, or ask for shorter answers.",
         FailureCode::NoAnswer => "Raise max_output_tokens of the task, or lower its reasoning effort.",
         FailureCode::InvalidAnswer => "Simplify the answer's fields, describe them better, or use a stronger model.",
-        FailureCode::TooLong => "Let the job split long documents ([long] in the job file), or use a model with more context.",
-        FailureCode::PromptCut => "The server reads less than it should. Raise its context size, or split long documents.",
+        FailureCode::TooLong => {
+            "For vectors, lower chunk_tokens in [task.embed]. Otherwise let the job split long documents ([long] in the job file), or use \
+                a model with more context."
+        }
+        FailureCode::PromptCut => {
+            "The server reads less than it should. Raise its context size. Or for vectors, lower chunk_tokens in [task.embed], and \
+                otherwise split long documents."
+        }
         FailureCode::Rejected => "Read the provider's words below. They name the field or the content that it rejects.",
         FailureCode::RateLimited | FailureCode::Overloaded => "Ask again later, or with a lower llm.concurrency.",
         FailureCode::ServerError | FailureCode::BadReply | FailureCode::LostReply => "The provider had trouble. Ask again.",
@@ -103,6 +109,7 @@ mod tests {
     #[test]
     fn each_code_has_advice_and_permanent_failures_are_named_in_the_command() {
         assert!(FailureCode::ALL.iter().all(|code| advice(*code).ends_with(['.', ':'])));
+        assert!([FailureCode::TooLong, FailureCode::PromptCut].iter().all(|code| advice(*code).contains("chunk_tokens in [task.embed]")));
         let command = "docmill run docs --retry-failed=empty --output out";
         assert_eq!(repeat(command, FailureCode::RateLimited).as_deref(), Some("docmill run docs --output out"));
         assert_eq!(repeat(command, FailureCode::Refused).as_deref(), Some("docmill run docs --output out --retry-failed=refused"));

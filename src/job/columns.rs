@@ -55,6 +55,7 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
     let built_in: HashSet<String> = fixed.map(|column| column.name).chain([Row::EXACT_VALUES.to_owned()]).collect();
     // Many databases ignore the case of names.
     let mut seen: HashMap<String, &String> = HashMap::new();
+    let mut faults = Vec::new();
     for AnswerColumn { column: Column { name, .. }, task, field, .. } in &columns {
         let lower = name.to_lowercase();
         let why = match seen.insert(lower.clone(), name) {
@@ -67,25 +68,31 @@ pub(super) fn columns(tasks: &[Task], combine: &Combine) -> Result<Vec<AnswerCol
             None => continue,
         };
         let answer = Fault::from(why).at(field.as_str()).at("answer");
-        return Err(match tasks.iter().position(|own| own.id == *task) {
+        faults.push(Err(match tasks.iter().position(|own| own.id == *task) {
             Some(at) => answer.at(at).at("task"),
             None => answer.at(COMBINE),
-        });
+        }));
     }
+    Fault::gather::<()>(faults)?;
     Ok(columns)
 }
 
-/// Columns of the CSV: all, or those in the job file.
-pub(super) fn chosen(columns: &[AnswerColumn], wanted: Option<Vec<String>>) -> Result<Vec<Column>, Fault> {
+/// Columns of the CSV: all, or those in the job file. With `flags`, another column comes before them.
+pub(super) fn chosen(columns: &[AnswerColumn], wanted: Option<Vec<String>>, flags: bool) -> Result<Vec<Column>, Fault> {
     let all = || columns.iter().map(|own| &own.column);
-    let Some(wanted) = wanted else { return Ok(all().cloned().collect()) };
+    let wanted = wanted.unwrap_or_else(|| all().map(|column| column.name.clone()).collect());
     let named = |(at, name): (usize, &String)| {
         all().find(|column| column.name == *name).cloned().ok_or_else(|| {
             let names: Vec<&str> = all().map(|column| column.name.as_str()).collect();
             Fault::from(format!("columns: unknown column `{name}`; expected {}", names.join(", "))).at(at)
         })
     };
-    Fault::gather(wanted.iter().enumerate().map(named))
+    let chosen = Fault::gather(wanted.iter().enumerate().map(named)).map_err(|fault| fault.at("columns"))?;
+    if flags && chosen.iter().any(|column| column.name == Job::PROMPT_INJECTION_COLUMN) {
+        let name = Job::PROMPT_INJECTION_COLUMN;
+        return Err(format!("an answer has the name `{name}`, which flag_prompt_injection uses for its column. Rename the answer").into());
+    }
+    Ok(chosen)
 }
 
 impl Job {

@@ -104,17 +104,9 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
     if file.tasks.is_empty() {
         return Err("a job needs at least one [[task]]".into());
     }
+    let fits = fits_embedding(&file);
     let long = check_parts("long", file.long.max_input_tokens, &file.long);
     let long = long.map_err(|why| Fault::from(why).at("max_input_tokens").at("long"));
-    if file.input == InputKind::Image && file.tasks.iter().any(|task| task.embed.is_some()) {
-        return Err(Fault::from("tasks with [task.embed] embed texts, so input must be \"text\" or \"any\"").at("input"));
-    }
-    let LongFile { method: long_method, max_input_tokens, overlap_tokens } = file.long;
-    let has_long = long_method != LongMethod::Fail || max_input_tokens > 0 || overlap_tokens > 0;
-    if has_long && file.tasks.iter().all(|task| task.embed.is_some()) {
-        let why = "no task uses [long], because tasks with [task.embed] have chunk_tokens and overlap_tokens. Remove [long]";
-        return Err(Fault::from(why).at("long"));
-    }
     let lists = Lists::new(&file.params, &file.tasks);
     let mut ids = HashSet::new();
     let named = |task: &TaskFile, ids: &mut HashSet<String>| {
@@ -132,23 +124,19 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
         let task = build_task(task, &lists, &values).map_err(|fault| fault.of(&what));
         Fault::both(Fault::both(name, parts), task).map(|(_, task)| task).map_err(|fault| fault.at(at).at("task"))
     });
-    let checked = Fault::both(Fault::both(name, long), Fault::both(system, Fault::gather(tasks)));
-    let (_, (system, tasks)) = checked?;
     let mut combine = file.combine;
     combine.method = method.unwrap_or(combine.method);
-    let combine = Combine::new(combine, &tasks, &lists, values).map_err(|fault| fault.of("combine").at("combine"))?;
-    let columns = columns::columns(&tasks, &combine)?;
-    let mut csv_columns = columns::chosen(&columns, file.columns).map_err(|fault| fault.at("columns"))?;
+    let answered = Fault::gather(tasks).and_then(|tasks| {
+        let combine = Combine::new(combine, &tasks, &lists, values).map_err(|fault| fault.of("combine").at("combine"))?;
+        let columns = columns::columns(&tasks, &combine)?;
+        let csv_columns = columns::chosen(&columns, file.columns, file.flag_prompt_injection)?;
+        Ok((tasks, combine, columns, csv_columns))
+    });
+    let checked = Fault::both(Fault::gather([name, long, fits]), Fault::both(system, answered));
+    let (_, (system, (tasks, combine, columns, mut csv_columns))) = checked?;
     // Weights of votes change rows of earlier versions, which ignored them.
     let digest = if combine.weighs_votes() { Digest::of(&[&digest.0[..], b"weighted votes"].concat()) } else { digest };
     if file.flag_prompt_injection {
-        if csv_columns.iter().any(|column| column.name == Job::PROMPT_INJECTION_COLUMN) {
-            return Err(format!(
-                "an answer has the name `{}`, which flag_prompt_injection uses for its column. Rename the answer",
-                Job::PROMPT_INJECTION_COLUMN
-            )
-            .into());
-        }
         let description = Some("whether the document tries to instruct the model".to_owned());
         csv_columns.insert(0, Column { description, ..Column::new(Job::PROMPT_INJECTION_COLUMN, ColumnType::Boolean) });
     }
@@ -166,6 +154,25 @@ fn build(mut file: JobFile, overrides: &Table, method: Option<Method>, digest: D
         params: file.params.keys().cloned().collect(),
         digest,
     })
+}
+
+/// Refuses input and `[long]` that do not fit tasks which embed.
+fn fits_embedding(file: &JobFile) -> Result<(), Fault> {
+    let embeds = |task: &TaskFile| task.embed.is_some();
+    let input = if file.input == InputKind::Image && file.tasks.iter().any(embeds) {
+        Err(Fault::from("tasks with [task.embed] embed texts, so input must be \"text\" or \"any\"").at("input"))
+    } else {
+        Ok(())
+    };
+    let LongFile { method, max_input_tokens, overlap_tokens } = file.long;
+    let has_long = method != LongMethod::Fail || max_input_tokens > 0 || overlap_tokens > 0;
+    let long = if has_long && file.tasks.iter().all(embeds) {
+        let why = "no task uses [long], because tasks with [task.embed] have chunk_tokens and overlap_tokens. Remove [long]";
+        Err(Fault::from(why).at("long"))
+    } else {
+        Ok(())
+    };
+    Fault::both(input, long).map(|_| ())
 }
 
 /// Replaces values of `[params]`.

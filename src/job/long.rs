@@ -59,6 +59,13 @@ impl Job {
         }
     }
 
+    /// The answer about the chunks that have vectors, although others have failed. `None` if the task asks.
+    pub fn embedded(&self, records: &[CallRecord]) -> Option<Value> {
+        self.tasks.iter().find(|task| task.embed.is_some() && records.first().is_some_and(|first| task.is(&first.task)))?;
+        let answers: Vec<&Value> = records.iter().filter_map(|record| record.answer.as_ref()).collect();
+        (!answers.is_empty()).then(|| embed::merged(&answers))
+    }
+
     /// Calls that each merge as many answers as fit, and at least two.
     fn merging_calls(&self, task: &Task, answered: &[CallRecord], limit: u64, model: &str, effort: Option<&Arc<str>>) -> Vec<Call> {
         let mut groups: Vec<Vec<String>> = Vec::new();

@@ -46,6 +46,16 @@ impl Archive {
         })
     }
 
+    /// Number of documents that lack some or all of their vectors of a task, because calls failed.
+    pub fn incomplete(&self, view: &View, of: &EmbedRecord) -> Result<u64, StoreError> {
+        self.read("rows", || {
+            let sql = "SELECT count(*) FROM listing l JOIN rows r ON r.recipe = ?2 AND r.document = l.document AND r.job = ?3
+                WHERE l.run = ?1 AND r.status NOT IN ('ok', 'skipped') AND EXISTS (SELECT 1 FROM json_each(r.result, '$.calls') c
+                    WHERE json_extract(c.value, '$.task') = ?4 AND json_extract(c.value, '$.status') <> 'ok')";
+            self.connection().prepare(sql)?.query_row((view.listing, view.recipe, &of.job, &of.task), |row| row.get(0))
+        })
+    }
+
     /// Gives all chunks of a task to `each`, in input order. Stops at its first error, which is in the
     /// inner result.
     pub fn chunks<E>(

@@ -32,6 +32,7 @@ mod draining;
 mod embedded;
 mod embedding;
 mod embedding_care;
+mod embedding_packs;
 mod existing;
 mod exits;
 mod exports;

@@ -83,6 +83,49 @@ fn a_full_disk_of_the_database_delays_its_rows_and_loses_none() {
 }
 
 #[test]
+fn a_refused_row_is_named_and_waits_while_the_run_goes_on() {
+    let Some(database) = Postgres::start() else { return };
+    let server = ModelServer::start();
+    let here = workspace(&server, &database, ECHO).set("output.postgres_wait_s", 1);
+    documents(&here, 0..4);
+    here.run(["--job", "job.toml"]).exits(0);
+    let trigger = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.document = 'd00005.txt' THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON docmill_echo FOR EACH ROW EXECUTE FUNCTION refuse()";
+    let (mut there, next) = (4, "Change the constraint or the trigger of the table");
+    for (refuse, why, allow) in [
+        (
+            "ALTER TABLE docmill_echo ADD CONSTRAINT c CHECK (document <> 'd00005.txt')",
+            "violates check",
+            "ALTER TABLE docmill_echo DROP CONSTRAINT c",
+        ),
+        ("CREATE UNIQUE INDEX one ON docmill_echo ((index % 5 + least(index / 6, 1) * 10))", "duplicate key", "DROP INDEX one"),
+        (trigger, "not this one [P0001]", "DROP TRIGGER refuse ON docmill_echo"),
+    ] {
+        database.sql("DELETE FROM docmill_echo WHERE index > 3");
+        database.sql(refuse);
+        documents(&here, there..there + 4);
+        there += 4;
+        let run = here.run(["--job", "job.toml"]).exits(4);
+        run.says(&["the row of d00005.txt: ", why, next, "Fix the cause first"]);
+        database.sql(allow);
+        here.run(["--job", "job.toml"]).exits(0);
+        equal(&here, &database, "echo");
+    }
+    // The table is already refused when the run connects: its rows cannot be marked as changed.
+    database.sql("ALTER TABLE docmill_echo ADD CONSTRAINT c CHECK (document <> 'd00001.txt') NOT VALID");
+    database.sql("UPDATE docmill_echo SET said = 'other' WHERE index = 0");
+    documents(&here, there..there + 1);
+    let requests = server.requests();
+    let run = here.run(["--job", "job.toml"]).exits(4);
+    run.says(&["the row of d00001.txt: ", "violates check constraint", next, "Rows wait in the run store", "Fix the cause first"]);
+    assert_eq!(server.requests(), requests + 1);
+    database.sql("ALTER TABLE docmill_echo DROP CONSTRAINT c");
+    here.run(["--job", "job.toml"]).exits(0);
+    equal(&here, &database, "echo");
+}
+
+#[test]
 fn two_runs_into_one_table_do_not_mix() {
     let Some(database) = Postgres::start() else { return };
     let gate = Arc::new(AtomicBool::new(false));

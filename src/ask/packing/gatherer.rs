@@ -1,8 +1,8 @@
 //! The task that owns all items and requests of a packer.
 
 use super::limits::LearnedLimits;
-use super::pack::Pack;
-use super::queue::{PackWait, Queue, Terms, size_of};
+use super::pack::{Pack, Rules, Unfit};
+use super::queue::{PackWait, Queue, Terms, is_full};
 use super::{ItemOf, PackFault, PackSender, PackSettings, Submitted};
 use crate::ask::dialect::{SizeKind, TooLarge};
 use std::collections::HashMap;
@@ -28,6 +28,16 @@ struct Later<S: PackSender> {
     items: Vec<ItemOf<S>>,
 }
 
+/// A request in flight.
+struct InFlight<G> {
+    group: G,
+    /// Whether its pack was not full.
+    partial: bool,
+    /// Whether it belongs to a search after an unusable response. Other packs of the group wait for its
+    /// end, because their responses may be unusable too.
+    doubts: bool,
+}
+
 pub(super) struct Gatherer<S: PackSender> {
     sender: Arc<S>,
     settings: PackSettings,
@@ -36,8 +46,7 @@ pub(super) struct Gatherer<S: PackSender> {
     later: Vec<Later<S>>,
     learned: LearnedLimits,
     requests: JoinSet<Sent<S>>,
-    /// The group of each request, and whether its pack was not full.
-    in_flight: HashMap<Id, (S::Group, bool)>,
+    in_flight: HashMap<Id, InFlight<S::Group>>,
     /// When the queues must be looked at; not after the first due time.
     look_at: Option<Instant>,
     /// Whether queues may have to wait for room.
@@ -132,46 +141,56 @@ impl<S: PackSender> Gatherer<S> {
     fn send_ready(&mut self, group: &S::Group) {
         let (most, active) = (self.sender.max_in_flight().max(1), self.requests.len());
         let room = (most + self.sender.ahead()).saturating_sub(active);
-        if room == 0 {
+        if room == 0 || self.is_doubted(group) {
             self.starved = true;
             return;
         }
         let terms = self.terms(group);
         let Some(queue) = self.queues.get_mut(group) else { return };
         let partial = active < most
-            && self.in_flight.values().filter(|(of, partial)| *partial && of == group).count() < self.sender.max_partial().max(1);
+            && self.in_flight.values().filter(|sent| sent.partial && sent.group == *group).count() < self.sender.max_partial().max(1);
         let packs = queue.take(terms, Instant::now(), room, partial);
         self.starved |= packs.len() == room || !partial;
         if queue.is_empty() {
             self.queues.remove(group);
         }
         for items in packs {
-            let partial = !size_of(&items).fills(terms.limits, 1);
+            let partial = !is_full(&items, terms.limits);
             self.send(group.clone(), Pack::new(items), partial);
         }
     }
 
+    fn is_doubted(&self, group: &S::Group) -> bool {
+        self.in_flight.values().any(|sent| sent.doubts && sent.group == *group)
+    }
+
     fn send(&mut self, group: S::Group, pack: PackOf<S>, partial: bool) {
-        let (sender, of) = (Arc::clone(&self.sender), group.clone());
+        let (sender, of, doubts) = (Arc::clone(&self.sender), group.clone(), pack.doubts());
         let request = self.requests.spawn(async move {
             let reply = sender.send(&of, pack.payloads(), pack.is_search).await;
             Sent { group: of, pack, reply }
         });
-        self.in_flight.insert(request.id(), (group, partial));
+        self.in_flight.insert(request.id(), InFlight { group, partial, doubts });
     }
 
     /// Settles a response. Returns whether items wait to be sent again.
     fn conclude(&mut self, sent: Sent<S>) -> bool {
         let Sent { group, pack, reply } = sent;
-        let next = pack.settle(reply, self.settings.max_tries);
+        let endpoint = self.sender.endpoint(&group);
+        let rules = Rules { max_tries: self.settings.max_tries, learned: self.learned.of(&endpoint), is_doubted: self.is_doubted(&group) };
+        let next = pack.settle(reply, rules, |output| self.sender.is_doubtful(output));
         if let Some((size, refusal)) = next.refused {
-            let endpoint = self.sender.endpoint(&group);
             let limits = self.learned.learn(&endpoint, size, refusal);
             self.sender.learned(&endpoint, limits);
         }
-        if let Some(size) = next.broken {
-            // Other causes are possible, such as a restart of the server, so later runs do not learn this.
-            self.learned.learn(&self.sender.endpoint(&group), size, TooLarge { kind: SizeKind::Items, limit: None });
+        if let Some(Unfit { size, response }) = next.unfit {
+            let limits = self.learned.learn(&endpoint, size, TooLarge { kind: SizeKind::Items, limit: None });
+            // Without a response, other causes are possible, such as a restart of the server, so later runs
+            // do not learn this.
+            if let Some(fault) = response {
+                self.sender.learned(&endpoint, limits);
+                self.sender.answers_wrongly(&group, &fault, limits);
+            }
         }
         let again = !next.again.is_empty();
         if again {

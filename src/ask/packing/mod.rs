@@ -9,8 +9,11 @@
 //! - A refusal for size makes the packs of the endpoint smaller from then on ([`TooLarge`]).
 //! - A refusal for an unknown item ([`PackFault::Rejected`]) starts a binary search. It answers good
 //!   items on the way, and costs at most two requests for each halving of the pack.
-//! - A request that fails in spite of retries ([`PackFault::Broken`]) starts the same search. If it
-//!   finds no bad item, the size was the cause, and packs become smaller.
+//! - A request that fails in spite of retries ([`PackFault::Broken`]), or whose response cannot be
+//!   used ([`PackFault::Unusable`]), starts the same search.
+//! - If a search finds no bad item, the size was the cause, and packs become smaller. After an unusable
+//!   response, other packs of the group wait for the end of the search.
+//! - An item with a doubtful output in a pack is sent once more, alone.
 //! - Items to be tried again go back to the front of their queue, and others may join them.
 //! - An item whose submitter left is not sent, unless it is on its way.
 //!
@@ -66,6 +69,15 @@ pub trait PackSender: Send + Sync + 'static {
     /// An endpoint has taught these limits.
     fn learned(&self, _endpoint: &str, _limits: PackLimits) {}
 
+    /// The responses for some packs cannot be used, although each item is good. These are the learned
+    /// limits of the endpoint from now on.
+    fn answers_wrongly(&self, _group: &Self::Group, _fault: &Self::Fault, _limits: PackLimits) {}
+
+    /// Whether an output of a pack is worth a request for its item alone.
+    fn is_doubtful(&self, _output: &Self::Output) -> bool {
+        false
+    }
+
     /// How many requests may be in flight now. Packs wait, and fill, while there are so many.
     fn max_in_flight(&self) -> usize {
         usize::MAX
@@ -104,6 +116,8 @@ pub enum PackFault<F> {
     Again(Duration, F),
     /// The request failed in spite of retries. One item, or the size, may be the cause.
     Broken(F),
+    /// The response cannot be used. One item, or the size, may be the cause.
+    Unusable(F),
     /// All items failed.
     Failed(F),
 }
@@ -201,6 +215,7 @@ impl<S: PackSender> Packer<S> {
             size: Size::of(tokens, bytes),
             since: Instant::now(),
             tries: 0,
+            is_alone: false,
             answer,
             _room: (item, bytes_inside),
         };

@@ -17,6 +17,8 @@ pub(super) struct Item<P, O, F> {
     pub(super) since: Instant,
     /// Number of requests that failed and may be repeated.
     pub(super) tries: u32,
+    /// Whether it shares no request with others.
+    pub(super) is_alone: bool,
     pub(super) answer: oneshot::Sender<Result<O, PackError<F>>>,
     /// Its place among the items of the packer.
     pub(super) _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
@@ -32,6 +34,11 @@ impl<P, O, F> Item<P, O, F> {
 /// The size of several items.
 pub(super) fn size_of<P, O, F>(items: &[Item<P, O, F>]) -> Size {
     items.iter().fold(Size::default(), |sum, item| sum.plus(item.size))
+}
+
+/// Whether a pack takes no further item.
+pub(super) fn is_full<P, O, F>(items: &[Item<P, O, F>], limits: PackLimits) -> bool {
+    items.iter().any(|item| item.is_alone) || size_of(items).fills(limits, 1)
 }
 
 /// How long packs wait.
@@ -108,7 +115,7 @@ impl<P, O, F> Queue<P, O, F> {
                 break;
             }
             let mut packs = self.window(terms);
-            if !(is_due && partial) && packs.last().is_some_and(|last| !size_of(last).fills(terms.limits, 1)) {
+            if !(is_due && partial) && packs.last().is_some_and(|last| !is_full(last, terms.limits)) {
                 // The last one waits for more items.
                 self.items.extend(packs.pop().into_iter().flatten());
                 self.items.make_contiguous().sort_by_key(|item| item.since);
@@ -133,17 +140,17 @@ impl<P, O, F> Queue<P, O, F> {
         if terms.window > 1 {
             items.sort_by_key(|item| item.size.tokens);
         }
-        let mut packs: Vec<(Size, Vec<_>)> = Vec::new();
+        let mut packs: Vec<(Size, bool, Vec<_>)> = Vec::new();
         for item in items {
             match packs.last_mut() {
-                Some((size, pack)) if size.plus(item.size).fits(terms.limits) => {
+                Some((size, is_alone, pack)) if size.plus(item.size).fits(terms.limits) && !*is_alone && !item.is_alone => {
                     *size = size.plus(item.size);
                     pack.push(item);
                 }
-                _ => packs.push((item.size, vec![item])),
+                _ => packs.push((item.size, item.is_alone, vec![item])),
             }
         }
-        packs.into_iter().map(|(_, pack)| pack).collect()
+        packs.into_iter().map(|(_, _, pack)| pack).collect()
     }
 
     fn recount(&mut self) {

@@ -13,6 +13,7 @@ use crate::ask::packing::Encoding;
 use crate::ask::relay::{RelayRequest, Sum, Unanswered, is_about_items};
 use crate::ask::relay_endpoint::RelayEndpoint;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Limits at which servers cut texts, and how many tokens of their own they may leave out of a count.
 const USUAL: [u64; 10] = [32, 64, 128, 256, 384, 512, 1024, 2048, 4096, 8192];
@@ -47,6 +48,13 @@ pub(super) async fn cut<L: VectorLedger>(
 ) -> Option<String> {
     let estimates: Vec<u64> = items.iter().map(|item| item.tokens).collect();
     let longest = items.iter().max_by_key(|item| item.tokens)?;
+    if counted == 0 && longest.tokens > SHORT && !limits::is_known(shared.relay.account()) && !shared.is_uncounted.swap(true, Relaxed) {
+        shared.observer.note(&format!(
+            "{} counts no tokens (usage.prompt_tokens), so docmill cannot check whether it cuts long texts. Its limit must be at \
+                least chunk_tokens in [task.embed] of the job",
+            shared.relay.account().base_url
+        ));
+    }
     // Known providers refuse what is too long.
     if state.cut_at().is_none() && !limits::is_known(shared.relay.account()) {
         // One after the other, so that each knows what the one before has shown.

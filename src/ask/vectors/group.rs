@@ -3,7 +3,7 @@
 use crate::ask::packing::Encoding;
 use crate::model::VectorForm;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 /// Calls with the same model and form share requests.
@@ -26,6 +26,12 @@ pub(super) struct GroupState {
     pub whole: tokio::sync::Mutex<u64>,
     /// Texts that failed alone since the last response.
     broken: AtomicU32,
+    /// Whether the last response for several texts could not be used.
+    pub is_doubtful: AtomicBool,
+    /// Tokens of packs whose responses could not be used.
+    pub wasted: AtomicU64,
+    /// Whether the user knows that the server answers packs wrongly.
+    pub is_noted: AtomicBool,
     encoding: Mutex<EncodingState>,
 }
 

@@ -61,7 +61,7 @@ fn vector(body: &[u8], form: &VectorForm) -> Result<Vec<f32>, String> {
     let expected = Expected { count: 1, requested, known: None, stored: None, normalize: true, is_trial: false };
     match read(body, expected) {
         Ok(mut reading) => reading.vectors.pop().unwrap_or_else(|| Err("the response has no vector".to_owned())),
-        Err(Wrong::Response(_, why)) => Err(why),
+        Err(Wrong::Response(_, why) | Wrong::Dimensions(why)) => Err(why),
         Err(Wrong::Encoding) => Err("the response has a wrong encoding".to_owned()),
     }
 }

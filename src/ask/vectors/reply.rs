@@ -18,8 +18,10 @@ pub(super) struct Reading {
 pub(super) enum Wrong {
     /// It may be a wrong encoding: the vectors came in base64 for the first time.
     Encoding,
-    /// All vectors are useless.
+    /// All vectors are useless. Without a bad text, they may not be.
     Response(FailureCode, String),
+    /// All vectors have the same wrong dimensions, so the server is the cause.
+    Dimensions(String),
 }
 
 /// What the request asked for.
@@ -49,6 +51,7 @@ pub(super) fn read(body: &[u8], expected: Expected) -> Result<Reading, Wrong> {
     let encoding = read.iter().flatten().map(|vector| vector.encoding).next().unwrap_or(Encoding::Float);
     let is_trial = is_trial && encoding == Encoding::Base64;
     let mut dimensions = requested.or(stored).or(known);
+    let has_any_right = read.iter().flatten().any(|vector| dimensions.is_none_or(|expected| vector.numbers.len() == expected));
     for vector in read.iter().flatten() {
         let own = vector.numbers.len();
         let expected = *dimensions.get_or_insert(own);
@@ -61,10 +64,11 @@ pub(super) fn read(body: &[u8], expected: Expected) -> Result<Reading, Wrong> {
                 }
                 (None, None) => "",
             };
-            return Err(if is_trial {
-                Wrong::Encoding
-            } else {
-                wrong(format!("a vector has {own} dimensions instead of the {expected}{why}"))
+            let why = format!("a vector has {own} dimensions instead of the {expected}{why}");
+            return Err(match is_trial {
+                true => Wrong::Encoding,
+                false if has_any_right => wrong(why),
+                false => Wrong::Dimensions(format!("the response cannot be used: {why}")),
             });
         }
     }
@@ -128,7 +132,7 @@ mod tests {
             assert!(vectors[0].as_ref().unwrap_err().contains(words) && vectors[1].is_ok(), "{vectors:?}");
         }
         let wrong = |data: &Value, expected| match reading(data, expected) {
-            Err(Wrong::Response(FailureCode::InvalidAnswer, why)) => why,
+            Err(Wrong::Response(FailureCode::InvalidAnswer, why) | Wrong::Dimensions(why)) => why,
             other => panic!("{other:?}"),
         };
         assert!(
@@ -141,6 +145,10 @@ mod tests {
         );
         assert!(wrong(&one(json!([1, 0])), Expected { count: 3, ..ONE }).contains("2 vectors for 3 inputs"));
         assert!(read(b"{\"data\":[{\"embedding\":[NaN]}]}", ONE).is_err());
+        // Other dimensions in all vectors are no fault of a text.
+        let both = json!([{ "index": 0, "embedding": [1] }, { "index": 1, "embedding": [2] }]);
+        assert!(matches!(reading(&both, Expected { known: Some(2), ..ONE }), Err(Wrong::Dimensions(_))));
+        assert!(matches!(reading(&one(json!([1])), Expected { known: Some(2), ..ONE }), Err(Wrong::Response(..))));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::ask::relay::{Response, Sum, Unanswered, is_broken};
 use crate::ask::{NoRoom, RelayRequest};
 use crate::model::{Failure, FailureCode, Money};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
@@ -43,11 +44,13 @@ pub(super) enum End {
 impl<L: VectorLedger> Packs<L> {
     /// Whether each pack waits for the response to the one before.
     ///
-    /// The first ones show what the server takes. Near the cap, the size of a pack depends on the cost of
-    /// the one before.
+    /// The first ones show what the server takes, and so do those after a response that cannot be used.
+    /// Near the cap, the size of a pack depends on the cost of the one before.
     fn goes_one_by_one(&self) -> bool {
         let places = self.0.relay.places() as u64;
-        let is_careful = |(group, state): (&Group, &Arc<GroupState>)| !state.is_settled() || self.affordable(group) / FULL < places;
+        let is_careful = |(group, state): (&Group, &Arc<GroupState>)| {
+            !state.is_settled() || state.is_doubtful.load(Relaxed) || self.affordable(group) / FULL < places
+        };
         self.0.groups.lock().iter().any(is_careful)
     }
 
@@ -85,6 +88,26 @@ impl<L: VectorLedger> PackSender for Packs<L> {
 
     fn learned(&self, endpoint: &str, limits: PackLimits) {
         self.0.ledger.learned(endpoint, limits);
+    }
+
+    fn answers_wrongly(&self, group: &Group, end: &End, limits: PackLimits) {
+        let state = self.0.state(group);
+        state.is_doubtful.store(false, Relaxed);
+        let (End::Failed(failure), false) = (end, state.is_noted.swap(true, Relaxed)) else { return };
+        let (url, wasted) = (&self.0.relay.account().base_url, state.wasted.load(Relaxed));
+        let most = match limits.max_items {
+            1 => "1 text".to_owned(),
+            items => format!("{items} texts"),
+        };
+        self.0.observer.note(&format!(
+            "{url} answers requests with several texts wrongly: {}. Each of these texts alone is fine. From now on, also in later \
+                runs with this run store, a request has at most {most}. The wrong responses cost {wasted} tokens",
+            failure.message
+        ));
+    }
+
+    fn is_doubtful(&self, output: &Output) -> bool {
+        output.vector.is_err()
     }
 
     fn max_in_flight(&self) -> usize {
@@ -144,26 +167,41 @@ impl<L: VectorLedger> PackSender for Packs<L> {
             Ok(Reading { vectors, dimensions, encoding, model }) => {
                 if vectors.iter().any(Result::is_ok) {
                     state.accepted(dimensions, encoding);
+                    // A search is over with its last response, not with the first that can be used.
+                    if !is_search {
+                        state.is_doubtful.store(false, Relaxed);
+                    }
                 }
                 let model = Arc::<str>::from(if model.is_empty() { &*group.model } else { &model });
                 Ok(vectors.into_iter().map(|vector| Output { vector, model: Arc::clone(&model) }).collect())
             }
             Err(wrong) => {
+                let is_of_server = matches!(wrong, Wrong::Dimensions(_));
                 let (code, message) = match wrong {
                     Wrong::Encoding => (FailureCode::BadReply, "the server does not honour base64".to_owned()),
                     Wrong::Response(code, message) => (code, message),
+                    Wrong::Dimensions(message) => (FailureCode::InvalidAnswer, message),
                 };
                 if record.fail(code).await.is_err() {
                     return Err(PackFault::Failed(End::Stopped));
                 }
                 let end = End::Failed(Failure::new(code, message));
                 let asks_again = encoding == Encoding::Base64 && is_trial && state.without_base64();
-                if code == FailureCode::PromptCut && !is_one && !is_search {
+                if code == FailureCode::PromptCut && !is_one {
                     // The count of each single text tells whether it was cut.
                     return Err(PackFault::Again(Duration::ZERO, end));
                 }
-                // Without the bad text, the response may be right.
-                Err(if asks_again { PackFault::Again(Duration::ZERO, end) } else { PackFault::Rejected(end) })
+                if !is_one {
+                    state.wasted.fetch_add(counted, Relaxed);
+                    state.is_doubtful.store(true, Relaxed);
+                }
+                Err(match asks_again {
+                    true => PackFault::Again(Duration::ZERO, end),
+                    // A search would ask for each text, and all would fail.
+                    false if is_of_server => PackFault::Failed(end),
+                    // Without a bad text, or with fewer texts, the response may be right.
+                    false => PackFault::Unusable(end),
+                })
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::ask::settings::{LlmSettings, PackingSettings};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
 /// Packs whose texts are sorted by length together, for servers that pad texts.
@@ -23,6 +24,8 @@ pub(super) struct Shared<L> {
     pub settings: PackingSettings,
     /// Whether usage shows that a server cuts texts.
     pub check_cut: bool,
+    /// Whether the user knows that the server counts no tokens.
+    pub is_uncounted: AtomicBool,
     /// The limits that the server states, once it was asked.
     pub stated: OnceCell<Option<PackLimits>>,
     pub groups: Mutex<HashMap<Group, Arc<GroupState>>>,
@@ -39,7 +42,7 @@ impl<L: VectorLedger> Shared<L> {
         // The simulator counts characters instead of tokens.
         let check_cut = settings.check_prompt_cut && relay.account().provider != Provider::Simulated;
         let (stated, groups) = (OnceCell::new(), Mutex::default());
-        Self { relay, ledger, observer, settings: settings.pack.clone(), check_cut, stated, groups }
+        Self { relay, ledger, observer, settings: settings.pack.clone(), check_cut, is_uncounted: AtomicBool::new(false), stated, groups }
     }
 
     /// Providers in the table pad no texts, so packs keep the order of the texts.

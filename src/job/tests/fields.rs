@@ -108,6 +108,10 @@ fn names_that_differ_only_by_case_are_refused_at_any_depth() {
         let error = load(&answer(fields)).unwrap_err().to_string();
         assert!(error.contains(part), "{fields}: {error}");
     }
+    // All faults of names come together.
+    let wrong = answer("seconds = \"string\"\nexact_values = \"string\"").replacen("name = \"", "name = \"a b", 1);
+    let error = load(&wrong).unwrap_err().to_string();
+    assert!(["invalid name", "`seconds` is", "`exact_values` is"].iter().all(|part| error.contains(part)), "{error}");
 }
 
 #[test]

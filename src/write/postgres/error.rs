@@ -11,15 +11,17 @@ pub struct PostgresError {
     message: String,
     /// Whether the same attempt fails again until somebody changes something.
     pub is_permanent: bool,
+    /// Whether the table refuses a row, by a constraint or a trigger. Other rows may pass.
+    pub refuses_rows: bool,
 }
 
 impl PostgresError {
     pub(super) fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), is_permanent: true }
+        Self { message: message.into(), is_permanent: true, refuses_rows: false }
     }
 
     pub(super) fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), is_permanent: false }
+        Self { message: message.into(), is_permanent: false, refuses_rows: false }
     }
 
     /// The same error behind what has failed, and with what helps.
@@ -40,6 +42,7 @@ impl From<tokio_postgres::Error> for PostgresError {
             // A wrong certificate needs somebody, and a lost connection does not.
             let message = chain(&error);
             return Self {
+                refuses_rows: false,
                 is_permanent: ["certificate", "does not support TLS", "TLS is not supported", "password missing"]
                     .iter()
                     .any(|part| message.contains(part)),
@@ -50,15 +53,21 @@ impl From<tokio_postgres::Error> for PostgresError {
         let has_row = db.code().code().starts_with("23") && *db.code() != SqlState::UNIQUE_VIOLATION;
         let detail = db.detail().filter(|_| !has_row).map(|detail| format!(" ({detail})")).unwrap_or_default();
         let message = format!("{}{detail} [{}]", db.message(), db.code().code());
-        Self { message, is_permanent: is_permanent(db.code()) }
+        // Two clients that create the same table meet in the catalog.
+        let refuses_rows = is_refusal(db.code()) && db.schema() != Some("pg_catalog");
+        Self { message, is_permanent: refuses_rows || is_permanent(db.code()), refuses_rows }
     }
+}
+
+/// Whether a constraint, the condition of a view or a trigger refuses a row.
+fn is_refusal(code: &SqlState) -> bool {
+    ["23", "27", "44", "P0"].iter().any(|class| code.code().starts_with(class))
 }
 
 /// Whether an error lasts: wrong names, rights or types. Others pass, such as a full disk, a restart,
 /// a timeout or a lock.
 fn is_permanent(code: &SqlState) -> bool {
-    ["28", "3D", "3F", "42", "22", "23", "0A", "54"].iter().any(|class| code.code().starts_with(class))
-        && *code != SqlState::UNIQUE_VIOLATION
+    ["28", "3D", "3F", "42", "22", "0A", "54"].iter().any(|class| code.code().starts_with(class))
 }
 
 /// A message with its causes.

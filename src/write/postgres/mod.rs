@@ -14,6 +14,7 @@
 //! | `tls` | encryption as `sslmode` demands it |
 //! | `types` | types of columns, and values as text of COPY |
 //! | `table` | definition of a table: created, extended, compared |
+//! | `refusal` | which row a constraint or a trigger refuses |
 //! | `session` | a connection with its locks: groups of rows |
 //! | `settling` | makes a table equal to the results |
 //! | `vector_table` | a table of chunks with their vectors |
@@ -21,6 +22,7 @@
 mod address;
 mod error;
 mod ownership;
+mod refusal;
 mod session;
 mod settling;
 mod table;

@@ -158,18 +158,10 @@ impl Open {
                 }
             }
         };
-        self.client.batch_execute("BEGIN").await?;
-        let mut last = String::new();
-        for (table, lines) in self.tables.iter_mut().zip(groups) {
-            if let (false, Some(copy)) = (lines.is_empty(), &table.copy) {
-                let mut sink = pin!(self.client.copy_in::<_, Bytes>(copy).await?);
-                sink.send(Bytes::from(lines)).await?;
-                sink.as_mut().finish().await?;
-                last.push_str(&table.upsert());
-            }
-            last.push_str(&table.note(streamed, None));
+        let progress: String = self.tables.iter().map(|table| table.note(streamed, None)).collect();
+        if let Err(error) = self.write(groups, &format!("{progress} COMMIT")).await {
+            return Err(self.explained(error, rows).await);
         }
-        self.client.batch_execute(&format!("{last} COMMIT")).await?;
         for table in &mut self.tables {
             table.run = None;
             table.streamed = streamed.unwrap_or(table.streamed);
@@ -177,8 +169,23 @@ impl Open {
         Ok(notes)
     }
 
+    /// Writes the lines of each table in a transaction, and ends it with these statements.
+    pub(super) async fn write(&self, groups: Vec<String>, end: &str) -> Result<(), PostgresError> {
+        self.client.batch_execute("BEGIN").await?;
+        let mut last = String::new();
+        for (table, lines) in self.tables.iter().zip(groups) {
+            if let (false, Some(copy)) = (lines.is_empty(), &table.copy) {
+                let mut sink = pin!(self.client.copy_in::<_, Bytes>(copy).await?);
+                sink.send(Bytes::from(lines)).await?;
+                sink.as_mut().finish().await?;
+                last.push_str(&table.upsert());
+            }
+        }
+        Ok(self.client.batch_execute(&format!("{last} {end}")).await?)
+    }
+
     /// The lines of COPY for each table.
-    fn lines(&self, rows: &[SentRow]) -> Result<Vec<String>, (usize, usize, super::types::Misfit, String)> {
+    pub(super) fn lines(&self, rows: &[SentRow]) -> Result<Vec<String>, (usize, usize, super::types::Misfit, String)> {
         let mut groups = vec![String::new(); self.tables.len()];
         for SentRow { row, text } in rows {
             if let Some(at) = self.tables.iter().position(|table| table.job == row.job) {

@@ -89,7 +89,9 @@ impl Table {
         };
         client.batch_execute(&states(&table.tables)).await?;
         client.batch_execute("BEGIN").await?;
-        table.define(client, store, (address.may_replace, rewrite)).await?;
+        if let Err(error) = table.define(client, store, (address.may_replace, rewrite)).await {
+            return Err(table.explained(client, error).await);
+        }
         client.batch_execute("COMMIT").await?;
         table.stage(client).await?;
         Ok(table)
@@ -208,7 +210,7 @@ impl Table {
     }
 
     /// All rows then count as changed.
-    fn forget_digests(&self) -> String {
+    pub fn forget_digests(&self) -> String {
         format!("UPDATE {} SET {DIGEST} = ''", self.name)
     }
 

@@ -61,7 +61,7 @@ impl VectorStore {
     pub fn notes(&self) -> &[String] {
         match self {
             Self::Table(table) => &table.notes,
-            Self::Collection(_) => &[],
+            Self::Collection(collection) => &collection.notes,
         }
     }
 }

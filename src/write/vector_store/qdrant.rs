@@ -75,6 +75,8 @@ pub struct QdrantCollection {
     client: reqwest::Client,
     origin: VectorOrigin,
     seen: HashSet<[u8; 16]>,
+    /// What a user should know of the collection.
+    pub(super) notes: Vec<String>,
 }
 
 impl QdrantCollection {
@@ -92,7 +94,7 @@ impl QdrantCollection {
             is_permanent: true,
             is_timeout: false,
         })?;
-        let collection = Self { address, client, origin, seen: HashSet::new() };
+        let mut collection = Self { address, client, origin, seen: HashSet::new(), notes: Vec::new() };
         let Some(info) = collection.ask(Method::GET, "", &Value::Null).await? else {
             let vectors = json!({"vectors": {"size": collection.origin.dimensions, "distance": "Cosine"}});
             collection.must(Method::PUT, "", &vectors).await?;
@@ -111,6 +113,7 @@ impl QdrantCollection {
             let what = format!("the collection has {there}, and {task} has {own}. Choose another collection, or delete this one");
             return Err(collection.error(&what, true));
         }
+        collection.notes.extend(of_distance(&vectors["distance"]).map(|note| format!("{}: {note}", collection.address)));
         Ok(collection)
     }
 
@@ -224,6 +227,15 @@ impl QdrantCollection {
     }
 }
 
+/// A note if a collection has another distance than docmill gives its own collections.
+fn of_distance(distance: &Value) -> Option<String> {
+    let other = distance.as_str().filter(|distance| *distance != "Cosine")?;
+    Some(format!(
+        "the collection compares by the distance {other}, so searches there may find other passages than docmill search, which \
+            compares by Cosine. For the same passages, use a new collection"
+    ))
+}
+
 /// The innermost cause of an error of the HTTP client. The others repeat the address.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
@@ -245,4 +257,15 @@ fn uuid(id: [u8; 16]) -> String {
 
 fn bytes(uuid: &str) -> Option<[u8; 16]> {
     u128::from_str_radix(&uuid.replace('-', ""), 16).ok().map(u128::to_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_distance_than_cosine_is_noted() {
+        assert_eq!(of_distance(&json!("Cosine")), None);
+        assert!(of_distance(&json!("Euclid")).is_some_and(|note| note.contains("Euclid")));
+    }
 }

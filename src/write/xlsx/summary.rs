@@ -27,7 +27,7 @@ pub(super) fn sheet(job: &str, totals: &Totals, notes: &[String]) -> String {
         ("of these cached".to_owned(), RowCell::Count(totals.tokens.cache_read)),
         ("output tokens".to_owned(), RowCell::Count(totals.tokens.output)),
         ("cost".to_owned(), text(&totals.cost.to_string())),
-        ("seconds of all requests".to_owned(), RowCell::Seconds(totals.call_seconds)),
+        ("seconds of all requests".to_owned(), RowCell::Seconds(totals.shown_seconds())),
     ]);
     lines.extend(notes.iter().map(|note| ("note".to_owned(), text(note))));
     let mut cells = Cells::new(WIDTHS.len());
@@ -44,4 +44,15 @@ pub(super) fn sheet(job: &str, totals: &Totals, notes: &[String]) -> String {
     }
     xml.push_str(&parts::sheet_end(None, &[], "", false));
     xml
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_rounded() {
+        let xml = sheet("j", &Totals { call_seconds: 7.457_272_000_000_006, ..Totals::default() }, &[]);
+        assert!(xml.contains(">7.457<"), "{xml}");
+    }
 }

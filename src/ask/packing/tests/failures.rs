@@ -124,3 +124,28 @@ async fn packs_become_smaller_if_only_their_size_breaks_requests() {
     assert!(submit(32).await.iter().all(Result::is_ok));
     assert_eq!(server.sizes()[first..], [8; 4]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn packs_keep_to_the_size_that_works_if_larger_ones_get_unusable_responses() {
+    for (works, max_in_flight) in [(1, 1), (2, 1), (10, 1), (1, 16), (2, usize::MAX)] {
+        let server = Arc::new(Server { unusable_above: works, known: items(40), max_in_flight, ..Server::default() });
+        let packer = Packer::new(To(Arc::clone(&server)), settings());
+        let answers = join_all((0..320).map(|number| packer.submit(0, 1, 1, number))).await;
+        assert_eq!(answers, (0..320).map(|number| Ok(number * 2)).collect::<Vec<_>>());
+        let sent: usize = server.sizes().iter().sum();
+        assert!(sent <= 3 * 320, "{sent} items sent, {works} work, {max_in_flight} at a time");
+        assert!(max_in_flight > 1 || sent <= 320 + 80, "{sent} items sent, {works} work");
+        assert!(server.noted.lock().iter().all(|limits| limits.max_items <= works));
+        let before = server.sizes().len();
+        assert!(join_all((320..400).map(|number| packer.submit(0, 1, 1, number))).await.iter().all(Result::is_ok));
+        assert!(server.sizes()[before..].iter().all(|size| *size <= works));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_with_a_doubtful_output_is_sent_once_more_alone() {
+    let server = Arc::new(Server { doubtful: [0, 7, 39].into(), known: items(40), max_partial: 1, ..Server::default() });
+    let answers = submit_all(&server, settings(), 0..40).await;
+    assert_eq!(answers, (0..40).map(|number| Ok(number * 2)).collect::<Vec<_>>());
+    assert_eq!(server.sizes(), [40, 1, 1, 1]);
+}

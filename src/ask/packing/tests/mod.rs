@@ -17,6 +17,9 @@ const WAIT: Duration = Duration::from_millis(10);
 /// An item whose request panics.
 const PANIC: u32 = u32::MAX;
 
+/// An output that is worth a request for its item alone.
+const DOUBTFUL: u32 = u32::MAX - 1;
+
 /// One request: its group, its payloads, and when it came.
 #[derive(Debug, Clone)]
 struct Request {
@@ -44,6 +47,12 @@ struct Server {
     breaking: HashSet<u32>,
     /// Items beyond this number break the request.
     breaks_above: usize,
+    /// Responses for more items than this cannot be used.
+    unusable_above: usize,
+    /// Items with a doubtful output unless they are alone.
+    doubtful: HashSet<u32>,
+    /// What the sender learned of wrong responses.
+    noted: Mutex<Vec<PackLimits>>,
     /// Number of requests that fail first.
     failures: Mutex<u32>,
     /// Number of outputs that are missing.
@@ -67,6 +76,9 @@ impl Default for Server {
             bad_together: [PANIC; 2],
             breaking: HashSet::new(),
             breaks_above: usize::MAX,
+            unusable_above: usize::MAX,
+            doubtful: HashSet::new(),
+            noted: Mutex::default(),
             failures: Mutex::new(0),
             missing: 0,
             requests: Mutex::default(),
@@ -99,6 +111,14 @@ impl PackSender for To {
         self.0.known
     }
 
+    fn answers_wrongly(&self, _: &u8, _: &String, limits: PackLimits) {
+        self.0.noted.lock().push(limits);
+    }
+
+    fn is_doubtful(&self, output: &u32) -> bool {
+        *output == DOUBTFUL
+    }
+
     fn max_in_flight(&self) -> usize {
         self.0.max_in_flight
     }
@@ -126,6 +146,9 @@ impl PackSender for To {
             server.broken.lock().push((items.len(), is_search));
             return Err(PackFault::Broken("broken".to_owned()));
         }
+        if items.len() > server.unusable_above {
+            return Err(PackFault::Unusable("unusable".to_owned()));
+        }
         let max = server.accepts.max_items;
         if items.len() > max {
             let limit = server.states.then_some(max as u64);
@@ -134,7 +157,8 @@ impl PackSender for To {
         if items.iter().any(|item| server.bad.contains(item)) || server.bad_together.iter().all(|item| items.contains(item)) {
             return Err(PackFault::Rejected("bad".to_owned()));
         }
-        let outputs = items.iter().map(|item| item * 2);
+        let is_one = items.len() == 1;
+        let outputs = items.iter().map(|item| if server.doubtful.contains(item) && !is_one { DOUBTFUL } else { item * 2 });
         Ok(outputs.take(items.len() - server.missing.min(items.len())).collect())
     }
 }
