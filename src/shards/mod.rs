@@ -22,6 +22,7 @@
 //! - An attempt reads the segments of all earlier attempts before it sends a request. So a lost
 //!   machine costs at most its calls in flight and those since its last segment.
 //! - An attempt that finds a newer claim stops sending.
+//! - A damaged segment is found by the digest at its end, and its answers are asked for again.
 
 mod attempt;
 mod commit;

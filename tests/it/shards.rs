@@ -242,7 +242,7 @@ fn damage_of_a_shared_run_is_found_and_mended() {
     let rows = std::fs::read_to_string(&part).unwrap();
     std::fs::write(&part, rows.replace("docid", "dogid")).unwrap();
     let lost = workspace.start_with(merge).finish().exits(4);
-    assert!(lost.says(&["shard 0: ", "Remove shared/shards/000000/commit"]).stdout.is_empty());
+    assert!(lost.says(&["shard 0: ", "To make the part again, remove shared/shards/000000/commit"]).stdout.is_empty());
     std::fs::remove_file(workspace.path("shared/shards/000000/commit")).unwrap();
     let paid = server.requests();
     workspace.start_with(own.iter().copied()).finish().exits(0);

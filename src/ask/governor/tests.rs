@@ -3,10 +3,11 @@
 use super::bucket::Bucket;
 use super::clock::Clock;
 use super::*;
-use crate::ask::budget::Used;
+use crate::ask::budget::{BudgetReached, Used, larger_cap};
 use crate::ask::dialect::{Dialect, LimitKind, RateLimitHeader};
 use crate::ask::fault::Pressure;
 use crate::ask::settings::{LimitSettings, SlowStart};
+use crate::insight::Interval;
 use crate::model::Usage;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -494,6 +495,17 @@ async fn waiting_requests_get_added_places_unless_the_governor_is_paused() {
     governor.set_concurrency(1);
     drop(one);
     assert_eq!(governor.status().concurrency, 1);
+}
+
+#[test]
+fn a_suggested_cap_has_room_for_the_rest_and_its_dearest_request() {
+    let usd = Money::from_usd;
+    let reached = BudgetReached { cap: usd(0.02), spent: Used::known(usd(0.016)), needed: usd(0.004) };
+    let suggested = |rest| larger_cap(&reached.message(rest)).unwrap().to_owned();
+    let rest = Interval { low: 0.06, high: 0.068 };
+    assert_eq!(suggested(Some((rest, usd(0.042)))), "0.13");
+    assert_eq!(suggested(Some((rest, usd(0.001)))), "0.088");
+    assert_eq!(suggested(None), "0.056");
 }
 
 #[test]

@@ -140,17 +140,17 @@ impl<P, O, F> Queue<P, O, F> {
         if terms.window > 1 {
             items.sort_by_key(|item| item.size.tokens);
         }
-        let mut packs: Vec<(Size, bool, Vec<_>)> = Vec::new();
+        let mut packs = Vec::<(Size, Vec<Item<P, O, F>>)>::new();
         for item in items {
             match packs.last_mut() {
-                Some((size, is_alone, pack)) if size.plus(item.size).fits(terms.limits) && !*is_alone && !item.is_alone => {
+                Some((size, pack)) if size.plus(item.size).fits(terms.limits) && !pack[0].is_alone && !item.is_alone => {
                     *size = size.plus(item.size);
                     pack.push(item);
                 }
-                _ => packs.push((item.size, item.is_alone, vec![item])),
+                _ => packs.push((item.size, vec![item])),
             }
         }
-        packs.into_iter().map(|(_, _, pack)| pack).collect()
+        packs.into_iter().map(|(_, pack)| pack).collect()
     }
 
     fn recount(&mut self) {

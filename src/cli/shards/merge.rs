@@ -15,7 +15,6 @@ use crate::system::make_directory;
 use crate::write::{OutputSettings, ResultFiles};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -96,15 +95,13 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
         });
         let mut files = pin!(stream::iter(downloads).buffered(AHEAD));
         for (number, part) in parts {
-            let lost = |why: &dyn Display| CliError {
-                exit: Exit::StoppedEarly,
-                message: format!(
-                    "shard {number}: {why}. Remove {shared}/shards/{number:06}/commit and start the shard again: its answers are kept"
-                ),
-            };
+            let mend = format!("remove {shared}/shards/{number:06}/commit and start the shard again: its answers are kept");
+            let lost = |message: String| CliError { exit: Exit::StoppedEarly, message: format!("shard {number}: {message}") };
             let Some(file) = files.next().await else { break };
-            let file: PathBuf = file.map_err(CliError::internal)?.map_err(|why| lost(&why))?;
-            tokio::task::block_in_place(|| part::read(part, &file, |row| results.push(row))).map_err(|why| lost(&why))?;
+            let file: PathBuf =
+                file.map_err(CliError::internal)?.map_err(|why| lost(format!("{why}. Merge again. If the part is gone, {mend}")))?;
+            let read = tokio::task::block_in_place(|| part::read(part, &file, |row| results.push(row)));
+            read.map_err(|why| lost(format!("{why}. To make the part again, {mend}")))?;
             std::fs::remove_file(&file).map_err(CliError::internal)?;
         }
         let results = results.publish(true).map_err(CliError::internal)?;

@@ -45,7 +45,7 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
         let numbers = if args.shards.is_empty() { numbers } else { args.shards.clone() };
         let looks = stream::iter(numbers.into_iter().map(|number| State::of(&shared, number)));
         let states: Vec<(u32, State)> = looks.buffered(LOOKS).try_collect().await?;
-        let (mut done, mut rows, mut active, mut silent, mut open, mut failed_rows) = (0_u64, 0, 0_u64, Vec::new(), 0_u64, 0);
+        let (mut done, mut rows, mut active, mut silent, mut failed_rows) = (0_u64, 0, 0_u64, Vec::new(), 0);
         let (mut unfinished, mut waiting) = (Vec::new(), Vec::new());
         for (number, state) in states {
             match state {
@@ -66,12 +66,12 @@ pub(in crate::cli) fn status(args: &StatusArgs, place: &str) -> Result<Exit, Cli
                     unfinished.push(json!({ "shard": number, "heartbeat": beat }));
                 }
                 State::Open => {
-                    open += 1;
                     waiting.push(number);
                     unfinished.push(json!({ "shard": number, "heartbeat": null }));
                 }
             }
         }
+        let open = waiting.len() - silent.len();
         if args.json {
             let state = json!({ "run": plan.run, "documents": manifest.documents, "rows": rows, "failed_rows": failed_rows, "shards": shards,
                 "committed": done, "active": active, "silent": silent, "open": open, "unfinished": unfinished });

@@ -97,7 +97,7 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
             None if all.iter().any(|roots| roots.hold(name, known, None)) => same += 1,
             None if is_delivered(name) => delivered += 1,
             None if all.iter().any(|roots| roots.has_row(name)) => changed.add(name),
-            // Rows of moved files stay, even after the files are deleted. Without a move, they have left.
+            // With such a directory, a watch keeps the rows of all files that are gone.
             None if !moved_to.is_empty() => {
                 let is_there = moved_to.iter().flat_map(|to| moved_paths(to, name)).any(|path| digest(&path).is_ok_and(|now| now == known));
                 *(if is_there { &mut same } else { &mut away }) += 1;
@@ -115,7 +115,11 @@ pub(super) fn inputs(archive: &Archive, view: &View, runs: &[RunRecord], output:
         ))?;
     }
     let unread = if unread > 0 { format!(", {unread} not compared (empty or unreadable when they were read)") } else { String::new() };
-    let away = if away > 0 { format!(", {away} not compared (moved, and changed or deleted since)") } else { String::new() };
+    let away = if away > 0 {
+        format!(", {away} not compared (neither where they were nor in watch.done_dir or watch.failed_dir)")
+    } else {
+        String::new()
+    };
     let text = format!("{same} inputs are unchanged, {} changed, {} gone{unread}{away}", changed.count, gone.count);
     // Documents that an incomplete run has not reached are pending, and not new.
     let new = if view.complete { new_names(archive, view, &all, watch.is_some())? } else { Names::default() };

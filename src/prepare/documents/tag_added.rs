@@ -13,7 +13,7 @@ pub(super) struct AddedText {
 }
 
 impl AddedText {
-    /// The texts before and after an element. `None` if there is none, or if the page has too much.
+    /// The texts before and after an element. `None` without a text, or if the page has reached [`MOST`].
     pub fn around(&mut self, sheet: &Sheet, element: &str, id: Option<&str>, classes: Option<&str>) -> [Option<Rc<str>>; 2] {
         [Side::Before, Side::After].map(|side| {
             let text = sheet.generated(side, element, id, classes).filter(|text| adds(element, text))?;
