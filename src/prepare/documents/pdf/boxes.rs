@@ -1,6 +1,6 @@
 //! Writes the signs of the boxes of forms, ticked or not, at their places on the page.
 //!
-//! Passwords are covered.
+//! Passwords are covered in the text.
 
 use super::annotations::{self, Note, is_unseen};
 use super::form;
@@ -12,6 +12,8 @@ use hayro::kurbo::Rect;
 
 /// Maximum number of boxes on a page, and maximum size of their signs in points.
 const MOST: usize = 1000;
+/// Maximum number of boxes times pieces.
+const MOST_WORK: usize = 50_000_000;
 const LARGE: f64 = 12.0;
 /// Maximum number of glyphs of a drawn sign. Boxes with more have drawn words.
 const GLYPHS: u32 = 2;
@@ -45,7 +47,8 @@ pub(super) fn write(page: &Page<'_>, scan: &mut Scan) {
             cover(area, scan);
         }
     }
-    for field in annotations.iter::<Dict<'_>>().filter_map(field).take(MOST) {
+    let most = MOST.min(MOST_WORK / scan.pieces.len().max(1));
+    for field in annotations.iter::<Dict<'_>>().filter_map(field).take(most) {
         field.replace(scan);
     }
 }

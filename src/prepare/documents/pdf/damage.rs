@@ -22,11 +22,11 @@ fn is_whole(stream: &Stream<'_>) -> bool {
     if data.trim_ascii().is_empty() {
         return true;
     }
-    // hayro shows nothing of a stream that it cannot decode.
-    if stream.decoded_data().is_err() {
+    let filters = stream.filters();
+    // hayro shows nothing of a stream that it cannot decode, but something of any compressed data.
+    if filters.first() != Some(&Filter::FlateDecode) && stream.decoded_data().is_err() {
         return false;
     }
-    let filters = stream.filters();
     let mut filters = filters.iter().peekable();
     // Some programs write compressed data as letters.
     while let Some(bytes) = filters.peek().and_then(|filter| without_letters(**filter, &data)) {

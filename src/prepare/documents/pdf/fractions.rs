@@ -5,7 +5,7 @@
 use super::pieces::Piece;
 use super::scan::Scan;
 use super::tables::Rule;
-use crate::prepare::documents::math::{divided, finished, fraction};
+use crate::prepare::documents::math::{bare, divided, finished, fraction};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -52,11 +52,10 @@ pub(super) fn write(scan: &mut Scan) {
             continue;
         }
         let parts: Vec<usize> = own().collect();
-        found.join(scan);
+        found.join(&parts, scan);
         taken.extend(parts);
     }
-    let mut at = 0..;
-    scan.pieces.retain(|_| at.next().is_none_or(|at| !taken.contains(&at)));
+    scan.remove(&taken);
 }
 
 impl Fraction {
@@ -70,6 +69,8 @@ impl Fraction {
                 () if is_inside && ABOVE.contains(&-down) => above.push(at),
                 () if is_inside && BELOW.contains(&down) => below.push(at),
                 () if gap < 0.0 && (ABOVE.contains(&-down) || BELOW.contains(&down)) => return None,
+                // The line strikes this text.
+                () if gap < BESIDE.start && AXIS.contains(&down) => return None,
                 () if AXIS.contains(&down) && BESIDE.contains(&gap) => {
                     beside = beside.filter(|(least, _)| *least <= gap).or(Some((gap, at)));
                 }
@@ -86,29 +87,21 @@ impl Fraction {
         (!is_large && widest >= rule.to - rule.from - LONGER * size).then_some(Self { above, below, beside, rule })
     }
 
-    /// Adds the piece of the whole fraction.
-    fn join(self, scan: &mut Scan) {
+    /// Adds the piece of the whole fraction, whose parts these are.
+    fn join(self, parts: &[usize], scan: &mut Scan) {
         let text = |parts: &[usize]| {
-            let words = scan.words(parts);
+            let words = bare(&scan.words(parts));
             if words.contains(|c: char| c.is_ascii_digit()) { divided(&words) } else { words }
         };
         let text = finished(&fraction(&text(&self.above), &text(&self.below)));
-        let start = scan.text.len();
-        scan.text.push_str(&text);
-        let parts = || self.above.iter().chain(&self.below).map(|at| &scan.pieces[*at]);
-        let (beside, first) = (&scan.pieces[self.beside], &scan.pieces[self.above[0]]);
+        let whole = scan.joined(parts, &text);
+        let (beside, parts) = (&scan.pieces[self.beside], || parts.iter().map(|at| &scan.pieces[*at]));
         let piece = Piece {
-            text: start..scan.text.len(),
             left: parts().map(|piece| piece.left).fold(f64::INFINITY, f64::min),
             right: parts().map(|piece| piece.right).fold(f64::NEG_INFINITY, f64::max),
             baseline: beside.baseline,
             size: beside.size,
-            order: parts().map(|piece| piece.order).min().unwrap_or(first.order),
-            spaced: true,
-            follows: false,
-            glyphs: parts().map(|piece| piece.glyphs).sum(),
-            unknown: parts().map(|piece| piece.unknown).sum(),
-            ..first.clone()
+            ..whole
         };
         let (right, baseline) = (piece.right, piece.baseline);
         scan.pieces.push(piece);

@@ -80,14 +80,14 @@ impl<'t, 'p> Lines<'t, 'p> {
         let usual = leadings.get(leadings.len() / 2).copied().unwrap_or(0.0);
         let skipped = if self.in_cell { Vec::new() } else { stops::skipped(rows, |before, piece| self.gap(before, piece) == "\t") };
         let mut above: Option<&Row<'_>> = None;
-        for row in rows {
+        for (at, row) in rows.iter().enumerate() {
             if let Some(table) = row.pieces.first().and_then(|piece| self.tables.get(piece.table?)) {
                 self.table(table);
                 above = None;
                 continue;
             }
             let apart = above.is_none_or(|above| row.baseline - above.baseline > PARAGRAPH * usual.min(LOOSE * row.size).max(row.size));
-            self.line(row, apart, &skipped);
+            self.line(row, apart, skipped.get(at).map_or(&[], Vec::as_slice));
             above = Some(row);
         }
     }

@@ -10,6 +10,7 @@ use super::skew::SLANT;
 use super::strikes;
 use super::tables::Rules;
 use hayro::kurbo::Rect;
+use std::collections::BTreeSet;
 
 /// The content of a page.
 #[derive(Debug, Default)]
@@ -80,6 +81,29 @@ impl Scan {
             words.push_str(&self.text[piece.text.clone()]);
         }
         words
+    }
+
+    /// Adds a text, and makes a piece of it that stands for these pieces. It has the place of the first.
+    pub(super) fn joined(&mut self, parts: &[usize], text: &str) -> Piece {
+        let start = self.text.len();
+        self.text.push_str(text);
+        let pieces = || parts.iter().map(|at| &self.pieces[*at]);
+        let first = &self.pieces[parts[0]];
+        Piece {
+            text: start..self.text.len(),
+            order: pieces().map(|piece| piece.order).min().unwrap_or(first.order),
+            spaced: true,
+            follows: false,
+            glyphs: pieces().map(|piece| piece.glyphs).sum(),
+            unknown: pieces().map(|piece| piece.unknown).sum(),
+            ..first.clone()
+        }
+    }
+
+    /// Removes the pieces with these numbers.
+    pub(super) fn remove(&mut self, numbers: &BTreeSet<usize>) {
+        let mut at = 0..;
+        self.pieces.retain(|_| at.next().is_none_or(|at| !numbers.contains(&at)));
     }
 
     /// Drops invisible pieces, and counts the glyphs of the others.

@@ -13,6 +13,8 @@ const NEAR: f64 = 2.5;
 const ALIGNED: f64 = 0.45;
 /// Minimum number of lines with all columns.
 const FULL: usize = 2;
+/// Maximum number of lines that are compared.
+const MOST: usize = 200;
 
 /// Words of a line without a wide gap between them.
 struct Segment<'p> {
@@ -20,17 +22,17 @@ struct Segment<'p> {
     across: Range<f64>,
 }
 
-/// The pieces behind empty columns, each with the number of these columns.
-pub(super) fn skipped<'p>(rows: &[Row<'p>], is_wide: impl Fn(&Piece, &Piece) -> bool) -> Vec<(&'p Piece, usize)> {
+/// The pieces behind empty columns of each row, with the number of these columns.
+pub(super) fn skipped<'p>(rows: &[Row<'p>], is_wide: impl Fn(&Piece, &Piece) -> bool) -> Vec<Vec<(&'p Piece, usize)>> {
     let lines: Vec<Vec<Segment<'p>>> = rows.iter().map(|row| segments(row, &is_wide)).collect();
-    let mut skipped = Vec::new();
+    let mut skipped = vec![Vec::new(); rows.len()];
     let mut start = 0;
     while start < rows.len() {
         let is_near = |at: &usize| rows[*at].baseline - rows[*at - 1].baseline <= NEAR * rows[*at].size;
-        let end = (start + 1..rows.len()).take_while(is_near).last().map_or(start + 1, |last| last + 1);
+        let end = (start + 1..rows.len().min(start + MOST)).take_while(is_near).last().map_or(start + 1, |last| last + 1);
         if let Some(columns) = columns(&lines[start..end]) {
-            for (line, row) in lines[start..end].iter().zip(&rows[start..end]) {
-                skipped.extend(gaps(line, &columns, row.size));
+            for at in start..end {
+                skipped[at] = gaps(&lines[at], &columns, rows[at].size);
             }
         }
         start = end;
@@ -61,7 +63,9 @@ fn columns(lines: &[Vec<Segment<'_>>]) -> Option<Vec<Vec<Range<f64>>>> {
     let full = || lines.iter().filter(|line| line.len() == count);
     let columns: Vec<Vec<Range<f64>>> = (0..count).map(|at| full().map(|line| line[at].across.clone()).collect()).collect();
     let is_apart = columns.windows(2).all(|pair| whole(&pair[0]).end < whole(&pair[1]).start);
-    (full().count() >= FULL && is_apart).then_some(columns)
+    // Paragraphs behind numbers have many lines without a number.
+    let is_usual = count > 2 || full().count() * 2 > lines.len();
+    (full().count() >= FULL && is_usual && is_apart).then_some(columns)
 }
 
 /// The width of a column.

@@ -5,6 +5,7 @@
 use super::pieces::Piece;
 use super::scan::Scan;
 use hayro::kurbo::{Affine, Rect};
+use std::collections::BTreeSet;
 
 /// Maximum number of turned lines of a page, and of its pieces that are looked at.
 const MOST: usize = 200;
@@ -39,31 +40,15 @@ pub(super) fn write(scan: &mut Scan) {
             }
         }
     }
-    let mut removed: Vec<usize> = Vec::new();
+    let mut removed = BTreeSet::new();
     for (heading, bottom) in turned {
         let words = scan.words(&heading.parts);
-        let start = scan.text.len();
-        scan.text.push_str(&words);
-        let parts = || heading.parts.iter().map(|at| &scan.pieces[*at]);
-        let (middle, first) = (heading.area.center().x, &scan.pieces[heading.parts[0]]);
-        let piece = Piece {
-            text: start..scan.text.len(),
-            left: middle - 0.3 * heading.size,
-            right: middle + 0.3 * heading.size,
-            baseline: bottom,
-            angle: 0.0,
-            spaced: true,
-            follows: false,
-            glyphs: parts().map(|piece| piece.glyphs).sum(),
-            unknown: parts().map(|piece| piece.unknown).sum(),
-            ..first.clone()
-        };
-        scan.pieces.push(piece);
+        let (middle, whole) = (heading.area.center().x, scan.joined(&heading.parts, &words));
+        let (left, right) = (middle - 0.3 * heading.size, middle + 0.3 * heading.size);
+        scan.pieces.push(Piece { left, right, baseline: bottom, angle: 0.0, ..whole });
         removed.extend(heading.parts);
     }
-    removed.sort_unstable();
-    let mut at = 0..;
-    scan.pieces.retain(|_| at.next().is_none_or(|at| removed.binary_search(&at).is_err()));
+    scan.remove(&removed);
 }
 
 /// The lines of text with this angle.

@@ -69,11 +69,27 @@ fn text_in_columns_has_a_tab_for_each_empty_column() {
         + &at(60.0, 672.0, "Maximilian von Habsburg-Lothringen of Austria")
         + &line(658.0, &[(60.0, "Cy"), (240.0, "75001")]);
     assert!(document(&[&list]).text().ends_with("\nCy\t\t75001"), "{}", document(&[&list]).text());
+    // Clauses behind their numbers are no columns.
+    let clause = |y: f64, number: &str, first: &str, rest: &str| line(y, &[(60.0, number), (100.0, first)]) + &at(100.0, y - 12.0, rest);
+    let clauses = clause(700.0, "1.1", "The tenant shall pay", "the whole rent and")
+        + &clause(676.0, "1.2", "The owner shall keep", "the house in order.");
+    assert!(!document(&[&clauses]).text().contains("\n\t"), "{}", document(&[&clauses]).text());
     // An indented line is no column.
     let indented = line(700.0, &[(60.0, "Ann Lee"), (200.0, "Bob Ray")])
         + &line(686.0, &[(60.0, "London"), (200.0, "Leeds")])
         + &at(215.0, 672.0, "The end");
     assert!(document(&[&indented]).text().ends_with("\nThe end"), "{}", document(&[&indented]).text());
+}
+
+#[test]
+fn items_behind_bullets_in_columns_are_no_table() {
+    let row = |y: f64, words: [&str; 3]| {
+        let items = words.iter().zip([60.0, 200.0, 340.0]);
+        items.fold(String::new(), |row, (word, x)| row + &at(x, y, "\\225") + &at(x + 20.0, y, word))
+    };
+    let drawn =
+        row(700.0, ["apples", "pears", "plums"]) + &row(686.0, ["lemons", "limes", "grapes"]) + &row(672.0, ["nuts", "figs", "dates"]);
+    assert!(!document(&[&drawn]).text().contains('|'), "{}", document(&[&drawn]).text());
 }
 
 #[test]

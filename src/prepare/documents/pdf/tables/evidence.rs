@@ -54,10 +54,10 @@ impl Evidence<'_, '_, '_> {
         let columns = self.lines[0].cells.len();
         let rows = self.lines.iter().filter(|line| line.filled() >= 2).count();
         let is_ticked = self.has_labels(is_tick);
-        let has_headers = self.has_headers() || self.has_labels(|text| is_tick(text) || is_numeric(text));
+        let has_headers = || self.has_headers() || self.has_labels(|text| is_tick(text) || is_numeric(text));
         if self.fill() < if is_ticked { FILLED_OF_TICKS } else { FILLED }
             || is_formula(self.lines.iter().flat_map(|line| &line.cells), self.text)
-            || !has_headers && self.is_matrix()
+            || !has_headers() && self.is_matrix()
             || self.is_crowded()
         {
             return false;
@@ -82,7 +82,7 @@ impl Evidence<'_, '_, '_> {
         };
         rows >= needed
             && aligned as f64 >= COLUMNS * columns as f64
-            && (self.mean_length() > 1.9 || has_headers)
+            && (self.mean_length() > 1.9 || has_headers())
             && !self.is_list(columns, numbers)
             && !(columns > 2 && self.has_marks())
             && !self.is_contents(columns)
@@ -146,9 +146,12 @@ impl Evidence<'_, '_, '_> {
     }
 
     fn is_number(&self, column: usize) -> bool {
-        let (all, numbers) = self.column(column).fold((0, 0), |(all, numbers), text| {
-            (all + 1, numbers + usize::from(is_numeric(&text) || column > 0 && self.lines[0].cells.len() > 2 && is_tick(&text)))
-        });
+        // Ticks without a heading may be the bullets of a list.
+        let heading = &self.lines[0].cells[column];
+        let is_headed = column > 0 && self.lines[0].cells.len() > 2 && !is_tick(&content(heading, self.text));
+        let (all, numbers) = self
+            .column(column)
+            .fold((0, 0), |(all, numbers), text| (all + 1, numbers + usize::from(is_numeric(&text) || is_headed && is_tick(&text))));
         all > 0 && numbers * 10 >= all * 6
     }
 

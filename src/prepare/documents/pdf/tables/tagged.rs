@@ -13,7 +13,6 @@ use std::ops::Range;
 const ORDERED: f64 = 0.8;
 /// Maximum mean length of cells. Longer ones are columns of text.
 const LONG: usize = 200;
-
 /// Maximum distance in points between equal sides of cells.
 const SAME: f64 = 1.0;
 
@@ -104,10 +103,10 @@ fn columns(rows: &Rows<'_>, text: &str) -> Option<Vec<(Range<f64>, usize)>> {
     rows.values().flatten().filter(|cell| !cell.spans()).for_each(|cell| cells[strip(cell)].push(cell));
     let sides = cells.iter().map(|cells| side(cells)).collect();
     let known = Known { columns, sides, used, headers };
-    let columns = match [None, Some(Side::Left), Some(Side::Right)].map(|side| known.completed(side)) {
-        [Some(columns), ..] | [None, Some(columns), None] | [None, None, Some(columns)] => Some(columns),
+    let columns = known.completed(None).or_else(|| match [Side::Left, Side::Right].map(|side| known.completed(Some(side))) {
+        [Some(columns), None] | [None, Some(columns)] => Some(columns),
         _ => None,
-    };
+    });
     Some(strips.into_iter().zip(columns?).collect())
 }
 
