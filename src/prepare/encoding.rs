@@ -362,18 +362,23 @@ fn has_letters_of_dos(sample: &[u8], guess: &'static Encoding) -> bool {
     for (place, byte) in sample.iter().copied().enumerate().filter(|(_, byte)| !byte.is_ascii()) {
         let (before, behind) = (at(place.checked_sub(1)), at(place.checked_add(1)));
         let [follows, precedes] = [before, behind].map(|byte| byte.is_ascii_alphabetic());
+        let is_inside_or_last = precedes || !behind.is_ascii_punctuation() || matches!(behind, b';' | b',' | b'.');
         let is_letter = match byte {
             // No sign at all in the code page of Windows.
             0x81 | 0x8D => follows || precedes,
             // Quotes, per mille and other signs, which do not follow a letter in a text of Windows.
-            0x82 | 0x84 | 0x88 | 0x89 => follows && (precedes || !behind.is_ascii_punctuation() || matches!(behind, b';' | b',' | b'.')),
+            0x82 | 0x84 | 0x88 => follows && is_inside_or_last,
+            // Per mille follows symbols, such as those of isotopes.
+            0x89 => before.is_ascii_lowercase() && is_inside_or_last,
             0x86 | 0x87 | 0x8B | 0x94 | 0xA1..=0xA4 => follows && precedes,
             _ => false,
         };
         let is_quote = matches!(byte, 0x91..=0x94) && follows != precedes;
         let is_of_windows = matches!(byte, 0xC0..=0xFF) && !matches!(byte, 0xC6 | 0xE1 | 0xE4 | 0xEC) && (follows || precedes);
+        // Letters of other scripts stand side by side.
+        let is_other_script = byte >= 0xE0 && before >= 0xE0;
         found += usize::from(is_letter && is_sign(byte));
-        against += usize::from(is_quote || is_of_windows);
+        against += usize::from(is_quote || is_of_windows || is_other_script);
     }
     found > 0 && against == 0
 }

@@ -36,13 +36,15 @@ struct Cell {
     #[serde(alias = "input", default)]
     source: Value,
     /// The level of a heading before version 4, and the language of code.
-    level: Option<usize>,
-    language: Option<String>,
+    #[serde(default)]
+    level: Value,
+    #[serde(default)]
+    language: Value,
     #[serde(default)]
     outputs: Vec<Map<String, Value>>,
     /// Pictures of the text.
     #[serde(default)]
-    attachments: Map<String, Value>,
+    attachments: Value,
 }
 
 fn recognises(bytes: &[u8], extension: &str) -> bool {
@@ -61,11 +63,13 @@ fn read(bytes: &[u8], _: &PrepareSettings, _: &ImageLimits) -> Result<Extract, F
     let (mut parts, mut found) = (Vec::new(), Found::default());
     for Cell { kind, source, level, language: own, outputs, attachments } in cells {
         let source = text(&source);
-        found.pictures += attachments.len();
+        found.pictures += attachments.as_object().map_or(0, Map::len);
         if !source.trim().is_empty() {
             parts.push(match &*kind {
-                "code" => fenced(own.as_deref().unwrap_or(language), &source),
-                "heading" => format!("{} {}", "#".repeat(level.unwrap_or(1).clamp(1, 6)), source.trim()),
+                "code" => fenced(own.as_str().unwrap_or(language), &source),
+                "heading" => {
+                    format!("{} {}", "#".repeat(usize::try_from(level.as_u64().unwrap_or(1).clamp(1, 6)).unwrap_or(1)), source.trim())
+                }
                 _ => source,
             });
         }

@@ -14,7 +14,8 @@ const DEPTH: usize = 256;
 enum Edge {
     #[default]
     None,
-    /// A blank, unless the box has a single letter of a word, or stands beside a bracket or a comma.
+    /// A blank, unless the box has a single letter of a word, or stands beside a bracket, a comma, a sign
+    /// or an apostrophe.
     Soft,
     Blank,
     Line,
@@ -61,11 +62,13 @@ impl Boxes {
     fn edge(&self, name: &str, style: Style) -> Edge {
         let is_item = self.open.last().is_some_and(|open| open.arranges);
         // Blocks within a box of a line, such as a fraction, do not end the line around it.
-        let around = self.open.iter().rev().find(|open| BLOCKS.contains(&&*open.name) || open.edge != Edge::None);
-        let is_in_line = around.is_some_and(|open| !BLOCKS.contains(&&*open.name) && open.edge != Edge::Line);
+        let is_in_line = || {
+            let around = self.open.iter().rev().find(|open| BLOCKS.contains(&&*open.name) || open.edge != Edge::None);
+            around.is_some_and(|open| !BLOCKS.contains(&&*open.name) && open.edge != Edge::Line)
+        };
         match style.display() {
             _ if is_item => Edge::Blank,
-            Display::Block | Display::Flex | Display::Table | Display::Row if is_in_line => Edge::Blank,
+            Display::Block | Display::Flex | Display::Table | Display::Row if is_in_line() => Edge::Blank,
             Display::Block | Display::Flex | Display::Table | Display::Row => Edge::Line,
             Display::Cell => Edge::Blank,
             Display::InlineBlock | Display::InlineFlex => Edge::Soft,
@@ -106,7 +109,7 @@ impl Boxes {
         let is_letter = text.chars().count() == 1 && first.is_alphabetic();
         // Some pages draw each letter, or the first one, in a box.
         let is_word = (is_letter || self.is_letter) && first.is_alphabetic() && self.last.is_some_and(char::is_alphabetic);
-        let is_joined = is_word || ",.;:!?)]%".contains(first) || self.last.is_some_and(|last| "([".contains(last));
+        let is_joined = is_word || ",.;:!?)]%’'/".contains(first) || self.last.is_some_and(|last| "([-−+$€£’'/".contains(last));
         let gap = std::mem::take(&mut self.gap);
         (self.last, self.is_letter) = (text.chars().next_back(), is_letter);
         gap >= Edge::Blank || gap == Edge::Soft && !is_joined

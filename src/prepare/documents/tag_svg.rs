@@ -95,11 +95,12 @@ impl Svg {
 
     /// Closes an element. Returns whether the drawing ends.
     pub fn close(&mut self, name: &str) -> bool {
-        if self.too_deep > 0 {
+        if self.too_deep > 0 && name != "svg" {
             self.too_deep -= 1;
             return false;
         }
         let Some(at) = self.open.iter().rposition(|open| open.name == name) else { return false };
+        self.too_deep = 0;
         for open in self.open.drain(at..) {
             self.unseen -= usize::from(UNSEEN.contains(&&*open.name));
             self.foreign -= usize::from(open.name == "foreignobject");
@@ -130,6 +131,11 @@ impl Svg {
         };
         lines.into_iter().map(written).collect()
     }
+}
+
+/// Whether an element of a drawing is hidden by its attributes.
+pub(super) fn hides(attribute: &impl Fn(&str) -> Option<String>) -> bool {
+    [("display", "none"), ("visibility", "hidden")].iter().any(|(name, value)| attribute(name).is_some_and(|own| own == *value))
 }
 
 /// The first number of an attribute.

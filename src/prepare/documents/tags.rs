@@ -9,7 +9,7 @@ use super::tag_added::AddedText;
 use super::tag_boxes::Boxes;
 use super::tag_looks::{Looks, is_hidden, role};
 use super::tag_names::{BLOCKS, OPEN_ENDED, SKIPPED, VOID, ends_select, is_ended};
-use super::tag_svg::Svg;
+use super::tag_svg::{Svg, hides};
 use super::tokens::{raw, tokenized};
 use super::web_form::{self, Select};
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult};
@@ -121,7 +121,9 @@ impl Page {
         } else {
             let (text, lost) = self.looks.font().map_or_else(|| (text.to_owned(), 0), |font| symbols::signs(font, text));
             self.symbols += lost;
-            if self.boxes.has_blank(&text) {
+            // Lines of preformatted text stand apart.
+            let is_line = self.preformatted > 0 && self.markdown.since(self.markdown.position().saturating_sub(1)) == "\n";
+            if self.boxes.has_blank(&text) && !is_line {
                 self.markdown.text(" ");
             }
             if self.preformatted > 0 {
@@ -162,7 +164,7 @@ impl Page {
         let style = Style::of(&attribute("style").unwrap_or_default());
         let (id, classes) = (attribute("id"), attribute("class"));
         let style = style.over(self.sheet.style(name, id.as_deref(), classes.as_deref()));
-        if !self.hiding.is_empty() || is_hidden(name, style, &attribute) {
+        if !self.hiding.is_empty() || self.svg.is_some() && hides(&attribute) || is_hidden(name, style, &attribute) {
             if !VOID.contains(&name) && !tag.self_closing && self.hiding.len() < DEPTH {
                 self.hiding.push(name.to_owned());
             }

@@ -176,6 +176,9 @@ fn refusals_name_the_encoding_that_cannot_be_decoded() {
         b"1\x9610, 5\x80, 12\x99, wait\x85what, 5\xA2",
         b"\xA1Hola! Se\xF1or \xA35",
         b"(\x84a\x93), \x84b\x93",
+        b"Sample;d13C\x89;5",
+        // Russian of Windows, with the sign of the euro.
+        b"\xD6\xE5\xED\xE0 \xE2\xF1\xE5\xE3\xEE EUR\x88 5 \xE8 \xE1\xEE\xEB\xFC\xF8\xE5 \xED\xE8\xF7\xE5\xE3\xEE",
     ] {
         assert!(run(fine).is_ok(), "{fine:?}");
     }

@@ -247,6 +247,9 @@ fn style_sheets_number_lists() {
     ] {
         assert_eq!(pages(format!("<html>{css}<body>{body}").as_bytes()), text, "{body}");
     }
+    // A reset that some lists undo, in ways that depend on other elements, is no style of a list.
+    let reset = "<html><style>ol,ul{list-style:none}.x ol{list-style:decimal}</style><div class=x><ol><li>a<li>b</ol></div>";
+    assert_eq!(pages(reset.as_bytes()), "1. a\n2. b");
     // Pages that count by themselves have numbers without our knowing them.
     let own = "<html><style>ol{list-style:none;counter-reset:i}li::before{content:counter(i)}</style><ol><li>a</ol>";
     assert_eq!(pages(own.as_bytes()), "1. a");

@@ -123,6 +123,8 @@ fn pages_leave_out_invisible_text_and_strike_by_style() {
 fn formulas_of_rtf_have_a_note() {
     let rtf = br"{\rtf1 x = {\mmath{\*\moMath{\mf{\mnum{\mr a}}{\mden{\mr b}}}}} done 5\par}";
     assert_eq!((pages(rtf), read(rtf, "").1.unwrap().notes), ("x = done 5".to_owned(), vec!["1 formula left out".to_owned()]));
+    let display = br"{\rtf1 x {\mmathPara{\*\moMathPara{\*\moMath{\mr a}}}} done\par}";
+    assert_eq!(read(display, "").1.unwrap().notes, ["1 formula left out"]);
 }
 
 #[test]

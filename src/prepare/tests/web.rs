@@ -78,6 +78,8 @@ fn boxes_stand_apart_from_the_text_around_them() {
         ("<table><tr><td><div class=c>1</div><div class=c>2</div><td>3</table>", "| 1 2 | 3 |\n| --- | --- |"),
         ("<my-cell>10</my-cell><my-cell>20</my-cell><button>a</button><button>b</button>1</br>2<canvas></canvas>3", "10 20 a b 1\n2 3"),
         ("<p class=f>a<p>b<span>c</span>", "a\n\nbc"),
+        ("<p>-<span class=i>5</span> $<span class=i>19</span> km/<span class=i>h</span> Anna<span class=i>’s</span>", "-5 $19 km/h Anna’s"),
+        ("<pre><code style='display:grid'><i>a</i>\n<i>  b</i></code></pre>", "a\n  b"),
     ] {
         let page = format!("<!DOCTYPE html><head>{css}</head><body>{body}");
         assert_eq!(pages(page.as_bytes()), text, "{body}");
@@ -95,13 +97,17 @@ fn words_of_drawings_are_read_from_above() {
             "a\n\ntop\nmiddle\nlow\n\nb",
         ),
         ("<text y=20><tspan x=0>one</tspan><tspan x=0 dy='1.2em'>two</tspan><tspan>!</tspan></text>", "a\n\none\ntwo!\n\nb"),
-        ("<defs><text>no</text></defs><text display=none>x</text><style>no</style><desc>no</desc>", "a\n\nx\n\nb"),
+        (
+            "<defs><text>no</text></defs><text display=none>no</text><g visibility=hidden><text>no</text></g><text>x</text><style>no</style><desc>no</desc>",
+            "a\n\nx\n\nb",
+        ),
         ("<foreignObject x=1 y=2><div>10</div><div>20</div></foreignObject><text style='display:none'>no</text>", "a\n\n10 20\n\nb"),
         ("<path d='M0'/>", "a\n\nb"),
     ] {
         assert_eq!(svg(body), text, "{body}");
     }
     assert_eq!(html("<svg><text>1</text><p>never closed"), "1\n\nnever closed");
+    assert_eq!(html(&format!("<svg><text>1</text>{}</svg>then", "<path d=M0>".repeat(300))), "1 then");
     assert_eq!(html("<svg><text>1<b>never closed"), "1never closed");
 }
 

@@ -293,7 +293,7 @@ impl Page {
             self.pictures += usize::from(!self.group().skipped);
         }
         // Some programs write a picture of the formula besides.
-        if word == "moMath" {
+        if matches!(word, "moMath" | "moMathPara") {
             self.formulas += usize::from(!self.group().skipped);
         }
         if optional || SKIPPED.contains(&word) {

@@ -62,6 +62,8 @@ struct Book {
     text: String,
     /// Where the looks of the text change, in UTF-16, and the elements that are open at the end.
     looks: Vec<(usize, Look)>,
+    /// The bytes of the text that are counted, and their UTF-16 units.
+    counted: (usize, usize),
     raised: usize,
     lowered: usize,
     struck: usize,
@@ -114,6 +116,7 @@ impl Book {
                 self.kind = attribute(tag, "ss:Type").unwrap_or_default();
                 self.text.clear();
                 self.looks.clear();
+                self.counted = (0, 0);
                 (self.raised, self.lowered, self.struck) = (0, 0, 0);
                 self.in_data = true;
             }
@@ -137,7 +140,9 @@ impl Book {
             _ => Script::Raised,
         };
         if self.looks.len() < MOST_LOOKS {
-            self.looks.push((self.text.encode_utf16().count(), Look { script, struck: self.struck > 0 }));
+            let (bytes, units) = self.counted;
+            self.counted = (self.text.len(), units + self.text[bytes..].encode_utf16().count());
+            self.looks.push((self.counted.1, Look { script, struck: self.struck > 0 }));
         }
     }
 

@@ -119,7 +119,8 @@ impl Sheet {
             }
             for text in selectors.split(',') {
                 match Selector::read(text) {
-                    Some(selector) => self.add(selector, style),
+                    Some(selector) if selector.is_named() => self.add(selector, style),
+                    Some(selector) => self.add(selector, style.without_reset()),
                     None => {
                         if let Some(selector) = Selector::read_last(text) {
                             let is_named = selector.is_named();

@@ -127,6 +127,11 @@ impl Style {
         [self.aside, self.positioned].into_iter().flatten().any(|declared| declared.value)
     }
 
+    /// The style without `list-style: none`, which pages set for all lists and undo for some.
+    pub fn without_reset(self) -> Self {
+        Self { list: self.list.filter(|list| list.value != "none"), ..self }
+    }
+
     /// The kind of the numbers of a list that the style sets: `none`, `bullet`, `lowerLetter`.
     pub fn list(self) -> Option<&'static str> {
         self.list.map(|declared| declared.value)
