@@ -7,12 +7,16 @@ use super::{ItemOf, PackFault, PackSender, PackSettings, Submitted};
 use crate::ask::dialect::{SizeKind, TooLarge};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 type PackOf<S> = Pack<<S as PackSender>::Payload, <S as PackSender>::Output, <S as PackSender>::Fault>;
 type QueueOf<S> = Queue<<S as PackSender>::Payload, <S as PackSender>::Output, <S as PackSender>::Fault>;
+
+/// Requests in flight with which a server has enough to do.
+const BUSY: usize = 2;
 
 /// A pack and its response.
 struct Sent<S: PackSender> {
@@ -47,6 +51,8 @@ pub(super) struct Gatherer<S: PackSender> {
     learned: LearnedLimits,
     requests: JoinSet<Sent<S>>,
     in_flight: HashMap<Id, InFlight<S::Group>>,
+    /// When the last response came.
+    responded: Option<Instant>,
     /// When the queues must be looked at; not after the first due time.
     look_at: Option<Instant>,
     /// Whether queues may have to wait for room.
@@ -65,6 +71,7 @@ impl<S: PackSender> Gatherer<S> {
             learned,
             requests: JoinSet::new(),
             in_flight: HashMap::new(),
+            responded: None,
             look_at: None,
             starved: false,
         }
@@ -82,9 +89,10 @@ impl<S: PackSender> Gatherer<S> {
                 Some(sent) = self.requests.join_next_with_id() => {
                     let id = sent.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
                     self.in_flight.remove(&id);
+                    self.responded = Some(Instant::now());
                     // After a panic, the submitters see that their items are gone.
                     let again = sent.is_ok_and(|(_, sent)| self.conclude(sent));
-                    if again || self.starved {
+                    if again || self.starved || !self.is_busy() {
                         self.look();
                     }
                 }
@@ -94,7 +102,8 @@ impl<S: PackSender> Gatherer<S> {
     }
 
     fn accept(&mut self, group: &S::Group, item: ItemOf<S>) {
-        let due = item.since + self.settings.max_wait.min(self.settings.max_pause);
+        let wait = self.wait();
+        let due = item.since + wait.max_wait.min(wait.max_pause);
         self.look_at = Some(self.look_at.map_or(due, |at| at.min(due)));
         let terms = self.terms(group);
         let queue = self.queues.entry(group.clone()).or_default();
@@ -106,11 +115,20 @@ impl<S: PackSender> Gatherer<S> {
 
     fn terms(&self, group: &S::Group) -> Terms {
         let limits = self.sender.limits(group).and(self.learned.of(&self.sender.endpoint(group)));
-        Terms { limits, wait: self.wait(), window: self.settings.window.max(1) }
+        let window = self.settings.window.max(1);
+        let ready = if self.is_busy() { window } else { 1 };
+        Terms { limits, wait: self.wait(), window, ready }
+    }
+
+    /// Whether the server has enough to do, so that packs may wait to be full and sorted.
+    fn is_busy(&self) -> bool {
+        self.requests.len() >= BUSY
     }
 
     fn wait(&self) -> PackWait {
-        PackWait { max_wait: self.settings.max_wait, max_pause: self.settings.max_pause }
+        let PackSettings { max_wait, max_pause, max_busy_wait, .. } = self.settings;
+        let (max_wait, max_pause) = if self.is_busy() { (max_wait.max(max_busy_wait), Duration::MAX) } else { (max_wait, max_pause) };
+        PackWait { max_wait, max_pause, responded: self.responded }
     }
 
     /// Sends whatever is full or due, the longest waiting first.
@@ -139,17 +157,23 @@ impl<S: PackSender> Gatherer<S> {
     }
 
     fn send_ready(&mut self, group: &S::Group) {
+        self.send_packs(group, false);
+        // While the server is busy with full packs, the others may wait for longer.
+        self.send_packs(group, true);
+    }
+
+    fn send_packs(&mut self, group: &S::Group, and_partial: bool) {
         let (most, active) = (self.sender.max_in_flight().max(1), self.requests.len());
         let room = (most + self.sender.ahead()).saturating_sub(active);
-        if room == 0 || self.is_doubted(group) {
+        let (terms, is_doubted) = (self.terms(group), self.is_doubted(group));
+        let Some(queue) = self.queues.get_mut(group) else { return };
+        if room == 0 || is_doubted {
             self.starved = true;
             return;
         }
-        let terms = self.terms(group);
-        let Some(queue) = self.queues.get_mut(group) else { return };
         let partial = active < most
             && self.in_flight.values().filter(|sent| sent.partial && sent.group == *group).count() < self.sender.max_partial().max(1);
-        let packs = queue.take(terms, Instant::now(), room, partial);
+        let packs = queue.take(terms, Instant::now(), room, and_partial && partial);
         self.starved |= packs.len() == room || !partial;
         if queue.is_empty() {
             self.queues.remove(group);

@@ -2,7 +2,8 @@
 //!
 //! A [`Packer`] gathers single items into packs and sends each pack as one request. Only items of
 //! an equal group share a pack. A pack closes when it is full, or when its oldest item has waited
-//! `max_wait` and the sender has room for another request. Until then it keeps filling. Full packs
+//! `max_wait` and the sender has room for another request. Until then it keeps filling. While the
+//! server is busy with other packs, it may fill for longer ([`PackSettings::max_busy_wait`]). Full packs
 //! never wait for the responses of others; see [`PackSender::max_partial`] for the rest. `gatherer`
 //! owns all items and requests.
 //!
@@ -148,12 +149,15 @@ pub struct PackSettings {
     pub max_wait: Duration,
     /// How long a pack waits for the next item. It may end the wait of `max_wait`, but not extend it.
     pub max_pause: Duration,
+    /// How long an item may wait instead, if longer, while at least two requests are in flight.
+    pub max_busy_wait: Duration,
     /// Maximum number of items inside, waiting or on their way.
     pub max_items: usize,
     /// Maximum number of bytes inside, approximately. A larger item enters alone.
     pub max_bytes: u64,
     /// Number of packs whose items are sorted by length together. 1 keeps the order, and closes a
-    /// pack as soon as it is full. More gives servers less padding, if items come in bursts.
+    /// pack as soon as it is full. More gives servers less padding. While fewer than two requests are in
+    /// flight, full packs do not wait for others.
     pub window: usize,
     /// Maximum number of requests for an item that end with [`PackFault::Again`].
     pub max_tries: u32,
@@ -164,6 +168,7 @@ impl Default for PackSettings {
         Self {
             max_wait: Duration::from_millis(10),
             max_pause: Duration::MAX,
+            max_busy_wait: Duration::ZERO,
             max_items: 16_384,
             max_bytes: 64 << 20,
             window: 1,

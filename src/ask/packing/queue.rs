@@ -46,8 +46,10 @@ pub(super) fn is_full<P, O, F>(items: &[Item<P, O, F>], limits: PackLimits) -> b
 pub(super) struct PackWait {
     /// The oldest item waits at most so long.
     pub(super) max_wait: Duration,
-    /// After a pause of so long, nothing waits.
+    /// After a pause of so long, nothing waits. A response ends a pause, because it makes room for items.
     pub(super) max_pause: Duration,
+    /// When the last response came.
+    pub(super) responded: Option<Instant>,
 }
 
 /// How packs are taken.
@@ -55,8 +57,10 @@ pub(super) struct PackWait {
 pub(super) struct Terms {
     pub(super) limits: PackLimits,
     pub(super) wait: PackWait,
-    /// Packs whose items are sorted together.
+    /// Maximum number of packs whose items are sorted together.
     pub(super) window: usize,
+    /// Number of full packs for which it waits.
+    pub(super) ready: usize,
 }
 
 /// Waiting items, in order. Those at the front are tried again.
@@ -93,18 +97,18 @@ impl<P, O, F> Queue<P, O, F> {
     /// When the wait for more items ends.
     pub(super) fn due(&self, wait: PackWait) -> Option<Instant> {
         let oldest = self.items.iter().map(|item| item.since).min()?;
-        let newest = self.items.iter().map(|item| item.since).max()?;
+        let newest = self.items.iter().map(|item| item.since).max().max(wait.responded)?;
         let paused = newest.checked_add(wait.max_pause);
         Some(paused.map_or(oldest + wait.max_wait, |paused| paused.min(oldest + wait.max_wait)))
     }
 
-    /// Whether the items may fill a window. Items whose submitters left count too.
+    /// Whether the items may fill as many packs as are waited for. Items whose submitters left count too.
     pub(super) fn may_fill(&self, terms: Terms) -> bool {
-        self.size.fills(terms.limits, terms.window)
+        self.size.fills(terms.limits, terms.ready)
     }
 
-    /// Takes at most `room` packs: full ones if they fill a window or an item is due. If an item is
-    /// due and `partial` is set, takes all others too.
+    /// Takes at most `room` packs: full ones if there are enough or an item is due. If an item is due and
+    /// `partial` is set, takes all others too.
     pub(super) fn take(&mut self, terms: Terms, now: Instant, room: usize, partial: bool) -> Vec<Vec<Item<P, O, F>>> {
         self.items.retain(|item| !item.answer.is_closed());
         self.recount();

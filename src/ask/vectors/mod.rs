@@ -83,8 +83,9 @@ pub struct VectorClient<L: VectorLedger> {
     packer: Packer<Packs<L>>,
 }
 
-/// How long a text may wait while others arrive.
+/// How long a text may wait while others arrive, and while other packs are on their way.
 const FILLING: Duration = Duration::from_secs(1);
+const FILLING_BESIDE_OTHERS: Duration = Duration::from_secs(10);
 
 /// A call on its way.
 #[derive(Debug)]
@@ -115,7 +116,8 @@ impl<L: VectorLedger> VectorClient<L> {
         let shared = Arc::new(Shared::new(relay, settings, ledger, observer));
         // Documents arrive one after the other. While they do, a pack waits until it is full.
         let pause = Duration::from_millis(settings.pack.wait_ms);
-        let pack = PackSettings { max_wait: FILLING.max(pause), max_pause: pause, window: shared.window(), ..PackSettings::default() };
+        let (max_wait, max_busy_wait, window) = (FILLING.max(pause), FILLING_BESIDE_OTHERS.max(pause), shared.window());
+        let pack = PackSettings { max_wait, max_pause: pause, max_busy_wait, window, ..PackSettings::default() };
         Self { packer: Packer::new(Packs(Arc::clone(&shared)), pack), shared }
     }
 

@@ -60,9 +60,13 @@ async fn tokens_and_bytes_close_packs_and_a_giant_travels_alone() {
 async fn a_window_sorts_by_length_and_keeps_answers() {
     let server = Arc::new(Server { known: items(4), ..Server::default() });
     let packer = Packer::new(To(Arc::clone(&server)), PackSettings { window: 4, ..settings() });
-    let answers = join_all((0..16_u32).map(|number| packer.submit(0, u64::from(number % 4), 1, number))).await;
-    assert_eq!(answers, (0..16).map(|number| Ok(number * 2)).collect::<Vec<_>>());
-    for request in server.requests() {
+    let answers = join_all((0..24_u32).map(|number| packer.submit(0, u64::from(number % 4), 1, number))).await;
+    assert_eq!(answers, (0..24).map(|number| Ok(number * 2)).collect::<Vec<_>>());
+    let requests = server.requests();
+    // A server with nothing to do does not wait for a window.
+    assert_eq!([&requests[0].items[..], &requests[1].items], [[0, 1, 2, 3], [4, 5, 6, 7]]);
+    assert_eq!(requests.len(), 6);
+    for request in &requests[2..] {
         assert!(request.items.iter().all(|number| number % 4 == request.items[0] % 4), "{request:?}");
     }
 }
@@ -112,6 +116,18 @@ async fn submissions_wait_while_the_packer_is_full() {
         let answers = join_all((0..100).map(|number| packer.submit(0, 1, 1024, number))).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!((server.in_flight.lock().1, server.sizes()), (2, vec![5; 20]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn packs_fill_while_the_server_is_busy() {
+    // Two packs of 8 are on their way, so that 2 or 4 items wait inside, and others for their room.
+    let settings = || PackSettings { max_wait: WAIT * 100, max_pause: WAIT, max_busy_wait: WAIT * 1000, ..settings() };
+    for settings in [PackSettings { max_items: 18, ..settings() }, PackSettings { max_bytes: 20 << 10, ..settings() }] {
+        let server = Arc::new(Server { known: items(8), ..Server::default() });
+        let packer = Packer::new(To(Arc::clone(&server)), settings);
+        join_all((0..80).map(|number| packer.submit(0, 1, 1024, number))).await;
+        assert_eq!(server.sizes(), [8; 10]);
     }
 }
 
