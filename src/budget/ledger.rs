@@ -117,8 +117,12 @@ fn write_line(to: &mut impl io::Write, line: &Line) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// Reads a ledger. A line that a kill has cut off was never answered, so it does not count.
+/// Reads a ledger. A line that a kill has cut off was never answered, so it does not count. The first
+/// line is written before the file has its name, so it is always whole.
 fn read(text: &str) -> Result<Kept, String> {
+    if !text.contains('\n') {
+        return Err("this is no ledger. Restore the file from a backup, or remove it to begin with nothing spent".to_owned());
+    }
     let (mut newest, mut earlier) = (BTreeMap::new(), Money::ZERO);
     for (number, line) in text.split_inclusive('\n').enumerate().filter(|(_, line)| line.ends_with('\n')) {
         match serde_json::from_str(line).map_err(|why| format!("line {}: {why}. Restore the file from a backup", number + 1))? {
@@ -126,7 +130,7 @@ fn read(text: &str) -> Result<Kept, String> {
             Line::Earlier(sum) => earlier += sum,
         }
     }
-    Ok(Kept { earlier, records: newest.into_values().collect(), is_old: !text.is_empty() })
+    Ok(Kept { earlier, records: newest.into_values().collect(), is_old: true })
 }
 
 /// Writes the file anew, and opens it to append. Returns also its length.

@@ -327,6 +327,11 @@ fn a_ledger_survives_a_kill_in_the_middle_of_a_line() {
     }
     std::fs::write(&file, "garbage\n").unwrap();
     assert!(Ledger::open(directory.path()).unwrap_err().contains("line 1"));
+    // Without a whole line, nothing would count as spent.
+    for damaged in ["", "garbage"] {
+        std::fs::write(&file, damaged).unwrap();
+        assert!(Ledger::open(directory.path()).unwrap_err().contains("no ledger"), "{damaged}");
+    }
 }
 
 #[test]
