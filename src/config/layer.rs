@@ -7,6 +7,8 @@ use toml::{Table, Value};
 
 /// Prefix of environment variables: `DOCMILL_LLM__CONCURRENCY` is `llm.concurrency`.
 const ENV_PREFIX: &str = "DOCMILL_";
+/// Minimum similarity of a suggested key (Jaro-Winkler).
+const NEAR: f64 = 0.75;
 
 /// Variables with the prefix that are no settings.
 const NO_SETTINGS: [&str; 4] = ["DOCMILL_TRUST", "DOCMILL_SHARD", "DOCMILL_SHARDS", "DOCMILL_BUDGET_TOKEN"];
@@ -226,17 +228,35 @@ fn article(type_name: &str) -> String {
 }
 
 fn unknown_key(key: &str, origin: Origin, defaults: &Table) -> Problem {
+    let name = key.rsplit('.').next().unwrap_or_default().to_lowercase().replace(['-', '_'], "");
+    if matches!(&*name, "key" | "apikey" | "apitoken") {
+        let message = format!(
+            "unknown key {key}: settings cannot hold keys. Set the environment variable of the provider, such as OPENAI_API_KEY, or name \
+                another variable in llm.api_key_env (docmill help settings)"
+        );
+        return Problem::new(origin, message);
+    }
     let known = leaves(defaults);
-    let last = |k: &str| k.rsplit('.').next().unwrap_or_default().to_owned();
-    // Besides typing errors, users often put a correct name into the wrong table.
-    let nearest = known.iter().map(|(k, _)| k.as_str()).max_by(|a, b| {
-        let score = |k: &str| {
-            let whole = strsim::jaro_winkler(k, key);
-            let name = strsim::jaro_winkler(&last(k), &last(key));
-            whole.max(name * 0.98)
-        };
-        score(a).total_cmp(&score(b))
-    });
-    let hint = nearest.map_or_else(String::new, |k| format!("; did you mean {k}?"));
+    let key_in_lower_case = key.to_lowercase();
+    if !key.contains('.') {
+        let tables =
+            known.iter().filter_map(|(k, _)| k.split_once('.')).map(|(table, _)| (strsim::jaro_winkler(table, &key_in_lower_case), table));
+        if let Some((_, table)) = tables.filter(|(likeness, _)| *likeness > NEAR).max_by(|(a, _), (b, _)| a.total_cmp(b)) {
+            return Problem::new(
+                origin,
+                format!("unknown key {key}; did you mean the table [{table}]? (docmill config show lists all keys)"),
+            );
+        }
+    }
+    let last = |k: &str| k.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let likeness = |k: &str| {
+        let whole = strsim::jaro_winkler(k, &key_in_lower_case);
+        let name = strsim::jaro_winkler(&last(k), &last(key));
+        // Besides typing errors, users often put a correct name into the wrong table.
+        whole.max(name * 0.98)
+    };
+    // Of equal ones, the first.
+    let nearest = known.iter().rev().map(|(k, _)| (likeness(k), k)).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let hint = nearest.filter(|(likeness, _)| *likeness > NEAR).map_or_else(String::new, |(_, k)| format!("; did you mean {k}?"));
     Problem::new(origin, format!("unknown key {key}{hint} (docmill config show lists all keys)"))
 }

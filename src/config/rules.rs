@@ -21,6 +21,10 @@ pub enum Rule {
     Addresses,
     /// A secret or a list of them, each by one of these prefixes and a name. A text may be empty.
     Reference(&'static [&'static str]),
+    /// The name of an environment variable with a key. A text may be empty.
+    Variable,
+    /// Where a key is: a file, or a command with its arguments. Both may be empty.
+    PlaceOfKey,
     /// A directory of this machine. The advice says what to do about object storage.
     Directory(&'static str),
 }
@@ -60,6 +64,16 @@ impl Rule {
             {
                 Err(Self::no_secrets(known))
             }
+            // Messages must not show a key that somebody wrote here.
+            (Self::Variable, Value::String(text)) if !text.is_empty() && !is_variable(text) => {
+                Err("takes the name of an environment variable, such as OPENAI_API_KEY; settings cannot hold keys".to_owned())
+            }
+            (Self::PlaceOfKey, Value::String(text)) if is_key(text) => {
+                Err("takes the name of a file with the key; settings cannot hold keys".to_owned())
+            }
+            (Self::PlaceOfKey, Value::Array(words)) if words.first().and_then(Value::as_str).is_some_and(is_key) => {
+                Err("takes a command that prints the key; settings cannot hold keys".to_owned())
+            }
             (Self::Directory(_), Value::String(text)) if text.is_empty() => {
                 Err("must not be empty; the current directory is \".\"".to_owned())
             }
@@ -72,7 +86,8 @@ impl Rule {
 
     /// Whether a text names a place of a secret.
     fn refers(known: &[&str], text: &str) -> bool {
-        known.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|name| !name.is_empty()))
+        let is_name = |prefix: &str, name: &str| !name.is_empty() && (prefix != "env:" || is_variable(name));
+        known.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|name| is_name(prefix, name)))
     }
 
     /// The message must not show the value, which may be a secret.
@@ -96,7 +111,26 @@ impl Rule {
                 let pattern = format!("^({}).+$", known.join("|"));
                 json!({"pattern": format!("^$|{pattern}"), "items": {"type": "string", "pattern": pattern}})
             }
+            Self::Variable => json!({"pattern": "^([A-Za-z_][A-Za-z0-9_]*)?$"}),
+            Self::PlaceOfKey => json!({}),
             Self::Directory(_) => json!({"minLength": 1, "not": {"pattern": "://"}}),
         }
     }
+}
+
+/// Whether a text can be the name of an environment variable, and is no key.
+fn is_variable(text: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.chars().all(is_name) && !text.starts_with(|c: char| c.is_ascii_digit()) && !is_key(text)
+}
+
+/// Whether a text looks like a key: many letters and digits without a word between them, or a known start.
+fn is_key(text: &str) -> bool {
+    const SHORTEST: usize = 16;
+    let is_random = |part: &str| {
+        part.len() >= SHORTEST && part.contains(|c: char| c.is_ascii_digit()) && part.contains(|c: char| c.is_ascii_lowercase())
+    };
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    let is_path = text.contains(['/', '\\', '.']);
+    !is_path && (["sk-", "sk_", "gsk_", "AIza"].iter().any(|start| text.starts_with(start)) || text.split(|c| !is_word(c)).any(is_random))
 }

@@ -30,9 +30,25 @@ fn all_problems_are_reported_at_once_with_line_and_nearest_key() {
     assert_eq!(lines.len(), 5, "{error}");
     assert!(error.contains("pipeline.toml:2: unknown key llm.concurency; did you mean llm.concurrency?"), "{error}");
     assert!(error.contains("pipeline.toml:3: llm.timeout_s takes an integer, not a string"), "{error}");
-    assert!(error.contains("pipeline.toml:4: unknown key raed"), "{error}");
+    assert!(error.contains("pipeline.toml:4: unknown key raed; did you mean the table [read]?"), "{error}");
     assert!(error.contains("pipeline.toml:7: unknown key llm.retry.max_file_mb; did you mean read.max_file_mb?"), "{error}");
     assert!(error.contains("--set: unknown key output.fromats; did you mean output.formats?"), "{error}");
+}
+
+#[test]
+fn suggestions_suit_the_mistake() {
+    let wrong = |text: &str| Config::from_layers(&[file(text)]).unwrap_err().to_string();
+    for (text, hint) in [
+        ("LLM = 1", "did you mean the table [llm]?"),
+        ("[Llm]\nconcurrency = 1", "did you mean"),
+        ("llm.max_usd = 1", "did you mean budget.max_usd?"),
+        ("llm.API_KEY = \"sk-secret\"", "settings cannot hold keys"),
+        ("llm.key = \"sk-secret\"", "OPENAI_API_KEY"),
+    ] {
+        let error = wrong(text);
+        assert!(error.contains(hint) && !error.contains("sk-secret"), "{error}");
+    }
+    assert!(!wrong("zzz = 1").contains("did you mean"));
 }
 
 #[test]

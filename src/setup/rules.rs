@@ -100,6 +100,9 @@ pub fn rules() -> Vec<(&'static str, Rule)> {
         ("llm.base_url", Rule::Addresses),
         ("budget.token", Rule::Reference(&["env:", "file:"])),
         ("serve.webhook_secrets", Rule::Reference(&["env:"])),
+        ("llm.api_key_env", Rule::Variable),
+        ("llm.api_key_file", Rule::PlaceOfKey),
+        ("llm.api_key_command", Rule::PlaceOfKey),
         ("llm.provider", Rule::OneOf(Provider::names().collect())),
     ];
     choices.chain(from_one).chain(small).chain(up_to).chain(others).collect()

@@ -51,6 +51,29 @@ fn a_server_that_repeats_secrets_puts_them_into_no_file_and_no_output() {
 }
 
 #[test]
+fn a_key_in_a_setting_for_its_place_is_refused_and_not_shown() {
+    let workspace = Workspace::new();
+    workspace.doc("a.txt", "one");
+    let keys = [
+        "sk-proj-0a1b2c3d4e5f6a7b8c9d",
+        "gsk_0a1b2c3d4e5f6a7b8c9d",
+        "AIzaSyD0a1b2c3d4e5f6a7b8c9d0e1f2g3h4i5j",
+        "0123456789abcdef0123456789abcdef",
+    ];
+    for (key, setting) in keys.iter().flat_map(|key| {
+        ["api_key_env", "api_key_file", "api_key_command", "api_key", "key"].map(|setting| (key, format!("[llm]\n{setting} = \"{key}\"\n")))
+    }) {
+        workspace.write("pipeline.toml", &setting);
+        for command in [&["run", "docs"][..], &["plan", "docs"], &["doctor"], &["config", "show"], &["trust"]] {
+            let told = workspace.docmill(command).says_nothing_of(key);
+            assert!(told.stderr.contains("cannot hold keys") || told.stdout.contains("cannot hold keys"), "{setting}: {}", told.stderr);
+        }
+    }
+    workspace.write("pipeline.toml", "[budget]\ntoken = \"env:sk-proj-0a1b2c3d4e5f6a7b8c9d\"\n");
+    workspace.docmill(["run", "docs"]).exits(2).says(&["cannot hold secrets"]).says_nothing_of("sk-proj");
+}
+
+#[test]
 fn keys_come_from_a_private_file_or_from_a_command() {
     let server = ModelServer::start();
     let workspace = Workspace::new().against(&server);
