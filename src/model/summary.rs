@@ -197,6 +197,8 @@ pub struct AccountLimit {
 pub struct LeftOut {
     /// Hidden files and directories, and temporary files of editors and desktops.
     pub hidden: u64,
+    /// The settings file and the job file of the run.
+    pub own: u64,
     /// Excluded by a pattern, or not included by any.
     pub patterns: u64,
     /// Too small, too large, too old or too new.
@@ -215,6 +217,7 @@ impl Add for LeftOut {
     fn add(self, other: Self) -> Self {
         Self {
             hidden: self.hidden + other.hidden,
+            own: self.own + other.own,
             patterns: self.patterns + other.patterns,
             size_or_date: self.size_or_date + other.size_or_date,
             repeated: self.repeated + other.repeated,
@@ -227,9 +230,10 @@ impl Add for LeftOut {
 /// Lists the counts above zero, such as `1 hidden, 19 by pattern`.
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hidden, patterns, size_or_date, repeated, links, special } = *self;
+        let Self { hidden, own, patterns, size_or_date, repeated, links, special } = *self;
         let all = [
             (hidden, "hidden"),
+            (own, "settings or job of this run"),
             (patterns, "by pattern"),
             (size_or_date, "by size or date"),
             (repeated, "named twice"),

@@ -32,6 +32,8 @@ pub(super) struct Filter {
     newer_than: Option<SystemTime>,
     older_than: Option<SystemTime>,
     output: Option<PathBuf>,
+    /// Real paths of the settings and jobs of this run.
+    own_files: Vec<PathBuf>,
     /// Whether tables are inputs of their own, and not documents of the directory.
     without_tables: bool,
     /// Tables that are documents all the same, because they have no rows to read, with the reason.
@@ -62,6 +64,7 @@ impl Filter {
             newer_than: time("input.newer_than", &settings.newer_than)?,
             older_than: time("input.older_than", &settings.older_than)?,
             output,
+            own_files: settings.own_files.clone(),
             without_tables: settings.tables == Tables::Rows,
             without_rows: BTreeMap::new(),
             ignored: Mutex::default(),
@@ -118,7 +121,13 @@ impl Filter {
 
     /// Whether the name of the file makes it a document.
     pub fn takes_name(&self, root: &Path, relative: &Path) -> bool {
-        self.matches(relative) && !self.ignores(root, relative, false)
+        self.matches(relative) && !self.ignores(root, relative, false) && !self.is_own(&root.join(relative))
+    }
+
+    /// Whether this is the settings file or the job file of this run.
+    pub fn is_own(&self, path: &Path) -> bool {
+        let mut alike = self.own_files.iter().filter(|own| own.file_name() == path.file_name());
+        alike.any(|own| std::fs::canonicalize(path).is_ok_and(|real| real == *own))
     }
 
     /// Whether a pattern of the settings excludes what is at `relative`.

@@ -5,7 +5,7 @@ use super::path_names::with_slashes;
 use super::record::TABLES_AS_ROWS;
 use super::table::Columns;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `[input]`: the sources of documents.
 ///
@@ -58,6 +58,8 @@ pub struct InputSettings {
     pub max_members: u64,
     /// Maximum size of an unpacked archive, in megabytes (10^6 bytes).
     pub max_unpacked_mb: u64,
+    /// Real paths of the settings file and of the job file. No directory has them as documents.
+    pub own_files: Vec<PathBuf>,
 }
 
 /// What happens to files attached to mails and PDF documents.

@@ -156,7 +156,9 @@ impl Walk {
             return true;
         }
         let (by_name, by_look) = (filter.takes_name(root, relative), filter.takes_size_and_date(path));
-        self.left_out.patterns += u64::from(!by_name);
+        let is_own = !by_name && filter.is_own(path);
+        self.left_out.own += u64::from(is_own);
+        self.left_out.patterns += u64::from(!by_name && !is_own);
         self.left_out.size_or_date += u64::from(by_name && !by_look);
         by_name && by_look
     }

@@ -135,7 +135,7 @@ pub async fn assemble(
     }
     check_columns(used.as_deref(), &roots, table_note.as_deref())?;
     let recipe = recipe(config, &settings, &account, &jobs);
-    let kept = history(config, used.clone(), &jobs);
+    let kept = history(config, used.clone(), &jobs, &settings.input.own_files);
     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
     let open = |before: &[InputRecord]| {
         Roots::open_beside(&settings.input, &here, used.clone(), &settings.output.dir, before).map_err(SetupError::usage)

@@ -8,12 +8,15 @@ use crate::config::Config;
 use crate::engine::{JobSet, LIVE_CHANGES};
 use crate::read::{InputRecord, Tables};
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 /// The key of the columns that prompts use. They determine the content of a table row.
 pub const USED_COLUMNS: &str = "used_columns";
 
 /// The key of the inputs of the results.
 pub const ROOTS: &str = "input.roots";
+/// The key of the files that are no documents, because the run uses them.
+pub(super) const OWN_FILES: &str = "input.own_files";
 /// The key of the run to which documents were added.
 pub const ADDED_TO: &str = "input.added_to";
 
@@ -51,7 +54,7 @@ pub(super) fn command_line(environment: &Environment) -> String {
 }
 
 /// The settings in force and the jobs, for the run's history.
-pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>, jobs: &JobSet) -> String {
+pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>, jobs: &JobSet, own_files: &[PathBuf]) -> String {
     let entries = config.entries().into_iter().map(|(key, value, _)| {
         let value = serde_json::to_value(settings::shown_value(&key, value)).unwrap_or_default();
         (key, value)
@@ -59,6 +62,9 @@ pub(super) fn history(config: &Config, used_columns: Option<Vec<String>>, jobs: 
     let mut entries: Map<String, Value> = entries.collect();
     if used_columns.as_ref().is_none_or(|used| !used.is_empty()) {
         entries.insert(format!("input.{USED_COLUMNS}"), used_columns.into());
+    }
+    if !own_files.is_empty() {
+        entries.insert(OWN_FILES.to_owned(), json!(own_files));
     }
     entries.extend(jobs.iter().map(|job| (format!("{JOB}{}", job.name), job.digest().to_string()[..12].into())));
     Value::Object(entries).to_string()
@@ -82,8 +88,9 @@ pub fn changes(before: &str, now: &str) -> Map<String, Value> {
     let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let changed =
-        keys.into_iter().filter(|key| ![LIVE_CHANGES, ROOTS, ADDED_TO].contains(&key.as_str()) && now.get(*key) != before.get(*key));
+    let changed = keys
+        .into_iter()
+        .filter(|key| ![LIVE_CHANGES, ROOTS, OWN_FILES, ADDED_TO].contains(&key.as_str()) && now.get(*key) != before.get(*key));
     // A job that only one of the two runs had does not count as edited.
     let changed = changed.filter(|key| !key.starts_with(JOB) || (before.contains_key(*key) && now.contains_key(*key)));
     changed.map(|key| (key.clone(), json!([before.get(key), now.get(key)]))).collect()

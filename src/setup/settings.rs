@@ -75,9 +75,9 @@ impl SettingsSource {
 
     fn lay(&self, file: Option<PathBuf>, environment: &Environment) -> Result<(Config, Settings), SetupError> {
         let mut layers = Vec::new();
-        if let Some(file) = file {
+        if let Some(file) = &file {
             let name = file.display().to_string();
-            let text = text_file(&file).map_err(|e| SetupError::usage(format!("settings file {name}: {e}")))?;
+            let text = text_file(file).map_err(|e| SetupError::usage(format!("settings file {name}: {e}")))?;
             layers.push(Layer::File { name, text });
         }
         layers.push(Layer::Env(environment.variables.clone().into_iter().collect()));
@@ -93,6 +93,8 @@ impl SettingsSource {
         let (config, problems) = without_default_paths(config, problems).map_err(SetupError::usage)?;
         let mut settings = Settings::from_config(&config, problems).map_err(SetupError::usage)?;
         settings.locate(environment);
+        let own_files = file.into_iter().chain([PathBuf::from(&settings.job.r#use)]);
+        settings.input.own_files = own_files.filter(|file| file.is_file()).filter_map(|file| std::fs::canonicalize(file).ok()).collect();
         Ok((config, settings))
     }
 }

@@ -23,6 +23,24 @@ fn the_error_for_an_empty_directory_names_the_expected_kinds() {
 }
 
 #[test]
+fn settings_and_job_of_a_run_are_no_documents() {
+    let server = ModelServer::start();
+    let workspace = echo(&server);
+    workspace.write("pipeline.toml", "[llm]\nprime = false\n");
+    workspace.write("a.txt", "one");
+    workspace.write("other.toml", "x = 1\n");
+    workspace.write("sub/echo.toml", ECHO);
+    let run = workspace.docmill(["run", ".", "--job", "./echo.toml"]).exits(0).says(&["2 settings or job of this run"]);
+    let csv = run.csv("echo");
+    assert_eq!(csv.rows.iter().map(|row| row["document"].as_str()).collect::<Vec<_>>(), ["a.txt", "other.toml", "sub/echo.toml"]);
+    let verified = workspace.docmill(["verify"]).exits(0).stdout;
+    assert!(verified.contains("3 inputs are unchanged, 0 changed, 0 gone"), "{verified}");
+    // Named by the user, they are documents.
+    let planned = workspace.docmill(["plan", "pipeline.toml", "--job", "echo.toml"]).exits(0).stdout;
+    assert!(planned.contains("1 document"), "{planned}");
+}
+
+#[test]
 fn the_error_for_a_missing_input_names_it() {
     let workspace = Workspace::new();
     workspace.docmill(["run", "no-such-place"]).exits(2).says(&["no-such-place"]);
