@@ -3,6 +3,10 @@
 //! [`parse`] repairs only faults with one possible meaning, and reports them. It completes nothing:
 //! a truncated value is an error. Valid JSON gets the value that serde_json gives it.
 
+mod distinct;
+
+pub use distinct::Distinct;
+
 use crate::model::Repair;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -19,6 +23,8 @@ pub struct Parsed {
     pub end: usize,
     /// The faults that were repaired.
     pub repaired: BTreeSet<Repair>,
+    /// Whether a key has two values. The last one is here, as JSON readers take it.
+    pub conflict: bool,
 }
 
 /// The position and kind of a parse error.
@@ -37,9 +43,10 @@ pub struct Broken {
 pub fn parse(text: &str) -> Result<Parsed, Broken> {
     let mut reader = Reader { text, at: 0, repaired: BTreeSet::new(), structure: false, conflict: false };
     match reader.value(0) {
-        // JSON readers take the last value of a repeated key. With another fault, the meaning is
-        // unclear.
-        Some(value) if !reader.conflict || reader.repaired.is_empty() => Ok(Parsed { value, end: reader.at, repaired: reader.repaired }),
+        // With another fault, it is unclear which value of a repeated key a reader takes.
+        Some(value) if !reader.conflict || reader.repaired.is_empty() => {
+            Ok(Parsed { value, end: reader.at, repaired: reader.repaired, conflict: reader.conflict })
+        }
         _ => Err(Broken { at: reader.at, structure: reader.structure }),
     }
 }

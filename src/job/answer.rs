@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::lists::Lists;
 use super::{field, fit, schema};
 use crate::model::{Checked, Column, Repair, Schema, Unfit};
-use crate::repair;
+use crate::repair::{self, Distinct};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Shape {
 
     fn read_inside(&self, text: &str, depth: usize) -> Result<Checked, Unfit> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-        let whole = |text: &str| serde_json::from_str::<Value>(text);
+        let whole = |text: &str| serde_json::from_str(text).map(|Distinct(value)| value);
         // Most answers return here.
         match whole(text).or_else(|error| extract::unfenced(text).and_then(|inner| whole(inner).ok()).ok_or(error)) {
             Ok(Value::String(inner)) if depth > 0 => {

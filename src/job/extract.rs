@@ -7,7 +7,7 @@ use crate::repair::{self, Parsed};
 pub(super) enum Item {
     /// A top-level value.
     Value { start: usize, parsed: Parsed },
-    /// An unreadable object or list of objects. Nothing inside it is an answer. `cut` is true if
+    /// An unreadable or ambiguous object or list of objects. Nothing inside it is an answer. `cut` is true if
     /// the text ends inside it.
     Broken { cut: bool },
 }
@@ -138,6 +138,12 @@ pub(super) fn scan(text: &str) -> Scan {
         let begins = rest.starts_with(['{', '[']) || ["\"{\\\"", "\"[{\\\""].iter().any(|begin| rest.starts_with(begin));
         let structure = begins && !ruin.contains(&at) && !scan.open;
         match structure.then(|| repair::parse(rest)) {
+            // Nobody can know which of two values of a key is meant.
+            Some(Ok(parsed)) if parsed.conflict => {
+                at += parsed.end;
+                scan.items.push(Item::Broken { cut: false });
+                continue;
+            }
             Some(Ok(parsed)) => {
                 let start = at;
                 at += parsed.end;
