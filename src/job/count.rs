@@ -94,7 +94,7 @@ impl Count {
 
     pub fn result(&self, records: &[CallRecord], missing: &[String]) -> Map<String, Value> {
         let ballots: Vec<Ballot> = records.iter().filter(|r| *r.task == *self.task).filter_map(|r| self.ballot(r)).collect();
-        let verdict = if self.weighted { vote::weighted(&ballots, missing) } else { vote::majority(&ballots, missing) };
+        let verdict = if self.weighted { vote::weighted(&ballots, missing) } else { vote::majority(&ballots, !self.by_axis, missing) };
         verdict.map(|v| v.into_fields(self.subject())).unwrap_or_default()
     }
 

@@ -231,7 +231,7 @@ mod tests {
             ("[task.embed]\nbody = { input = 'x' }", "docmill sets input itself"),
             ("[task.embed]\ndimension = 3", "did you mean dimensions"),
             ("[task.embed]\n[long]\nmethod = 'split'", "Remove [long]"),
-            ("", "the field \"prompt\" is missing"),
+            ("", "the field \"prompt\" is missing or empty"),
         ] {
             let error = job(wrong).unwrap_err();
             assert!(error.contains(words), "{wrong}: {error}");

@@ -211,7 +211,7 @@ fn build_task(mut task: TaskFile, lists: &Lists, params: &Map<String, Value>) ->
     }
     for (key, is_missing) in [("prompt", task.prompt.is_empty()), ("answer", task.answer.is_empty())] {
         if is_missing {
-            return Err(format!("the field \"{key}\" is missing").into());
+            return Err(format!("the field \"{key}\" is missing or empty").into());
         }
     }
     let shape = Shape::new(&task.answer, lists).map_err(|fault| fault.at("answer"));

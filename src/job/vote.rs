@@ -96,8 +96,10 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
 ///   least 2.
 /// - `low`: otherwise, and without any vote.
 ///
-/// Missing answers turn `high` into `medium`.
-pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict> {
+/// Missing answers turn `high` into `medium`. If each ballot is for one of all candidates (`is_choice`),
+/// the rationale counts votes among all ballots, else among those on the candidate.
+pub(super) fn majority(ballots: &[Ballot], is_choice: bool, missing: &[String]) -> Option<Verdict> {
+    let all: f64 = ballots.iter().map(|ballot| ballot.share).sum();
     let mut ranked = tallies(ballots);
     // The sort is stable: equal candidates stay in the job file's order.
     ranked.sort_by(|a, b| {
@@ -116,7 +118,7 @@ pub(super) fn majority(ballots: &[Ballot], missing: &[String]) -> Option<Verdict
     let describe = |t: &Tally<'_>| {
         let score = t.mean().map_or_else(String::new, |mean| format!(", mean score {mean:.1}"));
         let weight = if (t.weight - 1.0).abs() > f64::EPSILON { format!(" x weight {}", t.weight) } else { String::new() };
-        format!("{} has {} of {} votes{weight}{score}", t.choice, rounded(t.votes), rounded(t.ballots))
+        format!("{} has {} of {} votes{weight}{score}", t.choice, rounded(t.votes), rounded(if is_choice { all } else { t.ballots }))
     };
     Some(verdict(best, second, confidence, describe, missing))
 }
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn the_majority_wins_and_scores_break_ties() {
         let ballots = [ballot("metal", true, 6.0, 1.0), ballot("wood", true, 8.5, 1.0), ballot("glass", false, 9.0, 1.0)];
-        let verdict = majority(&ballots, &[]).unwrap();
+        let verdict = majority(&ballots, false, &[]).unwrap();
         assert_eq!((verdict.best.as_str(), verdict.runner_up.as_deref(), verdict.confidence), ("wood", Some("metal"), "medium"));
         assert_eq!(verdict.rationale, "wood has 1 of 1 votes, mean score 8.5; metal has 1 of 1 votes, mean score 6.0.");
     }
@@ -196,8 +198,10 @@ mod tests {
     fn a_clear_majority_is_high_confidence_unless_something_is_missing() {
         let ballots =
             [ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("yes", true, 0.0, 1.0), ballot("no", true, 0.0, 1.0)];
-        assert_eq!(majority(&ballots, &[]).unwrap().confidence, "high");
-        let cut = majority(&ballots, &["third (refused)".into()]).unwrap();
+        let clear = majority(&ballots, true, &[]).unwrap();
+        assert_eq!(clear.confidence, "high");
+        assert!(clear.rationale.starts_with("yes has 3 of 4 votes, mean score 0.0; no has 1 of 4 votes"), "{}", clear.rationale);
+        let cut = majority(&ballots, true, &["third (refused)".into()]).unwrap();
         assert_eq!(cut.confidence, "medium");
         assert!(cut.rationale.ends_with("Missing: third (refused)."));
     }
@@ -213,11 +217,11 @@ mod tests {
     fn weights_count_in_a_vote_too() {
         let harsh = |choice: &str, votes| Ballot { share: 2.0, ..ballot(choice, votes, 5.0, 1.0) };
         let ballots = [ballot("metal", true, 5.0, 1.0), harsh("metal", false), ballot("wood", false, 5.0, 1.0), harsh("wood", true)];
-        let verdict = majority(&ballots, &[]).unwrap();
+        let verdict = majority(&ballots, false, &[]).unwrap();
         assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));
         assert!(verdict.rationale.starts_with("wood has 2 of 3 votes, mean score 5.0; metal has 1 of 3 votes"), "{}", verdict.rationale);
         let ballots = [ballot("metal", true, 5.0, 0.5), ballot("wood", true, 5.0, 2.0)];
-        let verdict = majority(&ballots, &[]).unwrap();
+        let verdict = majority(&ballots, false, &[]).unwrap();
         assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "high"));
         assert!(verdict.rationale.starts_with("wood has 1 of 1 votes x weight 2, mean score 5.0"), "{}", verdict.rationale);
     }
@@ -232,7 +236,7 @@ mod tests {
 
     #[test]
     fn no_ballots_give_no_verdict() {
-        assert_eq!(majority(&[], &[]), None);
+        assert_eq!(majority(&[], true, &[]), None);
         assert_eq!(weighted(&[], &[]), None);
     }
 }
