@@ -67,6 +67,17 @@ pub struct BudgetReached {
     pub needed: Money,
 }
 
+/// The expected cost of the documents that a run has left.
+#[derive(Debug, Clone, Copy)]
+pub struct CostOfRest {
+    /// In US dollars.
+    pub cost: Interval,
+    /// The maximum cost of its dearest request.
+    pub dearest: Money,
+    /// The maximum cost of all its requests, in US dollars.
+    pub most: f64,
+}
+
 /// Which budget has no room for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoRoom {
@@ -80,24 +91,30 @@ const LARGER: &str = "--max-usd ";
 impl BudgetReached {
     /// Says why the run stops, and suggests to run the same command with a larger cap.
     ///
-    /// `rest` is the expected cost of the remaining documents, and the maximum of their dearest request.
-    /// The suggested cap covers both. If they are unknown, the cap is twice the old one, with room for ten
-    /// requests.
-    pub fn message(&self, rest: Option<(Interval, Money)>) -> String {
+    /// The suggested cap covers the cost of the rest and its dearest request. If they are unknown, the cap
+    /// is twice the old one, with room for ten requests.
+    pub fn message(&self, rest: Option<CostOfRest>) -> String {
         let (spent, one) = (self.spent.all.usd(), self.needed.usd());
+        // If the server reports no usable usage, requests will count with their maximum again.
+        let counts_most = self.spent.uncertain > self.spent.all - self.spent.uncertain;
+        let rest =
+            rest.map(|rest| if counts_most { CostOfRest { cost: Interval { low: rest.most, high: rest.most }, ..rest } } else { rest });
         let cap = match rest {
             None => (2.0 * self.cap.usd()).max(spent + 10.0 * one),
-            Some((rest, dearest)) => spent + rest.high + dearest.usd().max(one),
+            Some(CostOfRest { cost, dearest, .. }) => spent + cost.high + dearest.usd().max(one),
         };
         // The cap has two significant digits, rounded up.
         let step = 10_f64.powf(cap.log10().floor() - 1.0);
         let decimals = if step < 1.0 { -step.log10().round() } else { 0.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
         let decimals = decimals as usize;
-        let rest = rest.filter(|(rest, _)| rest.high > 0.0).map_or_else(String::new, |(Interval { low, high }, _)| {
+        let rest = rest.map(|rest| rest.cost).filter(|cost| cost.high > 0.0).map_or_else(String::new, |Interval { low, high }| {
             let [low, high] = [low, high].map(|usd| Money::from_usd(usd).to_string());
-            let cost = if low == high { high } else { format!("{low} to {high}") };
-            format!(" (the rest costs about {cost})")
+            match low == high {
+                _ if counts_most => format!(" (the rest counts as {high}, because requests without usable usage count with their maximum)"),
+                true => format!(" (the rest costs about {high})"),
+                false => format!(" (the rest costs about {low} to {high})"),
+            }
         });
         let cap = (cap / step).ceil() * step;
         format!("{self}. To continue, run the same command with a larger cap, such as {LARGER}{cap:.decimals$}{rest}")

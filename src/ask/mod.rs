@@ -53,7 +53,7 @@ mod vectors;
 pub use account::Account;
 pub use account_error::AccountError;
 pub use allowance::Allowance;
-pub use budget::{Budget, BudgetReached, OuterCap, Used, larger_cap};
+pub use budget::{Budget, BudgetReached, CostOfRest, OuterCap, Used, larger_cap};
 pub use budget_service::{BudgetService, BudgetServiceError, NoLease};
 pub use client::{Answered, Ledger, LedgerClosed, LlmClient, Observer, Question};
 pub use day_budget::{DayBudget, DayReached};

@@ -3,7 +3,7 @@
 use super::bucket::Bucket;
 use super::clock::Clock;
 use super::*;
-use crate::ask::budget::{BudgetReached, Used, larger_cap};
+use crate::ask::budget::{BudgetReached, CostOfRest, Used, larger_cap};
 use crate::ask::dialect::{Dialect, LimitKind, RateLimitHeader};
 use crate::ask::fault::Pressure;
 use crate::ask::settings::{LimitSettings, SlowStart};
@@ -502,10 +502,15 @@ fn a_suggested_cap_has_room_for_the_rest_and_its_dearest_request() {
     let usd = Money::from_usd;
     let reached = BudgetReached { cap: usd(0.02), spent: Used::known(usd(0.016)), needed: usd(0.004) };
     let suggested = |rest| larger_cap(&reached.message(rest)).unwrap().to_owned();
-    let rest = Interval { low: 0.06, high: 0.068 };
-    assert_eq!(suggested(Some((rest, usd(0.042)))), "0.13");
-    assert_eq!(suggested(Some((rest, usd(0.001)))), "0.088");
+    let rest = |dearest| Some(CostOfRest { cost: Interval { low: 0.06, high: 0.068 }, dearest: usd(dearest), most: 0.5 });
+    assert_eq!(suggested(rest(0.042)), "0.13");
+    assert_eq!(suggested(rest(0.001)), "0.088");
     assert_eq!(suggested(None), "0.056");
+    // A server without usage: the rest will count with its maximum.
+    let uncounted = BudgetReached { spent: Used { all: usd(0.016), uncertain: usd(0.015) }, ..reached };
+    let message = uncounted.message(rest(0.001));
+    assert_eq!(larger_cap(&message).unwrap(), "0.52");
+    assert!(message.contains("the rest counts as $0.50"), "{message}");
 }
 
 #[test]
