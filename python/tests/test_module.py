@@ -74,8 +74,12 @@ def test_rows_of_a_table_with_commas_in_names(desk: Path) -> None:
         id_column="id, own",
         keep_columns=["id, own"],
         job="text",
-        tasks=["sentiment"],
-        settings={"simulator": {"latency_ms": 1, "jitter_ms": 0}, "llm.prime": False},
+        tasks="sentiment",
+        settings={
+            "simulator": {"latency_ms": 1, "jitter_ms": 0},
+            "llm.prime": False,
+            "prices": {"simulated-1.5-small": {"input": 1, "output": 2}},
+        },
     )
     assert results.to_arrow()["id, own"].to_pylist() == ["a7", "b8"]
 
@@ -88,6 +92,10 @@ def test_errors_have_the_codes_and_messages_of_docmill(desk: Path) -> None:
         docmill.plan("nowhere")
     with pytest.raises(TypeError, match="concurency"):
         docmill.run("docs", concurency=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"llm\.model is None"):
+        docmill.run("docs", settings={"llm.model": None})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="one code"):
+        docmill.run("docs", retry_failed=["empty"])  # type: ignore[arg-type]
     with pytest.raises(docmill.DocmillError, match="nothing"):
         list(docmill.Results("nothing").rows("text"))
 

@@ -15,6 +15,17 @@ pub(super) fn is_exposed(settings: &LlmSettings, server: &Url, has_key: bool) ->
     has_secret && server.scheme() == "http" && !is_loopback(server) && !settings.allow_http
 }
 
+/// Says that no connection to the server was possible.
+pub(super) fn cannot_connect(base_url: &str, why: &str) -> String {
+    // The HTTP client calls the way through a proxy a tunnel.
+    let advice = if why.contains("tunnel") {
+        "The proxy did not connect: check HTTPS_PROXY and ALL_PROXY, or name the server in NO_PROXY"
+    } else {
+        "Check that the server is running and that llm.base_url is right"
+    };
+    format!("cannot connect to {base_url}: {why}. {advice}")
+}
+
 /// The variable that names an invalid proxy. The HTTP client would connect around such a proxy.
 pub(super) fn invalid_proxy(server: &Url, environment: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     let is_invalid = |name: &&str| environment(name).is_some_and(|given| !given.trim().is_empty() && !is_proxy(given.trim()));

@@ -2,6 +2,7 @@
 
 use super::budget_service::NoLease;
 use super::client::{Answered, LedgerClosed, LlmClient};
+use super::exposure::cannot_connect;
 use super::fault::{Class, Fault, RunStop, StopKind};
 use super::governor::{NotAdmitted, Stopped};
 use crate::model::{Attempt, Call, Failure, Spent};
@@ -55,10 +56,7 @@ impl LlmClient {
     pub(super) fn fail_call(&self, call: &Call, fault: &Fault, spent: Spent, attempt: Attempt) -> CallOutcome {
         if fault.class == Class::NotSent {
             // No attempt reached the server, so the document is not the cause.
-            let message = format!(
-                "cannot connect to {}: {} ({} attempts). Check that the server is running and that llm.base_url is right",
-                self.account.base_url, fault.message, spent.attempts
-            );
+            let message = cannot_connect(&self.account.base_url, &format!("{} ({} attempts)", fault.message, spent.attempts));
             return CallOutcome::RunStops(RunStop { kind: StopKind::Parked, message });
         }
         let request = fault.request_id.as_ref().map_or_else(String::new, |id| format!(" [request {id}]"));

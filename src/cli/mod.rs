@@ -216,9 +216,24 @@ fn print_wrapped(text: &str, indent: usize) -> Result<(), CliError> {
 /// nothing to write for a long time.
 #[cfg(unix)]
 fn stdout_is_closed() -> bool {
+    is_closed(&std::io::stdout())
+}
+
+/// Whether the reader of stderr has closed it.
+#[cfg(unix)]
+fn stderr_is_closed() -> bool {
+    is_closed(&std::io::stderr())
+}
+
+#[cfg(not(unix))]
+fn stderr_is_closed() -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn is_closed(stream: &impl std::os::fd::AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let stdout = std::io::stdout();
-    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let mut fds = [PollFd::new(stream, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut fds, Some(&at_once)).is_ok() && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }

@@ -2,6 +2,7 @@
 
 use super::exit::{CliError, Exit};
 use super::host::Host;
+use super::stderr_is_closed;
 use crate::ask::{Accounts, StopKind};
 use crate::engine::{self, Controls, Outcome, RunError, Watcher};
 use crate::event::RunEvent;
@@ -17,6 +18,9 @@ use tokio::task::JoinSet;
 static ACCOUNTS: LazyLock<Arc<Accounts>> = LazyLock::new(Arc::default);
 /// Events that may wait for a slow terminal.
 const EVENTS: usize = 256;
+/// How often a run looks whether the program that reads its events is still there. Without it, nobody
+/// would know what the run spends.
+const READER: Duration = Duration::from_millis(500);
 /// Time limit for the last messages after a signal has stopped the run. It exceeds the limits of
 /// alerts, traces and the event log.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -54,6 +58,16 @@ impl Assembled {
             stop.stopped().await;
             asked_to_stop.stop(stop.reason().unwrap_or_default());
         });
+        if style == Style::Json {
+            let stop = controls.stop.clone();
+            beside.spawn(async move {
+                let mut looks = tokio::time::interval(READER);
+                while !stderr_is_closed() {
+                    looks.tick().await;
+                }
+                stop.stop("stopped because the program that read its progress has ended");
+            });
+        }
         let outcome = engine::run(plan, controls, Arc::clone(&host) as Arc<dyn Watcher>).await;
         // If another run holds the lock, the event log may belong to that run.
         let is_elsewhere = matches!(outcome, Err(RunError::Lock(LockError::Held { .. } | LockError::Removed { .. })));

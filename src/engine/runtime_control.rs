@@ -178,7 +178,9 @@ impl RuntimeControl {
             self.context.meters.settings_changed(revised.concurrency);
         }
         self.window.send_replace(revised.documents);
-        let mut changes: Vec<String> = revised.changes.iter().map(|(key, from, to)| format!("{key}: {from} -> {to}")).collect();
+        let no_cap = |key: &str, to: &Value| if key.starts_with("budget.max_usd") && to.as_f64() == Some(0.0) { " (no cap)" } else { "" };
+        let shown = |(key, from, to): &(String, Value, Value)| format!("{key}: {from} -> {to}{}", no_cap(key, to));
+        let mut changes: Vec<String> = revised.changes.iter().map(shown).collect();
         self.record(revised.changes).await;
         if !revised.later.is_empty() {
             changes.push(format!("in the next run only: {}", revised.later.join(", ")));

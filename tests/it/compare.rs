@@ -205,7 +205,7 @@ fn incomparable_variants_are_reported_before_anything_is_sent() {
     let workspace = two_jobs(&server);
     workspace.write("echo.toml", ECHO).write("twice.csv", "document,label\n0.txt,metal\n0.txt,wood\n");
     let wrong: [(&[&str], &str); 8] = [
-        (&[], "--sequential"),
+        (&[], "--variant"),
         (&["--sequential", "--variant", "one.toml"], "cannot be used with"),
         (&["--variant", "one.toml"], "another --variant, or --labels"),
         (&["--variant", "one.toml", "--variant", "echo.toml"], "no column in common"),

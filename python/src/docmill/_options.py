@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias, TypedDict, cast
 
@@ -15,13 +16,13 @@ class PlanOptions(TypedDict, total=False):
     """Options of `docmill plan`. `docmill help plan` explains them."""
 
     job: StrPath
-    tasks: Sequence[str]
+    tasks: str | Sequence[str]
     output: StrPath
     rows: StrPath | Sequence[StrPath]
     tables: Literal["document", "rows"]
     text_column: str
     id_column: str
-    keep_columns: Sequence[str]
+    keep_columns: str | Sequence[str]
     files_from: StrPath
     max_usd: float
     limit: int
@@ -40,10 +41,12 @@ class RunOptions(PlanOptions, total=False):
 
     stream: bool
     retry_failed: bool | str
-    accept_failed: Sequence[str]
+    accept_failed: str | Sequence[str]
     in_doubt: Literal["resend", "skip"]
 
 
+# A name that needs no quotation marks in TOML.
+_BARE = re.compile("[A-Za-z0-9_-]+")
 # Options that are settings: values with commas are safe there.
 _SETTINGS = {
     "tasks": "job.tasks",
@@ -67,7 +70,10 @@ def arguments(
             for key, setting in _flat("", cast("Mapping[str, Setting]", value)):
                 found += ["--set", f"{key}={_toml(setting)}"]
         elif name in _SETTINGS:
-            found += ["--set", f"{_SETTINGS[name]}={_toml(list(cast('Sequence[str]', value)))}"]
+            names = [value] if isinstance(value, str) else list(cast("Sequence[str]", value))
+            found += ["--set", f"{_SETTINGS[name]}={_toml(names)}"]
+        elif name == "retry_failed" and not isinstance(value, (bool, str)):
+            raise TypeError("retry_failed takes True or one code")
         elif name == "rows" and not isinstance(value, (str, os.PathLike)):
             found += [f"{flag}={os.fspath(table)}" for table in cast("Sequence[StrPath]", value)]
         elif value is True:
@@ -81,10 +87,14 @@ def arguments(
 
 def _flat(prefix: str, settings: Mapping[str, Setting]) -> Iterable[tuple[str, Setting]]:
     for key, value in settings.items():
+        # A name inside a table may have dots, such as that of a model. At the top, dots are a path.
+        own = key if not prefix or _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
         if isinstance(value, Mapping):
-            yield from _flat(f"{prefix}{key}.", value)
+            yield from _flat(f"{prefix}{own}.", value)
+        elif value is None:
+            raise TypeError(f"settings: {prefix}{own} is None; leave it out for its default")
         else:
-            yield prefix + key, value
+            yield prefix + own, value
 
 
 def _toml(value: Setting) -> str:

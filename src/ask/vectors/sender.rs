@@ -8,6 +8,7 @@ use super::request::{WRAPPING, request};
 use super::shared::Shared;
 use super::{Payload, VectorLedger, limits};
 use crate::ask::dialect::{Relayed, may_blame_one_item, pack_refusal};
+use crate::ask::exposure::cannot_connect;
 use crate::ask::fault::{Class, Fault, RunStop, StopKind};
 use crate::ask::packing::{Encoding, PackFault, PackLimits, PackSender};
 use crate::ask::relay::{Response, Sum, Unanswered, is_broken};
@@ -222,9 +223,7 @@ fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &Grou
     let stops = |kind, message| PackFault::Failed(End::Stops(RunStop { kind, message }));
     match fault.class {
         Class::NotSent => {
-            let why = &fault.message;
-            let message = format!("cannot connect to {base_url}: {why}. Check that the server is running and that llm.base_url is right");
-            return stops(StopKind::Parked, message);
+            return stops(StopKind::Parked, cannot_connect(base_url, &fault.message));
         }
         Class::RunFatal(kind) => return stops(kind, refused(base_url, group, &fault)),
         Class::Denied if state.dimensions().is_none() => return stops(StopKind::Refused, refused(base_url, group, &fault)),

@@ -125,11 +125,11 @@ pub(in crate::cli) struct CompareArgs {
     pub what: WhatArgs,
     /// Run the documents one call after another, then with the current settings, and compare the
     /// times
-    #[arg(long, required_unless_present = "variants", conflicts_with_all = ["variants", "field", "labels", "label_column"])]
+    #[arg(long, conflicts_with_all = ["variants", "field", "labels", "label_column"])]
     pub sequential: bool,
     /// A variant: a job and settings, such as 'material llm.model=gpt-6-luna' or mine.toml. May be
     /// repeated
-    #[arg(long = "variant", value_name = "JOB [KEY=VALUE]...", conflicts_with = "job")]
+    #[arg(long = "variant", value_name = "JOB [KEY=VALUE]...", required_unless_present = "sequential", conflicts_with = "job")]
     pub variants: Vec<String>,
     /// Use only N documents, from all parts of the input
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::count)]

@@ -223,7 +223,7 @@ pub(super) struct WhatArgs {
     pub files_from: Option<String>,
     /// Cap on the cost of everything in the output directory, earlier runs included [default:
     /// budget.max_usd]
-    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = number::dollars)]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = number::cap)]
     pub max_usd: Option<f64>,
     /// A built-in job, the path of a job file, or auto [default: job.use]
     #[arg(long, value_name = "NAME|FILE")]
