@@ -48,7 +48,7 @@ impl Document {
         let kids = (0..self.pages.len()).fold(String::new(), |kids, page| kids + &format!("{} 0 R ", PAGES + 2 * page));
         let side = self.image_side;
         let mut objects = vec![
-            (1, "<< /Type /Catalog /Pages 2 0 R /StructTreeRoot 20 0 R >>".to_owned()),
+            (1, "<< /Type /Catalog /Pages 2 0 R /StructTreeRoot 20 0 R /AcroForm 22 0 R >>".to_owned()),
             (2, format!("<< /Type /Pages /Kids [{kids}] /Count {} /MediaBox [0 0 600 800] >>", self.pages.len())),
             (3, "<< /Font << /F 4 0 R /U 5 0 R /A 7 0 R >> /XObject << /X 9 0 R /Y 20 0 R >> >>".to_owned()),
             (4, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned()),

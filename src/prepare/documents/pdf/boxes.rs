@@ -1,6 +1,6 @@
 //! Writes the signs of the boxes of forms, ticked or not, at their places on the page.
 //!
-//! Passwords are covered in the text.
+//! Passwords are covered in the text, and old values are replaced by new ones that nobody has drawn.
 
 use super::annotations::{self, Note, is_unseen};
 use super::form;
@@ -47,6 +47,9 @@ pub(super) fn write(page: &Page<'_>, scan: &mut Scan) {
             cover(area, scan);
         }
     }
+    for (area, value) in form::undrawn(page).into_iter().take(MOST) {
+        renew(area, value, scan);
+    }
     let most = MOST.min(MOST_WORK / scan.pieces.len().max(1));
     for field in annotations.iter::<Dict<'_>>().filter_map(field).take(most) {
         field.replace(scan);
@@ -61,6 +64,27 @@ fn cover(area: Rect, scan: &mut Scan) {
         piece.text = start..scan.text.len();
         piece.right_to_left = false;
     }
+}
+
+/// Replaces what is drawn in a field by its value, if they differ.
+fn renew(area: Rect, value: String, scan: &mut Scan) {
+    let is_own = |piece: &Piece| piece.ink.is_drawn() && area.inflate(1.0, 1.0).contains_rect(piece.ink.clip);
+    let own: Vec<usize> = (0..scan.pieces.len()).filter(|at| is_own(&scan.pieces[*at])).collect();
+    if own.is_empty() || form::compact(&scan.words(&own)) == form::compact(&value) {
+        return;
+    }
+    scan.remove(&own.into_iter().collect());
+    if !value.trim().is_empty() {
+        scan.note(&note(area, value));
+    }
+}
+
+/// A text at the place of a field.
+fn note(area: Rect, text: String) -> Note {
+    let size = area.height().min(LARGE);
+    // Notes begin below the upper side of their place.
+    let top = area.center().y - 0.9 * size;
+    Note { place: Rect::new(area.x0, top, area.x1, top + size), text, size }
 }
 
 impl Field {
@@ -104,10 +128,6 @@ impl Field {
     }
 
     fn sign(&self) -> Note {
-        let size = self.area.height().min(LARGE);
-        // Notes begin below the upper side of their place.
-        let top = self.area.center().y - 0.9 * size;
-        let place = Rect::new(self.area.x0, top, self.area.x1, top + size);
-        Note { place, text: if self.is_ticked { "☒" } else { "☐" }.to_owned(), size }
+        note(self.area, if self.is_ticked { "☒" } else { "☐" }.to_owned())
     }
 }

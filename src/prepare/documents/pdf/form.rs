@@ -3,11 +3,12 @@
 //! Programs that fill in forms leave the display of values to the viewer. Hidden fields and
 //! passwords are omitted.
 
-use super::annotations::is_unseen;
+use super::annotations::{is_unseen, place};
 use super::strings::words;
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 use hayro::hayro_syntax::page::Page;
+use hayro::kurbo::Rect;
 
 /// Maximum nesting of fields, because their references may be cyclic.
 const DEPTH: usize = 16;
@@ -88,7 +89,7 @@ fn value(widget: &Dict<'_>) -> Option<String> {
         }
         "Btn" => {
             let state = state(widget).filter(|state| state != "Off")?;
-            Some(if flags(widget) & RADIO != 0 { state } else { "checked".to_owned() })
+            Some(if flags(widget) & RADIO != 0 { export(widget, &state).unwrap_or(state) } else { "checked".to_owned() })
         }
         _ => None,
     }
@@ -107,6 +108,28 @@ fn option(widget: &Dict<'_>, chosen: &str) -> Option<String> {
         let mut names = option.into_array()?.iter::<Object<'_>>().filter_map(|name| words(&name)).collect::<Vec<_>>().into_iter();
         (names.next()? == chosen).then(|| names.next())?
     })
+}
+
+/// The value of a button whose state is a number in the list of values.
+fn export(widget: &Dict<'_>, state: &str) -> Option<String> {
+    let options = inherited(widget, b"Opt")?.into_array()?;
+    words(&options.iter::<Object<'_>>().nth(state.parse().ok()?)?)
+}
+
+/// The values that programs must draw themselves, because what is drawn may be old: places of fields on
+/// the page, each with its value on one line.
+pub(super) fn undrawn(page: &Page<'_>) -> Vec<(Rect, String)> {
+    let root = page.xref().get::<Dict<'_>>(page.xref().root_id()).unwrap_or_default();
+    let form = root.get::<Dict<'_>>(b"AcroForm").unwrap_or_default();
+    let (Some(true), Some(annotations)) = (form.get::<bool>(b"NeedAppearances"), page.raw().get::<Array<'_>>(b"Annots")) else {
+        return Vec::new();
+    };
+    let is_text = |widget: &Dict<'_>| {
+        inherited(widget, b"FT").and_then(Object::into_name).is_some_and(|kind| matches!(kind.as_str(), "Tx" | "Ch")) && !is_list(widget)
+    };
+    let widgets = annotations.iter::<Dict<'_>>().filter(|widget| is(widget, b"Subtype", "Widget") && is_text(widget) && writes(widget));
+    let placed = widgets.filter_map(|widget| Some((place(page, &widget)?, value(&widget).unwrap_or_default())));
+    placed.filter(|(_, value)| !value.contains('\n')).collect()
 }
 
 /// Whether the field draws text on the page.
@@ -137,6 +160,6 @@ fn inherited<'a>(field: &Dict<'a>, key: &[u8]) -> Option<Object<'a>> {
     None
 }
 
-fn compact(text: &str) -> String {
+pub(super) fn compact(text: &str) -> String {
     text.chars().filter(|character| !character.is_whitespace()).collect()
 }
