@@ -16,6 +16,8 @@ use std::ops::Range;
 ///
 /// `UNSPACED` is the minimum gap for a space in scripts without spaces between words.
 const TAB: f64 = 1.8;
+/// Minimum gap between columns in text against the direction of its line, in ems.
+const COLUMNS: f64 = 0.95;
 const UNSPACED: f64 = 0.45;
 /// Factor of the usual line distance that separates paragraphs.
 const PARAGRAPH: f64 = 1.35;
@@ -185,7 +187,8 @@ impl<'t, 'p> Lines<'t, 'p> {
         // In right-to-left text, a space drawn before a letter may belong on either side.
         let backward = before.right_to_left || piece.right_to_left;
         match gap {
-            _ if gap > TAB && !backward => "\t",
+            // Words of a line in right-to-left text may be farther apart.
+            _ if gap > if backward { 2.0 * TAB } else { TAB } => "\t",
             _ if gap > space || piece.spaced && !unspaced && !backward => " ",
             _ => "",
         }
@@ -229,6 +232,11 @@ impl<'t, 'p> Lines<'t, 'p> {
     }
 }
 
+/// Whether two pieces are as far apart as columns.
+fn are_columns(before: &Piece, piece: &Piece) -> bool {
+    distance(before, piece) > COLUMNS * before.size.max(piece.size)
+}
+
 /// The gap between two pieces, in either direction.
 fn distance(before: &Piece, piece: &Piece) -> f64 {
     if before.left <= piece.left { piece.left - before.right } else { before.left - piece.right }
@@ -249,7 +257,8 @@ fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
         pieces.reverse();
     }
     // Runs against the direction of the line are reversed, from their first to their last letter or
-    // digit. Characters in between move with them, and a full stop at the end stays.
+    // digit. Characters in between move with them, and a full stop at the end stays. No run goes on in
+    // another column.
     let against = |piece: &Piece| {
         if mainly_backward { !piece.right_to_left && text[piece.text.clone()].contains(char::is_alphanumeric) } else { piece.right_to_left }
     };
@@ -260,7 +269,8 @@ fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
             start += 1;
             continue;
         }
-        let end = pieces[start..].iter().position(|piece| with(piece)).map_or(pieces.len(), |length| start + length);
+        let ends = |at: &usize| with(pieces[*at]) || are_columns(pieces[*at - 1], pieces[*at]);
+        let end = (start + 1..pieces.len()).find(ends).unwrap_or(pieces.len());
         let last = pieces[start..end].iter().rposition(|piece| against(piece)).map_or(start, |length| start + length);
         pieces[start..=last].reverse();
         start = end;
