@@ -150,6 +150,72 @@ fn the_choice_in_a_list_of_all_choices_is_named() {
 }
 
 #[test]
+fn values_that_are_newer_than_their_drawings_replace_them() {
+    let quantity = || field("/FT /Tx /T (qty) /V (42)", &["17"]);
+    assert!(quantity().text().contains("17"));
+    let mut renewed = quantity();
+    renewed.objects.push("<< /NeedAppearances true >>".to_owned());
+    let text = renewed.text();
+    assert!(text.contains("42") && !text.contains("17") && !text.contains("Form fields"), "{text}");
+}
+
+#[test]
+fn radio_buttons_have_the_value_that_their_number_stands_for() {
+    let gender = field("/FT /Btn /Ff 32768 /T (gender) /V /1 /AS /1 /Opt [(female) (male)]", &[]).text();
+    assert!(gender.ends_with("Form fields:\ngender: male"), "{gender}");
+}
+
+#[test]
+fn a_space_between_thousands_is_no_border_of_columns() {
+    // Amounts end at one side, and headings begin where a group of digits begins.
+    let rows: [&[(f64, &str)]; 8] = [
+        &[(50.0, "Date"), (110.0, "Details"), (277.9, "Debit"), (323.8, "Gross"), (376.8, "Net"), (427.7, "Price")],
+        &[(50.0, "16.08"), (110.0, "Amazon"), (292.3, "5,06")],
+        &[(50.0, "16.09"), (110.0, "Co."), (267.3, "87"), (281.2, "721,15"), (332.9, "8,63"), (380.7, "(8,41)"), (441.9, "7,06")],
+        &[(50.0, "11.09"), (110.0, "Berlin"), (321.8, "247,41"), (362.4, "41"), (376.3, "786,43"), (430.8, "916,37")],
+        &[(50.0, "11.07"), (110.0, "Loan"), (292.3, "4,90"), (332.9, "4,81")],
+        &[
+            (50.0, "19.12"),
+            (110.0, "Fee"),
+            (281.2, "538,51"),
+            (332.9, "2,65"),
+            (362.4, "16"),
+            (376.3, "612,41"),
+            (416.9, "27"),
+            (430.8, "039,70"),
+        ],
+        &[(50.0, "26.11"), (110.0, "Amazon"), (321.8, "448,84"), (387.4, "1,22")],
+        &[(50.0, "11.07"), (110.0, "TESCO"), (430.8, "823,40")],
+    ];
+    let row = |(y, cells): (u8, &&[(f64, &str)])| {
+        cells.iter().fold(String::new(), |row, (x, text)| row + &at(*x, 700.0 - 12.0 * f64::from(y), text))
+    };
+    let text = document(&[&(0..).zip(&rows).map(row).collect::<String>()]).text();
+    assert!(text.contains("| Berlin |  | 247,41 | 41 786,43 | 916,37 |"), "{text}");
+    assert!(text.contains("| Fee | 538,51 | 2,65 | 16 612,41 | 27 039,70 |"), "{text}");
+}
+
+#[test]
+fn different_tables_one_below_the_other_have_their_own_columns() {
+    let row = |y: f64, cells: &[(f64, &str)]| cells.iter().fold(String::new(), |row, (x, text)| row + &at(*x, y, text));
+    let drawn = row(700.0, &[(50.0, "Name"), (100.0, "Q1"), (125.0, "Q2"), (150.0, "Q3"), (175.0, "Sum")])
+        + &row(686.0, &[(50.0, "Alpha"), (107.0, "1"), (157.0, "2"), (186.0, "3")])
+        + &row(672.0, &[(50.0, "Beta"), (132.0, "2"), (186.0, "2")])
+        + &row(658.0, &[(50.0, "Gamma"), (107.0, "3"), (132.0, "4"), (186.0, "7")])
+        + &at(50.0, 634.0, "Plans")
+        + &row(614.0, &[(50.0, "Feature"), (100.0, "Free"), (136.0, "Pro")])
+        + &row(600.0, &[(50.0, "Export"), (115.0, "x"), (146.0, "x")])
+        + &row(586.0, &[(50.0, "Audit"), (146.0, "x")])
+        + &row(572.0, &[(50.0, "Trial"), (115.0, "x")]);
+    let text = document(&[&drawn]).text();
+    assert!(text.contains("| Beta |  | 2 |  | 2 |"), "{text}");
+    assert!(
+        text.ends_with("| Feature | Free | Pro |\n| --- | --- | --- |\n| Export | x | x |\n| Audit |  | x |\n| Trial | x |  |"),
+        "{text}"
+    );
+}
+
+#[test]
 fn drawn_passwords_are_covered() {
     let text = field("/FT /Tx /Ff 8192 /T (key) /V (sesame)", &["sesame"]).text();
     assert!(text.contains("••••") && !text.contains("sesame"), "{text}");

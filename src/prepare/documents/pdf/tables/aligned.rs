@@ -53,7 +53,7 @@ pub(in super::super) fn tables<'p>(
         }
         found.len() > before
     };
-    for zone in zones::zones(rows, text) {
+    for zone in zones::zones(rows, text).into_iter().flat_map(|zone| zones::stacked(rows, zone, text)) {
         if !search(zone.clone(), if beside { Side::Beside } else { Side::Alone }, 0) {
             for part in zones::divided(rows, zone, text) {
                 search(part, if beside { Side::Within } else { Side::Alone }, FULL);
@@ -119,8 +119,8 @@ fn table<'p>(
     Some((range, Table { rows: logical::rows(lines, order, &rules, text), bounds }))
 }
 
-/// Drops strips between a header and the cells that it stands above with another alignment, and
-/// those before the last words of a single line.
+/// Drops strips between a header and the cells that it stands above with another alignment, those
+/// inside of numbers, and those before the last words of a single line.
 fn with_headers(mut strips: Vec<Range<f64>>, rows: &[&Row<'_>], text: &str) -> Vec<Range<f64>> {
     let mut at = 0;
     while at < strips.len() && rows.len() > 2 {
@@ -130,7 +130,9 @@ fn with_headers(mut strips: Vec<Range<f64>>, rows: &[&Row<'_>], text: &str) -> V
         let only_body = |column: usize| !filled(rows[0], column);
         let mut cells = rows.iter().map(|row| content(&Line::of(row, &separators).cells[at + 1], text)).filter(|cell| !cell.is_empty());
         let rest = cells.next().is_some_and(|cell| !is_numeric(&cell)) && cells.next().is_none() && only_body(at + 1);
-        if rest || only_header(at) && only_body(at + 1) || only_body(at) && only_header(at + 1) {
+        let lines: Vec<Line<'_>> = rows.iter().map(|row| Line::of(row, &separators)).filter(|line| !line.cells[at].is_empty()).collect();
+        let splits = !lines.is_empty() && lines.iter().all(|line| strips::are_one_number(&line.cells[at], &line.cells[at + 1], text));
+        if rest || splits || only_header(at) && only_body(at + 1) || only_body(at) && only_header(at + 1) {
             strips.remove(at);
         } else {
             at += 1;

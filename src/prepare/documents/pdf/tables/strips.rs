@@ -184,9 +184,28 @@ fn is_boundary(strips: &[Range<f64>], at: usize, rows: &[&Row<'_>], text: &str, 
     two > 1 || alternates || !phrases && (wide > 0 || constant || clear && close == 0)
 }
 
+/// Maximum width of a space inside of a number, in ems.
+const ONE_SPACE: f64 = 0.45;
+
 /// Whether one drawn space is all that separates two words.
 pub(super) fn is_phrase(left: &Piece, right: &Piece) -> bool {
     right.follows && right.order == left.order + 1
+}
+
+/// Whether two cells are the parts of one number with a space between its thousands.
+pub(super) fn are_one_number(left: &[&Piece], right: &[&Piece], text: &str) -> bool {
+    let (Some(last), Some(first)) = (left.last(), right.first()) else { return false };
+    let written = |piece: &&Piece| &text[piece.text.clone()];
+    let [left, right] = [left, right].map(|cell| cell.iter().map(written).collect::<Vec<_>>());
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_group = |part: &&str| part.len() == 3 && is_digits(part);
+    let lead = left[0].trim_start_matches(|c: char| !c.is_alphanumeric());
+    let is_lead = (1..=3).contains(&lead.len()) && is_digits(lead) && left[1..].iter().all(is_group);
+    let end = right[0].find(|c: char| !c.is_ascii_digit()).unwrap_or(right[0].len());
+    let is_rest = end == 3 && (!right[0][end..].contains(char::is_alphanumeric) || is_amount(right[0]));
+    let is_wide = last.right - last.left >= SPACE_OF_EQUAL * 0.95 * last.size * lead.len() as f64;
+    let space = if is_wide { SPACE_OF_EQUAL + 0.03 } else { ONE_SPACE };
+    is_lead && is_rest && first.left - last.right <= space * first.size && (first.baseline - last.baseline).abs() < 0.1 * first.size
 }
 
 /// Whether two words are an amount and the number before it, and no amount with a space in it.

@@ -1,14 +1,17 @@
 //! Finds the rows that may be tables, and the strips between their columns.
 
+use super::super::pieces::Piece;
 use super::super::row::Row;
-use super::Line;
 use super::strips::{self, without};
+use super::{Line, is_tick};
 use std::ops::Range;
 
 /// Minimum gap in a row of a table, in ems.
 const WIDE: f64 = 0.95;
 /// Maximum distance between rows of a table, in ems.
 const APART: f64 = 3.6;
+/// Minimum distance of two tables, in usual distances of their rows.
+const BETWEEN: f64 = 1.35;
 /// Maximum number of lines without a wide gap between two with one, and at the ends of a table.
 const PLAIN: usize = 8;
 const ENDS: usize = 3;
@@ -56,6 +59,52 @@ pub(super) fn zones(rows: &[Row<'_>], text: &str) -> Vec<Range<usize>> {
         least = zone.end;
     }
     zones
+}
+
+/// Divides a zone into different tables that stand one below the other.
+///
+/// A table begins behind a wide gap. A heading between two tables belongs to the second one.
+pub(super) fn stacked(rows: &[Row<'_>], zone: Range<usize>, text: &str) -> Vec<Range<usize>> {
+    let distance = |at: usize| rows[at].baseline - rows[at - 1].baseline;
+    let mut distances: Vec<f64> = (zone.start + 1..zone.end).map(distance).collect();
+    distances.sort_by(f64::total_cmp);
+    let usual = distances.get(distances.len() / 2).copied().unwrap_or(0.0);
+    let none = zone.start..zone.start;
+    let mut tables = vec![none];
+    let mut start = zone.start;
+    for end in (zone.start + 1..zone.end).filter(|at| distance(*at) > BETWEEN * usual).chain([zone.end]) {
+        let (block, Some(above)) = (start..end, tables.last_mut()) else { break };
+        if wide(&rows[block.clone()], text).len() < FULL && end < zone.end {
+            continue;
+        }
+        if is_other_table(&rows[above.clone()], &rows[block.clone()], text) {
+            tables.push(block);
+        } else {
+            above.end = end;
+        }
+        start = end;
+    }
+    tables
+}
+
+/// Whether rows are another table than the rows above: they begin with a header, and have other columns.
+fn is_other_table(above: &[Row<'_>], rows: &[Row<'_>], text: &str) -> bool {
+    let has_heading = rows.first().is_some_and(|row| !is_wide(row, text));
+    let [(above, above_size), (rows, rows_size)] = [above, rows].map(|rows| (wide(rows, text), size(rows)));
+    if above.len() < FULL || rows.len() < FULL {
+        return false;
+    }
+    // Headers may have words such as Q1.
+    let is_number = |word: &str| word.contains(|c: char| c.is_ascii_digit()) && !word.contains(char::is_alphabetic);
+    let is_value = |piece: &&Piece| is_number(&text[piece.text.clone()]) || is_tick(&text[piece.text.clone()]);
+    let has_values = |row: &Row<'_>| row.pieces.iter().any(is_value);
+    let (is_header, had_header) = (!has_values(rows[0]), !has_values(above[0]) && above[1..].iter().all(|row| has_values(row)));
+    if is_header && had_header && has_heading && gaps(rows[0]) != gaps(above[0]) {
+        return true;
+    }
+    let crosses = |strips: &[Range<f64>], rows: &[&Row<'_>], size: f64| rows.iter().any(|row| without(strips, row, size).is_none());
+    let [columns_above, columns] = [(&above, above_size), (&rows, rows_size)].map(|(rows, size)| tolerant(rows, text, size));
+    is_header && (crosses(&columns_above, &rows, rows_size) || crosses(&columns, &above, above_size))
 }
 
 /// Whether this is no line of a table without lines.
@@ -126,9 +175,13 @@ pub(super) fn tolerant(rows: &[&Row<'_>], text: &str, size: f64) -> Vec<Range<f6
     if strips.len() > all.len() && fitting.iter().filter(filled).count() >= FULL { strips } else { all }
 }
 
+/// The number of wide gaps in a row.
+fn gaps(row: &Row<'_>) -> usize {
+    row.pieces.windows(2).filter(|pair| pair[1].left - pair[0].right >= WIDE * row.size).count()
+}
+
 /// The strips between the columns of those rows that have most wide gaps.
 fn finest(rows: &[&Row<'_>], text: &str, size: f64) -> Option<Vec<Range<f64>>> {
-    let gaps = |row: &Row<'_>| row.pieces.windows(2).filter(|pair| pair[1].left - pair[0].right >= WIDE * row.size).count();
     let mut counts: Vec<usize> = rows.iter().map(|row| gaps(row)).collect();
     counts.sort_unstable();
     let most = *counts.get((counts.len() * 3 / 4).min(counts.len().saturating_sub(3)))?;
@@ -162,7 +215,7 @@ pub(super) fn wide<'r, 'p>(rows: &'r [Row<'p>], text: &str) -> Vec<&'r Row<'p>> 
 pub(super) fn size(rows: &[Row<'_>]) -> f64 {
     let mut sizes: Vec<f64> = rows.iter().map(|row| row.size).collect();
     sizes.sort_by(f64::total_cmp);
-    sizes[sizes.len() / 2]
+    sizes.get(sizes.len() / 2).copied().unwrap_or_default()
 }
 
 /// The positions that divide rows into cells.
