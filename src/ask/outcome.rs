@@ -15,6 +15,8 @@ pub enum CallOutcome {
     Answered(Answered, Spent, Attempt),
     /// With a final failure.
     Failed(Failure, Spent, Attempt),
+    /// With a final failure that the call has caused itself: others of the same request were answered.
+    FailedAlone(Failure, Spent, Attempt),
     /// The whole run must stop for this reason. The call has no outcome.
     RunStops(RunStop),
     /// The call was cancelled before a request was sent. It has no outcome.

@@ -290,6 +290,7 @@ impl DocumentProcessor {
         ended: CallOutcome,
     ) -> Result<CallRecord, Unfinished> {
         let (document, Asking { key, replaces, earlier, .. }) = (subject.id, asking);
+        let is_cause = matches!(ended, CallOutcome::FailedAlone(..));
         match ended {
             CallOutcome::Answered(answered, spent, attempt) => {
                 if self.breaker.succeeded(&call.task) {
@@ -309,13 +310,13 @@ impl DocumentProcessor {
                 self.keep(NewAnswer { document, key, call: json(&record)?, settles, replaces, vector }).await?;
                 Ok(record)
             }
-            CallOutcome::Failed(failure, spent, attempt) => {
+            CallOutcome::Failed(failure, spent, attempt) | CallOutcome::FailedAlone(failure, spent, attempt) => {
                 let http_status = attempt.status;
                 let settles = ledger.close(call, None, Some(failure.code), spent, attempt);
                 let declined = matches!(failure.code, FailureCode::Refused | FailureCode::Filtered);
                 let status = if declined { CallStatus::Refused } else { CallStatus::Failed };
                 let code = failure.code.as_str();
-                if failure.code != FailureCode::Cancelled {
+                if failure.code != FailureCode::Cancelled && !is_cause {
                     match self.breaker.failed(&call.task, &failure, http_status, (document, key)) {
                         Ok(suspicion) => self.client.governor().hold_to(suspicion),
                         Err(reason) => self.stop(reason),

@@ -249,7 +249,7 @@ fn servers_that_deviate_give_right_vectors_or_coded_failures() {
     }
     for (quirk, code, tokens) in [
         ("count_short", "invalid_answer", 128),
-        ("nan", "bad_reply", 128),
+        ("nan", "invalid_answer", 128),
         ("wrong_dimensions", "invalid_answer", 128),
         ("truncates", "prompt_cut", 128),
         ("truncates", "prompt_cut", 64),
@@ -289,7 +289,7 @@ fn servers_that_deviate_give_right_vectors_or_coded_failures() {
     let server = Server::start("[embeddings]\nquirks = ['null']");
     let workspace = server.workspace();
     write(&workspace, 0..40);
-    embed(&workspace).exits(5).says(&["invalid_answer", "not a list of numbers"]);
+    embed(&workspace).exits(5).says(&["invalid_answer", "numbers that are not finite"]);
     assert!(vectors(&workspace).is_empty());
 }
 

@@ -24,6 +24,11 @@ struct Odd {
 
 impl Odd {
     fn start(has_usage: bool, change: Change) -> Self {
+        Self::with_base64(has_usage, change, None)
+    }
+
+    /// The server gives this status and body to requests for base64. Without, it ignores the field.
+    fn with_base64(has_usage: bool, change: Change, base64: Option<(u16, &'static str)>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -44,11 +49,15 @@ impl Odd {
                     json!({"error": {"message": "a text is spoilt", "type": "invalid_request_error"}}).to_string(),
                 );
             }
+            if let (Some((status, body)), Value::String(_)) = (base64, &asked["encoding_format"]) {
+                return (StatusCode::from_u16(status).unwrap(), body.to_owned());
+            }
             let entry = |(index, text): (usize, &String)| json!({"index": index, "embedding": vector(text, 32)});
             let data: Vec<Value> = texts.iter().enumerate().map(entry).collect();
             let data = change(data, &texts, number);
             let usage = if has_usage { json!({"prompt_tokens": tokens}) } else { Value::Null };
-            (StatusCode::OK, json!({"data": data, "model": "m", "usage": usage}).to_string())
+            // As Python's `json.dumps` writes it.
+            (StatusCode::OK, json!({"data": data, "model": "m", "usage": usage}).to_string().replace("\"NaN\"", "NaN"))
         };
         let app = Router::new().fallback(serve);
         runtime.spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -101,6 +110,13 @@ fn null(mut data: Vec<Value>, texts: &[String], _: usize) -> Vec<Value> {
 fn other_dimensions(mut data: Vec<Value>, texts: &[String], number: usize) -> Vec<Value> {
     for (entry, text) in data.iter_mut().zip(texts).filter(|_| number > 3) {
         entry["embedding"] = json!(vector(text, 16));
+    }
+    data
+}
+
+fn nan(mut data: Vec<Value>, texts: &[String], _: usize) -> Vec<Value> {
+    for (entry, _) in data.iter_mut().zip(texts).filter(|(_, text)| text.contains("undefined")) {
+        entry["embedding"][3] = json!("NaN");
     }
     data
 }
@@ -163,6 +179,47 @@ fn a_text_without_a_vector_in_a_pack_is_sent_once_more_alone() {
     assert!(server.requests() <= 10, "{}", server.requests());
     assert_eq!(number(&store(&workspace), "SELECT max(n) FROM (SELECT count(*) AS n FROM attempts GROUP BY document)"), 2);
     workspace.docmill(["verify"]).exits(0);
+}
+
+#[test]
+fn many_bad_texts_side_by_side_do_not_stop_the_run() {
+    for (word, change, code) in [("spoilt", sound as Change, "rejected"), ("undefined", nan, "invalid_answer")] {
+        let server = Odd::start(true, change);
+        let workspace = server.workspace().set("llm.pack.max_items", 128);
+        write(&workspace, 0..200);
+        for n in 0..60 {
+            // Texts of one length are neighbours in their pack.
+            workspace.doc(format!("0007 {n:02}.txt"), format!("a {word} text {n:02}"));
+        }
+        let csv = embed(&workspace).exits(3).csv("embed");
+        let failed: Vec<_> = csv.rows.iter().filter(|row| row["status"] != "ok").collect();
+        assert!(failed.len() == 60 && failed.iter().all(|row| row["failure_code"] == code), "{word}: {failed:?}");
+        assert_eq!(vectors(&workspace).len(), 200, "{word}");
+        let most = number(&store(&workspace), "SELECT max(n) FROM (SELECT count(*) AS n FROM attempts GROUP BY document)");
+        assert!(word == "spoilt" || most == 2, "{most} requests for a text");
+    }
+}
+
+#[test]
+fn servers_that_fail_on_base64_are_asked_for_lists() {
+    const ALIKE: [(u16, &str); 8] = [
+        (400, "{\"error\": {\"message\": \"only float is supported for encoding_format\"}}"),
+        (400, "bad request"),
+        (422, "{\"detail\": [{\"loc\": [\"body\", \"encoding_format\"], \"msg\": \"Extra inputs are not permitted\"}]}"),
+        (500, "KeyError: 'base64'"),
+        (500, ""),
+        (501, "not implemented"),
+        (200, "oops"),
+        (200, "{\"data\": [{\"index\": 0, \"embedding\": null}], \"usage\": {\"prompt_tokens\": 9}}"),
+    ];
+    for reply in ALIKE {
+        let server = Odd::with_base64(true, sound, Some(reply));
+        let workspace = server.workspace();
+        write(&workspace, 0..200);
+        embed(&workspace).exits(0);
+        assert_eq!(vectors(&workspace).len(), 200, "{reply:?}");
+        assert!(server.requests() <= 12, "{reply:?}: {} requests", server.requests());
+    }
 }
 
 #[test]

@@ -273,7 +273,16 @@ fn a_stopped_server_finishes_requests_in_flight_and_sends_no_others() {
     let serving = Serving::start(&workspace(&server).set("llm.concurrency", 1));
     let sent = serving.post_in_background("/v1/chat/completions", &chat("docid:1"));
     server.wait_until("one request is in flight", |ledger| ledger.requests() == 1);
+    let reserved = || {
+        let metrics = serving.get("/metrics").is(200).text;
+        let sample = metrics.lines().find(|line| line.starts_with("docmill_reserved_usd{by=\"requests\"}")).unwrap();
+        sample.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let of_one = reserved();
     let second = serving.post_in_background("/v1/chat/completions", &chat("docid:2"));
+    while reserved() <= of_one {
+        std::thread::yield_now();
+    }
     serving.process.signal("TERM");
     serving.process.wait_until_it_says("stopping");
     assert!(second.join().unwrap().contains("server_unavailable"));

@@ -202,7 +202,7 @@ impl<S: PackSender> Gatherer<S> {
         let Sent { group, pack, reply } = sent;
         let endpoint = self.sender.endpoint(&group);
         let rules = Rules { max_tries: self.settings.max_tries, learned: self.learned.of(&endpoint), is_doubted: self.is_doubted(&group) };
-        let next = pack.settle(reply, rules, |output| self.sender.is_doubtful(output));
+        let next = pack.settle(reply, rules, &*self.sender);
         if let Some((size, refusal)) = next.refused {
             let limits = self.learned.learn(&endpoint, size, refusal);
             self.sender.learned(&endpoint, limits);

@@ -9,7 +9,7 @@
 //!
 //! - A refusal for size makes the packs of the endpoint smaller from then on ([`TooLarge`]).
 //! - A refusal for an unknown item ([`PackFault::Rejected`]) starts a binary search. It answers good
-//!   items on the way, and costs at most two requests for each halving of the pack.
+//!   items on the way, and costs at most two requests for each halving of the pack and each bad item.
 //! - A request that fails in spite of retries ([`PackFault::Broken`]), or whose response cannot be
 //!   used ([`PackFault::Unusable`]), starts the same search.
 //! - If a search finds no bad item, the size was the cause, and packs become smaller. After an unusable
@@ -33,7 +33,7 @@ mod vectors;
 pub use known::{known_limits, limits_of, limits_of_info};
 pub use limits::{PackLimits, Size};
 pub use shares::shares;
-pub use vectors::{EncodedVector, Encoding, Vectors, checked_vectors, numbers, vectors};
+pub use vectors::{EncodedVector, Encoding, Vectors, checked_vectors, numbers, vectors, without_nan};
 
 use super::dialect::TooLarge;
 use gatherer::Gatherer;
@@ -78,6 +78,10 @@ pub trait PackSender: Send + Sync + 'static {
     fn is_doubtful(&self, _output: &Self::Output) -> bool {
         false
     }
+
+    /// The server gave outputs for other items of a request with this one. If it fails now, it is the
+    /// cause itself.
+    fn others_have_outputs(&self, _payload: &Self::Payload) {}
 
     /// How many requests may be in flight now. Packs wait, and fill, while there are so many.
     fn max_in_flight(&self) -> usize {

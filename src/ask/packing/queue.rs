@@ -141,7 +141,7 @@ impl<P, O, F> Queue<P, O, F> {
     fn window(&mut self, terms: Terms) -> Vec<Vec<Item<P, O, F>>> {
         let count = terms.limits.max_items.saturating_mul(terms.window).min(self.items.len());
         let mut items: Vec<_> = self.items.drain(..count).collect();
-        if terms.window > 1 {
+        if terms.window > 1 && terms.limits.max_items > 1 {
             items.sort_by_key(|item| item.size.tokens);
         }
         let mut packs = Vec::<(Size, Vec<Item<P, O, F>>)>::new();

@@ -87,13 +87,43 @@ pub struct EncodedVector {
 /// Reads a vector, which is JSON; `None` if it is not a vector.
 pub fn numbers(vector: &str) -> Option<EncodedVector> {
     let (numbers, encoding) = if vector.starts_with('[') {
-        (serde_json::from_str::<Vec<f32>>(vector).ok()?, Encoding::Float)
+        // Some servers write `null` for NaN.
+        let numbers = serde_json::from_str::<Vec<Option<f32>>>(vector).ok()?;
+        (numbers.into_iter().map(|number| number.unwrap_or(f32::NAN)).collect::<Vec<_>>(), Encoding::Float)
     } else {
         let bytes = STANDARD.decode(serde_json::from_str::<String>(vector).ok()?).ok()?;
         let (numbers, []) = bytes.as_chunks::<4>() else { return None };
         (numbers.iter().map(|number| f32::from_le_bytes(*number)).collect(), Encoding::Base64)
     };
     (!numbers.is_empty()).then_some(EncodedVector { numbers, encoding })
+}
+
+/// The body with `null` for numbers that JSON does not have, such as `NaN` and `-Infinity`; `None` if
+/// there are none.
+pub fn without_nan(body: &[u8]) -> Option<Vec<u8>> {
+    const NUMBERS: [&str; 3] = ["nan", "inf", "infinity"];
+    let (mut written, mut kept, mut at, mut in_text) = (Vec::new(), 0, 0, false);
+    while let Some(&byte) = body.get(at) {
+        let word = body[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        match byte {
+            b'\\' if in_text => at += 2,
+            b'"' => {
+                in_text = !in_text;
+                at += 1;
+            }
+            _ if in_text || word == 0 => at += 1,
+            _ => {
+                if NUMBERS.iter().any(|number| body[at..at + word].eq_ignore_ascii_case(number.as_bytes())) {
+                    let signed = usize::from(at > 0 && matches!(body[at - 1], b'-' | b'+'));
+                    written.extend_from_slice(&body[kept..at - signed]);
+                    written.extend_from_slice(b"null");
+                    kept = at + word;
+                }
+                at += word;
+            }
+        }
+    }
+    (kept > 0).then(|| [&written, &body[kept..]].concat())
 }
 
 #[cfg(test)]
@@ -110,6 +140,20 @@ mod tests {
         let Vectors { model, vectors } = checked_vectors(body.as_bytes(), 3).unwrap();
         let numbers: Vec<&str> = vectors.into_iter().map(RawValue::get).collect();
         assert_eq!((model.as_str(), numbers), ("m", vec!["[0.1,0]", "[1,1]", "[0.5,2]"]));
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_have_become_null() {
+        let read = |body: &str| without_nan(body.as_bytes()).map(|body| String::from_utf8(body).unwrap());
+        for (body, expected) in [
+            ("[NaN, -Infinity,1e5,+inf ,nan]", "[null, null,1e5,null ,null]"),
+            (r#"{"NaN":"a \"NaN\\","x":NaN}"#, r#"{"NaN":"a \"NaN\\","x":null}"#),
+        ] {
+            assert_eq!(read(body).as_deref(), Some(expected));
+        }
+        for body in [r#"{"data":[{"embedding":"NaNA"}],"a":null,"b":true}"#, "info", "", "\"NaN"] {
+            assert_eq!(read(body), None, "{body}");
+        }
     }
 
     #[test]

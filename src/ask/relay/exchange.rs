@@ -3,6 +3,8 @@
 use super::{Relay, RelayEvents, RelayRequest};
 use crate::ask::dialect::{HttpReply, RateLimitHeader, Relayed, RelayedStream, openai_rate_limits, relayed};
 use crate::ask::fault::{Class, Fault};
+use crate::ask::packing::without_nan;
+use crate::ask::relay_endpoint::RelayEndpoint;
 use crate::ask::reply_size::{ReplyMemory, check_stream};
 use crate::ask::transport::{fault, in_time};
 use crate::model::FailureCode;
@@ -80,6 +82,11 @@ impl Relay {
             held.bytes(body.len()).await?;
         }
         seen.body = self.scrubbed(body);
+        let read = relayed(&HttpReply { status, header: &header, body: &seen.body });
+        // A single vector may make the response unreadable.
+        let mended = if read.is_err() && request.endpoint == RelayEndpoint::Embeddings { without_nan(&seen.body) } else { None };
+        let Some(mended) = mended else { return read };
+        seen.body = mended.into();
         relayed(&HttpReply { status, header: &header, body: &seen.body })
     }
 

@@ -36,16 +36,25 @@ pub(super) struct GroupState {
 }
 
 /// The encoding to ask for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EncodingState {
-    /// The first response shows the dimensions, as lists of numbers.
-    #[default]
-    First,
+    /// A list of numbers. Its response shows the dimensions, and that the server works. So many trials of
+    /// base64 have failed.
+    List { failed: u32 },
     /// The next request tries base64.
-    Trial,
+    Trial { failed: u32 },
     /// This encoding, for good.
     Settled(Encoding),
 }
+
+impl Default for EncodingState {
+    fn default() -> Self {
+        Self::List { failed: 0 }
+    }
+}
+
+/// Number of trials of base64. A text, or chance, may be the cause of a failure.
+const TRIALS: u32 = 2;
 
 /// Number of texts that fail one after the other before whole packs fail: the server is down.
 const DOWN: u32 = 3;
@@ -93,8 +102,8 @@ impl GroupState {
     /// The encoding for the next request.
     pub fn encoding(&self) -> Encoding {
         match *self.encoding.lock() {
-            EncodingState::First => Encoding::Float,
-            EncodingState::Trial => Encoding::Base64,
+            EncodingState::List { .. } => Encoding::Float,
+            EncodingState::Trial { .. } => Encoding::Base64,
             EncodingState::Settled(encoding) => encoding,
         }
     }
@@ -109,18 +118,20 @@ impl GroupState {
         let _the_first_counts = self.dimensions.set(dimensions);
         let mut state = self.encoding.lock();
         *state = match *state {
-            EncodingState::First => EncodingState::Trial,
-            EncodingState::Trial => EncodingState::Settled(encoding),
+            EncodingState::List { failed } => EncodingState::Trial { failed },
+            EncodingState::Trial { .. } => EncodingState::Settled(encoding),
             settled @ EncodingState::Settled(_) => settled,
         };
     }
 
-    /// The server does not honour base64. Returns whether that is new.
-    pub fn without_base64(&self) -> bool {
+    /// A request for base64 has failed. Returns whether it was the trial, so that lists may work.
+    /// `is_cause` tells whether the encoding is the cause for sure.
+    pub fn trial_failed(&self, is_cause: bool) -> bool {
         let mut state = self.encoding.lock();
-        let is_new = *state != EncodingState::Settled(Encoding::Float);
-        *state = EncodingState::Settled(Encoding::Float);
-        is_new
+        let EncodingState::Trial { failed } = *state else { return false };
+        let failed = failed + 1;
+        *state = if is_cause || failed >= TRIALS { EncodingState::Settled(Encoding::Float) } else { EncodingState::List { failed } };
+        true
     }
 }
 
@@ -139,7 +150,19 @@ mod tests {
         let other = GroupState::default();
         other.accepted(3, Encoding::Float);
         other.accepted(3, Encoding::Base64);
-        assert_eq!(other.encoding(), Encoding::Base64);
-        assert!(other.without_base64() && !other.without_base64());
+        assert_eq!((other.encoding(), other.trial_failed(true)), (Encoding::Base64, false), "it has worked");
+    }
+
+    #[test]
+    fn base64_is_tried_once_more_if_another_cause_is_possible() {
+        for (is_cause, trials) in [(true, 1), (false, 2)] {
+            let state = GroupState::default();
+            for _ in 0..trials {
+                state.accepted(3, Encoding::Float);
+                assert_eq!((state.encoding(), state.is_settled()), (Encoding::Base64, false));
+                assert!(state.trial_failed(is_cause));
+            }
+            assert_eq!((state.encoding(), state.is_settled()), (Encoding::Float, true));
+        }
     }
 }

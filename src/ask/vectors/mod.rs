@@ -108,6 +108,8 @@ struct Progress {
     last: Option<Attempt>,
     /// Whether a request was recorded.
     sent: bool,
+    /// Whether others of the same request have vectors.
+    others_have_vectors: bool,
 }
 
 impl<L: VectorLedger> VectorClient<L> {
@@ -126,7 +128,7 @@ impl<L: VectorLedger> VectorClient<L> {
         let call = question.call;
         self.shared.learn_limits().await;
         let spent = Spent { cost: Some(Money::ZERO), ..Spent::default() };
-        let progress = Arc::new(Mutex::new(Progress { spent, last: None, sent: false }));
+        let progress = Arc::new(Mutex::new(Progress { spent, last: None, sent: false, others_have_vectors: false }));
         let payload = Payload {
             input: input(call, form),
             tokens: call.tokens.max(1),
@@ -166,11 +168,12 @@ fn input(call: &Call, form: &VectorForm) -> String {
 
 /// The outcome of the call `label`.
 fn outcome(label: &str, output: Result<Output, PackError<End>>, progress: &Mutex<Progress>) -> CallOutcome {
-    let Progress { spent, last, .. } = *progress.lock();
+    let Progress { spent, last, others_have_vectors, .. } = *progress.lock();
     let failed = |code, message: &str| match last {
         Some(last) => {
             let message = format!("{label}, attempt {}: {message}", spent.attempts);
-            CallOutcome::Failed(Failure::new(code, message), spent, Attempt { failure: Some(code), ..last })
+            let (failure, last) = (Failure::new(code, message), Attempt { failure: Some(code), ..last });
+            if others_have_vectors { CallOutcome::FailedAlone(failure, spent, last) } else { CallOutcome::Failed(failure, spent, last) }
         }
         None => CallOutcome::RunStops(RunStop { kind: StopKind::Refused, message: message.to_owned() }),
     };

@@ -111,6 +111,10 @@ impl<L: VectorLedger> PackSender for Packs<L> {
         output.vector.is_err()
     }
 
+    fn others_have_outputs(&self, payload: &Payload<L::Item>) {
+        payload.progress.lock().others_have_vectors = true;
+    }
+
     fn max_in_flight(&self) -> usize {
         if self.goes_one_by_one() { 1 } else { self.0.relay.places() }
     }
@@ -128,14 +132,16 @@ impl<L: VectorLedger> PackSender for Packs<L> {
         let (encoding, is_trial) = (state.encoding(), !state.is_settled());
         let is_one = items.len() == 1;
         let inputs = items.iter().map(|item| item.input.as_str());
-        let request = RelayRequest { is_trial: is_search && !is_one, ..request(group, encoding, &items, inputs) };
+        // What fails without repetitions is sent again in another way.
+        let sent_otherwise = (is_search && !is_one) || (is_trial && encoding == Encoding::Base64);
+        let request = RelayRequest { is_trial: sent_otherwise, ..request(group, encoding, &items, inputs) };
         let record = Record { shared, items: &items };
         let mut sum = Sum::default();
         let as_it_came = |relayed: Relayed, response: &Response| Ok((relayed.usage.input(), response.body.clone()));
         let (counted, body) = match shared.relay.request(&request, &record, &mut sum, as_it_came).await {
             Ok(response) => response,
             Err(unanswered) => {
-                let fault = failed(&shared.relay.account().base_url, unanswered, (group, &state), encoding);
+                let fault = failed(&shared.relay.account().base_url, unanswered, (group, &state));
                 return Err(match fault {
                     PackFault::Broken(end) if is_one => {
                         state.works(false);
@@ -187,7 +193,7 @@ impl<L: VectorLedger> PackSender for Packs<L> {
                     return Err(PackFault::Failed(End::Stopped));
                 }
                 let end = End::Failed(Failure::new(code, message));
-                let asks_again = encoding == Encoding::Base64 && is_trial && state.without_base64();
+                let asks_again = code != FailureCode::PromptCut && state.trial_failed(true);
                 if code == FailureCode::PromptCut && !is_one {
                     // The count of each single text tells whether it was cut.
                     return Err(PackFault::Again(Duration::ZERO, end));
@@ -209,7 +215,7 @@ impl<L: VectorLedger> PackSender for Packs<L> {
 }
 
 /// What a failed request means for its texts.
-fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &GroupState), encoding: Encoding) -> PackFault<End> {
+fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &GroupState)) -> PackFault<End> {
     let (fault, status, body) = match unanswered {
         Unanswered::Failed { stop: Some(stop), .. } | Unanswered::OverBudget(stop) => return PackFault::Failed(End::Stops(stop)),
         Unanswered::NotSent(NoRoom::Cap(message) | NoRoom::Price(message)) => {
@@ -229,17 +235,15 @@ fn failed(base_url: &str, unanswered: Unanswered, (group, state): (&Group, &Grou
         Class::Denied if state.dimensions().is_none() => return stops(StopKind::Refused, refused(base_url, group, &fault)),
         _ => {}
     }
-    let names_encoding = fault.message.contains("encoding_format") && encoding == Encoding::Base64;
-    let is_broken = is_broken(&fault);
+    let names_encoding = ["encoding", "base64"].iter().any(|word| fault.message.to_ascii_lowercase().contains(word));
+    let (is_broken, is_permanent) = (is_broken(&fault), fault.class == Class::Permanent);
     let end = End::Failed(Failure::new(fault.code, fault.message));
-    if names_encoding && state.without_base64() {
-        return PackFault::Again(Duration::ZERO, end);
-    }
     let is_about_one = |status| may_blame_one_item(status, &body);
     match status.and_then(|status| pack_refusal(status, &body)) {
         Some(too_large) => PackFault::TooLarge(too_large, end),
+        None if (is_broken || is_permanent) && state.trial_failed(names_encoding) => PackFault::Again(Duration::ZERO, end),
         None if status.is_some_and(is_about_one) => PackFault::Rejected(end),
-        // One text may break the server, or make the response unreadable by a number that is not JSON.
+        // One text may break the server, or make the response unreadable.
         None if is_broken => PackFault::Broken(end),
         None => PackFault::Failed(end),
     }

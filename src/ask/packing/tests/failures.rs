@@ -31,6 +31,22 @@ async fn each_of_several_bad_items_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_bad_items_side_by_side_are_known_to_be_the_cause() {
+    for (from, last) in [(0, 512), (300, 340), (100, 512)] {
+        let bad: HashSet<u32> = (from..last).filter(|number| *number < 100 || *number >= 300).collect();
+        let server = Arc::new(Server { bad: bad.clone(), known: items(512), ..Server::default() });
+        let answers = submit_all(&server, settings(), 0..512).await;
+        for (number, answer) in (0..).zip(answers) {
+            assert_eq!(answer.is_err(), bad.contains(&number), "{number}");
+        }
+        let not_known = bad.difference(&server.with_others.lock()).count();
+        assert!(not_known <= 2, "{not_known} of {}", bad.len());
+        let extra = server.requests().len() - 1;
+        assert!(extra <= bad.len() * 2 + 64, "{extra} for {}", bad.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn items_that_are_refused_only_together_get_their_answers() {
     let server = Arc::new(Server { bad_together: [3, 6], ..Server::default() });
     let answers = submit_all(&server, settings(), 0..8).await;

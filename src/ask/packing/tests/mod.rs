@@ -51,6 +51,8 @@ struct Server {
     unusable_above: usize,
     /// Items with a doubtful output unless they are alone.
     doubtful: HashSet<u32>,
+    /// Items of whose requests others have outputs.
+    with_others: Mutex<HashSet<u32>>,
     /// What the sender learned of wrong responses.
     noted: Mutex<Vec<PackLimits>>,
     /// Number of requests that fail first.
@@ -78,6 +80,7 @@ impl Default for Server {
             breaks_above: usize::MAX,
             unusable_above: usize::MAX,
             doubtful: HashSet::new(),
+            with_others: Mutex::default(),
             noted: Mutex::default(),
             failures: Mutex::new(0),
             missing: 0,
@@ -117,6 +120,10 @@ impl PackSender for To {
 
     fn is_doubtful(&self, output: &u32) -> bool {
         *output == DOUBTFUL
+    }
+
+    fn others_have_outputs(&self, payload: &u32) {
+        self.0.with_others.lock().insert(*payload);
     }
 
     fn max_in_flight(&self) -> usize {
