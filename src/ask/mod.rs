@@ -72,4 +72,4 @@ pub use settings::{BudgetSettings, LimitSettings, LlmSettings, PackingSettings, 
 pub use thinking::usual_thinking;
 pub use tier::Tier;
 pub use transport::{ClientError, StreamObserver, Transport, own_roots};
-pub use vectors::{PackedAttempt, VectorClient, VectorLedger, query_vector, usual_pack_limits};
+pub use vectors::{PackedAttempt, VectorClient, VectorLedger, checks_cut, query_vector, usual_pack_limits};

@@ -9,7 +9,7 @@ use crate::model::{ContentBlock, Document, Facts, GROUP_EXTENSION, Nearest, Plac
 use crate::progress::wrapped_for_stdout;
 use crate::read::{Archives, Attachments, Grouping, InputSettings, Progress, Roots, Tables};
 use crate::remote::Address;
-use crate::setup::{Environment, NO_ADDRESS, NO_KEY, Settings, in_force, load_jobs};
+use crate::setup::{Environment, NO_ADDRESS, NO_KEY, Settings, account_for, in_force, load_jobs};
 use crate::system::make_directory;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,13 +25,13 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<Exit, CliError> {
     let flag = |(key, value, name): (&str, &Option<String>, &str)| {
         value.as_ref().map(|value| (key.to_owned(), toml::Value::String(value.clone()).to_string(), name.to_owned()))
     };
-    let (config, settings) = settings::load_to_look(&args.settings, flags.into_iter().filter_map(flag).collect())?;
+    let (config, mut settings) = settings::load_to_look(&args.settings, flags.into_iter().filter_map(flag).collect())?;
     let jobs = load_jobs(&config, &settings)?;
     let prices = in_force(&config, &settings)?;
     let environment = Environment::of_process();
     let key = |name: &str| environment.key(name).or_else(|| Some(NO_KEY.to_owned()));
     let stated = settings.llm.key_source().map(|_| NO_KEY.to_owned());
-    let account = Account::resolve(&settings.llm, prices, Some(NO_ADDRESS), stated, key);
+    let account = account_for(&mut settings.llm, &jobs, |llm| Account::resolve(llm, prices, Some(NO_ADDRESS), stated, key));
     let account = account.map_err(|e| CliError::usage(config.problem(e.key, e.message)))?;
     if args.file.to_str().is_some_and(|file| Address::parse(file).is_some()) {
         return Err(CliError::usage(format!(

@@ -7,7 +7,7 @@ use super::exit::{CliError, Exit};
 use super::flags::flags;
 use super::start_run::run_failed;
 use super::{agreed, print, print_wrapped, prompt, runtime, settings};
-use crate::ask::{StopKind, Tier, Used};
+use crate::ask::{StopKind, Tier, Used, checks_cut};
 use crate::engine::{History, IfLimited, Plan, Prediction, Sample, Selection, Survey, predict, survey};
 use crate::insight::{Interval, USD, rounded};
 use crate::model::{AccountLimit, LedgerSum, LeftOut, Money, counted};
@@ -214,12 +214,8 @@ impl Report {
         if self.plan.account.planned_tier(tier) != Tier::asked(tier) {
             line("tier", &format!("at the standard price: the price of service_tier = \"{tier}\" applies only to responses that name it"));
         }
-        if let Some(most) = prediction.at_most.filter(|most| *most > 0.0) {
-            let room = self.plan.llm.room_to_think(self.plan.account.dialect);
-            let room = if room > 0 { format!(" (with {room} thinking tokens, llm.thinking_tokens)") } else { String::new() };
-            let most = Money::from_usd(most);
-            let answers = if self.plan.jobs.only_embeds() { String::new() } else { format!(" if every answer uses its whole limit{room}") };
-            line("", &format!("at most {most}{answers}, without retries"));
+        if let Some(most) = self.most() {
+            line("", &most);
         }
         for alternative in &self.alternatives {
             line(alternative.head, &alternative.text());
@@ -243,6 +239,17 @@ impl Report {
             );
         }
         out
+    }
+
+    /// What the run costs at most, if prices are known.
+    fn most(&self) -> Option<String> {
+        let most = Money::from_usd(self.prediction.at_most.filter(|most| *most > 0.0)?);
+        let room = self.plan.llm.room_to_think(self.plan.account.dialect);
+        let room = if room > 0 { format!(" (with {room} thinking tokens, llm.thinking_tokens)") } else { String::new() };
+        let answers = if self.plan.jobs.only_embeds() { String::new() } else { format!(" if every answer uses its whole limit{room}") };
+        let checks = self.plan.jobs.embeds() && checks_cut(&self.plan.account, &self.plan.llm);
+        let checks = if checks { " and checks whether the server cuts texts" } else { "" };
+        Some(format!("at most {most}{answers}, without retries{checks}"))
     }
 
     fn basis(&self) -> String {

@@ -26,7 +26,8 @@ pub(super) fn search(args: &SearchArgs) -> Result<Exit, CliError> {
     let names = (args.job.as_deref(), args.task.as_deref());
     let (view, task) = newest_vectors(&archive, names)?;
     tell_incomplete(&archive, &view, &task)?;
-    let (config, settings) = load(&args.settings, Vec::<Flag>::new())?;
+    let (config, mut settings) = load(&args.settings, Vec::<Flag>::new())?;
+    task.model.clone_into(&mut settings.llm.model);
     if settings.llm.provider != task.provider {
         let message = format!(
             "the vectors in {} are from the provider {}, but the settings name {}. Use the settings of the run, or --set llm.provider={}",

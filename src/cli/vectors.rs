@@ -52,8 +52,12 @@ pub(super) fn vectors(args: &VectorsArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// Tells how many documents lack vectors.
+/// Tells that documents lack vectors, and how many.
 pub(super) fn tell_incomplete(archive: &Archive, view: &View, task: &EmbedRecord) -> Result<(), CliError> {
+    if !view.complete {
+        let note = format!("note: run {} is not complete, so other documents have no vectors yet: docmill status", view.run);
+        say(&wrapped_for_stderr(&note, 0));
+    }
     let missing = archive.incomplete(view, task).map_err(CliError::internal)?;
     if missing > 0 {
         let documents = if missing == 1 { "1 document lacks".to_owned() } else { format!("{missing} documents lack") };

@@ -46,6 +46,12 @@ impl JobSet {
         self.0.iter().all(|job| job.embed_tasks().count() == job.calls_per_document())
     }
 
+    /// The first model that the jobs name, if no call goes to the model of the settings.
+    pub fn own_model(&self) -> Option<&str> {
+        let all = self.0.iter().all(|job| job.names_its_models());
+        self.0.iter().filter(|_| all).find_map(|job| job.models().next()).map(String::as_str)
+    }
+
     /// The table columns that prompts use; `None` for all columns.
     pub fn row_columns(&self) -> Option<Vec<String>> {
         match self.0.iter().map(|job| job.row_columns()).fold(RowColumns::default(), RowColumns::and) {

@@ -129,6 +129,12 @@ impl Job {
         self.tasks.iter().filter_map(|task| task.model.as_ref()).chain(self.combine.model())
     }
 
+    /// Whether all its calls go to models that it names.
+    pub fn names_its_models(&self) -> bool {
+        let aggregation = self.combine.model().is_some() || !self.combine.asks_a_model();
+        aggregation && self.tasks.iter().all(|task| task.model.is_some())
+    }
+
     /// Whether this job accepts documents of this kind.
     pub fn accepts(&self, kind: Kind) -> bool {
         match self.input {

@@ -8,6 +8,7 @@ use super::pages::FOLLOWS;
 use super::{text, text_tokens};
 use crate::model::{Chunk, Content, ContentBlock, Failure, Text};
 use std::sync::Arc;
+use unicode_normalization::char::is_combining_mark;
 
 /// Divides a text into chunks of a maximum number of tokens.
 pub type Divide<'a> = &'a dyn Fn(&str, u64) -> Result<Vec<String>, Failure>;
@@ -99,9 +100,12 @@ fn pieces(piece: &ContentBlock, limit: u64, divide: Divide<'_>) -> Result<Vec<Co
     Ok(divide(&whole.body, limit)?.iter().filter_map(|chunk| text::exact_piece(chunk)).collect())
 }
 
+/// Bytes of the longest word that is left out to begin at a word.
+const LONGEST_WORD: usize = 64;
+
 /// Returns about the last `count` tokens of a block.
 ///
-/// The result starts at a word.
+/// The result starts at a word, or at a character in a text without spaces.
 fn end_of(piece: &ContentBlock, count: u64) -> Option<Arc<str>> {
     let ContentBlock::Text(text) = piece else { return None };
     if count == 0 {
@@ -109,10 +113,23 @@ fn end_of(piece: &ContentBlock, count: u64) -> Option<Arc<str>> {
     }
     // The text's own ratio of bytes to tokens converts the count.
     let bytes = (text.body.len() as u64).saturating_mul(count) / text.tokens.max(1);
-    let from = text.body.len().saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
-    let from = text.body.ceil_char_boundary(from);
-    let from = text.body[from..].find(char::is_whitespace).filter(|_| from > 0).map_or(from, |at| from + at);
-    Some(text.body[from..].trim().into()).filter(|end: &Arc<str>| !end.is_empty())
+    let body = text.body.trim_end();
+    let from = whole_character(body, body.len().saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX)));
+    // Chinese and Japanese have no spaces between words.
+    let word = body[from..].find(char::is_whitespace).filter(|length| from > 0 && *length <= LONGEST_WORD);
+    Some(body[from + word.unwrap_or(0)..].trim().into()).filter(|end: &Arc<str>| !end.is_empty())
+}
+
+/// The last position up to `at` that does not divide a letter from its accents, or an emoji.
+fn whole_character(text: &str, at: usize) -> usize {
+    const JOINER: char = '\u{200d}';
+    let belongs = |c: char| is_combining_mark(c) || matches!(c, JOINER | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
+    let mut at = text.floor_char_boundary(at);
+    while text[at..].starts_with(belongs) || text[..at].ends_with(JOINER) {
+        let Some(before) = text[..at].chars().next_back() else { break };
+        at -= before.len_utf8();
+    }
+    at
 }
 
 #[cfg(test)]
@@ -155,6 +172,21 @@ mod tests {
         assert!(parts[1].before.as_ref().is_some_and(|end| end.split(' ').count() <= 6 && end.starts_with("word")), "{parts:?}");
         let cut = truncate(&content(&"word ".repeat(100)), 40);
         assert!((30..=40).contains(&cut.tokens()), "{}", cut.tokens());
+    }
+
+    #[test]
+    fn texts_without_spaces_overlap_too_and_no_character_is_divided() {
+        for text in ["机器学习是人工智能的一个分支。", "กำแพงที่สูงมาก", "e\u{301}e\u{308}\u{323}", "👩🏽‍🔬👨‍👩‍👧"]
+        {
+            let paragraphs = format!("{}\n\n", text.repeat(6)).repeat(12);
+            for overlap in 4..12 {
+                for part in split(&content(&paragraphs), 110, overlap).iter().skip(1) {
+                    let before = part.before.as_deref().unwrap();
+                    assert!(before.chars().count() >= 2, "{before:?}");
+                    assert_eq!(whole_character(&format!("x{before}"), 1), 1, "{before:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::same_name;
 use super::secrets::secret_variables;
 use super::settings::{Settings, SettingsSource, SimulatorSettings};
 use super::{Environment, SetupError, prices, tables};
-use crate::ask::{Account, AccountError, Provider, ServerSetting};
+use crate::ask::{Account, AccountError, LlmSettings, Provider, ServerSetting};
 use crate::config::{Config, Origin};
 use crate::engine::{JobSet, LiveSettings, Plan, Selection, StopToken};
 use crate::model::{AccountLimit, FailureCode, Row};
@@ -75,6 +75,22 @@ pub struct Assembled {
     pub doubts: Option<String>,
 }
 
+/// The account whose model is the one that the jobs ask.
+pub fn account_for(
+    settings: &mut LlmSettings,
+    jobs: &JobSet,
+    resolve: impl FnOnce(&LlmSettings) -> Result<Account, AccountError>,
+) -> Result<Account, AccountError> {
+    if let Some(own) = jobs.own_model() {
+        own.clone_into(&mut settings.model);
+    }
+    let mut account = resolve(settings)?;
+    if jobs.only_embeds() {
+        account.model = account.vector_model().to_owned();
+    }
+    Ok(account)
+}
+
 /// The account, if it can answer the calls of the jobs.
 fn checked(account: Result<Account, AccountError>, config: &Config, jobs: &JobSet) -> Result<Account, SetupError> {
     let account = account.map_err(|e| SetupError::usage(config.problem(e.key, e.message)))?;
@@ -121,7 +137,7 @@ pub async fn assemble(
         // Only a command that sends reads the file and runs the command.
         _ => settings.llm.key_source().map(|_| NO_KEY.to_owned()),
     };
-    let account = Account::resolve(&settings.llm, table, Some(&address), stated, key);
+    let account = account_for(&mut settings.llm, &jobs, |llm| Account::resolve(llm, table, Some(&address), stated, key));
     let mut account = checked(account, config, &jobs)?;
     account.local = local_files(environment, config, &settings, matches!(options.server, Server::Configured))?;
     // From here on, this is the number for all servers together.
@@ -150,7 +166,7 @@ pub async fn assemble(
     let (replaces, is_file) = (!matches!(options.guard, Guard::Off) && options.selection == Selection::All, is_file(&settings.job));
     let replaced = if replaces { same_name::notes(&settings.output, &jobs, &settings.input.keep_columns, is_file) } else { Vec::new() };
     let (copy, database) = destinations(environment, config, &settings, (&roots, &names), &options.server)?;
-    let doubts = prices::doubts(&account.prices, prices::main_model(&account, &jobs), environment).filter(|_| account.has_limits());
+    let doubts = prices::price_doubts(&account, environment).filter(|_| account.has_limits());
     let live = options.live.map(|source| Arc::new(Source::new(source, environment, config, &account, &jobs)) as Arc<dyn LiveSettings>);
     let plan = Plan {
         live,

@@ -26,7 +26,7 @@ mod tables;
 mod trust;
 mod upstream;
 
-pub use assemble::{Assembled, RunOptions, Server, assemble, database, scenario_file};
+pub use assemble::{Assembled, RunOptions, Server, account_for, assemble, database, scenario_file};
 pub use document_files::document_files;
 pub use environment::Environment;
 pub use existing::{added_to, records};

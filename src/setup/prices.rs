@@ -23,12 +23,6 @@ pub fn price_doubts(account: &Account, environment: &Environment) -> Option<Stri
     doubts(&account.prices, &account.model, environment)
 }
 
-/// The model of most calls: that of the vectors if no task asks for an answer.
-pub(super) fn main_model<'m>(account: &'m Account, jobs: &'m JobSet) -> &'m str {
-    let task = jobs.iter().find_map(|job| job.embed_tasks().next()).filter(|_| jobs.only_embeds());
-    task.map_or(&account.model, |task| task.model.unwrap_or_else(|| account.vector_model()))
-}
-
 /// Warns if the price of the model is unknown or outdated. The age of the whole price table counts.
 pub(super) fn doubts(prices: &Prices, model: &str, environment: &Environment) -> Option<String> {
     const OLD_DAYS: i64 = 60;

@@ -8,7 +8,7 @@ use super::group::{Group, GroupState};
 use super::record::Record;
 use super::request::request;
 use super::shared::Shared;
-use super::{Payload, VectorLedger, limits};
+use super::{Payload, VectorLedger};
 use crate::ask::packing::Encoding;
 use crate::ask::relay::{RelayRequest, Sum, Unanswered, is_about_items};
 use crate::ask::relay_endpoint::RelayEndpoint;
@@ -48,15 +48,14 @@ pub(super) async fn cut<L: VectorLedger>(
 ) -> Option<String> {
     let estimates: Vec<u64> = items.iter().map(|item| item.tokens).collect();
     let longest = items.iter().max_by_key(|item| item.tokens)?;
-    if counted == 0 && longest.tokens > SHORT && !limits::is_known(shared.relay.account()) && !shared.is_uncounted.swap(true, Relaxed) {
+    if counted == 0 && longest.tokens > SHORT && !shared.is_uncounted.swap(true, Relaxed) {
         shared.observer.note(&format!(
             "{} counts no tokens (usage.prompt_tokens), so docmill cannot check whether it cuts long texts. Its limit must be at \
                 least chunk_tokens in [task.embed] of the job",
             shared.relay.account().base_url
         ));
     }
-    // Known providers refuse what is too long.
-    if state.cut_at().is_none() && !limits::is_known(shared.relay.account()) {
+    if state.cut_at().is_none() {
         // One after the other, so that each knows what the one before has shown.
         let mut whole = state.whole.lock().await;
         if is_doubtful(&estimates, counted, *whole) && state.cut_at().is_none() {

@@ -3,8 +3,9 @@
 use super::group::GroupState;
 use crate::ask::account::Account;
 use crate::ask::packing::{Encoding, PackLimits, limits_of, limits_of_info};
+use crate::ask::provider::Provider;
 use crate::ask::reply_size::MAX_REPLY;
-use crate::ask::settings::PackingSettings;
+use crate::ask::settings::{LlmSettings, PackingSettings};
 use crate::ask::transport::Transport;
 use serde_json::Value;
 use std::time::Duration;
@@ -24,6 +25,12 @@ const LONGEST: usize = 64 * 1024;
 /// Whether a server is in the table of known limits.
 pub(super) fn is_known(account: &Account) -> bool {
     limits_of(account.host(), &account.model).is_some()
+}
+
+/// Whether requests check that the server does not cut texts. Known providers refuse what is too long, and
+/// the simulator counts characters instead of tokens.
+pub fn checks_cut(account: &Account, settings: &LlmSettings) -> bool {
+    settings.check_prompt_cut && account.provider != Provider::Simulated && !is_known(account)
 }
 
 /// The limits of a request to `model`. `stated` are those that the server states.

@@ -18,7 +18,7 @@ mod request;
 mod sender;
 mod shared;
 
-pub use limits::usual_pack_limits;
+pub use limits::{checks_cut, usual_pack_limits};
 pub use query::query_vector;
 
 use super::client::{Answered, LedgerClosed, Observer, Question};

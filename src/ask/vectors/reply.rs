@@ -35,7 +35,7 @@ pub(super) struct Expected {
     /// Dimensions of vectors in the store.
     pub stored: Option<usize>,
     pub normalize: bool,
-    /// Whether base64 has not proved itself yet.
+    /// Whether the request is the trial of base64.
     pub is_trial: bool,
 }
 
@@ -49,7 +49,8 @@ pub(super) fn read(body: &[u8], expected: Expected) -> Result<Reading, Wrong> {
     let Vectors { vectors, model } = vectors(body, count).map_err(wrong)?;
     let read: Vec<Option<EncodedVector>> = vectors.into_iter().map(|raw| numbers(raw.get())).collect();
     let encoding = read.iter().flatten().map(|vector| vector.encoding).next().unwrap_or(Encoding::Float);
-    let is_trial = is_trial && encoding == Encoding::Base64;
+    // A trial without any vector failed too.
+    let is_trial = is_trial && (encoding == Encoding::Base64 || read.iter().all(Option::is_none));
     let mut dimensions = requested.or(stored).or(known);
     let has_any_right = read.iter().flatten().any(|vector| dimensions.is_none_or(|expected| vector.numbers.len() == expected));
     for vector in read.iter().flatten() {

@@ -129,11 +129,12 @@ impl<L: VectorLedger> PackSender for Packs<L> {
 
     async fn send(&self, group: &Group, items: Vec<Arc<Payload<L::Item>>>, is_search: bool) -> Result<Vec<Output>, PackFault<End>> {
         let (shared, state) = (&*self.0, self.0.state(group));
-        let (encoding, is_trial) = (state.encoding(), !state.is_settled());
+        let encoding = state.encoding();
+        let is_trial = encoding == Encoding::Base64 && !state.is_settled();
         let is_one = items.len() == 1;
         let inputs = items.iter().map(|item| item.input.as_str());
         // What fails without repetitions is sent again in another way.
-        let sent_otherwise = (is_search && !is_one) || (is_trial && encoding == Encoding::Base64);
+        let sent_otherwise = (is_search && !is_one) || is_trial;
         let request = RelayRequest { is_trial: sent_otherwise, ..request(group, encoding, &items, inputs) };
         let record = Record { shared, items: &items };
         let mut sum = Sum::default();

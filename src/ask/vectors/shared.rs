@@ -39,8 +39,7 @@ impl<L> std::fmt::Debug for Shared<L> {
 
 impl<L: VectorLedger> Shared<L> {
     pub fn new(relay: Relay, settings: &LlmSettings, ledger: L, observer: Arc<dyn Observer>) -> Self {
-        // The simulator counts characters instead of tokens.
-        let check_cut = settings.check_prompt_cut && relay.account().provider != Provider::Simulated;
+        let check_cut = limits::checks_cut(relay.account(), settings);
         let (stated, groups) = (OnceCell::new(), Mutex::default());
         Self { relay, ledger, observer, settings: settings.pack.clone(), check_cut, is_uncounted: AtomicBool::new(false), stated, groups }
     }

@@ -63,7 +63,7 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// Find the passages nearest to a text, in documents that a job has embedded
     Search(SearchArgs),
-    /// Write the vectors of embedded documents as a Parquet file
+    /// Write the vectors of embedded documents into Parquet, PostgreSQL or Qdrant
     Vectors(VectorsArgs),
     /// Write result files from the run store, in any format
     Export(ExportArgs),
