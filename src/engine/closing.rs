@@ -282,7 +282,10 @@ async fn settle(plan: &Plan, store: &mut Store, database: &mut DatabaseWriter, i
         let known = store.settled(digest, listing)?;
         match database.settled().await {
             Ok(run) if run.is_some() && run == known => continue,
-            Err(error) if !error.is_permanent && known.is_some() => continue,
+            Err(error) if !error.is_permanent && known.is_some() => {
+                database.tell(vec![format!("{error}. The table had all rows of {} before, and was not checked", job.name)]).await;
+                continue;
+            }
             _ => {}
         }
         let mut rows = store.rows_of(listing)?;

@@ -6,11 +6,12 @@
 //! [`DatabaseWriter::settle`] compares all rows by their digests, so the tables equal the results
 //! whatever has happened before.
 
+use super::row_source::{GROUP, RowSource, keys, rows_at};
 use super::{Context, RunError};
 use crate::event::RunEvent;
 use crate::model::{Digest, JobColumns, Row};
-use crate::store::{CommittedRow, CommittedRows, StoreError, StoredRow, ViewReader};
-use crate::write::{PostgresAddress, PostgresError, PostgresSession, RowKey, SentRow, Settling};
+use crate::store::{CommittedRow, CommittedRows, StoreError};
+use crate::write::{PostgresAddress, PostgresError, PostgresSession, SentRow, Settling};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Pause before rows are read, so that rows of several commits form one group.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Size of a group in bytes, about.
-const GROUP: usize = 1 << 20;
-/// Number of keys that are compared at a time.
-const KEYS: usize = 5000;
 /// Number of missing rows that are looked up at a time.
 const MISSING: i64 = 1000;
 /// Wait after the first failure. Each further wait is twice as long.
@@ -40,18 +37,18 @@ pub struct Filled {
     pub missing: u64,
 }
 
-/// Makes the table of a job equal to the rows of a view, which belong to run `run`. `store` is the
-/// identity of the run store.
-pub async fn fill_database(
+/// Makes the table of a job equal to the rows of a source, which belong to run `run`. `store` is the
+/// identity of the run store, or of the shared run.
+pub async fn fill_database<S: RowSource + Send>(
     address: PostgresAddress,
     job: JobColumns,
     store: String,
-    mut view: ViewReader,
+    mut source: S,
     run: i64,
 ) -> Result<Filled, RunError> {
     let (name, wait) = (job.name.clone(), address.wait);
     let mut writer = DatabaseWriter::new(PostgresSession::new(address, vec![job], store)?, None, None);
-    writer.settle(&name, &mut view, run, wait).await
+    writer.settle(&name, &mut source, run, wait).await
 }
 
 /// The stage that writes rows to a database.
@@ -161,13 +158,13 @@ impl DatabaseWriter {
         Ok((!group.is_empty()).then_some((last, group)))
     }
 
-    /// Makes the table of `job` equal to the results of `view`, which belong to run `run`. Tries again
+    /// Makes the table of `job` equal to the rows of `source`, which belong to run `run`. Tries again
     /// for `wait` without any progress. The error says why the table is behind.
-    pub async fn settle(&mut self, job: &str, view: &mut ViewReader, run: i64, wait: Duration) -> Result<Filled, RunError> {
+    pub async fn settle<S: RowSource + Send>(&mut self, job: &str, source: &mut S, run: i64, wait: Duration) -> Result<Filled, RunError> {
         let mut deadline = Instant::now() + wait;
         loop {
             self.has_progressed = false;
-            let error = match Box::pin(self.settle_once(job, view, run)).await {
+            let error = match Box::pin(self.settle_once(job, source, run)).await {
                 Ok(filled) => {
                     self.recover().await;
                     return Ok(filled);
@@ -190,7 +187,7 @@ impl DatabaseWriter {
         }
     }
 
-    async fn settle_once(&mut self, job: &str, view: &mut ViewReader, run: i64) -> Result<Filled, SettleError> {
+    async fn settle_once<S: RowSource + Send>(&mut self, job: &str, source: &mut S, run: i64) -> Result<Filled, SettleError> {
         let mut filled = Filled::default();
         loop {
             let mut settling = Settling::begin(&mut self.session, job).await?;
@@ -198,7 +195,7 @@ impl DatabaseWriter {
             let mut position = 0;
             loop {
                 let session = settling.session();
-                let (next, keys) = tokio::task::block_in_place(|| keys(view, job, position, session))?;
+                let (next, keys) = tokio::task::block_in_place(|| keys(source, job, position, session))?;
                 if keys.is_empty() {
                     break;
                 }
@@ -213,12 +210,15 @@ impl DatabaseWriter {
                 passed += MISSING;
                 let mut places: BTreeSet<u64> = places.into_iter().collect();
                 while !places.is_empty() {
-                    let rows = tokio::task::block_in_place(|| rows_at(view, job, &mut places))?;
+                    let rows = tokio::task::block_in_place(|| rows_at(source, job, &mut places))?;
                     notes.extend(settling.session().put(&rows, None).await?);
                     self.has_progressed = true;
                 }
             }
             if notes.is_empty() {
+                if missing > 0 {
+                    settling.check().await?;
+                }
                 settling.finish(run).await?;
                 return Ok(filled);
             }
@@ -271,7 +271,8 @@ impl DatabaseWriter {
         }
     }
 
-    async fn tell(&mut self, notes: Vec<String>) {
+    /// Tells the user these notes.
+    pub async fn tell(&mut self, notes: Vec<String>) {
         for message in notes {
             if let Some(context) = &self.context {
                 context.tell(RunEvent::Note { message }).await;
@@ -295,65 +296,5 @@ impl From<PostgresError> for SettleError {
 impl From<RunError> for SettleError {
     fn from(error: RunError) -> Self {
         Self::Store(error)
-    }
-}
-
-/// A reading that ends when enough rows are there.
-enum Enough {
-    Rows,
-    Failed(RunError),
-}
-
-impl From<StoreError> for Enough {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// Keys of the rows of `job` from `position` on, and the position after them.
-fn keys(view: &ViewReader, job: &str, position: u64, session: &PostgresSession) -> Result<(u64, Vec<RowKey>), RunError> {
-    let (mut keys, mut next) = (Vec::new(), position);
-    let read = view.read_from(position, true, |StoredRow { position, document, job: of, text }| {
-        if keys.len() >= KEYS {
-            return Err(Enough::Rows);
-        }
-        next = position + 1;
-        if of == job {
-            // Without a connection, the next step fails.
-            let digest = session.digest(job, text).unwrap_or_default();
-            keys.push(RowKey { document: document.to_owned(), index: position, digest });
-        }
-        Ok(())
-    });
-    match read {
-        Err(Enough::Failed(error)) => Err(error),
-        Ok(_) | Err(Enough::Rows) => Ok((next, keys)),
-    }
-}
-
-/// The first rows of `job` at these places, about [`GROUP`] bytes of them. Removes their places.
-fn rows_at(view: &ViewReader, job: &str, places: &mut BTreeSet<u64>) -> Result<Vec<SentRow>, RunError> {
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else { return Ok(rows) };
-    let read = view.read_from(first, true, |StoredRow { position, document, job: of, text }| {
-        if position > last || bytes >= GROUP {
-            return Err(Enough::Rows);
-        }
-        if of == job && places.remove(&position) {
-            let parsed = Row::read(position, document, text);
-            let row = parsed.map_err(|e| Enough::Failed(RunError::Internal(format!("cannot read the row of {document} back: {e}"))))?;
-            bytes += text.len();
-            rows.push(SentRow { row, text: text.to_owned() });
-        }
-        Ok(())
-    });
-    match read {
-        Err(Enough::Failed(error)) => Err(error),
-        Err(Enough::Rows) if bytes >= GROUP => Ok(rows),
-        // Rows that are gone since need not be found.
-        Ok(_) | Err(Enough::Rows) => {
-            places.clear();
-            Ok(rows)
-        }
     }
 }

@@ -200,7 +200,9 @@ fn complete(fields: &mut Map<String, Value>, schema: &Value, properties: &Map<St
 fn numeric(number: Number, kind: &str) -> Value {
     #[expect(clippy::cast_possible_truncation, reason = "whole and in range by the guard")]
     match number.as_f64() {
-        Some(float) if kind == "integer" && number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => Value::from(float as i64),
+        Some(float) if kind == "integer" && number.is_f64() && float.fract() == 0.0 && float.abs() < 9_223_372_036_854_775_808.0 => {
+            Value::from(float as i64)
+        }
         _ => Value::Number(number),
     }
 }

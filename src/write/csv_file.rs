@@ -94,10 +94,10 @@ impl SinkRows for CsvFile {
     }
 }
 
-/// Whether a value is an empty text, or a list of one.
+/// Whether a value is an empty text, or a list of one. A cell has no NUL characters.
 fn is_empty_text(value: &Value) -> bool {
     let one = value.as_array().and_then(|items| if let [one] = &items[..] { Some(one) } else { None });
-    one.unwrap_or(value).as_str() == Some("")
+    one.unwrap_or(value).as_str().is_some_and(|text| text.trim_matches('\0').is_empty())
 }
 
 /// Puts quotes around a text that needs them.

@@ -73,7 +73,9 @@ impl Sink for FileSink {
             Format::Csv => self.form.csv.of_file(&self.file) == self.form.csv,
             _ => !self.is_of_another_version(),
         };
-        is_whole && has_form
+        // Compression makes an equal size of another workbook unlikely, and reading it slow.
+        let is_same = || self.format == Format::Xlsx || self.digest().is_ok_and(|digest| digest == published.digest);
+        is_whole && has_form && is_same()
     }
 
     fn is_of_another_version(&self) -> bool {

@@ -23,8 +23,7 @@ pub trait Sink: Send {
     /// Whether the sink holds results, old or new.
     fn exists(&self) -> bool;
 
-    /// Whether the sink still holds `published` in the configured form. The check need not read all
-    /// results.
+    /// Whether the sink still holds `published` in the configured form.
     fn is_current(&self, published: &ResultFile) -> bool;
 
     /// Whether another version of docmill has written the results, so that equal rows may have another

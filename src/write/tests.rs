@@ -130,6 +130,16 @@ fn all_three_files_hold_the_same_rows() {
 }
 
 #[test]
+fn an_empty_text_is_no_null() {
+    let answer = |text: Value| [("a".to_owned(), text)].into_iter().collect();
+    for (value, cell) in [(json!(""), "\"\""), (json!("\0"), "\"\""), (json!(["\0\0"]), "\"\""), (Value::Null, "")] {
+        let (dir, _) = write(&[row(0, answer(value.clone()))], &["a"]);
+        let text = std::fs::read_to_string(dir.path().join("test/results.csv")).unwrap();
+        assert!(text.contains(&format!("\r\n0,0.txt,ok,{cell},")), "{value}: {text}");
+    }
+}
+
+#[test]
 fn an_empty_result_is_a_valid_array() {
     let (dir, _) = write(&[], &[]);
     assert_eq!(std::fs::read_to_string(dir.path().join("test/results.json")).unwrap(), "[]\n");

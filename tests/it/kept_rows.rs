@@ -98,3 +98,20 @@ fn the_status_shows_results_of_other_jobs() {
     assert_eq!(status(&workspace)["other_results"][0]["rows"], 2);
     assert!(workspace.docmill(["status"]).exits(0).stdout.contains("results  echo: 2 rows of run 1 as well"));
 }
+
+#[test]
+fn a_result_file_that_was_changed_is_written_again() {
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server);
+    workspace.write("echo.toml", ECHO).doc("a.txt", "docid:a").doc("b.txt", "docid:b");
+    workspace.run(["--job", "echo.toml"]).exits(0);
+    for file in ["results.csv", "results.json", "results.jsonl"] {
+        let path = workspace.path(format!("output/echo/{file}"));
+        let before = std::fs::read_to_string(&path).unwrap();
+        // Of the same size.
+        std::fs::write(&path, before.replace("b.txt", "x.txt")).unwrap();
+        workspace.run(["--job", "echo.toml"]).exits(0);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), before, "{file}");
+    }
+    assert_eq!(server.requests(), 2);
+}

@@ -198,9 +198,10 @@ fn a_table_equals_the_results_cell_by_cell_and_later_runs_change_only_what_chang
     workspace.run(["--job", "job.toml"]).exits(0);
     equal(&workspace, &database, "kinds");
     // Another job has other columns, and earlier columns have no values then.
-    workspace.write("job.toml", KINDS.replace("words = {", "title = \"string\"\nphrases = {"));
+    workspace.write("job.toml", KINDS.replace("words = {", "title = \"string\"\nphrases = {").replace("\"pieces\"", "\"boxes\""));
     workspace.run(["--job", "job.toml"]).exits(0);
     equal(&workspace, &database, "kinds");
+    assert_eq!(database.sql(&format!("{comment} AND attname = 'whole'")), "in boxes");
     assert_eq!(database.sql("SELECT count(words), count(title) FROM docmill_kinds"), "0|69");
     // Columns of the user stay.
     database.sql("ALTER TABLE docmill_kinds ADD COLUMN remark text; UPDATE docmill_kinds SET remark = 'mine' WHERE index < 5");
@@ -282,6 +283,14 @@ fn a_table_that_belongs_to_others_or_has_other_types_is_refused_before_anything_
     wrong.set("output.postgres", "env:NOWHERE").run(["--job", "text"]).exits(2).says(&["variable NOWHERE is not set"]);
     elsewhere.run(["--job", "job.toml", "--replace"]).exits(0);
     equal(&elsewhere, &database, "echo");
+    // Another user needs more than the right to create tables.
+    database.sql("CREATE ROLE clerk LOGIN PASSWORD 'of the clerk'; GRANT CREATE, USAGE ON SCHEMA public TO clerk");
+    let clerk = elsewhere.clone().env("PG_ADDRESS", &database.url().replace(&format!("postgres:{PASSWORD}"), "clerk:of%20the%20clerk"));
+    clerk
+        .set("output.postgres_table", "clerks")
+        .run(["--job", "job.toml"])
+        .exits(2)
+        .says(&["GRANT SELECT, INSERT, UPDATE ON public.docmill_tables"]);
     let literal = Workspace::new().against(&server).set("output.postgres", database.url());
     documents(&literal, 0..1);
     literal.run(["--job", "text"]).exits(2).says(&["settings cannot hold secrets"]).says_nothing_of(PASSWORD);

@@ -126,6 +126,38 @@ fn a_refused_row_is_named_and_waits_while_the_run_goes_on() {
 }
 
 #[test]
+fn rows_that_a_trigger_or_a_rule_drops_are_missed() {
+    let Some(database) = Postgres::start() else { return };
+    let server = ModelServer::start();
+    let here = workspace(&server, &database, ECHO).set("output.postgres_wait_s", 1);
+    documents(&here, 0..4);
+    here.run(["--job", "job.toml"]).exits(0);
+    let trigger = "CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.document = 'd00005.txt' THEN RETURN NULL; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER leave BEFORE INSERT OR UPDATE ON docmill_echo FOR EACH ROW EXECUTE FUNCTION leave()";
+    let mut there = 4;
+    for (drop, allow) in [
+        (trigger, "DROP TRIGGER leave ON docmill_echo"),
+        ("CREATE RULE leave AS ON INSERT TO docmill_echo WHERE NEW.index > 4 DO INSTEAD NOTHING", "DROP RULE leave ON docmill_echo"),
+    ] {
+        database.sql("DELETE FROM docmill_echo WHERE index > 3");
+        database.sql(drop);
+        documents(&here, there..there + 4);
+        there += 4;
+        for _ in 0..2 {
+            here.run(["--job", "job.toml"]).exits(4).says(&[
+                "does not keep the row of d00005.txt",
+                "trigger or the rule",
+                "Fix the cause first",
+            ]);
+        }
+        database.sql(allow);
+        here.run(["--job", "job.toml"]).exits(0);
+        equal(&here, &database, "echo");
+    }
+}
+
+#[test]
 fn two_runs_into_one_table_do_not_mix() {
     let Some(database) = Postgres::start() else { return };
     let gate = Arc::new(AtomicBool::new(false));

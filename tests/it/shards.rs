@@ -1,6 +1,8 @@
 //! A run on many machines: shards, whatever dies, give the results of one machine.
 
 use crate::order::ECHO;
+use crate::postgres::equal;
+use crate::support::postgres::Postgres;
 use crate::support::{ModelServer, Workspace, dice};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -104,6 +106,40 @@ fn merged_results_are_named_as_such() {
         let done = workspace.docmill([command, "--output", "merged"]).exits(2);
         done.says(&["merged: these are merged results of shards, which have no run store"]).says_nothing_of("Create one");
     }
+}
+
+#[test]
+fn a_merge_fills_the_table_of_a_database() {
+    let Some(database) = Postgres::start() else { return };
+    let server = ModelServer::start();
+    let workspace = Workspace::new().against(&server).env("PG_ADDRESS", &database.url()).set("output.postgres", "env:PG_ADDRESS");
+    workspace.write("job.toml", ECHO);
+    // More rows than are marked, and than are compared at a time.
+    let lines: String = (0..6000).map(|n| format!("{{\"text\": \"This is docid:{n} and nothing else.\"}}\n")).collect();
+    workspace.write("texts.jsonl", lines);
+    let of_job = ["texts.jsonl", "--rows", "texts.jsonl", "--job", "job.toml", "--run", "shared"];
+    let with = |before: &[&'static str], after: &[&'static str]| {
+        let arguments = before.iter().chain(&of_job[1..]).chain(after).copied().collect::<Vec<_>>();
+        workspace.start_with(arguments).finish()
+    };
+    with(&["shards", "plan"], &["--shards", "2"]).exits(0);
+    for shard in ["0/2", "1/2"] {
+        with(&["run"], &["--shard", shard, "--quiet"]).exits(0);
+    }
+    assert_eq!(database.sql("SELECT to_regclass('docmill_echo') IS NULL"), "t", "rows wait for the merge");
+    let merge = || workspace.start_with(["merge", "--run", "shared", "--output", "output"]).finish();
+    assert!(merge().exits(0).stdout.contains("echo: 6000 rows in postgres 127.0.0.1:"));
+    equal(&workspace, &database, "echo");
+    // A table that somebody has changed is written again.
+    database.sql("DELETE FROM docmill_echo WHERE index IN (0, 999, 1000, 4711, 5999)");
+    assert!(merge().exits(0).stdout.contains("6000 written"));
+    equal(&workspace, &database, "echo");
+    assert!(merge().exits(0).stdout.contains(", 0 written"));
+    // Results of another run replace them only if the user says so.
+    database.sql("UPDATE docmill_tables SET store = 'other echo'");
+    merge().exits(4).says(&["has the results of another job or output directory", "The result files are complete"]);
+    workspace.start_with(["merge", "--run", "shared", "--output", "output", "--replace"]).finish().exits(0);
+    equal(&workspace, &database, "echo");
 }
 
 #[test]

@@ -4,15 +4,17 @@ use super::super::args::MergeArgs;
 use super::super::exit::{CliError, Exit};
 use super::super::settings::output_flag;
 use super::super::{print, print_wrapped, runtime, settings};
-use super::{LOOKS, failed, open, part, planned, take_segment};
-use crate::engine::Results;
+use super::part::PartFiles;
+use super::{LOOKS, failed, open, planned, take_segment};
+use crate::config::Config;
+use crate::engine::{Results, fill_database};
 use crate::model::{Money, Totals, counted};
 use crate::progress::complain;
-use crate::setup::Environment;
+use crate::setup::{Environment, Settings, database};
 use crate::shards::{Bill, Commit, ShardPlan, SharedRun, committed, segments};
 use crate::store::{Archive, FILE_NAME, Requests, RunLock, create};
 use crate::system::make_directory;
-use crate::write::{OutputSettings, ResultFiles};
+use crate::write::{CopyTo, OutputSettings, PostgresAddress, ResultFiles};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -42,11 +44,12 @@ struct Merged<'m> {
 pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
     let shared = Arc::new(open(&args.run, &environment)?);
-    let (_, settings) = settings::load(&args.settings, output_flag(args.output.as_deref()))?;
-    let output = settings.output;
+    let (config, settings) = settings::load(&args.settings, output_flag(args.output.as_deref()))?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let (_, plan) = planned(&shared).await?;
+        let elsewhere = Elsewhere::open(&environment, &config, &settings, &plan, args.replace)?;
+        let output = settings.output;
         let (commits, missing) = commits(&shared, &plan).await?;
         if !missing.is_empty() && !args.allow_missing {
             let first: Vec<String> = missing.iter().take(10).map(ToString::to_string).collect();
@@ -94,15 +97,19 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
             async move { AbortOnDropHandle::new(tokio::spawn(async move { shared.download(&key, &file).await.map(|()| file) })).await }
         });
         let mut files = pin!(stream::iter(downloads).buffered(AHEAD));
+        let mut kept: Vec<PartFiles> = plan.jobs.iter().map(|job| PartFiles::of(&job.name)).collect();
         for (number, part) in parts {
             let mend = format!("remove {shared}/shards/{number:06}/commit and start the shard again: its answers are kept");
             let lost = |message: String| CliError { exit: Exit::StoppedEarly, message: format!("shard {number}: {message}") };
             let Some(file) = files.next().await else { break };
             let file: PathBuf =
                 file.map_err(CliError::internal)?.map_err(|why| lost(format!("{why}. Merge again. If the part is gone, {mend}")))?;
-            let read = tokio::task::block_in_place(|| part::read(part, &file, |row| results.push(row)));
+            let Some(kept) = plan.jobs.iter().position(|job| job.name == part.job).map(|at| &mut kept[at]) else { continue };
+            let read = tokio::task::block_in_place(|| kept.add(part, &file, |row| results.push(row)));
             read.map_err(|why| lost(format!("{why}. To make the part again, {mend}")))?;
-            std::fs::remove_file(&file).map_err(CliError::internal)?;
+            if elsewhere.database.is_none() {
+                std::fs::remove_file(&file).map_err(CliError::internal)?;
+            }
         }
         let results = results.publish(true).map_err(CliError::internal)?;
         for (job, made) in &results {
@@ -124,8 +131,50 @@ pub(in crate::cli) fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
             made.notes.iter().try_for_each(|note| print_wrapped(&format!("  note: {note}"), 8))?;
         }
         print_wrapped(&format!("bill  {}", described(&bill)), 6)?;
+        elsewhere.put(&output, &plan, kept).await?;
         Ok(if missing.is_empty() { Exit::Ok } else { Exit::StoppedEarly })
     })
+}
+
+/// Where merged results go beside the output directory.
+struct Elsewhere {
+    copy: Option<CopyTo>,
+    database: Option<PostgresAddress>,
+}
+
+impl Elsewhere {
+    /// Reads the settings. Sends nothing.
+    fn open(
+        environment: &Environment,
+        config: &Config,
+        settings: &Settings,
+        plan: &ShardPlan,
+        is_replaced: bool,
+    ) -> Result<Self, CliError> {
+        let variables: Vec<(String, String)> = environment.variables.clone().into_iter().collect();
+        let copy = CopyTo::open(&settings.output, &variables).map_err(|why| CliError::usage(config.problem("output.copy_to", why)))?;
+        let jobs: Vec<&str> = plan.jobs.iter().map(|job| job.name.as_str()).collect();
+        let database = database(environment, config, settings, &jobs)?;
+        Ok(Self { copy, database: database.map(|address| if is_replaced { address.replacing() } else { address }) })
+    }
+
+    /// Copies the result files, and makes the tables equal to the rows.
+    async fn put(self, output: &OutputSettings, plan: &ShardPlan, rows: Vec<PartFiles>) -> Result<(), CliError> {
+        let behind = |message| CliError { exit: Exit::StoppedEarly, message };
+        let jobs: Vec<&str> = plan.jobs.iter().map(|job| job.name.as_str()).collect();
+        if let Some(copy) = self.copy {
+            let copied = copy.copy(output, &jobs).await.map_err(|error| behind(format!("{error}. Merge again once it works")))?;
+            copied.iter().try_for_each(|address| print(&format!("copied to {address}")))?;
+        }
+        let Some(address) = self.database else { return Ok(()) };
+        for (job, rows) in plan.jobs.iter().zip(rows) {
+            let filled = Box::pin(fill_database(address.clone(), job.clone(), plan.run.clone(), rows, 1)).await;
+            let filled = filled.map_err(|error| behind(format!("{error}. The result files are complete. Merge again for the table")))?;
+            let rows = counted(filled.rows, "row");
+            print(&format!("{}: {rows} in {address}, {} written", job.name, filled.missing))?;
+        }
+        Ok(())
+    }
 }
 
 /// The run whose results were merged into a directory before, if it is another one.

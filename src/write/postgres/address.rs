@@ -86,6 +86,12 @@ impl PostgresAddress {
         Ok(Some(Self { shown: shown(&config), config, verify, table, directory, wait, may_replace }))
     }
 
+    /// The same address, where tables of other results may be replaced.
+    #[must_use]
+    pub fn replacing(self) -> Self {
+        Self { may_replace: true, ..self }
+    }
+
     /// Schema and name of the table of a job. The schema is the current one unless the settings name
     /// another.
     pub(super) async fn table_in(&self, client: &Client, job: &str) -> Result<(String, String), PostgresError> {

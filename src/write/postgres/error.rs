@@ -1,5 +1,6 @@
 //! Errors of a database.
 
+use super::ownership::TABLES;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use tokio_postgres::error::SqlState;
@@ -28,6 +29,19 @@ impl PostgresError {
     pub(super) fn while_doing(self, what: &str, next: &str) -> Self {
         let next = if self.is_permanent { format!(". {next}") } else { String::new() };
         Self { message: format!("{what}: {}{next}", self.message), ..self }
+    }
+
+    /// The same error with what helps if another user owns the table of states.
+    pub(super) fn without_grant(self, tables: &str) -> Self {
+        if !(self.message.contains("permission denied") && self.message.contains(TABLES)) {
+            return self;
+        }
+        let next = format!(
+            "{}. Let its owner run: GRANT SELECT, INSERT, UPDATE ON {} TO the user of docmill",
+            self.message,
+            tables.replace('"', "")
+        );
+        Self { message: next, ..self }
     }
 
     /// The same error with the name of the database.

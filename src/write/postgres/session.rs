@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 /// Limits of the server for this session. They keep a hanging statement from holding locks.
 ///
 /// The server notices within seconds that a killed docmill is gone.
-const LIMITS: &str = "SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD';
+const LIMITS: &str = "SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET bytea_output = 'hex';
     SET standard_conforming_strings = on; SET statement_timeout = '120s'; SET lock_timeout = '15s';
     SET idle_in_transaction_session_timeout = '120s'; SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10;
     SET tcp_keepalives_count = 3; SET client_min_messages = warning;

@@ -72,7 +72,7 @@ impl<'s> Settling<'s> {
     pub async fn compare(&mut self) -> Result<i64, PostgresError> {
         self.run(|table| {
             format!(
-                "ANALYZE pg_temp.docmill_keys;
+                "ANALYZE pg_temp.docmill_keys; DROP TABLE IF EXISTS pg_temp.docmill_missing;
                  CREATE TEMP TABLE docmill_missing AS SELECT row_number() OVER (ORDER BY k.index) AS n, k.index
                     FROM pg_temp.docmill_keys k LEFT JOIN {} t ON t.document = k.document
                     WHERE t.docmill_digest IS DISTINCT FROM k.digest;
@@ -83,6 +83,21 @@ impl<'s> Settling<'s> {
         .await?;
         let count = "SELECT count(*) FROM pg_temp.docmill_missing";
         self.session.with(async |open| Ok(open.client.query_one(count, &[]).await?.get(0))).await
+    }
+
+    /// Checks that the table has kept all rows. The error names the first one that is missing.
+    pub async fn check(&mut self) -> Result<(), PostgresError> {
+        if self.compare().await? == 0 {
+            return Ok(());
+        }
+        let sql = "SELECT k.document FROM pg_temp.docmill_missing m JOIN pg_temp.docmill_keys k ON k.index = m.index ORDER BY m.n LIMIT 1";
+        let first: Option<String> =
+            self.session.with(async |open| Ok(open.client.query_opt(sql, &[]).await?.map(|row| row.get(0)))).await?;
+        let job = &self.job;
+        Err(PostgresError::permanent(format!(
+            "the table of {job} does not keep the row of {}. Change the trigger or the rule of the table that drops or changes it",
+            first.unwrap_or_default()
+        )))
     }
 
     /// The places of the missing rows after the first `passed`, at most `most`.

@@ -87,23 +87,31 @@ impl Table {
             tables,
             own,
         };
-        client.batch_execute(&states(&table.tables)).await?;
+        let granted = |error: PostgresError| error.without_grant(&table.tables);
+        client.batch_execute(&states(&table.tables)).await.map_err(|error| granted(error.into()))?;
         client.batch_execute("BEGIN").await?;
-        if let Err(error) = table.define(client, store, (address.may_replace, rewrite)).await {
-            return Err(table.explained(client, error).await);
-        }
+        let comments = match table.define(client, store, (address.may_replace, rewrite)).await {
+            Ok(comments) => comments,
+            Err(error) => return Err(table.explained(client, error).await.without_grant(&table.tables)),
+        };
         client.batch_execute("COMMIT").await?;
+        // Only the owner of a table can set its comments, which are no results.
+        let _others_have_old_comments = client.batch_execute(&comments).await;
         table.stage(client).await?;
         Ok(table)
     }
 
-    async fn define(&mut self, client: &Client, store: &str, (may_replace, rewrite): (bool, bool)) -> Result<(), PostgresError> {
+    /// Creates the table or extends it. Returns the statements that bring its comments up to date.
+    async fn define(&mut self, client: &Client, store: &str, (may_replace, rewrite): (bool, bool)) -> Result<String, PostgresError> {
         let sql = format!("SELECT store, columns, streamed, run, checksum FROM {} WHERE name = $1", self.tables);
         let state = client.query_opt(&sql, &[&self.own]).await?;
-        let sql = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+        let sql = "SELECT attname::text, format_type(atttypid, atttypmod), col_description(attrelid, attnum) FROM pg_attribute
             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
-        let there: BTreeMap<String, String> =
-            client.query(sql, &[&self.name]).await?.into_iter().map(|row| (row.get(0), row.get(1))).collect();
+        let (mut there, mut comments) = (BTreeMap::<String, String>::new(), BTreeMap::<String, String>::new());
+        for row in client.query(sql, &[&self.name]).await? {
+            comments.extend(row.get::<_, Option<String>>(2).map(|comment| (row.get(0), comment)));
+            there.insert(row.get(0), row.get(1));
+        }
         let name = self.name.replace('"', "");
         let is_ours = state.as_ref().is_some_and(|state| is_owner(state.get(0), store, &self.job));
         match &state {
@@ -148,7 +156,10 @@ impl Table {
             self.tables
         );
         client.execute(&sql, &[&self.own, &owner_of(store, &self.job), &names, &self.streamed, &self.run]).await?;
-        Ok(())
+        let is_old = |column: &&TableColumn| {
+            there.contains_key(&column.name) && about(&column.source).is_some_and(|about| comments.get(&column.name) != Some(&about))
+        };
+        Ok(self.columns.iter().filter(is_old).map(|column| self.comment(column)).collect())
     }
 
     fn creation(&self) -> String {
@@ -163,17 +174,8 @@ impl Table {
     }
 
     fn comment(&self, column: &TableColumn) -> String {
-        let Column { description, unit, kind, .. } = &column.source;
-        let choices = match kind {
-            ColumnType::Enum(values) => Some(format!("one of: {}", values.join(", "))),
-            _ => None,
-        };
-        let parts: Vec<String> = description.iter().cloned().chain(unit.as_ref().map(|unit| format!("in {unit}"))).chain(choices).collect();
-        if parts.is_empty() {
-            return String::new();
-        }
-        let text = parts.join("; ").replace('\0', "");
-        format!("COMMENT ON COLUMN {}.{} IS {};", self.name, quoted(&column.name), literal(&text))
+        let comment = |about: String| format!("COMMENT ON COLUMN {}.{} IS {};", self.name, quoted(&column.name), literal(&about));
+        about(&column.source).map_or_else(String::new, comment)
     }
 
     /// Adds missing columns, and takes the types of the others as they are if they hold all values.
@@ -312,6 +314,17 @@ impl Table {
     fn all_names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str()).chain(self.retired.iter().map(String::as_str))
     }
+}
+
+/// The comment of a column.
+fn about(column: &Column) -> Option<String> {
+    let choices = match &column.kind {
+        ColumnType::Enum(values) => Some(format!("one of: {}", values.join(", "))),
+        _ => None,
+    };
+    let unit = column.unit.as_ref().map(|unit| format!("in {unit}"));
+    let parts: Vec<String> = column.description.iter().cloned().chain(unit).chain(choices).collect();
+    (!parts.is_empty()).then(|| parts.join("; ").replace('\0', ""))
 }
 
 fn columns(job: &JobColumns) -> Vec<TableColumn> {
