@@ -33,6 +33,8 @@ const LONG_LINES: usize = 2;
 const SIDE_BYTES: usize = 4;
 const SIDE_LINES: usize = 5;
 const LEVEL: f64 = 0.8;
+/// Minimum gap between cells of a row, in ems. Gaps between words of a full line are smaller.
+const CELL_GAP: f64 = 1.5;
 /// Number of bands from which columns one above the other are rows of a table.
 const MANY_BANDS: usize = 3;
 /// Maximum number of strips to try.
@@ -80,6 +82,8 @@ struct Side {
     drawn: Option<(usize, usize)>,
     /// Number of rows with long text.
     long: usize,
+    /// Number of rows with a gap as between cells.
+    parted: usize,
     outer: Option<(f64, f64)>,
     covered: f64,
 }
@@ -92,6 +96,7 @@ impl Side {
         self.bytes += bytes;
         self.pieces += pieces.len();
         self.long += usize::from(bytes >= LONG);
+        self.parted += usize::from(pieces.windows(2).any(|pair| pair[1].left - pair[0].right > CELL_GAP * pair[0].size));
         self.last = pieces.iter().map(|piece| piece.order).max();
         let lowest = pieces.iter().map(|piece| piece.order).min();
         self.drawn = lowest.zip(self.last).map(|(lowest, last)| self.drawn.map_or((lowest, last), |(a, b)| (a.min(lowest), b.max(last))));
@@ -160,7 +165,8 @@ impl Band {
     fn text(&self) -> usize {
         let both = [&self.left, &self.right];
         let long = both.iter().all(|side| side.rows >= LINES && side.long >= LONG_LINES && side.bytes_per_row() >= COLUMN_BYTES)
-            && (self.left.long + self.right.long) * 2 >= self.left.rows + self.right.rows;
+            && (self.left.long + self.right.long) * 2 >= self.left.rows + self.right.rows
+            && both.iter().all(|side| side.parted * 2 < side.rows);
         if self.is_drawn_by_columns() && (long || self.is_sidebar()) { self.left.bytes.min(self.right.bytes) } else { 0 }
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Lines<'t, 'p> {
     columns: &'t mut Columns,
     /// Whether the text is that of a cell.
     in_cell: bool,
+    /// Whether lines are read from right to left. `None` if their letters decide.
+    backward: Option<bool>,
     /// Whether the text so far ends in struck words, and the mark behind them is not yet written.
     struck: bool,
     out: String,
@@ -50,7 +52,16 @@ pub(super) struct Lines<'t, 'p> {
 impl<'t, 'p> Lines<'t, 'p> {
     /// Creates a writer for pieces that refer to `text`, and for tables that pieces stand for.
     pub(super) fn new(text: &'t str, tables: &'t [Table<'p>], ruling: &'t Ruling, columns: &'t mut Columns) -> Self {
-        Self { text, tables, ruling, columns, in_cell: false, struck: false, out: String::with_capacity(text.len() * 5 / 4) }
+        Self {
+            text,
+            tables,
+            ruling,
+            columns,
+            in_cell: false,
+            backward: None,
+            struck: false,
+            out: String::with_capacity(text.len() * 5 / 4),
+        }
     }
 
     pub(super) fn finish(mut self) -> String {
@@ -96,23 +107,29 @@ impl<'t, 'p> Lines<'t, 'p> {
 
     pub(super) fn table(&mut self, table: &Table<'_>) {
         self.end_struck();
-        let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(|cell| self.cell(cell)).collect()).collect();
+        let cells = |row: &Vec<Vec<&Piece>>| row.iter().map(|cell| self.cell(cell, table.backward)).collect();
+        let mut rows: Vec<Vec<String>> = table.rows.iter().map(cells).collect();
+        if table.backward {
+            rows.iter_mut().for_each(|row| row.reverse());
+        }
         if !self.out.is_empty() {
             self.out.push_str("\n\n");
         }
         self.out.push_str(&table::written(&rows));
     }
 
-    /// The text of a cell, on one line.
-    fn cell(&self, pieces: &[&Piece]) -> String {
+    /// The text of a cell, on one line. Its lines are read in the direction of the table.
+    fn cell(&self, pieces: &[&Piece], backward: bool) -> String {
         let (ruling, mut columns) = (Ruling::default(), Columns::default());
-        let mut lines = Lines { in_cell: true, ..Lines::new(self.text, &[], &ruling, &mut columns) };
+        let mut lines = Lines { in_cell: true, backward: Some(backward), ..Lines::new(self.text, &[], &ruling, &mut columns) };
         lines.paragraphs(&rows(pieces.to_vec()));
         lines.finish().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn line(&mut self, row: &Row<'_>, paragraph: bool, skipped: &[(&Piece, usize)]) {
-        let pieces = spoken(&self.once(&row.pieces), self.text);
+        let pieces = self.once(&row.pieces);
+        let backward = self.backward.unwrap_or_else(|| is_backward(&pieces, self.text));
+        let pieces = spoken(&pieces, self.text, backward);
         if paragraph || pieces.first().is_some_and(|piece| !piece.struck) {
             self.end_struck();
         }
@@ -144,6 +161,7 @@ impl<'t, 'p> Lines<'t, 'p> {
                 (_, Some(number)) if is_arabic && number.ends_with(char::is_numeric) => {
                     self.out.extend([number, &text[..text.len() - number.len()]]);
                 }
+                _ if backward => self.out.extend(turned(text)),
                 _ => self.out.push_str(text),
             }
             before = Some(piece);
@@ -242,17 +260,39 @@ fn distance(before: &Piece, piece: &Piece) -> f64 {
     if before.left <= piece.left { piece.left - before.right } else { before.left - piece.right }
 }
 
-/// Converts pieces from left-to-right order to logical order.
-fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
-    let mut pieces = pieces.to_vec();
+/// Whether most letters of a line are written from right to left.
+fn is_backward(pieces: &[&Piece], text: &str) -> bool {
+    // In right-to-left scripts each letter is a piece, so the code counts letters.
     let backward = pieces.iter().filter(|piece| piece.right_to_left).count();
-    if backward == 0 {
+    let forward: usize = pieces.iter().filter(|piece| !piece.right_to_left).map(|piece| letters(piece, text)).sum();
+    backward > 0 && backward >= forward
+}
+
+fn letters(piece: &Piece, text: &str) -> usize {
+    text[piece.text.clone()].chars().filter(|c| c.is_alphabetic()).count()
+}
+
+/// The parts of a number in a right-to-left line, in logical order. What was drawn to the right of it comes
+/// before it.
+fn turned(text: &str) -> [&str; 3] {
+    const SIGNS: [char; 3] = ['-', '\u{2212}', '+'];
+    let marks = |c: char| ",;:!?".contains(c);
+    let bare = text.trim_start_matches(marks);
+    let (start, bare) = (&text[..text.len() - bare.len()], bare);
+    let number = bare.strip_suffix(SIGNS).filter(|number| number.starts_with(char::is_numeric) && number.ends_with(char::is_numeric));
+    match number {
+        Some(number) => [&bare[number.len()..], number, start],
+        None if bare.starts_with(char::is_alphanumeric) => ["", bare, start],
+        None => ["", text, ""],
+    }
+}
+
+/// Converts pieces from left-to-right order to logical order.
+fn spoken<'p>(pieces: &[&'p Piece], text: &str, mainly_backward: bool) -> Vec<&'p Piece> {
+    let mut pieces = pieces.to_vec();
+    if !pieces.iter().any(|piece| piece.right_to_left) {
         return pieces;
     }
-    // In right-to-left scripts each letter is a piece, so the code counts letters.
-    let letters = |piece: &Piece| text[piece.text.clone()].chars().filter(|c| c.is_alphabetic()).count();
-    let forward: usize = pieces.iter().filter(|piece| !piece.right_to_left).map(|piece| letters(piece)).sum();
-    let mainly_backward = backward >= forward;
     if mainly_backward {
         pieces.reverse();
     }
@@ -262,7 +302,7 @@ fn spoken<'p>(pieces: &[&'p Piece], text: &str) -> Vec<&'p Piece> {
     let against = |piece: &Piece| {
         if mainly_backward { !piece.right_to_left && text[piece.text.clone()].contains(char::is_alphanumeric) } else { piece.right_to_left }
     };
-    let with = |piece: &Piece| if mainly_backward { piece.right_to_left } else { letters(piece) > 0 && !piece.right_to_left };
+    let with = |piece: &Piece| if mainly_backward { piece.right_to_left } else { letters(piece, text) > 0 && !piece.right_to_left };
     let mut start = 0;
     while start < pieces.len() {
         if !against(pieces[start]) {

@@ -313,3 +313,53 @@ fn lines_behind_a_web_address_are_not_part_of_it() {
     let text = document(&[&lines.iter().fold(String::new(), |drawn, (y, line)| drawn + &at(60.0, *y, line))]).text();
     assert_eq!(text, "www.example.com/item-\n\ntotal due: 100 EUR\nSee www.example.com/x-\nInvoice 12");
 }
+
+#[test]
+fn right_to_left_tables_begin_at_the_right() {
+    // meem, lam-alef and seen, from left to right.
+    const WORD: &str = "/A 10 Tf <040501> Tj";
+    let rows = [
+        ["سلام", "سلام", "سلام", "سلام", "سلام"],
+        ["1.2.2026", "سلام", "900.00-", "", "100.00"],
+        ["3.2.2026", "سلام", "", "2,500.00", "2,600.00"],
+        ["5.2.2026", "سلام", "50.00", "", "2,550.00"],
+        ["9.2.2026", "سلام", "", "20.00", "2,570.00"],
+    ];
+    let page = |x: [f64; 5]| {
+        let cells = rows.iter().enumerate().flat_map(|(line, row)| row.iter().enumerate().map(move |(column, cell)| (line, column, cell)));
+        let cell = |(line, column, cell): (usize, usize, &&str)| {
+            let shown = if *cell == "سلام" { WORD.to_owned() } else { format!("/F 10 Tf ({cell}) Tj") };
+            format!("BT {} {} Td {shown} ET\n", x[column], 700.0 - 16.0 * line as f64)
+        };
+        cells.filter(|(.., cell)| !cell.is_empty()).map(cell).collect::<String>()
+    };
+    let lines: String = (0..6).map(|line| format!("45 {0} m 530 {0} l S\n", 712 - 16 * line)).collect::<String>()
+        + &[45, 145, 245, 345, 445, 530].map(|x| format!("{x} 712 m {x} 632 l S\n")).concat();
+    let expected = "| سلام | سلام | سلام | سلام | سلام |\n| --- | --- | --- | --- | --- |\n\
+        | 1.2.2026 | سلام | -900.00 |  | 100.00 |\n| 3.2.2026 | سلام |  | 2,500.00 | 2,600.00 |\n\
+        | 5.2.2026 | سلام | 50.00 |  | 2,550.00 |\n| 9.2.2026 | سلام |  | 20.00 | 2,570.00 |";
+    let (from_right, from_left) = ([450.0, 350.0, 250.0, 150.0, 50.0], [50.0, 150.0, 250.0, 350.0, 450.0]);
+    for lines in ["", &lines] {
+        assert_eq!(document(&[&(page(from_right) + lines)]).text(), expected);
+        // The same words in a table that is read from left to right.
+        assert_eq!(document(&[&(page(from_left) + lines)]).text(), expected.replace("-900.00", "900.00-"));
+    }
+}
+
+#[test]
+fn a_table_drawn_column_by_column_stays_one() {
+    let rows = [
+        ["Date", "Details", "VAT", "Quantity", "Debit", "2024"],
+        ["17.08.2024", "Insurance Berlin", "89,196.32", "241.47", "390.86", "4.08"],
+        ["28.02.2024", "TESCO Transfer Gas Ltd", "67,793.20", "", "495.29", ""],
+        ["26.04.2024", "Direct", "6.61", "48,662.85", "-775.93", "874.50"],
+        ["24.07.2024", "Loan 3312 Electricity", "59,746.98", "", "353.31", "789.13"],
+    ];
+    let cells = (0..6).flat_map(|column| rows.iter().enumerate().map(move |(line, row)| (line, column, row[column])));
+    let page: String = cells
+        .filter(|(.., cell)| !cell.is_empty())
+        .map(|(line, column, cell)| at([50.0, 120.0, 260.0, 330.0, 400.0, 470.0][column], 700.0 - 16.0 * line as f64, cell))
+        .collect();
+    let text = document(&[&page]).text();
+    assert!(text.contains("| 28.02.2024 | TESCO Transfer Gas Ltd | 67,793.20 |  | 495.29 |  |") && text.lines().count() == 6, "{text}");
+}

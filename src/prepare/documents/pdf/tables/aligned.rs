@@ -116,7 +116,7 @@ fn table<'p>(
         return None;
     }
     columns.last = Some(strips);
-    Some((range, Table { rows: logical::rows(lines, order, &rules, text), bounds }))
+    Some((range, Table::new(logical::rows(lines, order, &rules, text), bounds)))
 }
 
 /// Drops strips between a header and the cells that it stands above with another alignment, those

@@ -36,9 +36,7 @@ pub(in super::super) fn tables<'p>(pieces: Vec<&'p Piece>, ruling: &Ruling, text
     for (horizontal, vertical) in lattices(ruling) {
         let Some(grid) = Grid::of(&horizontal, &vertical) else { continue };
         let (inside, outside): (Vec<&Piece>, Vec<&Piece>) = rest.iter().partition(|piece| grid.field(piece).is_some());
-        // The columns of right-to-left tables are not in order.
-        let is_backward = inside.iter().any(|piece| piece.right_to_left);
-        if let Some(table) = (!is_backward).then(|| grid.table(&inside, text)).flatten() {
+        if let Some(table) = grid.table(&inside, text) {
             tables.push(table);
             rest = outside;
         }
@@ -150,7 +148,7 @@ impl<'r> Grid<'r> {
         }
         let rows: Vec<_> = rows.into_iter().flat_map(|row| self.lines(row, text)).collect();
         let rows = without_gaps(rows, &self.xs);
-        let table = Table { rows, bounds: self.bounds() };
+        let table = Table::new(rows, self.bounds());
         is_table(&table, text).then_some(table)
     }
 

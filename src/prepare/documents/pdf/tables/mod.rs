@@ -37,10 +37,28 @@ const ALIGNED: f64 = 0.45;
 const LEADING: f64 = 1.7;
 
 /// A table with the pieces of each cell.
+///
+/// Cells are from left to right. In a right-to-left table, the last one is read first.
 #[derive(Debug)]
 pub(super) struct Table<'p> {
     pub(super) rows: Vec<Vec<Vec<&'p Piece>>>,
     pub(super) bounds: Rect,
+    /// Whether the table is read from right to left.
+    pub(super) backward: bool,
+}
+
+impl<'p> Table<'p> {
+    /// A table whose drawing order tells in which direction it is read.
+    fn new(rows: Vec<Vec<Vec<&'p Piece>>>, bounds: Rect) -> Self {
+        let has_backward = rows.iter().flatten().flatten().any(|piece| piece.right_to_left);
+        let backward = has_backward && {
+            let order = |cell: &Vec<&Piece>| cell.iter().map(|piece| piece.order).min();
+            let orders = rows.iter().map(|row| row.iter().filter_map(order).collect::<Vec<_>>()).collect::<Vec<_>>();
+            let pairs = || orders.iter().flat_map(|orders| orders.windows(2));
+            pairs().filter(|pair| pair[0] > pair[1]).count() * 2 > pairs().count()
+        };
+        Self { rows, bounds, backward }
+    }
 }
 
 /// Columns that continue over pages.

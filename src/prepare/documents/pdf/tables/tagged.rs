@@ -50,14 +50,29 @@ pub(in super::super) fn tables<'p>(pieces: &'p [Piece], text: &str) -> (Vec<Tabl
         found.entry(table).or_default().entry(row).or_default().push(Cell { pieces, across: left..right, width });
     }
     let mut tables = BTreeMap::new();
-    for (table, rows) in found {
+    for (table, mut rows) in found {
+        let backward = mirrored(&mut rows);
         if let Some(columns) = Some(&rows).filter(|rows| is_table(rows)).and_then(|rows| columns(rows, text)) {
-            tables.insert(table, written(rows, &columns));
+            tables.insert(table, written(rows, &columns, backward));
         }
     }
     let is_rest = |piece: &&Piece| piece.cell.is_none_or(|place| !tables.contains_key(&place.table));
     let rest = pieces.iter().filter(is_rest).collect();
     (tables.into_values().collect(), rest)
+}
+
+/// Mirrors the places of a table whose rows are read from right to left. Returns whether it is one.
+fn mirrored(rows: &mut Rows<'_>) -> bool {
+    let beside = || rows.values().flat_map(|row| row.windows(2));
+    let backward = beside().filter(|pair| pair[0].across.start > pair[1].across.start).count();
+    let has_backward = rows.values().flatten().flat_map(|cell| &cell.pieces).any(|piece| piece.right_to_left);
+    if !has_backward || backward * 2 <= beside().count() {
+        return false;
+    }
+    for cell in rows.values_mut().flatten() {
+        cell.across = -cell.across.end..-cell.across.start;
+    }
+    true
 }
 
 /// Whether the cells are in the order that the structure says.
@@ -73,8 +88,7 @@ fn is_table(rows: &Rows<'_>) -> bool {
     let top = |row: &Vec<Cell<'_>>| row.iter().flat_map(|cell| &cell.pieces).map(|piece| piece.baseline).fold(f64::INFINITY, f64::min);
     let tops: Vec<f64> = rows.values().map(top).collect();
     let down = tops.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    !pieces().any(|piece| piece.right_to_left)
-        && length < LONG * cells().count()
+    length < LONG * cells().count()
         && beside().count() > 0
         && ordered as f64 >= ORDERED * beside().count() as f64
         && down as f64 >= ORDERED * tops.len().saturating_sub(1) as f64
@@ -187,7 +201,7 @@ fn strips(rows: &Rows<'_>) -> Vec<Range<f64>> {
     strips
 }
 
-fn written<'p>(rows: Rows<'p>, columns: &[(Range<f64>, usize)]) -> Table<'p> {
+fn written<'p>(rows: Rows<'p>, columns: &[(Range<f64>, usize)], backward: bool) -> Table<'p> {
     let count = columns.iter().map(|(_, column)| column + 1).max().unwrap_or(0);
     let pieces = || rows.values().flatten().flat_map(|cell| &cell.pieces);
     let first = pieces().next().map_or(Rect::ZERO, |piece| piece.bounds());
@@ -202,9 +216,12 @@ fn written<'p>(rows: Rows<'p>, columns: &[(Range<f64>, usize)]) -> Table<'p> {
             (free, rest) = (column + cell.width, rest - cell.width);
             cells[column].extend(cell.pieces);
         }
+        if backward {
+            cells.reverse();
+        }
         written.push(cells);
     }
-    Table { rows: written, bounds }
+    Table { rows: written, bounds, backward }
 }
 
 /// The first column of a cell with several columns, of those where it can begin.

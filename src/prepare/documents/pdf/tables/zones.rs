@@ -109,7 +109,7 @@ fn is_other_table(above: &[Row<'_>], rows: &[Row<'_>], text: &str) -> bool {
 
 /// Whether this is no line of a table without lines.
 pub(super) fn is_other(row: &Row<'_>) -> bool {
-    row.pieces.iter().any(|piece| piece.table.is_some() || piece.right_to_left)
+    row.pieces.iter().any(|piece| piece.table.is_some())
 }
 
 fn are_near(rows: &[Row<'_>]) -> bool {
