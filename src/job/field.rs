@@ -23,6 +23,9 @@ pub(super) fn object_schema(fields: &Table, lists: &Lists) -> Result<Value, Faul
     // Many databases ignore the case of names.
     let mut seen = HashMap::new();
     for name in fields.keys() {
+        if name.trim().is_empty() {
+            return Err(Fault::from("a field needs a name").at(&**name));
+        }
         if let Some(other) = seen.insert(name.to_lowercase(), name) {
             return Err(Fault::from(format!("the fields `{other}` and `{name}` differ only by case. Rename one")).at(&**name));
         }

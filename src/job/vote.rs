@@ -19,7 +19,8 @@ pub(super) struct Ballot {
 /// The winner of a vote, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Verdict {
-    pub best: String,
+    /// `None` if nothing speaks for any candidate.
+    pub best: Option<String>,
     pub runner_up: Option<String>,
     pub rationale: String,
     pub confidence: &'static str,
@@ -96,6 +97,8 @@ fn tallies(ballots: &[Ballot]) -> Vec<Tally<'_>> {
 ///   least 2.
 /// - `low`: otherwise, and without any vote.
 ///
+/// Without any vote or score, there is no winner.
+///
 /// Missing answers turn `high` into `medium`. If each ballot is for one of all candidates (`is_choice`),
 /// the rationale counts votes among all ballots, else among those on the candidate.
 pub(super) fn majority(ballots: &[Ballot], is_choice: bool, missing: &[String]) -> Option<Verdict> {
@@ -106,6 +109,10 @@ pub(super) fn majority(ballots: &[Ballot], is_choice: bool, missing: &[String]) 
         b.weighted_votes().total_cmp(&a.weighted_votes()).then(b.mean().unwrap_or(0.0).total_cmp(&a.mean().unwrap_or(0.0)))
     });
     let best = ranked.first()?;
+    if best.votes <= 0.0 && ranked.iter().all(|tally| tally.scores.is_empty()) {
+        let rationale = format!("None of the {} candidates has a vote.", ranked.len()) + &lacking(missing);
+        return Some(Verdict { best: None, runner_up: None, rationale, confidence: "low" });
+    }
     let second = ranked.get(1);
     let second_votes = second.map_or(0.0, Tally::weighted_votes);
     let lead = best.mean().unwrap_or(0.0) - second.and_then(Tally::mean).unwrap_or(0.0);
@@ -167,15 +174,18 @@ fn verdict(
         rationale.push_str(&describe(second));
     }
     rationale.push('.');
-    if !missing.is_empty() {
-        rationale.extend([" Missing: ", &missing.join(", "), "."]);
-    }
+    rationale.push_str(&lacking(missing));
     Verdict {
-        best: best.choice.to_owned(),
+        best: Some(best.choice.to_owned()),
         runner_up: second.map(|s| s.choice.to_owned()),
         rationale,
         confidence: if confidence == "high" && !missing.is_empty() { "medium" } else { confidence },
     }
+}
+
+/// The end of a rationale without these answers.
+fn lacking(missing: &[String]) -> String {
+    if missing.is_empty() { String::new() } else { format!(" Missing: {}.", missing.join(", ")) }
 }
 
 #[cfg(test)]
@@ -190,7 +200,7 @@ mod tests {
     fn the_majority_wins_and_scores_break_ties() {
         let ballots = [ballot("metal", true, 6.0, 1.0), ballot("wood", true, 8.5, 1.0), ballot("glass", false, 9.0, 1.0)];
         let verdict = majority(&ballots, false, &[]).unwrap();
-        assert_eq!((verdict.best.as_str(), verdict.runner_up.as_deref(), verdict.confidence), ("wood", Some("metal"), "medium"));
+        assert_eq!((verdict.best.as_deref().unwrap_or_default(), verdict.runner_up.as_deref(), verdict.confidence), ("wood", Some("metal"), "medium"));
         assert_eq!(verdict.rationale, "wood has 1 of 1 votes, mean score 8.5; metal has 1 of 1 votes, mean score 6.0.");
     }
 
@@ -207,10 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn without_votes_and_scores_nobody_wins() {
+        let no = |choice: &str| Ballot { score: None, ..ballot(choice, false, 0.0, 1.0) };
+        let verdict = majority(&[no("metal"), no("wood")], false, &["third (refused)".into()]).unwrap();
+        assert_eq!((verdict.best, verdict.runner_up, verdict.confidence), (None, None, "low"));
+        assert_eq!(verdict.rationale, "None of the 2 candidates has a vote. Missing: third (refused).");
+        assert!(majority(&[ballot("metal", false, 3.0, 1.0)], false, &[]).unwrap().best.is_some());
+    }
+
+    #[test]
     fn weights_can_change_the_winner() {
         let ballots = [ballot("metal", false, 8.0, 1.0), ballot("wood", false, 6.0, 1.5)];
         let verdict = weighted(&ballots, &[]).unwrap();
-        assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));
+        assert_eq!((verdict.best.as_deref().unwrap_or_default(), verdict.confidence), ("wood", "medium"));
     }
 
     #[test]
@@ -218,11 +237,11 @@ mod tests {
         let harsh = |choice: &str, votes| Ballot { share: 2.0, ..ballot(choice, votes, 5.0, 1.0) };
         let ballots = [ballot("metal", true, 5.0, 1.0), harsh("metal", false), ballot("wood", false, 5.0, 1.0), harsh("wood", true)];
         let verdict = majority(&ballots, false, &[]).unwrap();
-        assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "medium"));
+        assert_eq!((verdict.best.as_deref().unwrap_or_default(), verdict.confidence), ("wood", "medium"));
         assert!(verdict.rationale.starts_with("wood has 2 of 3 votes, mean score 5.0; metal has 1 of 3 votes"), "{}", verdict.rationale);
         let ballots = [ballot("metal", true, 5.0, 0.5), ballot("wood", true, 5.0, 2.0)];
         let verdict = majority(&ballots, false, &[]).unwrap();
-        assert_eq!((verdict.best.as_str(), verdict.confidence), ("wood", "high"));
+        assert_eq!((verdict.best.as_deref().unwrap_or_default(), verdict.confidence), ("wood", "high"));
         assert!(verdict.rationale.starts_with("wood has 1 of 1 votes x weight 2, mean score 5.0"), "{}", verdict.rationale);
     }
 
