@@ -200,7 +200,10 @@ mod tests {
     fn the_majority_wins_and_scores_break_ties() {
         let ballots = [ballot("metal", true, 6.0, 1.0), ballot("wood", true, 8.5, 1.0), ballot("glass", false, 9.0, 1.0)];
         let verdict = majority(&ballots, false, &[]).unwrap();
-        assert_eq!((verdict.best.as_deref().unwrap_or_default(), verdict.runner_up.as_deref(), verdict.confidence), ("wood", Some("metal"), "medium"));
+        assert_eq!(
+            (verdict.best.as_deref().unwrap_or_default(), verdict.runner_up.as_deref(), verdict.confidence),
+            ("wood", Some("metal"), "medium")
+        );
         assert_eq!(verdict.rationale, "wood has 1 of 1 votes, mean score 8.5; metal has 1 of 1 votes, mean score 6.0.");
     }
 

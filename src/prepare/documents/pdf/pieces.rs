@@ -18,6 +18,8 @@ const EM: f64 = 1000.0;
 const SAME_ANGLE: f64 = 0.2;
 /// Minimum gap that counts as a space, in ems.
 pub(super) const SPACE: f64 = 0.13;
+/// Number of letters from which their mean width is typical.
+const FEW: usize = 4;
 /// Maximum difference between a drawn space and the gap that it fills, in ems.
 const FILLED: f64 = 0.06;
 /// Maximum distance between two drawings of a bold character, in ems.
@@ -177,7 +179,9 @@ impl Style {
             // Type 3 fonts have arbitrary units. On average, letters are half as wide as high.
             let widths: f64 = run.glyphs().iter().map(|glyph| advance(glyph)).sum();
             let mean = widths / run.glyphs().len() as f64 * em;
-            if mean > 0.0 && !(1.0..6.0).contains(&(size / mean)) {
+            // A few letters may all be wide, or narrow.
+            let plausible = if run.glyphs().len() < FEW { 0.5..12.0 } else { 1.0..6.0 };
+            if mean > 0.0 && !plausible.contains(&(size / mean)) {
                 size = 2.0 * mean;
             }
         }
