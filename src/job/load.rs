@@ -222,6 +222,9 @@ fn build_task(mut task: TaskFile, lists: &Lists, params: &Map<String, Value>) ->
     Ok(Task { id: id.into(), variants, shape, max_output_tokens, max_input_tokens, merge, model, embed: None })
 }
 
+/// Maximum calls of a task for each document.
+const MOST_CALLS: usize = 10_000;
+
 /// The points on the axes of a task, each with its prompt.
 fn variants(task: &TaskFile, lists: &Lists, params: &Map<String, Value>) -> Result<Vec<Variant>, Fault> {
     let mut points: Vec<Vec<AxisValue>> = vec![Vec::new()];
@@ -233,6 +236,11 @@ fn variants(task: &TaskFile, lists: &Lists, params: &Map<String, Value>) -> Resu
             return Err(at_axis(why.into()));
         }
         let choices = lists.axis(axis, choices).map_err(at_axis)?;
+        let calls = points.len() * choices.len();
+        if calls > MOST_CALLS {
+            let why = format!("the axes make {calls} calls for each document, and at most {MOST_CALLS} are possible. Shorten a list");
+            return Err(at_axis(why.into()));
+        }
         points = points.iter().flat_map(|point| choices.iter().map(|choice| [point.clone(), vec![choice.clone()]].concat())).collect();
     }
     points

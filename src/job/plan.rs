@@ -30,6 +30,12 @@ pub(super) struct Template {
     values: Map<String, Value>,
 }
 
+/// Maximum steps of a template. A loop over 10,000 values takes far fewer.
+const MOST_STEPS: u64 = 10_000_000;
+/// Maximum bytes that a template may write beyond a few times the length of its values.
+const MOST_BYTES: usize = 16 << 20;
+const TIMES: usize = 4;
+
 /// Value of `{{ document }}` if the document is an image, or contains images.
 const ATTACHED_IMAGE: &str = "(the attached image)";
 const ATTACHED_DOCUMENT: &str = "(the document above)";
@@ -40,6 +46,7 @@ impl Template {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_debug(true);
+        environment.set_fuel(Some(MOST_STEPS));
         // An empty column renders as an empty text, and not as "none".
         environment.set_formatter(|out, state, value| if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) });
         environment.add_template_owned("prompt", source.to_owned()).map_err(|e| in_words(&e))?;
@@ -88,15 +95,49 @@ impl Template {
     }
 
     fn rendered(&self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Result<String, minijinja::Error> {
-        let mut values = self.values.clone();
-        values.extend(more.into_iter().map(|(k, v)| (k.to_owned(), v)));
-        self.environment.get_template("prompt")?.render(minijinja::value::Serde(&values))
+        let (mut values, mut most) = (self.values.clone(), MOST_BYTES);
+        for (name, value) in more {
+            most += TIMES * value.as_str().map_or(0, str::len);
+            values.insert(name.to_owned(), value);
+        }
+        let mut written = Limited { bytes: Vec::new(), most };
+        let rendered =
+            self.environment.get_template("prompt")?.render_captured_to(minijinja::value::Serde(&values), &mut written).map(drop);
+        match rendered {
+            Err(error) if error.kind() == minijinja::ErrorKind::WriteFailure => {
+                let why = format!("it would write more than {} MiB", most >> 20);
+                Err(minijinja::Error::new(minijinja::ErrorKind::WriteFailure, why))
+            }
+            Err(error) => Err(error),
+            // The engine writes texts.
+            Ok(()) => Ok(String::from_utf8_lossy(&written.bytes).into_owned()),
+        }
+    }
+}
+
+/// Text up to a limit.
+struct Limited {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl std::io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.most {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
 /// An error of a template in one line: the line of the template, and what is wrong.
 fn in_words(error: &minijinja::Error) -> String {
-    use minijinja::ErrorKind::SyntaxError;
+    use minijinja::ErrorKind::{OutOfFuel, SyntaxError, WriteFailure};
     let line = error.line().map_or_else(String::new, |line| format!("line {line}: "));
     let code = error.range().zip(error.template_source()).and_then(|(range, source)| source.get(range)).map(str::trim);
     let code = code.filter(|code| !code.is_empty() && !code.contains('\n'));
@@ -106,6 +147,8 @@ fn in_words(error: &minijinja::Error) -> String {
             let detail = detail.replace('`', "\"").replace("end of variable block", "\"}}\"").replace(", expected", "; expected");
             format!("{line}{detail}{place}")
         }
+        (OutOfFuel, ..) => format!("{line}the template takes more than {MOST_STEPS} steps. Shorten its loops"),
+        (WriteFailure, Some(detail), _) => format!("{line}the template is too long: {detail}. Shorten its loops"),
         (kind, Some(detail), _) => format!("{line}{kind}: {detail}"),
         (kind, None, Some(code)) => format!("{line}{kind} at `{code}`"),
         (kind, None, None) => format!("{line}{kind}"),

@@ -148,7 +148,8 @@ impl Keys {
 
     /// The sender of a request with these headers.
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+        let written = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
+        let bearer = written.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key);
         let given = bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()));
         let given = given.ok_or_else(|| Problem::unauthorized("no key. Send it as `Authorization: Bearer KEY`"))?;
         let hash = blake3::hash(given.trim().as_bytes());
@@ -212,7 +213,9 @@ mod tests {
         let (text, key) = Keys::with_new("# our keys\n", "ci").unwrap();
         assert!(text.contains("# our keys\n") && !text.contains(&key));
         let keys: Keys = toml::from_str(&text).unwrap();
-        assert_eq!(keys.caller(&with("authorization", &format!("Bearer {key}"))).unwrap().name, "ci");
+        for scheme in ["Bearer", "bearer", "BEARER"] {
+            assert_eq!(keys.caller(&with("authorization", &format!("{scheme} {key}"))).unwrap().name, "ci");
+        }
         assert_eq!(keys.caller(&with("x-api-key", &key)).unwrap().role, Role::Run);
         for wrong in ["Bearer dmk_x", "Basic abc", ""] {
             assert_eq!(keys.caller(&with("authorization", wrong)).unwrap_err().status, 401, "{wrong}");

@@ -12,8 +12,8 @@ pub struct Proxies(Vec<(IpAddr, u8)>);
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// Headers by which a proxy says for whom it asks.
-const FORWARDED: [&str; 4] = ["x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded"];
+/// Headers by which a proxy says that it asks for another machine.
+const FORWARDED: [&str; 5] = ["x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via"];
 
 impl Proxies {
     /// Parses addresses and networks such as `10.0.0.0/8`.

@@ -109,8 +109,7 @@ impl Staged {
         if !submission.rows.is_empty() {
             let mut file = BufWriter::new(fs::File::create_new(self.input.rows())?);
             for row in &submission.rows {
-                serde_json::to_writer(&mut file, row).map_err(io::Error::from)?;
-                file.write_all(b"\n")?;
+                writeln!(file, "{}", row.line())?;
             }
             file.flush()?;
         }

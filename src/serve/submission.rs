@@ -8,9 +8,10 @@ use crate::model::{Money, did_you_mean, from_object};
 use crate::read::text_file;
 use jiff::Timestamp;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -35,13 +36,13 @@ pub struct Submission {
     /// Rows of a table, each a document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
-    pub rows: Vec<Map<String, Value>>,
+    pub rows: Vec<SubmittedRow>,
     /// Addresses of documents. The server's settings must allow them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
     /// Settings by key, such as `llm.model`. The server allows some of them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(value_type = BTreeMap<String, Object>)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub settings: BTreeMap<String, Value>,
     /// Cap on money in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +84,33 @@ impl Lane {
             Self::Sync => "",
             Self::Flex => "flex",
         }
+    }
+}
+
+/// A row of a table, as the client wrote it. Its numbers keep all their digits.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct SubmittedRow(Box<RawValue>);
+
+impl SubmittedRow {
+    /// The row on one line.
+    pub fn line(&self) -> String {
+        // Texts of JSON have no line breaks.
+        self.0.get().replace(['\n', '\r'], " ")
+    }
+
+    /// Whether it has a column of this name.
+    fn has(&self, name: &str) -> bool {
+        serde_json::from_str::<BTreeMap<String, &RawValue>>(self.0.get()).is_ok_and(|columns| columns.contains_key(name))
+    }
+}
+
+impl<'de> Deserialize<'de> for SubmittedRow {
+    fn deserialize<D: Deserializer<'de>>(row: D) -> Result<Self, D::Error> {
+        let row = Box::<RawValue>::deserialize(row)?;
+        // It must be a row that every reader of JSON takes.
+        serde_json::from_str::<BTreeMap<String, Value>>(row.get()).map_err(|why| D::Error::custom(format!("a row: {why}")))?;
+        Ok(Self(row))
     }
 }
 
@@ -203,7 +231,7 @@ impl Submission {
         for (key, named) in COLUMNS.iter().filter_map(|key| Some((key, self.settings.get(*key)?))) {
             let names = named.as_array().map_or(std::slice::from_ref(named), Vec::as_slice).iter().filter_map(Value::as_str);
             let mut names = names.filter(|name| !name.is_empty());
-            if let Some(missing) = names.find(|name| !self.rows.iter().any(|row| row.contains_key(*name))) {
+            if let Some(missing) = names.find(|name| !self.rows.iter().any(|row| row.has(name))) {
                 return Err(Problem::invalid(format!("settings: {key}: no row has the column \"{missing}\"")));
             }
         }

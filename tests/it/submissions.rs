@@ -222,3 +222,39 @@ fn a_file_is_no_directory_for_a_server() {
     workspace.write("keys.toml", "");
     workspace.docmill(["serve", "keys.toml", "--bind", "0"]).exits(2).says(&["serve.dir", "this is a file. Name a directory"]);
 }
+
+#[test]
+fn rows_keep_the_digits_of_their_numbers() {
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server));
+    let body = "{\"job\": \"echo\", \"rows\": [\n{\"id\": 12345678901234567890123,\n\"body\": \"docid:1\"},
+        {\"id\": 12345678901234567890124, \"body\": \"docid:2\"}, {\"id\": 0.1000000000000000055511, \"body\": \"docid:3\"}],
+        \"settings\": {\"input.id_column\": \"id\", \"input.text_column\": \"body\"}}";
+    let created = serving.post_with("/api/runs", &[("content-type", "application/json")], body.to_owned()).is(202);
+    let id = created.json()["id"].as_str().unwrap().to_owned();
+    serving.wait_for(&id, "complete");
+    let names: Vec<String> = rows(&serving, &id).into_iter().map(|(name, _)| name).collect();
+    let expected = ["12345678901234567890123", "12345678901234567890124", "0.1000000000000000055511"];
+    assert_eq!(names, expected.map(|id| format!("rows.jsonl#{id}")));
+}
+
+#[test]
+fn job_files_without_end_are_refused_and_the_server_goes_on() {
+    let server = ModelServer::start();
+    let serving = Serving::start(&workspace(&server));
+    let job = |prompt: &str, over: &str| {
+        format!(
+            "name = 'x'\ninput = 'text'\n[[task]]\nid = 'x'\nprompt = '{prompt}{{{{ document }}}}'\nanswer = {{ x = 'string' }}\n{over}"
+        )
+    };
+    let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}";
+    let values = (0..300).map(|n| format!("'v{n}'")).collect::<Vec<_>>().join(", ");
+    let over = format!("over = {{ a = [{values}], b = [{values}], c = [{values}] }}");
+    for (job, says) in [(job(nested, ""), "steps. Shorten its loops"), (job("{{ a }}", &over), "calls for each document")] {
+        for path in ["/api/runs", "/api/estimate"] {
+            let refused = serving.post(path, &json!({"job_file": job, "texts": ["docid:1"]})).is(422);
+            assert!(refused.text.contains(says), "{}", refused.text);
+        }
+    }
+    serving.get("/healthz").is(200);
+}

@@ -40,17 +40,22 @@ function headers(more = {}) {
   return hasKey() ? { ...more, authorization: `Bearer ${sessionStorage.getItem("key")}` } : more;
 }
 
+/// Asks the user for another key.
+function refuseKey() {
+  byId("key-form").hidden = false;
+  throw Object.assign(new Error(hasKey() ? "The server does not accept this key." : "This server needs a key."), { status: 401 });
+}
+
 /// Sends a request. An error of the server becomes an exception with its words.
 export async function call(path, options = {}) {
+  // Headers hold no other characters.
+  if (/[^\x20-\x7e]/.test(sessionStorage.getItem("key") ?? "")) return refuseKey();
   const response = await fetch(path, { ...options, headers: headers(options.headers) });
   if (response.ok) return response;
   const { status } = response;
   const problem = await response.json().catch(() => ({}));
   const refused = (text) => Object.assign(new Error(text), { status });
-  if (status === 401) {
-    byId("key-form").hidden = false;
-    throw refused(hasKey() ? "The server does not accept this key." : "This server needs a key.");
-  }
+  if (status === 401) refuseKey();
   throw refused(problem.detail ?? `The server answered with status ${status}.`);
 }
 
@@ -129,7 +134,8 @@ export const percent = (share) => `${Math.round(share * 100)} %`;
 /// An amount of money that someone has typed.
 export function amount(text) {
   const usd = Number(text.trim().replace(",", "."));
-  if (text.trim() === "" || !Number.isFinite(usd)) throw new Error(`${text}: type an amount in US dollars, such as 0.50.`);
+  const isUnclear = /^[1-9]\d*,\d{3}$/.test(text.trim());
+  if (text.trim() === "" || !Number.isFinite(usd) || isUnclear) throw new Error(`${text}: type an amount in US dollars, such as 0.50.`);
   return usd;
 }
 

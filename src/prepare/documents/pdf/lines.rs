@@ -110,7 +110,9 @@ impl<'t, 'p> Lines<'t, 'p> {
         let cells = |row: &Vec<Vec<&Piece>>| row.iter().map(|cell| self.cell(cell, table.backward)).collect();
         let mut rows: Vec<Vec<String>> = table.rows.iter().map(cells).collect();
         if table.backward {
-            rows.iter_mut().for_each(|row| row.reverse());
+            for row in &mut rows {
+                row.reverse();
+            }
         }
         if !self.out.is_empty() {
             self.out.push_str("\n\n");
