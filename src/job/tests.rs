@@ -389,17 +389,3 @@ fn output_estimates_cover_answers_to_built_in_jobs() {
         assert!(length.high < 8.0 * length.low + 25.0, "{name} {task}: {length:?} says nothing");
     }
 }
-
-#[test]
-fn templates_without_end_are_refused() {
-    let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}";
-    for (prompt, words) in
-        [(nested, "steps. Shorten its loops"), ("{% for a in range(9999) %}{{ 'long words ' * 9000 }}{% endfor %}", "more than 16 MiB")]
-    {
-        let job = format!(
-            "name = 'x'\ninput = 'text'\n[[task]]\nid = 'x'\nprompt = \"\"\"{prompt}{{{{ document }}}}\"\"\"\nanswer = {{ x = 'string' }}"
-        );
-        let error = Job::load("x", &job, &toml::Table::new(), None).map(|job| job.name).unwrap_err();
-        assert!(format!("{error:?}").contains(words), "{error:?}");
-    }
-}

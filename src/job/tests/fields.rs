@@ -244,3 +244,17 @@ fn a_field_takes_the_values_of_a_list_in_short() {
     assert_eq!(form("headline = { type = \"array\", items = \"tone\", max_items = 2 }"), tones);
     assert!(load(&job("headline = \"limit\"")).unwrap_err().to_string().contains("unknown type or list \"limit\""));
 }
+
+#[test]
+fn templates_without_end_are_refused() {
+    let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}";
+    for (prompt, words) in
+        [(nested, "steps. Shorten its loops"), ("{% for a in range(9999) %}{{ 'long words ' * 9000 }}{% endfor %}", "more than 16 MiB")]
+    {
+        let job = format!(
+            "name = 'x'\ninput = 'text'\n[[task]]\nid = 'x'\nprompt = \"\"\"{prompt}{{{{ document }}}}\"\"\"\nanswer = {{ x = 'string' }}"
+        );
+        let error = Job::load("x", &job, &toml::Table::new(), None).map(|job| job.name).unwrap_err();
+        assert!(format!("{error:?}").contains(words), "{error:?}");
+    }
+}

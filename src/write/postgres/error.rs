@@ -1,6 +1,5 @@
 //! Errors of a database.
 
-use super::ownership::TABLES;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use tokio_postgres::error::SqlState;
@@ -31,17 +30,14 @@ impl PostgresError {
         Self { message: format!("{what}: {}{next}", self.message), ..self }
     }
 
-    /// The same error with what helps if another user owns the table of states.
-    pub(super) fn without_grant(self, tables: &str) -> Self {
-        if !(self.message.contains("permission denied") && self.message.contains(TABLES)) {
-            return self;
-        }
-        let next = format!(
-            "{}. Let its owner run: GRANT SELECT, INSERT, UPDATE ON {} TO the user of docmill",
-            self.message,
-            tables.replace('"', "")
-        );
-        Self { message: next, ..self }
+    /// The same error with what helps.
+    pub(super) fn advised(self, next: &str) -> Self {
+        Self { message: format!("{}. {next}", self.message), ..self }
+    }
+
+    /// Whether the server says all of this.
+    pub(super) fn says(&self, parts: &[&str]) -> bool {
+        parts.iter().all(|part| self.message.contains(part))
     }
 
     /// The same error with the name of the database.

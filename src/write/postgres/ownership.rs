@@ -20,6 +20,15 @@ pub(super) fn states(tables: &str) -> String {
     )
 }
 
+/// The same error, with what helps if another user owns the table of states.
+pub(super) fn with_grant(error: PostgresError, tables: &str) -> PostgresError {
+    if !error.says(&["permission denied", TABLES]) {
+        return error;
+    }
+    let tables = tables.replace('"', "");
+    error.advised(&format!("Let its owner run: GRANT SELECT, INSERT, UPDATE ON {tables} TO the user of docmill"))
+}
+
 /// A sum over these columns of all rows, both in any order, as an expression of SQL. It shows whether
 /// somebody else has changed them.
 pub(super) fn checksum<'c>(table: &str, columns: impl IntoIterator<Item = &'c str>) -> String {

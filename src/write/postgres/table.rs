@@ -2,7 +2,7 @@
 
 use super::address::PostgresAddress;
 use super::error::PostgresError;
-use super::ownership::{TABLES, checksum, elsewhere, is_owner, literal, lock, owner_of, quoted, states};
+use super::ownership::{TABLES, checksum, elsewhere, is_owner, literal, lock, owner_of, quoted, states, with_grant};
 use super::types::{Misfit, Type, key, shortened};
 use crate::model::{Column, ColumnType, JobColumns, Row, Totals};
 use serde_json::Value;
@@ -87,12 +87,11 @@ impl Table {
             tables,
             own,
         };
-        let granted = |error: PostgresError| error.without_grant(&table.tables);
-        client.batch_execute(&states(&table.tables)).await.map_err(|error| granted(error.into()))?;
+        client.batch_execute(&states(&table.tables)).await.map_err(|error| with_grant(error.into(), &table.tables))?;
         client.batch_execute("BEGIN").await?;
         let comments = match table.define(client, store, (address.may_replace, rewrite)).await {
             Ok(comments) => comments,
-            Err(error) => return Err(table.explained(client, error).await.without_grant(&table.tables)),
+            Err(error) => return Err(with_grant(table.explained(client, error).await, &table.tables)),
         };
         client.batch_execute("COMMIT").await?;
         // Only the owner of a table can set its comments, which are no results.
