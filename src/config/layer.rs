@@ -118,7 +118,12 @@ fn text_value(key: &str, text: &str, origin: Origin, defaults: &Table) -> Found 
     };
     let as_toml = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     let as_text = || Value::String(text.to_owned());
-    let as_list = || Value::Array(text.split(',').map(|s| Value::String(s.trim().to_owned())).filter(|v| v.as_str() != Some("")).collect());
+    let as_list = || {
+        // A text of JSON or TOML has quotes.
+        let whole = as_toml().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_else(|| text.to_owned());
+        let parts = whole.split(',').map(str::trim).filter(|part| !part.is_empty());
+        Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
+    };
     let value = match default {
         Expected::Servers if text.trim_start().starts_with('[') => as_toml().unwrap_or_else(as_text),
         Expected::Servers if text.split(',').count() > 1 && text.split(',').all(|part| part.trim_start().starts_with("http")) => as_list(),

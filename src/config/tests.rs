@@ -60,6 +60,9 @@ fn text_becomes_the_type_of_the_default() {
     assert_eq!(config.get("output.formats").unwrap().as_array().unwrap().len(), 2);
     assert_eq!(config.get("input.paths").unwrap().as_array().unwrap().len(), 1);
     assert_eq!(config.get("prepare.text.clean").unwrap().as_bool(), Some(true));
+    // As in the settings of a submission.
+    let config = Config::from_layers(&[flag("output.formats", "\"csv, json\"")]).unwrap();
+    assert_eq!(config.get("output.formats").unwrap().to_string(), "[\"csv\", \"json\"]");
 }
 
 #[test]
