@@ -1,6 +1,7 @@
 //! The test server's record of requests, answers and bills.
 
 use super::Ask;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ pub struct Ledger {
     pub calls: Vec<CallEntry>,
     /// Maximum number of requests in flight at the same time.
     pub max_in_flight: usize,
+    /// The calls of each document, as indices.
+    by_docid: HashMap<Option<String>, Vec<usize>>,
 }
 
 /// All requests for one call: equal system text, schema, images and prompt. A retry may add a
@@ -65,9 +68,11 @@ impl Ledger {
     ///
     /// The prompt of a request begins with the prompt of its call.
     pub(super) fn arrived(&mut self, ask: &Ask, identity: &str) -> (usize, u32) {
-        let known =
-            self.calls.iter().rposition(|call| call.identity == identity && call.docid == ask.docid && ask.text.starts_with(&call.text));
+        let of_document = self.by_docid.entry(ask.docid.clone()).or_default();
+        let is_same = |call: &CallEntry| call.identity == identity && ask.text.starts_with(&call.text);
+        let known = of_document.iter().rev().copied().find(|index| is_same(&self.calls[*index]));
         let index = known.unwrap_or_else(|| {
+            of_document.push(self.calls.len());
             self.calls.push(CallEntry {
                 docid: ask.docid.clone(),
                 text: ask.text.clone(),
