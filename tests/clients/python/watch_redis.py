@@ -38,9 +38,9 @@ try:
     settings = f"--job text --tasks sentiment --text-column text --id-column id --output {directory}/out"
     provider = f"--set llm.provider=openai-compatible --set llm.base_url={os.environ['SIMULATOR']}/v1 --set llm.model={os.environ['MODEL']}"
     recipe = (
-        f"while x=$(redis-cli -p {port} --raw BLPOP docs 0) && [ -n \"$x\" ]; do printf '%s\\n' \"$x\" | tail -n 1; done"
+        f"while x=$(redis-cli -e -p {port} --raw BLPOP docs 0) && [ -n \"$x\" ]; do printf '%s\\n' \"$x\" | tail -n 1; done"
         f" | \"$DOCMILL\" watch - {settings} {provider}"
-        f" | while IFS= read -r x && redis-cli -p {port} RPUSH results \"$x\" >/dev/null; do :; done"
+        f" | while IFS= read -r x && redis-cli -e -p {port} RPUSH results \"$x\" >/dev/null; do :; done"
     )
     pipe = subprocess.Popen(["sh", "-c", recipe], start_new_session=True, cwd=directory)
     for number in range(MESSAGES):
