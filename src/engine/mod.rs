@@ -8,7 +8,7 @@
 //! | `list`, `read`, `prepare`, `ask`, `write` | the stages, in the order of the data; the store's thread commits |
 //! | `arrivals`, `following` | a source of documents that arrive while the run is active; the stages for it |
 //! | `delivery` | deliver new rows to a command, from an outbox in the store |
-//! | `database` | pass new rows on to a database, and make its tables equal to the results at the end |
+//! | `database`, `row_source` | pass new rows on to a database, and make its tables equal to the results at the end; rows from any place on |
 //! | `selection`, `document_identity` | select the documents of a run; match files with documents of the store |
 //! | `isolation`, `long_documents` | read documents in separate processes; divide long ones |
 //! | `document_calls`, `stored_answers` | make the calls of a document; look calls up before they are sent |

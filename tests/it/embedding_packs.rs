@@ -223,6 +223,23 @@ fn servers_that_fail_on_base64_are_asked_for_lists() {
 }
 
 #[test]
+fn tasks_that_name_their_model_need_no_other() {
+    let server = Odd::start(true, sound);
+    let workspace = Workspace::new().set("llm.provider", "openai-compatible").set("llm.base_url", &server.url);
+    workspace.write("own.toml", "name = 'own'\ninput = 'text'\n[[task]]\nid = 'v'\n[task.embed]\nmodel = 'special'\n");
+    write(&workspace, 0..3);
+    let run = workspace.run(["--job", "own.toml", "--limit", "2"]);
+    assert!(run.csv("own").rows.iter().all(|row| row["model"] == "special"), "{}", run.stderr);
+    workspace.docmill(["vectors", "v.parquet"]).exits(0).says(&["run 1 is not complete"]);
+    workspace.run(["--job", "own.toml"]).exits(0);
+    workspace.docmill(["vectors", "v.parquet"]).exits(0).says_nothing_of("not complete");
+    let url = format!("llm.base_url={}", server.url);
+    workspace.docmill(["search", "output", "thing", "--set", "llm.provider=openai-compatible", "--set", &url]).exits(0);
+    // A task that asks still needs the model of the settings.
+    workspace.run(["--job", "text"]).exits(2).says(&["has no default model"]);
+}
+
+#[test]
 fn a_server_that_counts_no_tokens_is_noted_once() {
     let server = Odd::start(false, sound);
     let workspace = server.workspace();

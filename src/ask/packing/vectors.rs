@@ -98,8 +98,8 @@ pub fn numbers(vector: &str) -> Option<EncodedVector> {
     (!numbers.is_empty()).then_some(EncodedVector { numbers, encoding })
 }
 
-/// The body with `null` for numbers that JSON does not have, such as `NaN` and `-Infinity`; `None` if
-/// there are none.
+/// The body with `null` for numbers that JSON does not have, such as `NaN` and `-Infinity`; `None` for a
+/// body without such numbers.
 pub fn without_nan(body: &[u8]) -> Option<Vec<u8>> {
     const NUMBERS: [&str; 3] = ["nan", "inf", "infinity"];
     let (mut written, mut kept, mut at, mut in_text) = (Vec::new(), 0, 0, false);

@@ -1,6 +1,6 @@
 //! Writes the signs of the boxes of forms, ticked or not, at their places on the page.
 //!
-//! Passwords are covered in the text, and old values are replaced by new ones that nobody has drawn.
+//! Passwords are covered in the text, and old values are replaced by new ones that are not drawn yet.
 
 use super::annotations::{self, Note, is_unseen};
 use super::form;

@@ -280,7 +280,7 @@ fn turned(text: &str) -> [&str; 3] {
     const SIGNS: [char; 3] = ['-', '\u{2212}', '+'];
     let marks = |c: char| ",;:!?".contains(c);
     let bare = text.trim_start_matches(marks);
-    let (start, bare) = (&text[..text.len() - bare.len()], bare);
+    let start = &text[..text.len() - bare.len()];
     let number = bare.strip_suffix(SIGNS).filter(|number| number.starts_with(char::is_numeric) && number.ends_with(char::is_numeric));
     match number {
         Some(number) => [&bare[number.len()..], number, start],
